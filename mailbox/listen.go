@@ -1,0 +1,152 @@
+package mailbox
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// EventKind says what happened to a maildrop.
+type EventKind uint8
+
+const (
+	Added   EventKind = iota + 1 // messages were delivered
+	Removed                      // messages were removed
+)
+
+// String returns "added" or "removed".
+func (k EventKind) String() string {
+	switch k {
+	case Added:
+		return "added"
+	case Removed:
+		return "removed"
+	}
+	return fmt.Sprintf("EventKind(%d)", uint8(k))
+}
+
+// Event tells a [Listener] what happened to one maildrop.
+type Event struct {
+	Kind EventKind
+	User string // canonical
+
+	// Messages are those concerned. For Removed only the IDs are sure to be
+	// set.
+	Messages []Message
+}
+
+// Listener hears of changes after they are certain: to notify, to count quota,
+// to index. It never refuses mail and never delays it. An event may come twice,
+// late, out of order, and after a crash not at all.
+type Listener interface {
+	// MailboxChanged is called for one event at a time. An error goes to
+	// [Listeners.OnError] and nowhere else. The context ends with
+	// [Listeners.Timeout].
+	MailboxChanged(ctx context.Context, event Event) error
+}
+
+// ListenerFunc is a function as a [Listener].
+type ListenerFunc func(ctx context.Context, event Event) error
+
+// MailboxChanged calls f.
+func (f ListenerFunc) MailboxChanged(ctx context.Context, event Event) error { return f(ctx, event) }
+
+// Listeners hands events to listeners, each through a queue and a goroutine of
+// its own, so that one that fails, hangs or panics harms nobody else. The zero
+// value is ready; stores embed it or hold one. It is safe for concurrent use.
+type Listeners struct {
+	// Timeout is what one listener has for one event. 0 means 10 seconds.
+	Timeout time.Duration
+
+	// Queue is how many events may wait for one listener; what comes when it
+	// is full is dropped for that listener, and OnError is told. 0 means 1024.
+	Queue int
+
+	// OnError hears of every event that a listener failed, panicked over, or
+	// could not take. It may be nil, and must not block. Set it before the
+	// first Listen.
+	OnError func(Event, error)
+
+	mu     sync.RWMutex
+	queues []chan Event
+	closed bool
+	group  sync.WaitGroup
+}
+
+// Listen adds a listener. It hears of what happens from now on.
+func (l *Listeners) Listen(listener Listener) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return
+	}
+	queue := make(chan Event, cmp.Or(l.Queue, 1024))
+	l.queues = append(l.queues, queue)
+	l.group.Go(func() {
+		for event := range queue {
+			l.deliver(listener, event)
+		}
+	})
+}
+
+// Notify queues an event for every listener and returns at once.
+func (l *Listeners) Notify(event Event) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if l.closed {
+		return
+	}
+	for _, queue := range l.queues {
+		select {
+		case queue <- event:
+		default:
+			l.failed(event, fmt.Errorf("mailbox: listener is %d events behind, this one is dropped", cap(queue)))
+		}
+	}
+}
+
+// Close lets the listeners work off what is queued, until ctx ends. Later
+// events are ignored.
+func (l *Listeners) Close(ctx context.Context) error {
+	l.mu.Lock()
+	if !l.closed {
+		l.closed = true
+		for _, queue := range l.queues {
+			close(queue)
+		}
+	}
+	l.mu.Unlock()
+
+	drained := make(chan struct{})
+	go func() {
+		l.group.Wait()
+		close(drained)
+	}()
+	select {
+	case <-drained:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("mailbox: listeners still at work: %w", ctx.Err())
+	}
+}
+
+func (l *Listeners) deliver(listener Listener, event Event) {
+	ctx, cancel := context.WithTimeout(context.Background(), cmp.Or(l.Timeout, 10*time.Second))
+	defer cancel()
+	defer func() {
+		if p := recover(); p != nil {
+			l.failed(event, fmt.Errorf("mailbox: listener panicked: %v", p))
+		}
+	}()
+	if err := listener.MailboxChanged(ctx, event); err != nil {
+		l.failed(event, fmt.Errorf("mailbox: listener: %w", err))
+	}
+}
+
+func (l *Listeners) failed(event Event, err error) {
+	if l.OnError != nil {
+		l.OnError(event, err)
+	}
+}

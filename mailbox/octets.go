@@ -1,0 +1,184 @@
+package mailbox
+
+import (
+	"bytes"
+	"io"
+)
+
+// CanonicalReader turns a message with any line ends into its canonical form,
+// the one that POP3 sends and that [Message.Size] counts. It holds one buffer,
+// whatever the size of the message.
+//
+// Only LF ends a line: a bare LF becomes CRLF, a CR that no LF follows is
+// content and stays. A message that does not end in a line end gets one (a
+// final CR becomes one CRLF). An empty message stays empty.
+type CanonicalReader struct {
+	source     io.Reader
+	buffer     []byte
+	start, end int   // what of buffer is still to be handed out
+	err        error // of source, once it ended
+	last       byte  // handed out last; 0 before the first octet
+	octets     int64
+}
+
+// canonicalBuffer is the memory of a CanonicalReader in octets.
+const canonicalBuffer = 16 << 10
+
+// NewCanonicalReader reads the canonical form of what source has.
+func NewCanonicalReader(source io.Reader) *CanonicalReader {
+	return &CanonicalReader{source: source}
+}
+
+// Octets counts what was read so far.
+func (r *CanonicalReader) Octets() int64 { return r.octets }
+
+// Read implements [io.Reader].
+func (r *CanonicalReader) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	for r.start == r.end && r.err == nil {
+		r.fill()
+	}
+	n := 0
+	for n < len(p) && r.start < r.end {
+		n += r.emit(p[n:])
+	}
+	for n < len(p) && r.start == r.end && r.err == io.EOF && r.last != '\n' && r.last != 0 {
+		n += r.emitMissing(p[n:])
+	}
+	r.octets += int64(n)
+	if n == 0 {
+		return 0, r.err
+	}
+	return n, nil
+}
+
+func (r *CanonicalReader) fill() {
+	if r.buffer == nil {
+		r.buffer = make([]byte, canonicalBuffer)
+	}
+	const maxEmptyReads = 100
+	for range maxEmptyReads {
+		n, err := r.source.Read(r.buffer)
+		r.start, r.end, r.err = 0, n, err
+		if n > 0 || err != nil {
+			return
+		}
+	}
+	r.err = io.ErrNoProgress
+}
+
+// emit hands out the next stretch that needs no change, or the CR that a bare
+// LF lacks.
+func (r *CanonicalReader) emit(p []byte) int {
+	chunk := r.buffer[r.start:r.end]
+	feed := bytes.IndexByte(chunk, '\n')
+	switch {
+	case feed == 0 && r.last != '\r':
+		p[0], r.last = '\r', '\r'
+		return 1
+	case feed == 0 || feed > 0 && chunk[feed-1] == '\r':
+		chunk = chunk[:feed+1]
+	case feed > 0:
+		chunk = chunk[:feed]
+	}
+	n := copy(p, chunk)
+	r.start += n
+	r.last = p[n-1]
+	return n
+}
+
+// emitMissing hands out one octet of the line end that the last line lacks.
+func (r *CanonicalReader) emitMissing(p []byte) int {
+	if r.last == '\r' {
+		p[0] = '\n'
+	} else {
+		p[0] = '\r'
+	}
+	r.last = p[0]
+	return 1
+}
+
+// Octets reads source to its end and counts the octets of its canonical form.
+func Octets(source io.Reader) (int64, error) {
+	return io.Copy(io.Discard, NewCanonicalReader(source))
+}
+
+// TopReader reads what TOP sends of a message: its header, the blank line, and
+// the first lines of its body (RFC 1939 section 7). Any line ends will do. It
+// stops reading the source there.
+type TopReader struct {
+	source   io.Reader
+	lines    int
+	inBody   bool
+	lineSize int  // octets of the current header line, CR and LF not counted
+	sawCR    bool // the last octet was a CR
+	done     bool
+}
+
+// NewTopReader cuts source after lines lines of the body; 0 means the header
+// alone.
+func NewTopReader(source io.Reader, lines int) *TopReader {
+	return &TopReader{source: source, lines: lines}
+}
+
+// Read implements [io.Reader].
+func (r *TopReader) Read(p []byte) (int, error) {
+	if r.done {
+		return 0, io.EOF
+	}
+	n, err := r.source.Read(p)
+	n = r.keep(p[:n])
+	if r.done {
+		return n, nil // what the source says behind the cut is nobody's concern
+	}
+	return n, err
+}
+
+// keep returns how much of p belongs to the top.
+func (r *TopReader) keep(p []byte) int {
+	at := 0
+	for at < len(p) {
+		feed := bytes.IndexByte(p[at:], '\n')
+		if feed < 0 {
+			r.count(p[at:])
+			return len(p)
+		}
+		r.count(p[at : at+feed])
+		at += feed + 1
+		if r.lineEnd() {
+			r.done = true
+			return at
+		}
+	}
+	return at
+}
+
+// count notes whether the current line has content: a CR is none when the LF
+// comes right after it.
+func (r *TopReader) count(p []byte) {
+	if len(p) == 0 || r.inBody {
+		return
+	}
+	if r.sawCR {
+		r.lineSize++
+		r.sawCR = false
+	}
+	r.lineSize += len(p)
+	if p[len(p)-1] == '\r' {
+		r.lineSize--
+		r.sawCR = true
+	}
+}
+
+// lineEnd tells whether the line that just ended was the last one wanted.
+func (r *TopReader) lineEnd() bool {
+	if r.inBody {
+		r.lines--
+	} else {
+		r.inBody = r.lineSize == 0
+		r.lineSize, r.sawCR = 0, false
+	}
+	return r.inBody && r.lines <= 0
+}
