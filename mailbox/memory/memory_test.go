@@ -1,0 +1,313 @@
+package memory_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"testing/iotest"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/popcask/popcask/mailbox"
+	"github.com/popcask/popcask/mailbox/memory"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var (
+	_ mailbox.Store    = (*memory.Store)(nil)
+	_ mailbox.Appender = (*memory.Store)(nil)
+)
+
+func deliver(t testing.TB, store *memory.Store, user, body string) mailbox.Result {
+	t.Helper()
+	results, err := store.Append(t.Context(), mailbox.Delivery{Recipients: []mailbox.Recipient{{User: user}}}, strings.NewReader(body))
+	require.NoError(t, err)
+	require.Len(t, results, 1)
+	return results[0]
+}
+
+func open(t testing.TB, store *memory.Store, user string) mailbox.Mailbox {
+	t.Helper()
+	box, err := store.Open(t.Context(), mailbox.Login{User: user})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, box.Close()) })
+	return box
+}
+
+func ids(t testing.TB, box mailbox.Mailbox) []string {
+	t.Helper()
+	var ids []string
+	for m, err := range box.Messages(t.Context()) {
+		require.NoError(t, err)
+		ids = append(ids, m.ID)
+	}
+	return ids
+}
+
+func content(t testing.TB, box mailbox.Mailbox, id string) string {
+	t.Helper()
+	body, err := box.Open(t.Context(), id, mailbox.OpenOptions{})
+	require.NoError(t, err)
+	defer body.Close()
+	octets, err := io.ReadAll(body)
+	require.NoError(t, err)
+	return string(octets)
+}
+
+func TestIDsAreTheSameInEveryRun(t *testing.T) {
+	var store memory.Store
+	for range 3 {
+		require.NoError(t, deliver(t, &store, "bob", "Subject: hello\r\n\r\n").Err)
+	}
+	require.Equal(t, []string{"m1", "m2", "m3"}, ids(t, open(t, &store, "bob")))
+}
+
+func TestAnIDNeverLooksLikeAForeignUIDL(t *testing.T) {
+	var store memory.Store
+	bob := mailbox.Delivery{Recipients: []mailbox.Recipient{{User: "bob"}}, UIDL: "m2"}
+	results, err := store.Append(t.Context(), bob, strings.NewReader("1"))
+	require.NoError(t, err)
+	require.Equal(t, "m2", results[0].UIDL)
+	require.NoError(t, open(t, &store, "bob").Delete(t.Context(), []string{"m1"}))
+
+	require.Equal(t, "m3", deliver(t, &store, "bob", "2").ID, "P5: a unique-id is never used again, not after its message is gone either")
+}
+
+func TestMaxMessageSizeCountsTheCanonicalFormWithTheHeader(t *testing.T) {
+	store := memory.Store{MaxMessageSize: 10}
+	require.NoError(t, deliver(t, &store, "bob", "12345678").Err, "10 octets with its line end")
+	require.ErrorIs(t, deliver(t, &store, "bob", "123456789").Err, mailbox.ErrTooLarge)
+
+	results, err := store.Append(t.Context(), mailbox.Delivery{Recipients: []mailbox.Recipient{
+		{User: "bob"}, {User: "eve", Header: "X: 1\n"},
+	}}, strings.NewReader("12345"))
+	require.NoError(t, err)
+	require.NoError(t, results[0].Err)
+	require.ErrorIs(t, results[1].Err, mailbox.ErrTooLarge)
+	require.Empty(t, ids(t, open(t, &store, "eve")))
+}
+
+func TestABodyAboveTheLimitIsReadToItsEnd(t *testing.T) {
+	store := memory.Store{MaxMessageSize: 10}
+	broken := io.MultiReader(strings.NewReader(strings.Repeat("x", 1000)), iotest.ErrReader(errors.New("line broke")))
+	_, err := store.Append(t.Context(), mailbox.Delivery{Recipients: []mailbox.Recipient{{User: "bob"}}}, broken)
+	require.ErrorContains(t, err, "line broke")
+}
+
+func TestQuotaIsFreedByRemoving(t *testing.T) {
+	store := memory.Store{Quota: 10}
+	first := deliver(t, &store, "bob", "123\r\n")
+	require.NoError(t, first.Err)
+	require.NoError(t, deliver(t, &store, "bob", "123\r\n").Err)
+	require.NoError(t, deliver(t, &store, "bob", "").Err, "an empty message always fits")
+	require.ErrorIs(t, deliver(t, &store, "bob", "1").Err, mailbox.ErrOverQuota)
+	require.NoError(t, deliver(t, &store, "eve", "123\r\n").Err, "each maildrop has its own")
+
+	require.NoError(t, open(t, &store, "bob").Delete(t.Context(), []string{first.ID}))
+	require.NoError(t, deliver(t, &store, "bob", "123\r\n").Err)
+}
+
+func TestCanonicalIsTheHosts(t *testing.T) {
+	store := memory.Store{Canonical: func(user string) (string, error) {
+		name, _, _ := strings.Cut(user, "+")
+		return mailbox.CanonicalUser(name)
+	}}
+	require.NoError(t, deliver(t, &store, "Bob+lists", "hello").Err)
+	require.Len(t, ids(t, open(t, &store, "bob")), 1)
+}
+
+func TestADeliveryWithoutRecipientsIsRefused(t *testing.T) {
+	var store memory.Store
+	results, err := store.Append(t.Context(), mailbox.Delivery{}, strings.NewReader("hello"))
+	require.Error(t, err)
+	require.Nil(t, results)
+}
+
+func TestAListingIsTheMaildropWhenItBegins(t *testing.T) {
+	var store memory.Store
+	deliver(t, &store, "bob", "1")
+	deliver(t, &store, "bob", "2")
+	box, other := open(t, &store, "bob"), open(t, &store, "bob")
+
+	var listed []string
+	for m, err := range box.Messages(t.Context()) {
+		require.NoError(t, err)
+		listed = append(listed, m.ID)
+		require.NoError(t, other.Delete(t.Context(), []string{"m2"}))
+		deliver(t, &store, "bob", "3")
+	}
+	require.Equal(t, []string{"m1", "m2"}, listed)
+	_, err := box.Open(t.Context(), "m2", mailbox.OpenOptions{})
+	require.ErrorIs(t, err, mailbox.ErrNotFound)
+}
+
+func TestAnOpenReaderOutlivesItsMessage(t *testing.T) {
+	var store memory.Store
+	deliver(t, &store, "bob", "hello")
+	box := open(t, &store, "bob")
+	body, err := box.Open(t.Context(), "m1", mailbox.OpenOptions{})
+	require.NoError(t, err)
+	require.NoError(t, box.Delete(t.Context(), []string{"m1"}))
+	octets, err := io.ReadAll(body)
+	require.NoError(t, err)
+	require.Equal(t, "hello\r\n", string(octets))
+	require.NoError(t, body.Close())
+}
+
+func TestAMessageIsWrittenInOneCall(t *testing.T) {
+	var store memory.Store
+	deliver(t, &store, "bob", strings.Repeat("a line\r\n", 100_000))
+	body, err := open(t, &store, "bob").Open(t.Context(), "m1", mailbox.OpenOptions{})
+	require.NoError(t, err)
+	defer body.Close()
+	require.Implements(t, (*io.WriterTo)(nil), body)
+
+	var calls []int
+	n, err := body.(io.WriterTo).WriteTo(writerFunc(func(p []byte) (int, error) {
+		calls = append(calls, len(p))
+		return len(p), nil
+	}))
+	require.NoError(t, err)
+	require.Equal(t, []int{800_000}, calls)
+	require.EqualValues(t, 800_000, n)
+}
+
+type writerFunc func(p []byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+// A whole POP3 session has a budget of 40 allocations; the store may take a
+// handful of them, however much mail there is.
+func TestASessionAllocatesAHandful(t *testing.T) {
+	var store memory.Store
+	for range 1000 {
+		deliver(t, &store, "bob@example.org", "hello")
+	}
+	var copied bytes.Buffer
+	allocs := testing.AllocsPerRun(100, func() {
+		ctx := context.Background()
+		box, err := store.Open(ctx, mailbox.Login{User: "bob@example.org"})
+		if err != nil {
+			panic(err)
+		}
+		for _, err := range box.Messages(ctx) {
+			if err != nil {
+				panic(err)
+			}
+		}
+		body, err := box.Open(ctx, "m500", mailbox.OpenOptions{})
+		if err != nil {
+			panic(err)
+		}
+		copied.Reset()
+		_, _ = body.(io.WriterTo).WriteTo(&copied)
+		_ = body.Close()
+		_ = box.Close()
+	})
+	require.LessOrEqual(t, allocs, 8.0)
+	t.Logf("%v allocations", allocs)
+}
+
+func TestLoadFS(t *testing.T) {
+	var store memory.Store
+	require.NoError(t, store.LoadFS(t.Context(), fstest.MapFS{
+		"README":                     {Data: []byte("no mail")},
+		"Alice@Example.org/2.eml":    {Data: []byte("second\n")},
+		"Alice@Example.org/1.eml":    {Data: []byte("first\n")},
+		"Alice@Example.org/note.txt": {Data: []byte("no mail")},
+		"bob/lists/golang.eml":       {Data: []byte("deep\n")},
+	}))
+	alice := open(t, &store, "alice@example.org")
+	require.Equal(t, []string{"m1", "m2"}, ids(t, alice))
+	require.Equal(t, "first\r\n", content(t, alice, "m1"))
+	require.Equal(t, "second\r\n", content(t, alice, "m2"))
+	require.Equal(t, "deep\r\n", content(t, open(t, &store, "bob"), "m3"))
+}
+
+func TestLoadFSTellsTheFileThatIsWrong(t *testing.T) {
+	var store memory.Store
+	err := store.LoadFS(t.Context(), fstest.MapFS{"1.eml": {}})
+	require.EqualError(t, err, "memory: load 1.eml: the file lies in no user's directory")
+
+	store.MaxMessageSize = 3
+	err = store.LoadFS(t.Context(), fstest.MapFS{"bob/1.eml": {Data: []byte("too large")}})
+	require.ErrorIs(t, err, mailbox.ErrTooLarge)
+	require.ErrorContains(t, err, "bob/1.eml")
+
+	require.Error(t, store.LoadFS(t.Context(), brokenFS{}))
+}
+
+type brokenFS struct{ fstest.MapFS }
+
+func (brokenFS) ReadDir(string) ([]fs.DirEntry, error) { return nil, errors.New("disk broke") }
+
+func TestListenersHearOfDeliveriesAndRemovals(t *testing.T) {
+	var store memory.Store
+	var heard []mailbox.Event
+	store.Listen(mailbox.ListenerFunc(func(_ context.Context, event mailbox.Event) error {
+		heard = append(heard, event)
+		return nil
+	}))
+	deliver(t, &store, "Bob", "hello")
+	box := open(t, &store, "bob")
+	require.NoError(t, box.Delete(t.Context(), []string{"m1", "m1", "gone"}))
+	require.NoError(t, box.Delete(t.Context(), []string{"m1"}), "removes nothing, so there is no event")
+	require.NoError(t, store.Close(t.Context()))
+
+	m1 := []mailbox.Message{{ID: "m1", Size: 7}}
+	require.Equal(t, []mailbox.Event{
+		{Kind: mailbox.Added, User: "bob", Messages: m1},
+		{Kind: mailbox.Removed, User: "bob", Messages: m1},
+	}, heard)
+}
+
+func TestAfterCloseEveryCallIsErrClosed(t *testing.T) {
+	var store memory.Store
+	deliver(t, &store, "bob", "hello")
+	box := open(t, &store, "bob")
+	require.NoError(t, store.Close(t.Context()))
+	require.NoError(t, store.Close(t.Context()), "it may be called again")
+
+	_, err := store.Open(t.Context(), mailbox.Login{User: "bob"})
+	require.ErrorIs(t, err, mailbox.ErrClosed)
+	_, err = store.Append(t.Context(), mailbox.Delivery{Recipients: []mailbox.Recipient{{User: "bob"}}}, strings.NewReader("hello"))
+	require.ErrorIs(t, err, mailbox.ErrClosed)
+	for _, err := range box.Messages(t.Context()) {
+		require.ErrorIs(t, err, mailbox.ErrClosed)
+	}
+	_, err = box.Open(t.Context(), "m1", mailbox.OpenOptions{})
+	require.ErrorIs(t, err, mailbox.ErrClosed)
+	require.ErrorIs(t, box.Delete(t.Context(), []string{"m1"}), mailbox.ErrClosed)
+}
+
+func BenchmarkSession(b *testing.B) {
+	var store memory.Store
+	body := strings.Repeat("a line of mail as long as lines of mail are wont to be\r\n", 100)
+	for range 100 {
+		deliver(b, &store, "bob", body)
+	}
+	names := ids(b, open(b, &store, "bob"))
+	slices.Reverse(names)
+	ctx := b.Context()
+	b.SetBytes(int64(len(names) * len(body)))
+	b.ReportAllocs()
+	for b.Loop() {
+		box, _ := store.Open(ctx, mailbox.Login{User: "bob"})
+		for range box.Messages(ctx) {
+		}
+		for _, id := range names {
+			body, _ := box.Open(ctx, id, mailbox.OpenOptions{})
+			_, _ = io.Copy(io.Discard, body)
+			_ = body.Close()
+		}
+		_ = box.Close()
+	}
+}
