@@ -1,0 +1,46 @@
+package pop3
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"strings"
+
+	"github.com/popcask/popcask/mailbox"
+)
+
+// newTimestamp makes the unique part of a greeting (RFC 1939 section 7): it has
+// the form of a message id and is never the same twice.
+func newTimestamp() string {
+	return "<" + rand.Text() + "@pop3>"
+}
+
+// apop answers APOP (RFC 1939 section 7). It needs the timestamp of the
+// greeting, which STLS makes void: it came in the clear, and somebody in the
+// middle may have chosen it.
+func (c *Conn) apop(ctx context.Context, a arguments) error {
+	session, ok := c.session.(APOPSession)
+	if !ok || c.timestamp == "" {
+		return mistake("APOP is not offered here")
+	}
+	user, digest, two := cutLast(a.text)
+	sum, err := hex.DecodeString(digest)
+	if !two || err != nil || len(sum) != 16 {
+		return mistake("user name and digest expected")
+	}
+	login := c.login("APOP")
+	login.User = user
+	timestamp := c.timestamp
+	return c.logIn(ctx, login, func(ctx context.Context) (mailbox.Mailbox, error) {
+		return session.APOP(ctx, login, timestamp, strings.ToLower(digest))
+	})
+}
+
+// cutLast cuts text at its last blank.
+func cutLast(text string) (before, after string, found bool) {
+	i := strings.LastIndexByte(text, ' ')
+	if i < 0 {
+		return text, "", false
+	}
+	return strings.TrimRight(text[:i], " "), text[i+1:], true
+}

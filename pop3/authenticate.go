@@ -1,0 +1,81 @@
+package pop3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/popcask/popcask/mailbox"
+)
+
+// errNeedsTLS answers whoever tries to send a password in the clear.
+var errNeedsTLS = &Error{Text: "no passwords without TLS: use STLS or the POP3S port first"}
+
+// login says what is known of the client before it has proved anything.
+func (c *Conn) login(mechanism string) mailbox.Login {
+	return mailbox.Login{
+		Mechanism: mechanism,
+		Remote:    c.nc.RemoteAddr(),
+		Local:     c.nc.LocalAddr(),
+		TLS:       c.isTLS(),
+	}
+}
+
+// logIn opens the maildrop through open and enters the TRANSACTION state. The
+// login is refused as a whole where the listing cannot be had: an empty
+// maildrop and a broken one must not look alike.
+func (c *Conn) logIn(ctx context.Context, login mailbox.Login, open func(context.Context) (mailbox.Mailbox, error)) error {
+	if err := c.out.flush(); err != nil {
+		return &ended{"client gone", err}
+	}
+	step := c.beginStep(ctx)
+	defer step.end()
+	mb, err := open(step.ctx)
+	if err == nil && mb == nil {
+		err = errors.New("the session returned neither a mailbox nor an error")
+	}
+	if err != nil {
+		return c.loginFailed(login, err)
+	}
+	drop, err := list(step, mb, c.server.limit.messages)
+	if err != nil {
+		if closeErr := mb.Close(); closeErr != nil {
+			c.fault(fmt.Errorf("pop3: close mailbox: %w", closeErr))
+		}
+		return c.loginFailed(login, fmt.Errorf("list maildrop: %w", err))
+	}
+	c.mailbox, c.maildrop, c.state = mb, drop, transaction
+	c.user, c.timestamp, c.bad = "", "", 0
+	c.info.User, c.info.Mechanism, c.info.Messages = login.User, login.Mechanism, drop.len()
+	if drop.cut {
+		c.fault(fmt.Errorf("pop3: the maildrop has more than %d messages, only the oldest are shown", drop.len()))
+	}
+	c.tellAuth(login, nil)
+	c.out.strings("+OK maildrop has ")
+	c.out.numbers(int64(drop.len()))
+	c.out.strings(" messages\r\n")
+	return nil
+}
+
+// loginFailed counts a failed login and words the answer.
+func (c *Conn) loginFailed(login mailbox.Login, err error) error {
+	c.user = ""
+	c.tellAuth(login, err)
+	c.server.log.Info("pop3: login failed", "login", login, "error", err)
+	reply := toReply(err)
+	if reply.Code != CodeAuth {
+		return err
+	}
+	c.failed++
+	if limit := c.server.limit.authTries; limit >= 0 && c.failed >= limit {
+		return &Error{Code: CodeAuth, Text: "too many failed logins", Close: true, Err: err}
+	}
+	return err
+}
+
+func (c *Conn) tellAuth(login mailbox.Login, err error) {
+	if c.server.hooks.Auth != nil {
+		login.Password, login.Token = "", ""
+		c.server.hooks.Auth(c, login, err)
+	}
+}

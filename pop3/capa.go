@@ -1,0 +1,67 @@
+package pop3
+
+import (
+	"context"
+	"slices"
+	"strings"
+)
+
+// capa answers CAPA (RFC 2449 section 5).
+func (c *Conn) capa(context.Context, arguments) error {
+	c.out.strings("+OK capabilities follow\r\n")
+	for _, capability := range c.capabilities() {
+		c.out.strings(printable(capability), "\r\n")
+	}
+	c.out.strings(".\r\n")
+	return nil
+}
+
+// capabilities lists what the server can do, and what it can do now. TOP and
+// UIDL are listed before the login too: clients ask once.
+func (c *Conn) capabilities() []string {
+	list := []string{"TOP", "UIDL", "RESP-CODES", "AUTH-RESP-CODE", "PIPELINING"}
+	if c.maySendSecrets() {
+		list = append(list, "USER")
+	}
+	if mechanisms := c.mechanisms(); len(mechanisms) > 0 {
+		list = append(list, "SASL "+strings.Join(mechanisms, " "))
+	}
+	if c.state == authorization && c.server.tlsConfig != nil && !c.isTLS() {
+		list = append(list, "STLS")
+	}
+	if c.state == transaction && c.server.Implementation != "" {
+		list = append(list, "IMPLEMENTATION "+strings.ReplaceAll(c.server.Implementation, " ", "-"))
+	}
+	if c.server.Capabilities != nil {
+		list = c.server.Capabilities(c, list)
+	}
+	return list
+}
+
+// maySendSecrets tells whether a password may cross this connection.
+func (c *Conn) maySendSecrets() bool {
+	return c.isTLS() || c.server.AllowInsecureAuth
+}
+
+// mechanisms are the SASL mechanisms that may be used now.
+func (c *Conn) mechanisms() []string {
+	session, ok := c.session.(SASLSession)
+	if !ok {
+		return nil
+	}
+	mechanisms := session.Mechanisms()
+	if c.maySendSecrets() {
+		return mechanisms
+	}
+	return slices.DeleteFunc(slices.Clone(mechanisms), disclosesSecret)
+}
+
+// disclosesSecret tells whether who listens to a mechanism learns enough to log
+// in later. What is not known to be safe counts as unsafe.
+func disclosesSecret(mechanism string) bool {
+	switch mechanism {
+	case "ANONYMOUS", "CRAM-MD5", "EXTERNAL", "GSSAPI":
+		return false
+	}
+	return !strings.HasPrefix(mechanism, "SCRAM-")
+}

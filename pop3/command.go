@@ -1,0 +1,262 @@
+package pop3
+
+import (
+	"context"
+	"errors"
+	"math"
+	"strings"
+	"time"
+)
+
+// state is where in RFC 1939 section 3 a session is. The UPDATE state has no
+// value of its own: QUIT enters it and leaves it by ending the connection.
+type state uint8
+
+const (
+	authorization state = 1 << iota
+	transaction
+
+	anyState = authorization | transaction
+)
+
+// form is the form of a command's arguments.
+type form uint8
+
+const (
+	nothing         form = iota
+	name                 // text; blanks at its ends do not count
+	verbatim             // text, each octet of it
+	optionalText         // text or nothing
+	number               // of a message
+	optionalNumber       // of a message, or nothing
+	numberAndNumber      // of a message, and of lines
+)
+
+// arguments are those of a command, in the form that it has.
+type arguments struct {
+	text  string
+	n     int // of a message; 0: none was given
+	lines int
+}
+
+// command is what a client can say.
+type command struct {
+	verb   string
+	states state // in which it is allowed
+	form   form
+	run    func(*Conn, context.Context, arguments) error
+}
+
+// commands are all that the server knows. A run either answers +OK itself or
+// returns what went wrong.
+var commands = [...]command{
+	{"CAPA", anyState, nothing, (*Conn).capa},
+	{"NOOP", transaction, nothing, (*Conn).noop},
+	{"QUIT", anyState, nothing, (*Conn).quit},
+
+	{"STLS", authorization, nothing, (*Conn).stls},
+	{"USER", authorization, name, (*Conn).userCommand},
+	{"PASS", authorization, verbatim, (*Conn).pass},
+	{"APOP", authorization, name, (*Conn).apop},
+	{"AUTH", authorization, optionalText, (*Conn).auth},
+
+	{"STAT", transaction, nothing, (*Conn).stat},
+	{"LIST", transaction, optionalNumber, (*Conn).list},
+	{"UIDL", transaction, optionalNumber, (*Conn).uidl},
+	{"RETR", transaction, number, (*Conn).retr},
+	{"TOP", transaction, numberAndNumber, (*Conn).top},
+	{"DELE", transaction, number, (*Conn).dele},
+	{"RSET", transaction, nothing, (*Conn).rset},
+}
+
+// lookup finds a command by its verb in any case (RFC 1939 section 3).
+func lookup(line []byte) *command {
+	for i := range commands {
+		if isVerb(line, commands[i].verb) {
+			return &commands[i]
+		}
+	}
+	return nil
+}
+
+// isVerb tells whether a line begins with a verb, in any case, and a blank or
+// nothing behind it.
+func isVerb(line []byte, verb string) bool {
+	if len(line) < len(verb) || len(line) > len(verb) && line[len(verb)] != ' ' {
+		return false
+	}
+	for i := range len(verb) {
+		if line[i]&^0x20 != verb[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// execute answers one command. It returns how the connection ends, or nil
+// where it goes on.
+func (c *Conn) execute(ctx context.Context, line []byte) *ended {
+	var began time.Time
+	in, out := c.inOctets-int64(len(line)), c.out.octets
+	if c.server.hooks.Command != nil {
+		began = time.Now()
+	}
+	cmd := lookup(line)
+	err := c.run(ctx, cmd, line)
+
+	var end *ended
+	var reply *Error
+	if err == nil {
+		c.bad = 0
+	} else if !errors.As(err, &end) {
+		reply = toReply(err)
+		end = c.refuse(cmd, err, reply)
+	}
+	if c.server.hooks.Command != nil {
+		info := CommandInfo{
+			OK:       reply == nil && (end == nil || end.err == nil),
+			Duration: time.Since(began),
+			In:       c.inOctets - in,
+			Out:      c.out.octets - out,
+		}
+		if cmd != nil {
+			info.Verb = cmd.verb
+		}
+		if reply != nil {
+			info.Code = reply.Code
+		}
+		c.server.hooks.Command(c, info)
+	}
+	return end
+}
+
+// run checks whether a command may run and runs it. A panic of the host's code
+// is answered where the answer has not begun.
+func (c *Conn) run(ctx context.Context, cmd *command, line []byte) (err error) {
+	sent := c.out.octets
+	defer func() {
+		if p := recover(); p != nil {
+			err = c.panicked(p)
+			if c.out.octets != sent {
+				err = &ended{"panic", err}
+			} else {
+				err = &Error{Code: CodeTemporary, Text: "internal error", Close: true, Err: err}
+			}
+		}
+	}()
+	switch {
+	case cmd == nil:
+		return mistake("unknown command")
+	case cmd.states&c.state == 0 && c.state == authorization:
+		return mistake("log in first")
+	case cmd.states&c.state == 0:
+		return mistake("already logged in")
+	}
+	a, err := cmd.form.parse(string(line[len(cmd.verb):]))
+	if err != nil {
+		return err
+	}
+	return cmd.run(c, ctx, a)
+}
+
+// refuse answers -ERR. It ends the connection where the reply says so, and
+// where a client is wrong too often.
+func (c *Conn) refuse(cmd *command, err error, reply *Error) *ended {
+	verb := "unknown command"
+	if cmd != nil {
+		verb = cmd.verb
+	}
+	limit := c.server.limit.bad
+	if c.state == authorization {
+		limit = c.server.limit.badBeforeLogin
+	}
+	end := &ended{"refused " + verb, err}
+	var wrong mistake
+	if errors.As(err, &wrong) {
+		c.bad++
+		if limit >= 0 && c.bad >= limit {
+			reply = &Error{Text: "too many bad commands", Close: true}
+			end.reason = "too many bad commands"
+		}
+	} else if reply.Err != nil && reply.Code != CodeAuth {
+		c.server.log.Warn("pop3: command failed", "verb", verb, "user", c.info.User, "error", err)
+	}
+	c.writeError(reply)
+	if !reply.Close {
+		return nil
+	}
+	return c.flushAndEnd(end)
+}
+
+func (c *Conn) writeError(reply *Error) { c.out.strings(reply.line()) }
+
+// parse reads what follows the verb; rest is empty or begins with a blank.
+func (f form) parse(rest string) (arguments, error) {
+	if strings.IndexByte(rest, 0) >= 0 {
+		return arguments{}, mistake("NUL in a command")
+	}
+	text := strings.TrimPrefix(rest, " ")
+	trimmed := strings.Trim(text, " ")
+	switch f {
+	case nothing:
+		if trimmed != "" {
+			return arguments{}, mistake("no argument expected")
+		}
+		return arguments{}, nil
+	case verbatim:
+		if rest == "" {
+			return arguments{}, mistake("argument missing")
+		}
+		return arguments{text: text}, nil
+	case name:
+		if trimmed == "" {
+			return arguments{}, mistake("argument missing")
+		}
+		return arguments{text: trimmed}, nil
+	case optionalText:
+		return arguments{text: trimmed}, nil
+	}
+	return f.parseNumbers(trimmed)
+}
+
+func (f form) parseNumbers(text string) (a arguments, err error) {
+	if text == "" && f == optionalNumber {
+		return a, nil
+	}
+	first, second, two := strings.Cut(text, " ")
+	switch {
+	case text == "":
+		return a, mistake("message number missing")
+	case two && f != numberAndNumber:
+		return a, mistake("one message number expected")
+	case !two && f == numberAndNumber:
+		return a, mistake("message number and number of lines expected")
+	}
+	if a.n, err = parseNumber(first); err != nil {
+		return a, err
+	}
+	if a.n == 0 {
+		return a, mistake("messages are numbered from 1")
+	}
+	if two {
+		a.lines, err = parseNumber(strings.TrimLeft(second, " "))
+	}
+	return a, err
+}
+
+// parseNumber takes digits and nothing else: no sign, no wrap-around.
+func parseNumber(text string) (int, error) {
+	if text == "" {
+		return 0, mistake("number missing")
+	}
+	n := int64(0)
+	for i := range len(text) {
+		if text[i] < '0' || text[i] > '9' {
+			return 0, mistake("not a number")
+		}
+		if n = n*10 + int64(text[i]-'0'); n > math.MaxInt32 {
+			return 0, mistake("number too large")
+		}
+	}
+	return int(n), nil
+}

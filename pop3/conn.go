@@ -1,0 +1,293 @@
+package pop3
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/popcask/popcask/mailbox"
+)
+
+// Conn is one client's connection, as handlers and hooks see it. Its exported
+// methods may be called from any goroutine while the session lasts.
+type Conn struct {
+	server *Server
+	began  time.Time
+
+	mu       sync.Mutex // guards the next three, which Shutdown and Close touch
+	nc       net.Conn   // STLS replaces it
+	cancel   context.CancelFunc
+	shutdown bool
+
+	in       *bufio.Reader
+	long     []byte // a line that is longer than the buffer of in
+	inOctets int64
+	out      output
+
+	session   Session
+	state     state
+	user      string // of USER
+	timestamp string // of the greeting, for APOP; "" where it is not offered
+	failed    int    // logins
+	bad       int    // commands in a row
+	missing   int    // number of the message that was last found gone
+
+	mailbox  mailbox.Mailbox // nil before the login and after QUIT
+	maildrop *maildrop
+	info     SessionInfo
+}
+
+// RemoteAddr is the client's address.
+func (c *Conn) RemoteAddr() net.Addr { return c.netConn().RemoteAddr() }
+
+// LocalAddr is the address that the client connected to.
+func (c *Conn) LocalAddr() net.Addr { return c.netConn().LocalAddr() }
+
+// TLS returns the state of the encryption; ok is false where there is none.
+func (c *Conn) TLS() (state tls.ConnectionState, ok bool) {
+	if secure, is := c.netConn().(tlsConn); is {
+		return secure.ConnectionState(), true
+	}
+	return tls.ConnectionState{}, false
+}
+
+// tlsConn is a [tls.Conn], or what another TLS library makes like one.
+type tlsConn interface {
+	net.Conn
+	ConnectionState() tls.ConnectionState
+	HandshakeContext(context.Context) error
+}
+
+func (c *Conn) netConn() net.Conn {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.nc
+}
+
+func (c *Conn) isTLS() bool {
+	_, is := c.nc.(tlsConn)
+	return is
+}
+
+// ended is the end of a connection, whatever its reason.
+type ended struct {
+	reason string
+	err    error // nil where all is well
+}
+
+func (e *ended) Error() string {
+	if e.err == nil {
+		return "pop3: session ended: " + e.reason
+	}
+	return "pop3: session ended: " + e.reason + ": " + e.err.Error()
+}
+
+func (e *ended) Unwrap() error { return e.err }
+
+// readBuffer is the size of a connection's read buffer in octets: small, since
+// most connections wait most of the time, and most commands are short.
+const readBuffer = 512
+
+// serve is the whole life of a connection that was admitted.
+func (c *Conn) serve(ctx context.Context) error {
+	c.began = time.Now()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	c.mu.Lock()
+	c.cancel = cancel
+	c.mu.Unlock()
+	if ctx.Done() != nil && ctx.Err() != nil {
+		c.abort()
+	}
+	stop := context.AfterFunc(ctx, c.abort)
+	defer stop()
+
+	c.in = bufio.NewReaderSize(c.nc, readBuffer)
+	c.out = output{nc: c.nc, timeout: c.server.limit.write}
+	end := c.converse(ctx)
+	c.finish(end)
+	if end.err == nil && end.reason != reasonQuit {
+		return end
+	}
+	return end.err
+}
+
+// reasonQuit is the only ending that is none of an error.
+const reasonQuit = "quit"
+
+// converse runs the session from the handshake to its last answer. What a
+// host's code panics with ends this connection and no other.
+func (c *Conn) converse(ctx context.Context) (end *ended) {
+	defer func() {
+		if p := recover(); p != nil {
+			end = &ended{"panic", c.panicked(p)}
+		}
+	}()
+	if c.server.hooks.Connect != nil {
+		c.server.hooks.Connect(c)
+	}
+	if secure, is := c.nc.(tlsConn); is {
+		if err := c.handshake(ctx, secure); err != nil {
+			return err
+		}
+	}
+	session, err := c.server.Handler.NewSession(ctx, c)
+	if err == nil && session == nil {
+		err = errors.New("pop3: Handler returned neither a session nor an error")
+	}
+	if err != nil {
+		c.writeError(toReply(err))
+		return c.flushAndEnd(&ended{"turned away", err})
+	}
+	c.session = session
+	c.state = authorization
+	c.greet()
+	for {
+		line, err := c.readCommand()
+		if err != nil {
+			return c.endOfInput(err)
+		}
+		if end := c.execute(ctx, line); end != nil {
+			return end
+		}
+	}
+}
+
+// greet sends the greeting; it carries a timestamp where APOP is offered (RFC
+// 1939 section 7).
+func (c *Conn) greet() {
+	if s, ok := c.session.(APOPSession); ok && s.APOPEnabled() {
+		c.timestamp = newTimestamp()
+		c.out.strings("+OK POP3 server ready ", c.timestamp, "\r\n")
+		return
+	}
+	c.out.strings("+OK POP3 server ready\r\n")
+}
+
+// endOfInput says goodbye, where there is somebody to say it to.
+func (c *Conn) endOfInput(err error) *ended {
+	switch {
+	case errors.Is(err, errShuttingDown):
+		c.out.strings("-ERR [SYS/TEMP] server shutting down\r\n")
+		return c.flushAndEnd(&ended{"shutdown", ErrServerClosed})
+	case errors.Is(err, errLineTooLong):
+		c.out.strings("-ERR line too long\r\n")
+		return c.flushAndEnd(&ended{"line too long", err})
+	case errors.Is(err, os.ErrDeadlineExceeded) && c.state == transaction:
+		// The autologout: "should close the TCP connection without removing any
+		// messages or sending any response" (RFC 1939 section 3).
+		return &ended{"idle", err}
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return &ended{"no login in time", err}
+	}
+	return &ended{"client gone", err}
+}
+
+func (c *Conn) flushAndEnd(end *ended) *ended {
+	if err := c.out.flush(); err != nil && end.err == nil {
+		end.err = err
+	}
+	return end
+}
+
+// finish closes what is open, and tells the log and the hooks.
+func (c *Conn) finish(end *ended) {
+	c.out.discard()
+	c.nc.Close()
+	defer func() {
+		if p := recover(); p != nil {
+			c.panicked(p)
+		}
+	}()
+	if err := c.closeMailbox(); err != nil {
+		c.fault(fmt.Errorf("pop3: close mailbox: %w", err))
+	}
+	if c.session != nil {
+		if err := c.session.Close(); err != nil {
+			c.fault(fmt.Errorf("pop3: close session: %w", err))
+		}
+	}
+	c.info.Reason, c.info.Err = end.reason, end.err
+	c.info.Duration = time.Since(c.began)
+	c.info.In, c.info.Out = c.inOctets, c.out.octets
+	c.logSession()
+	if c.server.hooks.Close != nil {
+		c.server.hooks.Close(c, c.info)
+	}
+}
+
+func (c *Conn) closeMailbox() error {
+	if c.mailbox == nil {
+		return nil
+	}
+	mb := c.mailbox
+	c.mailbox = nil
+	return mb.Close()
+}
+
+// reject turns away a connection that was not admitted.
+func (c *Conn) reject(err error) {
+	defer c.nc.Close()
+	if _, is := c.nc.(tlsConn); is {
+		return // a handshake is more than it is worth
+	}
+	if errors.Is(err, ErrServerClosed) {
+		err = &Error{Code: CodeTemporary, Text: "server shutting down"}
+	}
+	c.nc.SetWriteDeadline(time.Now().Add(time.Second))
+	io.WriteString(c.nc, toReply(err).line())
+}
+
+// wakeForShutdown makes a waiting session notice that the server stops; a busy
+// one notices when it is done.
+func (c *Conn) wakeForShutdown() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.shutdown = true
+	c.nc.SetReadDeadline(longAgo)
+}
+
+var longAgo = time.Unix(1, 0)
+
+// abort ends the connection at once.
+func (c *Conn) abort() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cancel != nil {
+		c.cancel()
+	}
+	// Not Close: for a TLS connection that would first say goodbye to a peer
+	// that may not be listening.
+	c.nc.SetDeadline(longAgo)
+	if raw, ok := c.nc.(interface{ NetConn() net.Conn }); ok {
+		raw.NetConn().Close()
+		return
+	}
+	c.nc.Close()
+}
+
+// panicked reports what a host's code panicked with.
+func (c *Conn) panicked(p any) error {
+	err := fmt.Errorf("pop3: panic: %v", p)
+	c.server.log.Error("pop3: panic in a session", "panic", p, "stack", string(debug.Stack()))
+	if c.server.hooks.Fault != nil {
+		c.server.hooks.Fault(c, err)
+	}
+	return err
+}
+
+// fault reports something that somebody should look at.
+func (c *Conn) fault(err error) {
+	c.server.log.Warn("pop3: fault", "user", c.info.User, "error", err)
+	if c.server.hooks.Fault != nil {
+		c.server.hooks.Fault(c, err)
+	}
+}

@@ -1,0 +1,56 @@
+// Package pop3 is a POP3 server that any Go program can embed. It knows no
+// store: whatever implements package mailbox can stand behind it.
+//
+// A [Server] answers connections, a [Handler] begins a session for each, and
+// [Login] makes a handler of an authenticator and a store:
+//
+//	server := &pop3.Server{
+//		Handler:   pop3.Login(authenticator, store),
+//		TLSConfig: tlsConfig,
+//	}
+//	err := server.ListenAndServe()
+//
+// # What it speaks
+//
+// All of RFC 1939 (USER, PASS, APOP, STAT, LIST, RETR, DELE, NOOP, RSET, TOP,
+// UIDL, QUIT), CAPA with PIPELINING and RESP-CODES (RFC 2449), AUTH-RESP-CODE
+// (RFC 3206), STLS and TLS from the first octet (RFC 2595, RFC 8314), AUTH with
+// any SASL mechanism (RFC 5034), of which PLAIN (RFC 4616) comes with [Login].
+// All commands stand in one table, in command.go.
+//
+// # What it takes care of
+//
+// The server owns message numbers, delete marks, sums, unique-ids, line ends,
+// byte-stuffing and octet counts. A store sees four calls.
+//
+//   - Numbers hold for the whole session; what arrives later is for the next.
+//   - LIST says as many octets as RETR sends.
+//   - A message that cannot be opened is a clean -ERR. One that fails halfway
+//     drops the connection before the final dot, so that no client takes it for
+//     whole.
+//   - QUIT removes what is marked before it answers, and answers -ERR where
+//     something was left. A connection that breaks removes nothing.
+//   - A password crosses no connection without TLS unless AllowInsecureAuth says
+//     so. An unknown user and a wrong password get one and the same answer.
+//   - Nothing that follows STLS in the clear is read, and what was said before is
+//     forgotten.
+//   - Memory is bounded: a connection that waits holds half a KiB of buffers, a
+//     message passes through 48 KiB, whatever its size, and a listing is packed.
+//
+// # Errors of the host
+//
+// What a handler, an authenticator or a store returns is turned into an answer
+// like this; its own text goes to the log and to no client.
+//
+//	*Error                                the code and the text that it says
+//	mailbox.ErrAuthFailed, ErrNoSuchUser  -ERR [AUTH], one text for both
+//	mailbox.ErrInUse                      -ERR [IN-USE]
+//	mailbox.ErrPermanent                  -ERR [SYS/PERM]
+//	mailbox.ErrNotFound (RETR, TOP)       -ERR, and the session goes on
+//	anything else                         -ERR [SYS/TEMP]
+//
+// # For tests
+//
+// Package pop3test starts a server on a loopback port, with a certificate and a
+// small client, as httptest does for HTTP.
+package pop3

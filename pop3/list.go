@@ -1,0 +1,114 @@
+package pop3
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/popcask/popcask/mailbox"
+)
+
+// stat answers STAT (RFC 1939 section 5): messages that are not marked, and
+// their octets.
+func (c *Conn) stat(ctx context.Context, _ arguments) error {
+	if err := c.measureAll(ctx); err != nil {
+		return err
+	}
+	c.out.strings("+OK ")
+	c.out.numbers(int64(c.maildrop.unmarked()), c.maildrop.octets)
+	c.out.strings("\r\n")
+	return nil
+}
+
+// list answers LIST (RFC 1939 section 5), for one message or all.
+func (c *Conn) list(ctx context.Context, a arguments) error {
+	if a.n > 0 {
+		i, err := c.maildrop.at(a.n)
+		if err != nil {
+			return err
+		}
+		if err := c.measure(ctx, i); err != nil {
+			return err
+		}
+		c.out.strings("+OK ")
+		c.out.numbers(int64(a.n), c.maildrop.sizes[i])
+		c.out.strings("\r\n")
+		return nil
+	}
+	if err := c.measureAll(ctx); err != nil {
+		return err
+	}
+	c.out.strings("+OK ")
+	c.out.numbers(int64(c.maildrop.unmarked()), c.maildrop.octets)
+	c.out.strings("\r\n")
+	for i := range c.maildrop.all() {
+		c.out.numbers(int64(i+1), c.maildrop.sizes[i])
+		c.out.strings("\r\n")
+	}
+	c.out.strings(".\r\n")
+	return nil
+}
+
+// uidl answers UIDL (RFC 1939 section 7), for one message or all.
+func (c *Conn) uidl(_ context.Context, a arguments) error {
+	for _, problem := range c.maildrop.settle() {
+		c.fault(problem)
+	}
+	if a.n > 0 {
+		i, err := c.maildrop.at(a.n)
+		if err != nil {
+			return err
+		}
+		c.out.strings("+OK ")
+		c.writeUIDL(i)
+		return nil
+	}
+	c.out.strings("+OK unique-ids follow\r\n")
+	for i := range c.maildrop.all() {
+		c.writeUIDL(i)
+	}
+	c.out.strings(".\r\n")
+	return nil
+}
+
+func (c *Conn) writeUIDL(i int) {
+	c.out.numbers(int64(i + 1))
+	c.out.strings(" ")
+	c.out.Write(c.maildrop.uidl(i))
+	c.out.strings("\r\n")
+}
+
+// measureAll makes sure that the size of every unmarked message is known.
+func (c *Conn) measureAll(ctx context.Context) error {
+	if c.maildrop.unmeasured == 0 {
+		return nil
+	}
+	for i := range c.maildrop.all() {
+		if err := c.measure(ctx, i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// measure counts the octets of a message whose size the store does not know.
+func (c *Conn) measure(ctx context.Context, i int) error {
+	if c.maildrop.sizes[i] >= 0 {
+		return nil
+	}
+	if err := c.out.flush(); err != nil {
+		return &ended{"client gone", err}
+	}
+	step := c.beginStep(ctx)
+	defer step.end()
+	body, err := c.mailbox.Open(step.ctx, c.maildrop.id(i), mailbox.OpenOptions{})
+	if err != nil {
+		return fmt.Errorf("open message to count it: %w", err)
+	}
+	defer body.Close()
+	octets, err := mailbox.Octets(body)
+	if err != nil {
+		return fmt.Errorf("count message: %w", err)
+	}
+	c.maildrop.setSize(i, octets)
+	return nil
+}

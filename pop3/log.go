@@ -1,0 +1,37 @@
+package pop3
+
+import (
+	"context"
+	"log/slog"
+)
+
+// logSession writes the one line that a session leaves behind. A port scan or a
+// load balancer's probe, which says nothing, leaves it only for debugging.
+func (c *Conn) logSession() {
+	level := slog.LevelInfo
+	if c.info.In == 0 {
+		level = slog.LevelDebug
+	}
+	ctx := context.Background()
+	if !c.server.log.Enabled(ctx, level) {
+		return
+	}
+	attributes := []slog.Attr{
+		slog.Any("remote", c.nc.RemoteAddr()),
+		slog.String("user", c.info.User),
+		slog.String("mechanism", c.info.Mechanism),
+		slog.Bool("tls", c.isTLS()),
+		slog.String("reason", c.info.Reason),
+		slog.Int("messages", c.info.Messages),
+		slog.Int("top", c.info.Tops),
+		slog.Int("retr", c.info.Retrs),
+		slog.Int("deleted", c.info.Deleted),
+		slog.Int64("in", c.info.In),
+		slog.Int64("out", c.info.Out),
+		slog.Duration("duration", c.info.Duration),
+	}
+	if c.info.Err != nil {
+		attributes = append(attributes, slog.Any("error", c.info.Err))
+	}
+	c.server.log.LogAttrs(ctx, level, "pop3: session", attributes...)
+}

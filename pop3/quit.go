@@ -1,0 +1,47 @@
+package pop3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/popcask/popcask/mailbox"
+)
+
+// quit answers QUIT. After a login it is the UPDATE state (RFC 1939 section 6):
+// what is marked is removed, and only then is the answer +OK.
+func (c *Conn) quit(ctx context.Context, _ arguments) error {
+	if err := c.update(ctx); err != nil {
+		return err
+	}
+	if err := c.closeMailbox(); err != nil {
+		c.fault(fmt.Errorf("pop3: close mailbox: %w", err))
+	}
+	c.out.strings("+OK bye\r\n")
+	return c.flushAndEnd(&ended{reason: reasonQuit})
+}
+
+// update removes what is marked. Once QUIT was read it runs to its end, even
+// where the client or the server go away meanwhile: half a batch is what nobody
+// asked for.
+func (c *Conn) update(ctx context.Context) error {
+	if c.maildrop == nil || c.maildrop.marks == 0 {
+		return nil
+	}
+	if err := c.out.flush(); err != nil {
+		return &ended{"client gone", err}
+	}
+	step := c.beginStep(context.WithoutCancel(ctx))
+	defer step.end()
+	err := c.mailbox.Delete(step.ctx, c.maildrop.markedIDs())
+	var partly *mailbox.DeleteError
+	switch {
+	case err == nil:
+		c.info.Deleted = c.maildrop.marks
+		return nil
+	case errors.As(err, &partly):
+		c.info.Deleted = c.maildrop.marks - len(partly.Failed)
+		return &Error{Code: CodeTemporary, Text: "some deleted messages not removed", Close: true, Err: err}
+	}
+	return &Error{Code: CodeTemporary, Text: "deleted messages may not have been removed", Close: true, Err: err}
+}

@@ -1,0 +1,359 @@
+package pop3
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Server answers POP3. Only Handler is required; the zero value of everything
+// else works and is safe. The fields must not change once the server serves.
+//
+// In every limit and time-out 0 means the default, and a negative value means
+// none.
+type Server struct {
+	// Addr is the TCP address that ListenAndServe listens on. Empty means
+	// ":110", and ":995" for ListenAndServeTLS.
+	Addr string
+
+	// Handler decides who may log in and which maildrop that opens. [Login]
+	// makes one from an authenticator and a store.
+	Handler Handler
+
+	// TLSConfig switches STLS on (RFC 2595) and serves ServeTLS (RFC 8314). It
+	// is cloned; the clone takes nothing older than TLS 1.2 and knows the ALPN
+	// name "pop3".
+	TLSConfig *tls.Config
+
+	// AllowInsecureAuth permits commands that disclose a password on a
+	// connection without TLS: for loopback, for tests, and behind a proxy that
+	// ends TLS. Default false: USER, PASS and PLAIN are then refused, and not
+	// advertised, until TLS is there.
+	AllowInsecureAuth bool
+
+	// AuthTimeout is what a client has from its connection to its login, a TLS
+	// handshake included. Default 3 minutes.
+	AuthTimeout time.Duration
+
+	// IdleTimeout ends a session that sends nothing. Default 10 minutes, the
+	// least that RFC 1939 section 3 allows.
+	IdleTimeout time.Duration
+
+	// WriteTimeout is what a client has to take the next 256 KiB of an answer.
+	// Default 5 minutes.
+	WriteTimeout time.Duration
+
+	// StoreTimeout is how long a store or an authenticator may take over one
+	// step: a login, a listing, the next stretch of a message, the removal at
+	// QUIT. Default 2 minutes.
+	StoreTimeout time.Duration
+
+	// MaxLine is the longest command in octets, its line end included. Default
+	// 2048; RFC 2449 section 4 wants at least 255. A longer one ends the
+	// connection.
+	MaxLine int
+
+	// MaxSASL is the longest line of an AUTH exchange in octets, the AUTH
+	// command included: bearer tokens are long. Default 65536.
+	MaxSASL int
+
+	// MaxBadCommands is how many commands in a row may be wrong before the
+	// connection is ended. Default 20; before the login it is at most 5.
+	MaxBadCommands int
+
+	// MaxAuthTries is how many logins may fail before the connection is ended.
+	// Default 5.
+	MaxAuthTries int
+
+	// MaxMessages is how many messages a session sees: the oldest. The rest
+	// shows up once those are deleted. Default 1,000,000.
+	MaxMessages int
+
+	// MaxConnections is how many connections may be open at once; further ones
+	// are told to try again later. Default 10,000.
+	MaxConnections int
+
+	// Implementation is the text of the IMPLEMENTATION capability (RFC 2449
+	// section 6.9) once a user is logged in. Empty leaves the capability out.
+	Implementation string
+
+	// Capabilities may change the capabilities that CAPA lists, a line each.
+	// nil leaves them as they are.
+	Capabilities func(*Conn, []string) []string
+
+	// Hooks hear of what the server does. nil hears nothing.
+	Hooks *Hooks
+
+	// Logger takes one line per session, and what an administrator should
+	// know. It never gets a secret. nil logs nothing.
+	Logger *slog.Logger
+
+	// BaseContext gives the context of a listener's connections. nil means
+	// [context.Background].
+	BaseContext func(net.Listener) context.Context
+
+	// ConnContext may change the context of a connection. nil leaves it.
+	ConnContext func(context.Context, net.Conn) context.Context
+
+	mu        sync.Mutex
+	listeners map[*net.Listener]struct{}
+	conns     map[*Conn]struct{}
+	stopping  bool
+	sessions  sync.WaitGroup // one for each of conns
+
+	setUp     sync.Once
+	limit     limits
+	tlsConfig *tls.Config // nil: no TLS
+	log       *slog.Logger
+	hooks     Hooks
+}
+
+// ErrServerClosed is what Serve and its siblings return after Shutdown or
+// Close.
+var ErrServerClosed = errors.New("pop3: server closed")
+
+// ListenAndServe listens on Addr and serves. STLS is offered where TLSConfig
+// is set.
+func (s *Server) ListenAndServe() error {
+	listener, err := net.Listen("tcp", cmp.Or(s.Addr, ":110"))
+	if err != nil {
+		return err
+	}
+	return s.Serve(listener)
+}
+
+// ListenAndServeTLS listens on Addr and serves TLS from the first octet on
+// (POP3S).
+func (s *Server) ListenAndServeTLS() error {
+	listener, err := net.Listen("tcp", cmp.Or(s.Addr, ":995"))
+	if err != nil {
+		return err
+	}
+	return s.ServeTLS(listener)
+}
+
+// Serve answers the connections that listener accepts, and closes it in the
+// end. It returns [ErrServerClosed] after Shutdown or Close, at once where that
+// was before.
+func (s *Server) Serve(listener net.Listener) error {
+	return s.serve(listener, false)
+}
+
+// ServeTLS is Serve with TLS from the first octet on. TLSConfig must be set.
+func (s *Server) ServeTLS(listener net.Listener) error {
+	if s.TLSConfig == nil {
+		listener.Close()
+		return errors.New("pop3: ServeTLS needs Server.TLSConfig")
+	}
+	return s.serve(listener, true)
+}
+
+func (s *Server) serve(listener net.Listener, implicitTLS bool) error {
+	defer listener.Close()
+	if err := s.prepare(); err != nil {
+		return err
+	}
+	if !s.track(&listener) {
+		return ErrServerClosed
+	}
+	defer s.untrack(&listener)
+
+	base := context.Background()
+	if s.BaseContext != nil {
+		base = s.BaseContext(listener)
+	}
+	var pause time.Duration
+	for {
+		nc, err := listener.Accept()
+		if err != nil {
+			if s.isStopping() {
+				return ErrServerClosed
+			}
+			// Out of file descriptors, most likely: it passes.
+			if t, ok := err.(interface{ Temporary() bool }); ok && t.Temporary() {
+				pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+				s.log.Warn("pop3: accept failed, trying again", "error", err, "pause", pause)
+				time.Sleep(pause)
+				continue
+			}
+			return err
+		}
+		pause = 0
+		if implicitTLS {
+			nc = tls.Server(nc, s.tlsConfig)
+		}
+		go s.ServeConn(base, nc)
+	}
+}
+
+// ServeConn answers one connection of any kind, a [net.Pipe] as well as a
+// [tls.Conn], and closes it in the end. It blocks until the session is over.
+// The error says why it ended, and is nil after QUIT. Ending ctx ends the
+// connection.
+func (s *Server) ServeConn(ctx context.Context, nc net.Conn) error {
+	if err := s.prepare(); err != nil {
+		nc.Close()
+		return err
+	}
+	if s.ConnContext != nil {
+		ctx = s.ConnContext(ctx, nc)
+	}
+	c := &Conn{server: s, nc: nc}
+	if err := s.admit(c); err != nil {
+		c.reject(err)
+		return err
+	}
+	defer s.release(c)
+	return c.serve(ctx)
+}
+
+// Shutdown stops the server gracefully: it closes the listeners, lets running
+// commands finish, tells every client [SYS/TEMP], and returns when the last
+// session is over. Marks that no QUIT has confirmed are forgotten. When ctx
+// ends first, it ends what is left as Close does and returns the context's
+// error.
+func (s *Server) Shutdown(ctx context.Context) error {
+	for _, c := range s.stop() {
+		c.wakeForShutdown()
+	}
+	over := make(chan struct{})
+	go func() {
+		s.sessions.Wait()
+		close(over)
+	}()
+	select {
+	case <-over:
+		return nil
+	case <-ctx.Done():
+		s.Close()
+		return ctx.Err()
+	}
+}
+
+// Close ends the server at once: listeners and connections are closed, the
+// contexts of running commands end. A removal that QUIT has begun still
+// finishes. It does not wait for the sessions.
+func (s *Server) Close() error {
+	for _, c := range s.stop() {
+		c.abort()
+	}
+	return nil
+}
+
+// stop closes the listeners, lets in nobody new, and returns who is there.
+func (s *Server) stop() []*Conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopping = true
+	for listener := range s.listeners {
+		(*listener).Close()
+	}
+	conns := make([]*Conn, 0, len(s.conns))
+	for c := range s.conns {
+		conns = append(conns, c)
+	}
+	return conns
+}
+
+func (s *Server) isStopping() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stopping
+}
+
+func (s *Server) track(listener *net.Listener) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopping {
+		return false
+	}
+	if s.listeners == nil {
+		s.listeners = make(map[*net.Listener]struct{})
+	}
+	s.listeners[listener] = struct{}{}
+	return true
+}
+
+func (s *Server) untrack(listener *net.Listener) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.listeners, listener)
+}
+
+func (s *Server) admit(c *Conn) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.stopping:
+		return ErrServerClosed
+	case exceeds(len(s.conns)+1, s.limit.connections):
+		return errTooManyConnections
+	}
+	if s.conns == nil {
+		s.conns = make(map[*Conn]struct{})
+	}
+	s.conns[c] = struct{}{}
+	s.sessions.Add(1)
+	return nil
+}
+
+func (s *Server) release(c *Conn) {
+	s.mu.Lock()
+	delete(s.conns, c)
+	s.mu.Unlock()
+	s.sessions.Done()
+}
+
+// limits are the limits and time-outs of a Server with the defaults filled in;
+// negative still means none.
+type limits struct {
+	auth, idle, write, store                             time.Duration
+	line, sasl, bad, badBeforeLogin, authTries, messages int
+	connections                                          int
+}
+
+// prepare fills in, once, what the zero value leaves open.
+func (s *Server) prepare() error {
+	if s.Handler == nil {
+		return errors.New("pop3: Server.Handler is nil: see pop3.Login for one made of an authenticator and a store")
+	}
+	s.setUp.Do(func() {
+		s.limit = limits{
+			auth:        cmp.Or(s.AuthTimeout, 3*time.Minute),
+			idle:        cmp.Or(s.IdleTimeout, 10*time.Minute),
+			write:       cmp.Or(s.WriteTimeout, 5*time.Minute),
+			store:       cmp.Or(s.StoreTimeout, 2*time.Minute),
+			line:        cmp.Or(s.MaxLine, 2048),
+			sasl:        cmp.Or(s.MaxSASL, 64<<10),
+			bad:         cmp.Or(s.MaxBadCommands, 20),
+			authTries:   cmp.Or(s.MaxAuthTries, 5),
+			messages:    cmp.Or(s.MaxMessages, 1_000_000),
+			connections: cmp.Or(s.MaxConnections, 10_000),
+		}
+		s.limit.badBeforeLogin = s.limit.bad
+		if s.limit.bad > 0 {
+			s.limit.badBeforeLogin = min(s.limit.bad, 5)
+		}
+		s.log = cmp.Or(s.Logger, slog.New(slog.DiscardHandler))
+		if s.Hooks != nil {
+			s.hooks = *s.Hooks
+		}
+		if s.TLSConfig != nil {
+			s.tlsConfig = s.TLSConfig.Clone()
+			s.tlsConfig.MinVersion = max(s.tlsConfig.MinVersion, tls.VersionTLS12)
+			if !slices.Contains(s.tlsConfig.NextProtos, "pop3") {
+				s.tlsConfig.NextProtos = append(slices.Clone(s.tlsConfig.NextProtos), "pop3")
+			}
+		}
+	})
+	return nil
+}
+
+// exceeds tells whether n is over a limit, of which a negative one is none.
+func exceeds(n, limit int) bool { return limit >= 0 && n > limit }

@@ -1,0 +1,58 @@
+package pop3
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"time"
+)
+
+// stls answers STLS (RFC 2595 section 4). Whatever the client said before is
+// forgotten, and nothing that it sent along in the clear is ever read.
+func (c *Conn) stls(ctx context.Context, _ arguments) error {
+	switch {
+	case c.server.tlsConfig == nil:
+		return mistake("TLS is not offered here")
+	case c.isTLS():
+		return mistake("TLS is active already")
+	case c.in.Buffered() > 0:
+		// Somebody in the middle may have put it there for the time after.
+		return &Error{Text: "nothing may follow STLS before TLS", Close: true}
+	}
+	c.out.strings("+OK begin TLS\r\n")
+	if err := c.out.flush(); err != nil {
+		return &ended{"client gone", err}
+	}
+	secure := tls.Server(c.nc, c.server.tlsConfig)
+	c.mu.Lock()
+	c.nc = secure
+	c.mu.Unlock()
+	c.in = bufio.NewReaderSize(secure, readBuffer)
+	c.out.nc = secure
+	c.user, c.timestamp = "", ""
+	if end := c.handshake(ctx, secure); end != nil {
+		return end
+	}
+	return nil
+}
+
+// handshake begins TLS, within the time that a login may take.
+func (c *Conn) handshake(ctx context.Context, secure tlsConn) *ended {
+	c.mu.Lock()
+	stopping := c.shutdown
+	if !stopping {
+		secure.SetDeadline(c.loginDeadline())
+	}
+	c.mu.Unlock()
+	if stopping {
+		return &ended{"shutdown", ErrServerClosed}
+	}
+	if err := secure.HandshakeContext(ctx); err != nil {
+		return &ended{"TLS handshake failed", err}
+	}
+	secure.SetWriteDeadline(time.Time{})
+	if c.server.hooks.TLS != nil {
+		c.server.hooks.TLS(c, secure.ConnectionState())
+	}
+	return nil
+}

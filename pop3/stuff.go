@@ -1,0 +1,85 @@
+package pop3
+
+import (
+	"bytes"
+	"io"
+)
+
+// stuffer writes a message as the body of a multi-line response (RFC 1939
+// section 3): every line ends in CRLF, and a line that begins with the
+// termination octet gets a second one. It does so for messages with any line
+// ends, by the rules of [mailbox.CanonicalReader], and passes on stretches that
+// need no change as they come.
+type stuffer struct {
+	w      io.Writer
+	last   byte  // octet of the message
+	octets int64 // of the canonical form, stuffing not counted
+}
+
+var (
+	cr       = []byte("\r")
+	crlf     = []byte("\r\n")
+	dot      = []byte(".")
+	dotCRLF  = []byte(".\r\n")
+	lineFeed = []byte("\n")
+)
+
+// Write implements [io.Writer].
+func (s *stuffer) Write(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	s.octets += int64(len(p))
+	if p[0] == '.' && (s.last == '\n' || s.octets == int64(len(p))) {
+		if _, err := s.w.Write(dot); err != nil {
+			return 0, err
+		}
+	}
+	written := 0 // what of p is
+	for at := 0; ; {
+		feed := bytes.IndexByte(p[at:], '\n')
+		if feed < 0 {
+			break
+		}
+		feed += at
+		at = feed + 1
+		if feed > 0 && p[feed-1] != '\r' || feed == 0 && s.last != '\r' {
+			if err := s.insert(p[written:feed], cr); err != nil {
+				return written, err
+			}
+			written = feed
+			s.octets++
+		}
+		if at < len(p) && p[at] == '.' {
+			if err := s.insert(p[written:at], dot); err != nil {
+				return written, err
+			}
+			written = at
+		}
+	}
+	s.last = p[len(p)-1]
+	n, err := s.w.Write(p[written:])
+	return written + n, err
+}
+
+// insert writes a stretch, and behind it what the message lacks there.
+func (s *stuffer) insert(stretch, lacking []byte) error {
+	if _, err := s.w.Write(stretch); err != nil {
+		return err
+	}
+	_, err := s.w.Write(lacking)
+	return err
+}
+
+// close ends the last line where it has no end, and the response.
+func (s *stuffer) close() error {
+	end := crlf
+	switch {
+	case s.octets == 0 || s.last == '\n':
+		end = nil
+	case s.last == '\r':
+		end = lineFeed
+	}
+	s.octets += int64(len(end))
+	return s.insert(end, dotCRLF)
+}

@@ -1,0 +1,39 @@
+package pop3
+
+import (
+	"context"
+	"strings"
+	"unicode"
+
+	"github.com/popcask/popcask/mailbox"
+)
+
+// userCommand answers USER (RFC 1939 section 7). It never says whether there is
+// such a user.
+func (c *Conn) userCommand(_ context.Context, a arguments) error {
+	if !c.maySendSecrets() {
+		return errNeedsTLS
+	}
+	if strings.ContainsFunc(a.text, unicode.IsControl) {
+		return mistake("control character in a user name")
+	}
+	c.user = a.text
+	c.out.strings("+OK send PASS\r\n")
+	return nil
+}
+
+// pass answers PASS (RFC 1939 section 7). The password is the rest of the line,
+// blanks and all.
+func (c *Conn) pass(ctx context.Context, a arguments) error {
+	if !c.maySendSecrets() {
+		return errNeedsTLS
+	}
+	if c.user == "" {
+		return mistake("USER first")
+	}
+	login := c.login("USER")
+	login.User, login.Password = c.user, a.text
+	return c.logIn(ctx, login, func(ctx context.Context) (mailbox.Mailbox, error) {
+		return c.session.Login(ctx, login)
+	})
+}
