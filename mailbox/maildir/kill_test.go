@@ -1,0 +1,5 @@
+package maildir
+
+const childEnv = "POPCASK_MAILDIR_CHILD"
+
+func runChild(string) {}

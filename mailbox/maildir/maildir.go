@@ -1,0 +1,191 @@
+package maildir
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/popcask/popcask/mailbox"
+)
+
+// Options are the limits and helpers of a [Store]. The zero value is good.
+type Options struct {
+	// MaxMessageSize is the largest message that is taken, in octets of its
+	// canonical form, its Header included. A larger one is
+	// [mailbox.ErrTooLarge]. 0 means 64 MiB, negative no limit.
+	MaxMessageSize int64
+
+	// Quota is how many octets a maildrop may hold, in files of whatever form.
+	// A delivery that would pass it is [mailbox.ErrOverQuota]; deliveries at
+	// the same moment may pass it together. It costs a listing per delivery.
+	// 0 means no limit.
+	Quota int64
+
+	// KnownSizes is how many sizes of messages that other programs delivered
+	// are kept in memory, about 200 octets each. 0 means 100,000, negative
+	// none.
+	KnownSizes int
+
+	// Canonical makes a user name canonical, for Open and Append alike. nil
+	// means [mailbox.CanonicalUser]. Two names with the same result are the
+	// same user.
+	Canonical func(user string) (string, error)
+
+	// OnListenerError hears of events that a listener failed, as
+	// [mailbox.Listeners.OnError]. It may be nil.
+	OnListenerError func(mailbox.Event, error)
+}
+
+const (
+	defaultMaxMessageSize = 64 << 20
+	defaultKnownSizes     = 100_000
+	maxKnownHomes         = 100_000
+)
+
+// Store keeps a Maildir per user below one directory. It is a [mailbox.Store]
+// and a [mailbox.Appender], safe for concurrent use, by other processes too.
+type Store struct {
+	options   Options
+	dir       string // absolute
+	root      *os.Root
+	mint      mint
+	locker    locker
+	listeners mailbox.Listeners
+
+	homes bounded[string, time.Time] // directories known to be durable, and when their tmp was swept
+	sizes bounded[messageKey, int64] // where the name of a file tells none or a wrong one
+
+	// fault makes a step fail, in tests.
+	fault func(step) error
+
+	mu     sync.Mutex
+	closed bool
+	work   sync.WaitGroup
+}
+
+type messageKey struct{ dir, id string }
+
+// New opens the store in directory dir and makes it if it is not there. The
+// directory's permissions, where it is new, are 0700, and so are those of the
+// maildrops.
+func New(dir string, options Options) (*Store, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("maildir: open store: %w", err)
+	}
+	if err := makeDurableDir(dir); err != nil {
+		return nil, fmt.Errorf("maildir: open store: %w", err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("maildir: open store: %w", err)
+	}
+	s := &Store{options: options, dir: dir, root: root}
+	s.mint.now = time.Now
+	s.homes.limit = maxKnownHomes
+	s.sizes.limit = cmp.Or(options.KnownSizes, defaultKnownSizes)
+	s.listeners.OnError = options.OnListenerError
+	if s.options.MaxMessageSize == 0 {
+		s.options.MaxMessageSize = defaultMaxMessageSize
+	}
+	if s.options.Canonical == nil {
+		s.options.Canonical = mailbox.CanonicalUser
+	}
+	return s, nil
+}
+
+// Listen adds a listener: it hears of what this store delivers and removes from
+// now on, not of what other programs do.
+func (s *Store) Listen(listener mailbox.Listener) { s.listeners.Listen(listener) }
+
+// Open opens the maildrop of login.User. Any number of sessions may have one
+// open. A user without a directory has an empty maildrop, and gets none by
+// looking.
+func (s *Store) Open(_ context.Context, login mailbox.Login) (mailbox.Mailbox, error) {
+	if err := s.begin(); err != nil {
+		return nil, failed("open maildrop", err)
+	}
+	defer s.work.Done()
+	user, err := s.options.Canonical(login.User)
+	if err != nil {
+		return nil, failed("open maildrop", err)
+	}
+	return &session{store: s, user: user, dir: userDir(user)}, nil
+}
+
+// Close waits for deliveries that are under way and for the listeners, until
+// ctx ends. It may be called again.
+func (s *Store) Close(ctx context.Context) error {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+
+	done := make(chan struct{})
+	go func() {
+		s.work.Wait()
+		close(done)
+	}()
+	var waiting error
+	select {
+	case <-done:
+	case <-ctx.Done():
+		waiting = fmt.Errorf("maildir: close: calls still at work: %w", ctx.Err())
+	}
+	return errors.Join(waiting, s.listeners.Close(ctx), s.root.Close())
+}
+
+// begin is called before any work, and s.work.Done after it.
+func (s *Store) begin() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return mailbox.ErrClosed
+	}
+	s.work.Add(1)
+	return nil
+}
+
+// step is a point at which a delivery or a removal can fail or be killed.
+type step string
+
+const (
+	stepCreated step = "tmp file created"
+	stepWrite   step = "write"
+	stepWritten step = "written"
+	stepSynced  step = "synced"
+	stepRenamed step = "renamed"
+	stepListed  step = "directory synced"
+	stepRemove  step = "remove"
+)
+
+func (s *Store) at(now step) error {
+	if s.fault == nil {
+		return nil
+	}
+	return s.fault(now)
+}
+
+// failed says what was being done. What is not known to be final is temporary.
+func failed(op string, err error) error {
+	for _, known := range []error{
+		mailbox.ErrNotFound, mailbox.ErrNoSuchUser, mailbox.ErrTooLarge, mailbox.ErrOverQuota,
+		mailbox.ErrClosed, mailbox.ErrTemporary, mailbox.ErrPermanent,
+		context.Canceled, context.DeadlineExceeded,
+	} {
+		if errors.Is(err, known) {
+			return fmt.Errorf("maildir: %s: %w", op, err)
+		}
+	}
+	if errors.Is(err, os.ErrClosed) {
+		return fmt.Errorf("maildir: %s: %w: %w", op, mailbox.ErrClosed, err)
+	}
+	return fmt.Errorf("maildir: %s: %w: %w", op, mailbox.ErrTemporary, err)
+}
+
+func notThere(err error) bool { return errors.Is(err, fs.ErrNotExist) }

@@ -1,0 +1,213 @@
+package maildir
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/popcask/popcask/mailbox"
+)
+
+// A file name is
+//
+//	ID [,S=octets] [,W=octets] [,UIDL=unique-id] [:2,flags]
+//
+// and the ID is, by the Maildir specification,
+//
+//	seconds.M<microseconds>P<process>Q<delivery>R<random>.host
+const (
+	fieldSeparator = ','
+	sizeField      = "S="    // octets of the file
+	wireField      = "W="    // octets of the canonical form
+	uidlField      = "UIDL=" // not U=, which offlineimap and mbsync use
+)
+
+// infoSeparator stands before the flags. Windows allows no colon in names.
+var infoSeparator = func() byte {
+	if runtime.GOOS == "windows" {
+		return ';'
+	}
+	return ':'
+}()
+
+// idOf returns the ID of the file called name, empty if it has none.
+func idOf(name string) string {
+	if strings.HasPrefix(name, ".") {
+		return ""
+	}
+	for i := range len(name) {
+		if name[i] == fieldSeparator || name[i] == infoSeparator {
+			return name[:i]
+		}
+	}
+	return name
+}
+
+// timeOf returns the time of delivery in an ID in microseconds since 1970: 0
+// for an ID that has none, the largest number for one beyond all bounds.
+func timeOf(id string) int64 {
+	seconds, rest := leadingNumber(id)
+	if seconds > math.MaxInt64/1_000_000-1 {
+		return math.MaxInt64
+	}
+	micros := seconds * 1_000_000
+	unique, isSpec := strings.CutPrefix(rest, ".")
+	if !isSpec {
+		return micros
+	}
+	unique, _, _ = strings.Cut(unique, ".")
+	if at := strings.IndexByte(unique, 'M'); at >= 0 {
+		fraction, _ := leadingNumber(unique[at+1:])
+		micros += min(fraction, 999_999)
+	}
+	return micros
+}
+
+// leadingNumber reads the decimal number that s begins with, the largest int64
+// for what is larger.
+func leadingNumber(s string) (n int64, rest string) {
+	for s != "" && s[0] >= '0' && s[0] <= '9' {
+		digit := int64(s[0] - '0')
+		if n > (math.MaxInt64-digit)/10 {
+			n = math.MaxInt64
+		} else {
+			n = n*10 + digit
+		}
+		s = s[1:]
+	}
+	return n, s
+}
+
+// fields are what a file name says behind the ID. Sizes are -1 where it says
+// nothing, or nothing that can be true.
+type fields struct {
+	file int64  // S=
+	wire int64  // W=
+	uidl string // UIDL=
+}
+
+func fieldsOf(name string) fields {
+	f := fields{file: -1, wire: -1}
+	rest := name[len(idOf(name)):]
+	if end := strings.IndexByte(rest, infoSeparator); end >= 0 {
+		rest = rest[:end]
+	}
+	for field := range strings.SplitSeq(rest, ",") {
+		switch {
+		case strings.HasPrefix(field, sizeField):
+			f.file = parseSize(field[len(sizeField):])
+		case strings.HasPrefix(field, wireField):
+			f.wire = parseSize(field[len(wireField):])
+		case strings.HasPrefix(field, uidlField):
+			f.uidl = decodeUIDL(field[len(uidlField):])
+		}
+	}
+	if f.file >= 0 && !f.plausible(f.file) {
+		f.wire = -1
+	}
+	return f
+}
+
+// plausible tells whether a file of size octets can have the canonical form
+// that W= says: every octet may be a bare LF, and the last line may want a CRLF.
+func (f fields) plausible(size int64) bool {
+	return f.wire >= size && f.wire <= 2*size+2
+}
+
+// maxSize is far beyond any message and leaves sums of many room in an int64.
+const maxSize = 1 << 50
+
+func parseSize(s string) int64 {
+	n, err := strconv.ParseUint(s, 10, 63)
+	if err != nil || n > maxSize {
+		return -1
+	}
+	return int64(n)
+}
+
+// A unique-id stands in the name as it is. One with a character that a file
+// name or its syntax does not allow is there as % and its base64 form, which is
+// short enough for the longest (70 octets) where an escape per character is
+// not.
+func encodeUIDL(uidl string) string {
+	if !strings.ContainsAny(uidl, `%/\,:;<>"|?*`) {
+		return uidl
+	}
+	return "%" + base64.RawURLEncoding.EncodeToString([]byte(uidl))
+}
+
+// decodeUIDL returns what is legal, and nothing else.
+func decodeUIDL(s string) string {
+	if encoded, is := strings.CutPrefix(s, "%"); is {
+		decoded, err := base64.RawURLEncoding.DecodeString(encoded)
+		if err != nil {
+			return ""
+		}
+		s = string(decoded)
+	}
+	if !mailbox.ValidUIDL(s) {
+		return ""
+	}
+	return s
+}
+
+// fileName is the name of a new message whose canonical form is on disk.
+func fileName(id string, size int64, uidl string) string {
+	name := fmt.Sprintf("%s,%s%d,%s%d", id, sizeField, size, wireField, size)
+	if uidl != "" {
+		name += "," + uidlField + encodeUIDL(uidl)
+	}
+	return name
+}
+
+// mint makes IDs. No two are ever the same: process, counter and time differ
+// within a machine, 64 random bits make up for clocks that were set back, for
+// copied virtual machines and for equal host names. Within a process they
+// ascend, so that mail lists in the order of delivery.
+type mint struct {
+	now func() time.Time
+
+	mu    sync.Mutex
+	host  string
+	last  int64 // microseconds
+	count uint64
+}
+
+func (m *mint) id() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.host == "" {
+		m.host = hostName()
+	}
+	m.count++
+	m.last = max(m.now().UnixMicro(), m.last+1)
+	var random [8]byte
+	rand.Read(random[:]) // never fails
+	id := fmt.Sprintf("%d.M%06dP%dQ%dR%016x.", m.last/1_000_000, m.last%1_000_000, os.Getpid(), m.count, binary.BigEndian.Uint64(random[:]))
+	// With 70 octets at most an ID is its own unique-id.
+	return id + m.host[:max(1, min(len(m.host), mailbox.MaxUIDLLength-len(id)))]
+}
+
+// hostName keeps what is harmless in a file name and a unique-id.
+func hostName() string {
+	host, _ := os.Hostname()
+	host = strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == '.':
+			return r
+		}
+		return '_'
+	}, host)
+	if host == "" {
+		return "localhost"
+	}
+	return host
+}

@@ -1,0 +1,199 @@
+package maildir
+
+import (
+	"cmp"
+	"context"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+// place is where a message's file is.
+type place uint8
+
+const (
+	inNew place = iota
+	inCur
+	places
+)
+
+var placeNames = [places]string{inNew: "new", inCur: "cur"}
+
+// entry is a file of a message. Its ID is a part of the name.
+type entry struct {
+	time  int64 // of the ID
+	name  string
+	place place
+	twin  bool // a second name of the same file as the entry before
+	lost  bool // not there any more, perhaps renamed
+	gone  bool // for certain
+}
+
+func (e entry) compareID(id string, at int64) int {
+	return cmp.Or(cmp.Compare(e.time, at), strings.Compare(idOf(e.name), id))
+}
+
+// compareEntries is the order of a listing: by time, by ID. Of two files with one
+// ID the one in cur comes first.
+func compareEntries(a, b entry) int {
+	return cmp.Or(a.compareID(idOf(b.name), b.time), cmp.Compare(b.place, a.place), strings.Compare(a.name, b.name))
+}
+
+// folder has new and cur of a maildrop open; nil is one that is not there.
+type folder struct {
+	roots [places]*os.Root
+}
+
+// openFolder opens the maildrop in directory dir of root.
+func openFolder(root *os.Root, dir string) (*folder, error) {
+	home, err := root.OpenRoot(dir)
+	if notThere(err) {
+		return &folder{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer home.Close()
+	return openFolderAt(home)
+}
+
+func openFolderAt(home *os.Root) (*folder, error) {
+	f := &folder{}
+	for p, name := range placeNames {
+		root, err := home.OpenRoot(name)
+		if notThere(err) {
+			continue
+		}
+		if err != nil {
+			f.close()
+			return nil, err
+		}
+		f.roots[p] = root
+	}
+	return f, nil
+}
+
+// complete tells whether both directories are there.
+func (f *folder) complete() bool { return f.roots[inNew] != nil && f.roots[inCur] != nil }
+
+func (f *folder) close() {
+	for _, root := range f.roots {
+		if root != nil {
+			_ = root.Close()
+		}
+	}
+}
+
+const (
+	// maxScans bounds how often a directory that keeps changing is read.
+	maxScans = 8
+
+	// timeGrain is more than the time of a directory can lag behind the clock:
+	// file systems take it from the tick of the kernel, 10 ms at most.
+	timeGrain = 20 * time.Millisecond
+)
+
+// scan lists the files of the messages, sorted by [compareEntries].
+//
+// A directory that is read while files in it are renamed may show one of them
+// under neither name. Names in new come and go, but stay what they are; whatever
+// leaves new is in cur before cur is read. So a reading misses nothing if cur
+// was not changed from before new was read until after cur was: that is settled.
+// Otherwise it is read again. When it changes all the time the answer is all
+// that was seen: a message is then missing only if it was renamed in the midst
+// of each of the readings.
+func (f *folder) scan(ctx context.Context, mint *mint) (entries []entry, settled bool, err error) {
+	var seen []entry
+	for range maxScans {
+		before, err := f.changed()
+		if err != nil {
+			return nil, false, err
+		}
+		racy := time.Since(before).Abs() < timeGrain
+		entries, err = f.read(ctx, len(entries))
+		if err != nil {
+			return nil, false, err
+		}
+		entries, alone, err := f.separate(entries, mint)
+		if err != nil {
+			return nil, false, err
+		}
+		after, err := f.changed()
+		if err != nil {
+			return nil, false, err
+		}
+		if alone && !racy && after.Equal(before) {
+			return entries, true, nil
+		}
+		seen = merge(seen, entries, false)
+	}
+	return seen, false, nil
+}
+
+// changed is when an entry of cur last changed.
+func (f *folder) changed() (time.Time, error) {
+	if f.roots[inCur] == nil {
+		return time.Time{}, nil
+	}
+	info, err := f.roots[inCur].Stat(".")
+	if err != nil {
+		return time.Time{}, err
+	}
+	return info.ModTime(), nil
+}
+
+// read reads both directories once, new first.
+func (f *folder) read(ctx context.Context, expected int) ([]entry, error) {
+	entries := make([]entry, 0, expected)
+	for p, root := range f.roots {
+		if root == nil {
+			continue
+		}
+		err := readDir(root, func(files []fs.DirEntry) error {
+			for _, file := range files {
+				name := file.Name()
+				id := idOf(name)
+				if id == "" || !file.Type().IsRegular() {
+					continue
+				}
+				entries = append(entries, entry{time: timeOf(id), name: name, place: place(p)})
+			}
+			return ctx.Err()
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	slices.SortFunc(entries, compareEntries)
+	return entries, nil
+}
+
+// merge brings what was known of a maildrop up to date with a newer reading.
+// What is not in the newer one any more stays; it is gone if that one was
+// settled. Both are sorted, and so is the result.
+func merge(old, newer []entry, settled bool) []entry {
+	if len(old) == 0 {
+		return newer
+	}
+	merged := make([]entry, 0, max(len(old), len(newer)))
+	for len(old) > 0 || len(newer) > 0 {
+		switch {
+		case len(old) == 0:
+			return append(merged, newer...)
+		case len(newer) > 0 && newer[0].compareID(idOf(old[0].name), old[0].time) <= 0:
+			merged = append(merged, newer[0])
+			for len(old) > 0 && newer[0].compareID(idOf(old[0].name), old[0].time) == 0 {
+				old = old[1:]
+			}
+			newer = newer[1:]
+		default:
+			last := old[0]
+			last.gone = last.gone || settled
+			merged = append(merged, last)
+			old = old[1:]
+		}
+	}
+	return merged
+}

@@ -1,0 +1,154 @@
+package maildir
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+
+	"github.com/popcask/popcask/mailbox"
+)
+
+// session is a maildrop for the length of one POP3 session. entries is where
+// the files were when last looked at.
+type session struct {
+	store     *Store
+	user, dir string
+	folder    *folder // nil until needed
+	entries   []entry
+}
+
+// Messages implements [mailbox.Mailbox]: it reads the directories when the range
+// begins.
+func (s *session) Messages(ctx context.Context) iter.Seq2[mailbox.Message, error] {
+	return func(yield func(mailbox.Message, error) bool) {
+		if err := s.list(ctx); err != nil {
+			yield(mailbox.Message{}, failed("list maildrop", err))
+			return
+		}
+		for _, e := range s.entries {
+			if e.twin || e.gone {
+				continue
+			}
+			if !yield(s.store.message(s.dir, e.name), nil) {
+				return
+			}
+		}
+	}
+}
+
+// message is what the name of a file tells, with the size corrected where it is
+// known better.
+func (s *Store) message(dir, name string) mailbox.Message {
+	f := fieldsOf(name)
+	m := mailbox.Message{ID: idOf(name), UIDL: f.uidl, Size: f.wire}
+	if !s.sizes.empty() {
+		if size, known := s.sizes.get(messageKey{dir, m.ID}); known {
+			m.Size = size
+		}
+	}
+	return m
+}
+
+func (s *session) list(ctx context.Context) error {
+	if err := s.store.begin(); err != nil {
+		return err
+	}
+	defer s.store.work.Done()
+	s.entries = nil
+	_, err := s.refresh(ctx)
+	return err
+}
+
+// refresh looks where the files are now. settled tells that a message that is
+// not among the entries, or is gone there, does not exist.
+func (s *session) refresh(ctx context.Context) (settled bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	if s.folder == nil || !s.folder.complete() {
+		if s.folder != nil {
+			s.folder.close()
+			s.folder = nil
+		}
+		folder, err := openFolder(s.store.root, s.dir)
+		if err != nil {
+			return false, err
+		}
+		s.folder = folder
+	}
+	entries, settled, err := s.folder.scan(ctx, &s.store.mint)
+	if err != nil {
+		return false, err
+	}
+	s.entries = merge(s.entries, entries, settled)
+	return settled, nil
+}
+
+// files returns the entries of a message. It is empty for one that was never
+// seen.
+func (s *session) files(id string) []entry {
+	at := timeOf(id)
+	first, found := slices.BinarySearchFunc(s.entries, id, func(e entry, id string) int { return e.compareID(id, at) })
+	if !found {
+		return nil
+	}
+	last := first + 1
+	for last < len(s.entries) && s.entries[last].compareID(id, at) == 0 {
+		last++
+	}
+	return s.entries[first:last]
+}
+
+// Open implements [mailbox.Mailbox]. In the ordinary case it costs an open and
+// an fstat: the listing has told the name. When another program has renamed the
+// file since, all files are looked for again at once.
+func (s *session) Open(ctx context.Context, id string, _ mailbox.OpenOptions) (io.ReadCloser, error) {
+	if err := s.store.begin(); err != nil {
+		return nil, failed("open message", err)
+	}
+	defer s.store.work.Done()
+	body, err := s.open(ctx, id)
+	if err != nil {
+		return nil, failed(fmt.Sprintf("open message %q", id), err)
+	}
+	return body, nil
+}
+
+func (s *session) open(ctx context.Context, id string) (io.ReadCloser, error) {
+	settled := false
+	for range maxScans {
+		files := s.files(id)
+		for _, e := range files {
+			if e.gone {
+				return nil, mailbox.ErrNotFound
+			}
+			file, err := openFile(s.folder.roots[e.place], e.name)
+			if err == nil {
+				return s.store.reader(file, messageKey{s.dir, id}, fieldsOf(e.name))
+			}
+			if !notThere(err) {
+				return nil, err
+			}
+		}
+		if settled && len(files) == 0 {
+			return nil, mailbox.ErrNotFound
+		}
+		var err error
+		if settled, err = s.refresh(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("%w: the file is renamed all the time", mailbox.ErrTemporary)
+}
+
+// Close implements [mailbox.Mailbox].
+func (s *session) Close() error {
+	if s.folder != nil {
+		s.folder.close()
+		s.folder = nil
+	}
+	s.entries = nil
+	return nil
+}

@@ -1,0 +1,87 @@
+package maildir
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+)
+
+// separate looks at files that have one ID. A second name of the same file (a
+// program that moves by link and unlink was interrupted or is at it) becomes a
+// twin. A different file gets a new ID. alone is false when something was
+// renamed, here or meanwhile, so that the maildrop must be read again.
+func (f *folder) separate(entries []entry, mint *mint) (_ []entry, alone bool, err error) {
+	sameID := func(a, b entry) bool { return a.time == b.time && idOf(a.name) == idOf(b.name) }
+	alone = true
+	kept := entries[:0]
+	for len(entries) > 0 {
+		n := 1
+		for n < len(entries) && sameID(entries[0], entries[n]) {
+			n++
+		}
+		family := entries[:n]
+		entries = entries[n:]
+		if n > 1 {
+			var same bool
+			if family, same, err = f.separateFamily(family, mint); err != nil {
+				return nil, false, err
+			}
+			alone = alone && same
+		}
+		kept = append(kept, family...)
+	}
+	return kept, alone, nil
+}
+
+func (f *folder) separateFamily(family []entry, mint *mint) (_ []entry, alone bool, err error) {
+	alone = true
+	var first fs.FileInfo
+	var kept []entry
+	for _, e := range family {
+		root := f.roots[e.place]
+		info, err := root.Lstat(e.name)
+		switch {
+		case notThere(err):
+			alone = false
+			continue
+		case err != nil:
+			return nil, false, err
+		case first == nil:
+			first = info
+		case os.SameFile(first, info):
+			e.twin = true
+		default:
+			alone = false
+			err := root.Rename(e.name, renamed(e.name, mint.id()))
+			if err == nil {
+				err = syncDir(root, ".")
+			}
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return nil, false, err
+			}
+			continue
+		}
+		kept = append(kept, e)
+	}
+	return slices.Clip(kept), alone, nil
+}
+
+// renamed is name with another ID. Sizes and flags stay; a foreign unique-id is
+// dropped, because the message that keeps the ID shows it.
+func renamed(name, id string) string {
+	rest := name[len(idOf(name)):]
+	fields, info, hasInfo := strings.Cut(rest, string(infoSeparator))
+	var to strings.Builder
+	to.WriteString(id)
+	for field := range strings.SplitSeq(fields, ",") {
+		if field != "" && !strings.HasPrefix(field, uidlField) {
+			to.WriteString("," + field)
+		}
+	}
+	if hasInfo {
+		to.WriteString(string(infoSeparator) + info)
+	}
+	return to.String()
+}
