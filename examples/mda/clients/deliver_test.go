@@ -1,0 +1,188 @@
+package clients
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+)
+
+// sender is an LMTP or SMTP client that changes no octet: what it is told to
+// deliver is what goes through the socket, dot-stuffing aside.
+type sender struct {
+	t    *testing.T
+	conn net.Conn
+	in   *bufio.Reader
+	lmtp bool
+	caps map[string]bool
+}
+
+// from is the envelope's sender in all deliveries.
+const from = "envelope-sender@corpus.example"
+
+// deliver hands messages to the MDA over LMTP on one connection.
+func (m *mda) deliver(t *testing.T, user string, messages []message) {
+	t.Helper()
+	s := connect(t, m.lmtp, true)
+	defer s.conn.Close()
+	for _, message := range messages {
+		s.send(message, user)
+	}
+	s.command(221, "QUIT")
+}
+
+// submit does the same over SMTP.
+func (m *mda) submit(t *testing.T, user string, messages []message) {
+	t.Helper()
+	s := connect(t, m.smtp, false)
+	defer s.conn.Close()
+	for _, message := range messages {
+		s.send(message, user)
+	}
+	s.command(221, "QUIT")
+}
+
+func connect(t *testing.T, address string, lmtp bool) *sender {
+	t.Helper()
+	conn, err := net.DialTimeout("tcp", address, 10*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	_ = conn.SetDeadline(time.Now().Add(60 * time.Second))
+	s := &sender{t: t, conn: conn, in: bufio.NewReader(conn), lmtp: lmtp, caps: make(map[string]bool)}
+	s.reply(220, "the greeting")
+	hello := "EHLO"
+	if lmtp {
+		hello = "LHLO"
+	}
+	for _, line := range strings.Split(s.command(250, "%s client.example", hello), "\n")[1:] {
+		s.caps[strings.ToUpper(strings.Fields(line + " ?")[0])] = true
+	}
+	for _, capability := range []string{"PIPELINING", "8BITMIME", "CHUNKING", "SIZE", "SMTPUTF8"} {
+		if !s.caps[capability] {
+			t.Fatalf("%s: no %s in %v", address, capability, s.caps)
+		}
+	}
+	return s
+}
+
+// send delivers one message to one user and waits until it was accepted.
+func (s *sender) send(m message, user string) {
+	s.t.Helper()
+	body := "BODY=8BITMIME"
+	if bytes.HasPrefix([]byte(m.name), []byte("utf8-")) {
+		body += " SMTPUTF8"
+	}
+	envelope := fmt.Sprintf("MAIL FROM:<%s> SIZE=%d %s\r\nRCPT TO:<%s@corpus.example>\r\n", from, len(m.sent), body, user)
+	if m.chunked {
+		s.write([]byte(envelope))
+		s.reply(250, "MAIL for %s", m.name)
+		s.reply(250, "RCPT for %s", m.name)
+		// In two chunks, so that they are put together again.
+		half := len(m.sent) / 2
+		s.write(fmt.Appendf(nil, "BDAT %d\r\n%s", half, m.sent[:half]))
+		s.reply(250, "BDAT for %s", m.name)
+		s.write(fmt.Appendf(nil, "BDAT %d LAST\r\n%s", len(m.sent)-half, m.sent[half:]))
+		s.reply(250, "BDAT LAST for %s", m.name)
+		return
+	}
+	s.write([]byte(envelope + "DATA\r\n"))
+	s.reply(250, "MAIL for %s", m.name)
+	s.reply(250, "RCPT for %s", m.name)
+	s.reply(354, "DATA for %s", m.name)
+	s.write(append(stuff(m.sent), ".\r\n"...))
+	s.reply(250, "the data of %s", m.name)
+}
+
+// stuff doubles the dots at line starts (RFC 5321 section 4.5.2). Only CRLF
+// ends a line there.
+func stuff(text []byte) []byte {
+	text = bytes.ReplaceAll(text, []byte("\r\n."), []byte("\r\n.."))
+	if bytes.HasPrefix(text, []byte(".")) {
+		text = append([]byte("."), text...)
+	}
+	return text
+}
+
+func (s *sender) write(text []byte) {
+	s.t.Helper()
+	if _, err := s.conn.Write(text); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *sender) command(code int, format string, args ...any) string {
+	s.t.Helper()
+	line := fmt.Sprintf(format, args...)
+	s.write([]byte(line + "\r\n"))
+	return s.reply(code, "%s", line)
+}
+
+// reply reads the lines of one reply and returns their texts.
+func (s *sender) reply(code int, format string, args ...any) string {
+	s.t.Helper()
+	var texts []string
+	for {
+		line, err := s.in.ReadString('\n')
+		if err != nil {
+			s.t.Fatalf("reply to %s: %v", fmt.Sprintf(format, args...), err)
+		}
+		line = strings.TrimRight(line, "\r\n")
+		if len(line) < 4 || line[:3] != fmt.Sprint(code) {
+			s.t.Fatalf("reply to %s: %q, want %d", fmt.Sprintf(format, args...), line, code)
+		}
+		texts = append(texts, line[4:])
+		if line[3] == ' ' {
+			return strings.Join(texts, "\n")
+		}
+	}
+}
+
+// maildrop is what a POP3 session sees: the unique-ids, oldest first. It is the
+// least of clients, and asks what a real one left on the server.
+func (m *mda) maildrop(t *testing.T, user string) []string {
+	t.Helper()
+	conn, err := tls.DialWithDialer(&net.Dialer{Timeout: 10 * time.Second}, "tcp", m.pop3s,
+		&tls.Config{RootCAs: certificates(t).pool, ServerName: host})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
+	in := bufio.NewReader(conn)
+	line := func() string {
+		text, err := in.ReadString('\n')
+		if err != nil {
+			t.Fatalf("maildrop of %s: %v", user, err)
+		}
+		return strings.TrimRight(text, "\r\n")
+	}
+	command := func(format string, args ...any) {
+		if format != "" {
+			fmt.Fprintf(conn, format+"\r\n", args...)
+		}
+		if answer := line(); !strings.HasPrefix(answer, "+OK") {
+			t.Fatalf("maildrop of %s: %q", user, answer)
+		}
+	}
+	command("")
+	command("USER %s", user)
+	command("PASS %s", secrets[user])
+	command("UIDL")
+	ids := []string{}
+	for {
+		text := line()
+		if text == "." {
+			break
+		}
+		_, id, _ := strings.Cut(text, " ")
+		ids = append(ids, id)
+	}
+	command("QUIT")
+	return ids
+}

@@ -1,0 +1,125 @@
+package clients
+
+import (
+	"bytes"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func TestGetmail(t *testing.T) {
+	program := need(t, "getmail", "getmail6")
+	eachStore(t, func(t *testing.T, m *mda) {
+		for _, way := range []struct {
+			name, user, retriever string
+			remove                bool
+		}{
+			{"POP3S, leave", anna, "type = SimplePOP3SSLRetriever\nport = " + port(m.pop3s) + "\nca_certs = ca.pem", false},
+			{"POP3, delete", cleo, "type = SimplePOP3Retriever\nport = " + port(m.pop3), true},
+		} {
+			t.Run(way.name, func(t *testing.T) {
+				t.Parallel()
+				sent := slices.Concat(tolerant(corpus("getmail."+way.user)), many(200, way.user))
+				m.deliver(t, way.user, sent)
+
+				home := homeOfNobody(t)
+				write(t, filepath.Join(home, "ca.pem"), string(read(t, certificates(t).ca)))
+				maildir := filepath.Join(home, "Maildir")
+				for _, dir := range []string{"cur", "new", "tmp"} {
+					write(t, filepath.Join(maildir, dir, ".keep"), "")
+				}
+				config := write(t, filepath.Join(home, "getmailrc"), fmt.Sprintf(`
+[retriever]
+%s
+server = %s
+username = %s
+password = %s
+timeout = 30
+
+[destination]
+type = Maildir
+path = %s/
+
+[options]
+read_all = false
+delete = %v
+delivered_to = false
+received = false
+verbose = 0
+`, way.retriever, host, way.user, secrets[way.user], maildir, way.remove))
+				fetch := func() {
+					t.Helper()
+					cmd := command(within(t, time.Minute), home, program, "--getmaildir", home, "--rcfile", config)
+					asNobody(t, cmd, home)
+					run(t, cmd)
+				}
+				messages := func() [][]byte {
+					return slices.DeleteFunc(files(t, filepath.Join(maildir, "new")), func(text []byte) bool { return len(text) == 0 })
+				}
+				fetch()
+				same(t, messages(), sent, getmailForm)
+
+				left := len(sent)
+				if way.remove {
+					left = 0
+				}
+				if got := len(m.maildrop(t, way.user)); got != left {
+					t.Errorf("%d messages on the server afterwards, want %d", got, left)
+				}
+				fetch() // nothing new
+				same(t, messages(), sent, getmailForm)
+				more := many(3, "more."+way.user)
+				m.deliver(t, way.user, more)
+				fetch()
+				same(t, messages(), slices.Concat(sent, more), getmailForm)
+			})
+		}
+	}, octetFlags...)
+}
+
+// getmail delivers no mail as root. Nobody is who it runs as where the tests
+// run as root.
+const nobody = 65534
+
+func homeOfNobody(t *testing.T) string {
+	t.Helper()
+	// Not t.TempDir, whose parent belongs to root alone.
+	home, err := os.MkdirTemp("", "popcask-clients-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(home) })
+	return home
+}
+
+func asNobody(t *testing.T, cmd *exec.Cmd, home string) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		return
+	}
+	err := filepath.WalkDir(home, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return os.Lchown(path, nobody, nobody)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.SysProcAttr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
+}
+
+// getmailForm is what getmail, which parses a message and writes it anew, makes
+// of it: LF ends a line, and so does a bare CR; a Return-Path comes first where
+// there is none; a word too long for a line of the header gets one of its own.
+func getmailForm(text []byte) []byte {
+	text = bytes.ReplaceAll(unix(text), []byte("\r"), []byte("\n"))
+	text = bytes.ReplaceAll(text, []byte("\nX-Long: h"), []byte("\nX-Long: \n h"))
+	return append([]byte("Return-Path: <unknown>\n"), text...)
+}

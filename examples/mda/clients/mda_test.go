@@ -1,0 +1,301 @@
+package clients
+
+import (
+	"bufio"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// A store is what the MDA keeps the mail in: a row of the table under which
+// every scenario runs.
+type store struct {
+	name  string
+	flags func(t *testing.T) []string
+}
+
+var (
+	memory  = store{"memory", func(*testing.T) []string { return []string{"-store", "memory"} }}
+	maildir = store{"maildir", func(t *testing.T) []string { return []string{"-store", "maildir", "-dir", t.TempDir()} }}
+
+	stores = []store{maildir}
+)
+
+// eachStore runs a scenario once with every store, each on an MDA of its own.
+func eachStore(t *testing.T, scenario func(t *testing.T, m *mda), flags ...string) {
+	t.Helper()
+	t.Parallel()
+	for _, store := range stores {
+		t.Run(store.name, func(t *testing.T) {
+			t.Parallel()
+			scenario(t, start(t, store, flags...))
+		})
+	}
+}
+
+// mda is a running examples/mda.
+type mda struct {
+	pop3, pop3s, lmtp, smtp string // addresses, as the ready line names them
+	stderr                  *record
+}
+
+// Names of the users, one for each maildrop that a scenario needs. A secret
+// with a space and one with octets beyond ASCII are in use on purpose.
+const (
+	anna = "anna"
+	bert = "bert"
+	cleo = "cleo"
+)
+
+var secrets = map[string]string{
+	anna: "correct horse battery staple",
+	bert: "b3rt%:s\"secret",
+	cleo: "cleo-secret",
+}
+
+// host is what the certificate is made out to, besides the addresses.
+const host = "localhost"
+
+func port(address string) string {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		panic(err)
+	}
+	return port
+}
+
+// plaintextFlags are those of an MDA without the trace header fields, on which
+// mail must come out as it went in.
+var octetFlags = []string{"-trace=false"}
+
+// start starts an MDA on free ports and waits until it says that it is ready.
+// It is stopped by SIGTERM when the test is over and must exit with 0 then.
+func start(t *testing.T, store store, flags ...string) *mda {
+	t.Helper()
+	program := build(t)
+	dir := t.TempDir()
+	certs := certificates(t)
+
+	var users strings.Builder
+	for name, secret := range secrets {
+		fmt.Fprintf(&users, "%s:%s\n", name, secret)
+	}
+	args := []string{
+		"-pop3", "127.0.0.1:0", "-pop3s", "127.0.0.1:0", "-lmtp", "127.0.0.1:0", "-smtp", "127.0.0.1:0",
+		"-users", write(t, filepath.Join(dir, "users"), users.String()),
+		"-tls-cert", certs.cert, "-tls-key", certs.key,
+	}
+	args = append(args, store.flags(t)...)
+	args = append(args, flags...)
+
+	// Not the test's own context: that ends before the cleanup that stops the
+	// MDA in its own time.
+	ctx, kill := context.WithCancel(context.Background())
+	cmd := command(ctx, dir, program, args...)
+	m := &mda{stderr: new(record)}
+	cmd.Stderr = m.stderr
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		defer kill()
+		stop(t, cmd, m)
+	})
+
+	lines := make(chan string, 1)
+	go func() {
+		defer close(lines)
+		scanner := bufio.NewScanner(stdout)
+		for first := true; scanner.Scan(); first = false {
+			if first {
+				lines <- scanner.Text()
+			}
+		}
+	}()
+	select {
+	case line := <-lines:
+		if err := m.ready(line); err != nil {
+			t.Fatalf("mda: %v\n%s", err, m.stderr.tail())
+		}
+	case <-time.After(30 * time.Second):
+		t.Fatalf("mda: not ready after 30 s\n%s", m.stderr.tail())
+	}
+	return m
+}
+
+// ready reads the line with which the MDA names its addresses.
+func (m *mda) ready(line string) error {
+	words := strings.Fields(line)
+	if len(words) == 0 || words[0] != "ready" {
+		return fmt.Errorf("first line on standard output is %q, want one that begins with ready", line)
+	}
+	addresses := make(map[string]string)
+	for _, word := range words[1:] {
+		if name, address, ok := strings.Cut(word, "="); ok {
+			addresses[name] = address
+		}
+	}
+	m.pop3, m.pop3s, m.lmtp, m.smtp = addresses["pop3"], addresses["pop3s"], addresses["lmtp"], addresses["smtp"]
+	for _, address := range []string{m.pop3, m.pop3s, m.lmtp, m.smtp} {
+		if _, port, err := net.SplitHostPort(address); err != nil || port == "0" {
+			return fmt.Errorf("the ready line %q does not name the address of each listener", line)
+		}
+	}
+	return nil
+}
+
+func stop(t *testing.T, cmd *exec.Cmd, m *mda) {
+	_ = cmd.Process.Signal(syscall.SIGTERM)
+	patience := time.AfterFunc(20*time.Second, func() {
+		t.Errorf("mda: still running 20 s after SIGTERM")
+		_ = killGroup(cmd)
+	})
+	defer patience.Stop()
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("mda: %v after SIGTERM, want exit code 0", err)
+	}
+	if t.Failed() {
+		t.Logf("mda's log:\n%s", m.stderr.tail())
+	}
+	if strings.Contains(m.stderr.tail(), "WARNING: DATA RACE") {
+		t.Errorf("mda: data race\n%s", m.stderr.tail())
+	}
+}
+
+// build makes the program once for all tests, with the race detector where cgo
+// can have it.
+func build(t *testing.T) string {
+	t.Helper()
+	if path := os.Getenv("POPCASK_MDA"); path != "" {
+		return path
+	}
+	program, err := buildOnce()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return program
+}
+
+var buildOnce = sync.OnceValues(func() (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
+	program := filepath.Join(scratch, "mda")
+	out, err := exec.CommandContext(ctx, "go", "build", "-o", program, "..").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("go build ..: %w\n%s", err, out)
+	}
+	return program, nil
+})
+
+// scratch is for what all tests share: the program and the certificates.
+var scratch string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		var err error
+		if scratch, err = os.MkdirTemp("", "popcask-clients-"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(scratch)
+		return m.Run()
+	}())
+}
+
+// certs are files in PEM form: the CA that clients trust, and the certificate
+// for the MDA that it signed.
+type certs struct {
+	ca, cert, key string
+	pool          *x509.CertPool
+}
+
+func certificates(t *testing.T) certs {
+	t.Helper()
+	c, err := certificatesOnce()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+var certificatesOnce = sync.OnceValues(func() (certs, error) {
+	c := certs{
+		ca:   filepath.Join(scratch, "ca.pem"),
+		cert: filepath.Join(scratch, "cert.pem"),
+		key:  filepath.Join(scratch, "key.pem"),
+		pool: x509.NewCertPool(),
+	}
+	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return c, err
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return c, err
+	}
+	ca := &x509.Certificate{
+		SerialNumber:          big.NewInt(1),
+		Subject:               pkix.Name{CommonName: "Popcask client test CA"},
+		NotBefore:             time.Now().Add(-time.Hour),
+		NotAfter:              time.Now().Add(24 * time.Hour),
+		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
+		BasicConstraintsValid: true,
+		IsCA:                  true,
+	}
+	leaf := &x509.Certificate{
+		SerialNumber: big.NewInt(2),
+		Subject:      pkix.Name{CommonName: host},
+		NotBefore:    ca.NotBefore,
+		NotAfter:     ca.NotAfter,
+		KeyUsage:     x509.KeyUsageDigitalSignature,
+		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		DNSNames:     []string{host},
+		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
+	}
+	caDER, err := x509.CreateCertificate(rand.Reader, ca, ca, caKey.Public(), caKey)
+	if err != nil {
+		return c, err
+	}
+	leafDER, err := x509.CreateCertificate(rand.Reader, leaf, ca, key.Public(), caKey)
+	if err != nil {
+		return c, err
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return c, err
+	}
+	caCert, err := x509.ParseCertificate(caDER)
+	if err != nil {
+		return c, err
+	}
+	c.pool.AddCert(caCert)
+	for path, block := range map[string]*pem.Block{
+		c.ca:   {Type: "CERTIFICATE", Bytes: caDER},
+		c.cert: {Type: "CERTIFICATE", Bytes: leafDER},
+		c.key:  {Type: "PRIVATE KEY", Bytes: keyDER},
+	} {
+		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
+			return c, err
+		}
+	}
+	return c, nil
+})

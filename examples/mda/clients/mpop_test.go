@@ -1,0 +1,114 @@
+package clients
+
+import (
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestMpop(t *testing.T) {
+	program := need(t, "mpop", "mpop")
+	eachStore(t, func(t *testing.T, m *mda) {
+		for _, way := range []struct {
+			name, user, port, options string
+			mbox, keep                bool
+		}{
+			{"STLS, pipelining, maildir, keep", anna, port(m.pop3), "tls on\ntls_starttls on\npipelining on\nauth plain", false, true},
+			{"POP3S, no pipelining, mbox, no keep", bert, port(m.pop3s), "tls on\ntls_starttls off\npipelining off\nauth user", true, false},
+			{"POP3, pipelining as CAPA says, maildir, no keep", cleo, port(m.pop3), "tls off\npipelining auto\nauth plain", false, false},
+		} {
+			t.Run(way.name, func(t *testing.T) {
+				t.Parallel()
+				sent := slices.Concat(tolerant(corpus("mpop."+way.user)), many(200, way.user))
+				m.deliver(t, way.user, sent)
+
+				home := t.TempDir()
+				maildir, mbox := filepath.Join(home, "Maildir"), filepath.Join(home, "mbox")
+				delivery := "maildir " + maildir
+				for _, dir := range []string{"cur", "new", "tmp"} {
+					write(t, filepath.Join(maildir, dir, ".keep"), "")
+				}
+				if way.mbox {
+					delivery = "mbox " + mbox
+				}
+				keep := map[bool]string{true: "on", false: "off"}[way.keep]
+				config := write(t, filepath.Join(home, "mpoprc"), fmt.Sprintf(`
+account default
+host %s
+port %s
+timeout 30
+user %s
+password %s
+tls_trust_file %s
+%s
+only_new on
+keep %s
+uidls_file %s
+received_header off
+delivery %s
+`, host, way.port, way.user, secrets[way.user], certificates(t).ca, way.options, keep, filepath.Join(home, "uidls"), delivery))
+				fetch := func() {
+					t.Helper()
+					run(t, command(within(t, time.Minute), home, program, "-C", config, "--quiet"))
+				}
+				messages := func() [][]byte {
+					if way.mbox {
+						return mboxrd(t, read(t, mbox))
+					}
+					return slices.DeleteFunc(files(t, filepath.Join(maildir, "new")), func(text []byte) bool { return len(text) == 0 })
+				}
+				fetch()
+				same(t, messages(), sent, unix)
+
+				left := 0
+				if way.keep {
+					left = len(sent)
+				}
+				if got := len(m.maildrop(t, way.user)); got != left {
+					t.Errorf("%d messages on the server afterwards, want %d", got, left)
+				}
+				more := many(3, "more."+way.user)
+				m.deliver(t, way.user, more)
+				fetch()
+				same(t, messages(), slices.Concat(sent, more), unix)
+			})
+		}
+		t.Run("unknown CA", func(t *testing.T) {
+			t.Parallel()
+			const unavailable = 69 // EX_UNAVAILABLE, or so; whatever it is, not 0
+			out := run(t, command(within(t, time.Minute), t.TempDir(), program, "-C", "/dev/null", "--host", host,
+				"--port", port(m.pop3s), "--tls=on", "--tls-starttls=off", "--tls-trust-file=/etc/ssl/certs/ca-certificates.crt", "--serverinfo"), unavailable, 76, 68)
+			if !strings.Contains(string(out.stderr), "certificate") {
+				t.Errorf("%s", out.stderr)
+			}
+		})
+	}, octetFlags...)
+}
+
+// mboxrd takes the messages out of an mbox whose "From " lines are quoted
+// reversibly and that has a blank line behind each message.
+func mboxrd(t *testing.T, mbox []byte) [][]byte {
+	t.Helper()
+	var messages [][]byte
+	parts := fromLine.Split(string(mbox), -1)
+	if parts[0] != "" {
+		t.Errorf("the mbox begins with %.100q", parts[0])
+	}
+	for _, part := range parts[1:] {
+		text, blank := strings.CutSuffix(part, "\n\n")
+		if !blank {
+			t.Errorf("a message in the mbox does not end in a blank line: %.300q", part)
+		}
+		messages = append(messages, quotedFrom.ReplaceAll([]byte(text+"\n"), []byte("$1")))
+	}
+	return messages
+}
+
+var (
+	fromLine   = regexp.MustCompile(`(?m)^From .*\n`)
+	quotedFrom = regexp.MustCompile(`(?m)^>(>*From )`)
+)

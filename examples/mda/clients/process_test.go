@@ -1,0 +1,176 @@
+package clients
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// need finds the program of a client, or skips the test.
+func need(t *testing.T, program, install string) string {
+	t.Helper()
+	// Debian's own first: a pyenv or the like on the machine does not decide
+	// which client is tested.
+	for _, dir := range []string{"/usr/bin", "/usr/sbin"} {
+		if path := filepath.Join(dir, program); executable(path) {
+			return path
+		}
+	}
+	path, err := exec.LookPath(program)
+	if err == nil {
+		return path
+	}
+	missing(t, "no %s: apt-get install %s (.ci/clients-install installs all clients)", program, install)
+	return ""
+}
+
+func executable(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
+}
+
+// missing skips the test for want of something to install, except where all of
+// it must be there.
+func missing(t *testing.T, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("POPCASK_REQUIRE_CLIENTS") == "1" {
+		t.Fatalf(format, args...)
+	}
+	t.Skipf(format, args...)
+}
+
+// environment is what every client gets: a home of its own, and neither
+// proxies nor the settings of whoever runs the tests.
+func environment(home string, more ...string) []string {
+	return append([]string{
+		"HOME=" + home,
+		"PATH=/usr/bin:/bin:/usr/sbin:/sbin",
+		"TMPDIR=" + home,
+		"TZ=UTC",
+		"LANG=C.UTF-8",
+		"USER=popcask",
+		"LOGNAME=popcask",
+	}, more...)
+}
+
+// command is bound to a process group of its own, so that what a client starts
+// ends with it, and dies with the test program, should that be killed.
+func command(ctx context.Context, home, program string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Dir = home
+	cmd.Env = environment(home)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	cmd.Cancel = func() error { return killGroup(cmd) }
+	cmd.WaitDelay = 5 * time.Second // for a grandchild that keeps the output open
+	return cmd
+}
+
+func killGroup(cmd *exec.Cmd) error {
+	err := syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	if errors.Is(err, syscall.ESRCH) {
+		return os.ErrProcessDone
+	}
+	return err
+}
+
+// output is what a client that ended left.
+type output struct {
+	stdout, stderr []byte
+	code           int
+}
+
+// run waits for a client to end, for a minute at most, and fails the test when
+// its exit code is none of those wanted (0 when none is named).
+func run(t *testing.T, cmd *exec.Cmd, codes ...int) output {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	// What the client left behind in the background goes with it.
+	if cmd.Process != nil {
+		_ = killGroup(cmd)
+	}
+	out := output{stdout.Bytes(), stderr.Bytes(), cmd.ProcessState.ExitCode()}
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatalf("%s: %v\n%s", filepath.Base(cmd.Path), err, out.stderr)
+	}
+	if len(codes) == 0 {
+		codes = []int{0}
+	}
+	for _, code := range codes {
+		if out.code == code {
+			return out
+		}
+	}
+	t.Fatalf("%s ended with %d (%v), want %v\n%s\n%s",
+		strings.Join(cmd.Args, " "), out.code, err, codes, tail(out.stdout), tail(out.stderr))
+	return out
+}
+
+// within bounds one step of a test.
+func within(t *testing.T, limit time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// tail keeps a failure readable.
+func tail(text []byte) []byte {
+	const limit = 4000
+	if len(text) > limit {
+		return append([]byte("[...]"), text[len(text)-limit:]...)
+	}
+	return text
+}
+
+// record is a writer that a test may look into while a process writes to it.
+// It forgets Gtk's complaints about the screen that a headless program lacks.
+type record struct {
+	mutex sync.Mutex
+	text  bytes.Buffer
+}
+
+func (r *record) Write(p []byte) (int, error) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	return r.text.Write(p)
+}
+
+func (r *record) tail() string {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	return string(tail(gtkNoise.ReplaceAll(r.text.Bytes(), nil)))
+}
+
+var gtkNoise = regexp.MustCompile(`(?m)^.*(Gtk-CRITICAL|WARNING: gtk_|G[dt]k-WARNING).*\n\n?|^\n`)
+
+// write makes a file for a client.
+func write(t *testing.T, path, text string) string {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func read(t *testing.T, path string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}

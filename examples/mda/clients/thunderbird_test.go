@@ -1,0 +1,368 @@
+package clients
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// The values of a Thunderbird account's socketType.
+const (
+	plainSocket = 0
+	startTLS    = 2
+	implicitTLS = 3
+)
+
+// tbAccount is an account in a Thunderbird profile.
+type tbAccount struct {
+	key    string // of its server in the preferences
+	user   string
+	port   string
+	socket int
+	leave  bool // "Leave messages on server"
+}
+
+// TestThunderbird has one profile with three accounts fetch mail over STARTTLS,
+// POP3S and plain text, leaving it on the server or not, and starts Thunderbird
+// a second time on it.
+func TestThunderbird(t *testing.T) {
+	program := need(t, "thunderbird", "thunderbird")
+	certutil := need(t, "certutil", "libnss3-tools")
+	eachStore(t, func(t *testing.T, m *mda) {
+		accounts := []tbAccount{
+			{"server1", anna, port(m.pop3), startTLS, true},
+			{"server2", bert, port(m.pop3s), implicitTLS, false},
+			{"server3", cleo, port(m.pop3), plainSocket, true},
+		}
+		sent := make(map[string][]message)
+		for _, account := range accounts {
+			sent[account.user] = append(tolerant(corpus("thunderbird."+account.user)), many(50, account.user)...)
+			m.deliver(t, account.user, sent[account.user])
+		}
+		profile := thunderbirdProfile(t, certutil, accounts)
+
+		tb := startThunderbird(t, program, profile)
+		for _, account := range accounts {
+			tb.password(account)
+			tb.fetch(account)
+		}
+		tb.quit()
+		inboxes := make(map[string][]byte)
+		for _, account := range accounts {
+			inboxes[account.user] = read(t, account.inbox(profile))
+			t.Run(account.user, func(t *testing.T) {
+				same(t, thunderbirdMessages(t, inboxes[account.user]), sent[account.user], unix)
+			})
+		}
+		left := map[string]int{anna: len(sent[anna]), bert: 0, cleo: len(sent[cleo])}
+		for user, want := range left {
+			if got := len(m.maildrop(t, user)); got != want {
+				t.Errorf("%s: %d messages on the server after the first run, want %d", user, got, want)
+			}
+		}
+
+		// The second run fetches what is new and nothing else.
+		more := many(1, "second-run")
+		m.deliver(t, cleo, more)
+		tb = startThunderbird(t, program, profile)
+		for _, account := range accounts {
+			tb.fetch(account)
+		}
+		tb.quit()
+		for _, user := range []string{anna, bert} {
+			for _, account := range accounts {
+				if account.user == user && !bytes.Equal(read(t, account.inbox(profile)), inboxes[user]) {
+					t.Errorf("%s: a second run fetched mail again", user)
+				}
+			}
+		}
+		same(t, thunderbirdMessages(t, read(t, accounts[2].inbox(profile))), append(sent[cleo], more...), unix)
+	}, octetFlags...)
+}
+
+// Thunderbird begins each message of its mbox with a line that, unlike all
+// lines of the message, ends in CRLF, and with header fields of its own; it ends
+// it with a CRLF; and it quotes what an mbox reader could take for such a
+// beginning (as mboxrd does). All that is undone here, exactly.
+var (
+	tbFromLine = regexp.MustCompile(`(?m)^From - .*\r\n`)
+	tbFields   = regexp.MustCompile(`^X-Account-Key: .*\nX-UIDL: .*\nX-Mozilla-Status: .*\nX-Mozilla-Status2: .*\nX-Mozilla-Keys: .*\n`)
+)
+
+// thunderbirdMessages takes the messages out of Thunderbird's mbox.
+func thunderbirdMessages(t *testing.T, mbox []byte) [][]byte {
+	t.Helper()
+	parts := tbFromLine.Split(string(mbox), -1)
+	if parts[0] != "" {
+		t.Errorf("the mbox begins with %.100q", parts[0])
+	}
+	var messages [][]byte
+	for _, part := range parts[1:] {
+		fields := tbFields.FindString(part)
+		if fields == "" || !strings.HasSuffix(part, "\r\n") {
+			t.Errorf("a message in the mbox is not as Thunderbird writes them: %.300q", part)
+		}
+		text := strings.TrimSuffix(part[len(fields):], "\r\n")
+		messages = append(messages, quotedFrom.ReplaceAll([]byte(text), []byte("$1")))
+	}
+	return messages
+}
+
+func (a tbAccount) inbox(profile string) string {
+	return filepath.Join(profile, "Mail", a.key, "Inbox")
+}
+
+// thunderbirdProfile makes a profile that trusts the test's CA, has the
+// accounts and asks nothing of any network but loopback.
+func thunderbirdProfile(t *testing.T, certutil string, accounts []tbAccount) string {
+	t.Helper()
+	profile := filepath.Join(t.TempDir(), "profile")
+	prefs := map[string]any{
+		// Marionette on a port of its own choosing, written to a file.
+		"marionette.port": 0,
+
+		// Nothing leaves the machine: every request for anything but a
+		// loopback address goes to a proxy that is not there.
+		"network.proxy.type":                                          1,
+		"network.proxy.http":                                          "127.0.0.1",
+		"network.proxy.http_port":                                     9,
+		"network.proxy.ssl":                                           "127.0.0.1",
+		"network.proxy.ssl_port":                                      9,
+		"network.proxy.socks":                                         "127.0.0.1",
+		"network.proxy.socks_port":                                    9,
+		"network.proxy.socks_remote_dns":                              true,
+		"network.dns.disablePrefetch":                                 true,
+		"network.connectivity-service.enabled":                        false,
+		"network.captive-portal-service.enabled":                      false,
+		"network.trr.mode":                                            5,
+		"app.update.enabled":                                          false,
+		"app.update.auto":                                             false,
+		"app.update.disabledForTesting":                               true,
+		"app.normandy.enabled":                                        false,
+		"app.donation.eoy.version.viewed":                             999,
+		"browser.safebrowsing.blockedURIs.enabled":                    false,
+		"browser.safebrowsing.malware.enabled":                        false,
+		"browser.safebrowsing.phishing.enabled":                       false,
+		"browser.safebrowsing.downloads.remote.enabled":               false,
+		"browser.region.network.url":                                  "",
+		"browser.region.update.enabled":                               false,
+		"browser.search.update":                                       false,
+		"datareporting.healthreport.uploadEnabled":                    false,
+		"datareporting.policy.dataSubmissionEnabled":                  false,
+		"datareporting.policy.dataSubmissionPolicyBypassNotification": true,
+		"toolkit.telemetry.enabled":                                   false,
+		"toolkit.telemetry.server":                                    "data:,",
+		"extensions.update.enabled":                                   false,
+		"extensions.getAddons.cache.enabled":                          false,
+		"extensions.blocklist.enabled":                                false,
+		"extensions.systemAddon.update.enabled":                       false,
+		"media.gmp-manager.url":                                       "data:,",
+		"media.gmp-manager.updateEnabled":                             false,
+		"services.settings.server":                                    "data:,#remote-settings-dummy/v1",
+		"security.OCSP.enabled":                                       0,
+		"mail.inappnotifications.enabled":                             false,
+		"mail.inappnotifications.url":                                 "",
+		"mailnews.start_page.enabled":                                 false,
+		"mailnews.start_page.url":                                     "",
+		"mailnews.start_page_override.mstone":                         "ignore",
+
+		// No questions, no noise, no indexing.
+		"mail.provider.suppress_dialog_on_startup": true,
+		"mail.rights.version":                      1,
+		"mail.spotlight.firstRunDone":              true,
+		"mail.winsearch.firstRunDone":              true,
+		"mail.shell.checkDefaultClient":            false,
+		"mail.shell.checkDefaultMail":              false,
+		"mail.biff.show_alert":                     false,
+		"mail.biff.play_sound":                     false,
+		"mail.chat.enabled":                        false,
+		"mailnews.database.global.indexer.enabled": false,
+		"app.use_without_mail_account":             true,
+		"browser.shell.checkDefaultBrowser":        false,
+		"toolkit.startup.max_resumed_crashes":      -1,
+		"browser.sessionstore.resume_from_crash":   false,
+		"mail.prompt_purge_threshhold":             false,
+		"mail.purge.ask":                           false,
+
+		"mail.root.pop3":                         filepath.Join(profile, "Mail"),
+		"mail.root.none":                         filepath.Join(profile, "Mail"),
+		"mail.accountmanager.localfoldersserver": "server9",
+		"mail.account.account9.server":           "server9",
+		"mail.server.server9.type":               "none",
+		"mail.server.server9.hostname":           "Local Folders",
+		"mail.server.server9.userName":           "nobody",
+		"mail.server.server9.name":               "Local Folders",
+		"mail.server.server9.directory":          filepath.Join(profile, "Mail", "Local Folders"),
+	}
+	var keys []string
+	for i, a := range accounts {
+		account, identity, server := fmt.Sprintf("account%d", i+1), fmt.Sprintf("id%d", i+1), "mail.server."+a.key+"."
+		keys = append(keys, account)
+		portNumber, err := strconv.Atoi(a.port)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, value := range map[string]any{
+			"mail.account." + account + ".server":      a.key,
+			"mail.account." + account + ".identities":  identity,
+			"mail.identity." + identity + ".fullName":  a.user,
+			"mail.identity." + identity + ".useremail": a.user + "@corpus.example",
+			"mail.identity." + identity + ".valid":     true,
+			server + "type":                            "pop3",
+			server + "hostname":                        host,
+			server + "port":                            portNumber,
+			server + "userName":                        a.user,
+			server + "name":                            a.user,
+			server + "socketType":                      a.socket,
+			server + "authMethod":                      3, // the password, in clear inside of TLS
+			server + "leave_on_server":                 a.leave,
+			server + "delete_mail_left_on_server":      false,
+			server + "delete_by_age_from_server":       false,
+			server + "check_new_mail":                  false,
+			server + "login_at_startup":                false,
+			server + "download_on_biff":                false,
+			server + "deferred_to_account":             "",
+			server + "spamLevel":                       0,
+			server + "storeContractID":                 "@mozilla.org/msgstore/berkeleystore;1",
+			server + "directory":                       filepath.Join(profile, "Mail", a.key),
+		} {
+			prefs[name] = value
+		}
+	}
+	prefs["mail.accountmanager.accounts"] = strings.Join(append(keys, "account9"), ",")
+	prefs["mail.accountmanager.defaultaccount"] = keys[0]
+
+	var user strings.Builder
+	for name, value := range prefs {
+		text, err := json.Marshal(value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&user, "user_pref(%q, %s);\n", name, text)
+	}
+	write(t, filepath.Join(profile, "user.js"), user.String())
+
+	ctx := within(t, 30*time.Second)
+	run(t, command(ctx, profile, certutil, "-N", "-d", "sql:"+profile, "--empty-password"))
+	run(t, command(ctx, profile, certutil, "-A", "-d", "sql:"+profile, "-n", "popcask", "-t", "C,,", "-i", certificates(t).ca))
+	return profile
+}
+
+// thunderbird is a running Thunderbird.
+type thunderbird struct {
+	t      *testing.T
+	remote *marionette
+	exited chan struct{}
+	err    error
+	log    *record
+	start  time.Time
+}
+
+func startThunderbird(t *testing.T, program, profile string) *thunderbird {
+	t.Helper()
+	home := t.TempDir()
+	_ = os.Remove(filepath.Join(profile, "MarionetteActivePort"))
+	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+	cmd := command(ctx, home, program, "--headless", "--marionette", "--remote-allow-system-access", "--no-remote", "-profile", profile)
+	cmd.Env = append(cmd.Env,
+		"XDG_RUNTIME_DIR="+home,
+		"MOZ_CRASHREPORTER_DISABLE=1",
+		"MOZ_HEADLESS=1",
+		"NO_AT_BRIDGE=1",
+		"GSETTINGS_BACKEND=memory",
+		"DBUS_SESSION_BUS_ADDRESS=disabled:",
+	)
+	tb := &thunderbird{t: t, exited: make(chan struct{}), log: new(record), start: time.Now()}
+	cmd.Stdout, cmd.Stderr = tb.log, tb.log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		tb.err = cmd.Wait()
+		_ = killGroup(cmd)
+		close(tb.exited)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-tb.exited
+	})
+	var err error
+	if tb.remote, err = dialMarionette(ctx, profile, tb.exited); err != nil {
+		t.Fatalf("thunderbird: %v\n%s", err, tb.log.tail())
+	}
+	t.Logf("thunderbird: up after %v", time.Since(tb.start).Round(time.Millisecond))
+	return tb
+}
+
+func (tb *thunderbird) script(result any, body string, args ...any) {
+	tb.t.Helper()
+	if err := tb.remote.script(result, body, args...); err != nil {
+		tb.t.Fatalf("thunderbird: %v\n%s", err, tb.log.tail())
+	}
+}
+
+// password stores the secret of an account with the login manager, where the
+// dialog that asks for it puts it.
+func (tb *thunderbird) password(a tbAccount) {
+	tb.t.Helper()
+	tb.script(nil, `
+		const [host, user, password] = args;
+		const login = Cc["@mozilla.org/login-manager/loginInfo;1"].createInstance(Ci.nsILoginInfo);
+		login.init("mailbox://" + host, null, "mailbox://" + host, user, password, "", "");
+		await Services.logins.addLoginAsync(login);
+	`, host, a.user, secrets[a.user])
+}
+
+// fetch does what "Get Messages" does, and waits for its end.
+func (tb *thunderbird) fetch(a tbAccount) {
+	tb.t.Helper()
+	began := time.Now()
+	var status int64
+	tb.script(&status, `
+		const [key] = args;
+		const { MailServices } = ChromeUtils.importESModule("resource:///modules/MailServices.sys.mjs");
+		const server = MailServices.accounts.getIncomingServer(key);
+		return await new Promise((resolve, reject) => {
+			const listener = {
+				QueryInterface: ChromeUtils.generateQI(["nsIUrlListener"]),
+				OnStartRunningUrl() {},
+				OnStopRunningUrl(url, status) { resolve(status); },
+			};
+			try {
+				MailServices.pop3.GetNewMail(null, listener, server.rootFolder.getFolderWithFlags(Ci.nsMsgFolderFlags.Inbox), server);
+			} catch (e) {
+				reject(e);
+			}
+		});
+	`, a.key)
+	if status != 0 {
+		tb.t.Fatalf("thunderbird: fetching %s ended with %#x\n%s", a.user, uint32(status), tb.log.tail())
+	}
+	tb.t.Logf("thunderbird: fetched %s in %v", a.user, time.Since(began).Round(time.Millisecond))
+}
+
+// quit ends Thunderbird as its menu does, so that the mailboxes and the state
+// of each account are on disk.
+func (tb *thunderbird) quit() {
+	tb.t.Helper()
+	if err := tb.remote.call("Marionette:Quit", map[string]any{"flags": []string{"eAttemptQuit"}}, nil); err != nil {
+		tb.t.Fatalf("thunderbird: %v\n%s", err, tb.log.tail())
+	}
+	select {
+	case <-tb.exited:
+		if tb.err != nil {
+			tb.t.Errorf("thunderbird: %v\n%s", tb.err, tb.log.tail())
+		}
+	case <-time.After(30 * time.Second):
+		tb.t.Fatalf("thunderbird: still running 30 s after it was told to quit\n%s", tb.log.tail())
+	}
+	tb.t.Logf("thunderbird: gone after %v", time.Since(tb.start).Round(time.Millisecond))
+}
