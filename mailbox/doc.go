@@ -9,7 +9,9 @@
 // which says what is wrong and which rule it breaks:
 //
 //	func TestConformance(t *testing.T) {
-//		mailboxtest.Run(t, func(t testing.TB) mailboxtest.Store { return newMyStore(t) })
+//		mailboxtest.Run(t, func(t testing.TB) mailboxtest.Harness {
+//			return mailboxtest.Harness{Store: newMyStore(t)}
+//		})
 //	}
 //
 // The rules in short:

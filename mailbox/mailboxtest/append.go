@@ -1,0 +1,350 @@
+package mailboxtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"testing/iotest"
+
+	"github.com/popcask/popcask/mailbox"
+)
+
+func severalRecipients(s *suite) {
+	users := []string{s.user("alice"), s.user("bob"), s.user("Carol")}
+	headers := []string{"", "Delivered-To: bob\r\n", "Return-Path: <x>\r\nDelivered-To: carol\r\n"}
+	delivery := mailbox.Delivery{}
+	for i, user := range users {
+		delivery.Recipients = append(delivery.Recipients, mailbox.Recipient{User: user, Header: headers[i]})
+	}
+	body := "Subject: to three\n\n" + strings.Repeat("a line of text\n", 10_000)
+	results := s.append(delivery, body)
+	for i, user := range users {
+		listed := s.expect(ruleHeader, user, fmt.Sprintf("for recipient %d of three", i+1), headers[i]+body)
+		if results[i].ID != listed[0].ID {
+			s.breaks(ruleResults, "result %d has the ID %q, and the listing has %q", i+1, results[i].ID, listed[0].ID)
+		}
+		if mailbox.UIDL(results[i]) != mailbox.UIDL(listed[0]) {
+			s.breaks(ruleResults, "result %d has the UIDL %q, and the listing has %q", i+1, mailbox.UIDL(results[i]), mailbox.UIDL(listed[0]))
+		}
+		size := int64(len(canonical([]byte(headers[i] + body))))
+		for _, m := range []mailbox.Message{results[i], listed[0]} {
+			if m.Size >= 0 && m.Size != size {
+				s.breaks(ruleSize, "a message of %d octets, the recipient's own header among them, has the size %d in its result and %d in the listing", size, results[i].Size, listed[0].Size)
+			}
+		}
+	}
+	s.delete(users[0], results[0].ID)
+	s.expect(ruleDelete, users[0], "after deleting it")
+	s.expect(ruleOwn, users[1], "after another recipient deleted the message", headers[1]+body)
+	s.expect(ruleOwn, users[2], "after another recipient deleted the message", headers[2]+body)
+}
+
+func sameRecipientTwice(s *suite) {
+	user := s.user("bob")
+	results := s.append(mailbox.Delivery{Recipients: []mailbox.Recipient{
+		{User: user, Header: "X-Copy: 1\r\n"}, {User: strings.ToUpper(user), Header: "X-Copy: 2\r\n"},
+	}}, "Subject: twice\r\n")
+	listed := s.list(user)
+	s.distinct(listed)
+	for i, result := range results {
+		if !slices.Contains(idsOf(listed), result.ID) {
+			s.breaks(ruleResults, "one of the two copies for one user was acknowledged (result %d) and is not listed", i+1)
+		}
+	}
+	if len(listed) != len(results) {
+		s.breaks(ruleResults, "a delivery with one user named twice was acknowledged twice, and the listing has %d messages", len(listed))
+	}
+}
+
+func recipientsFailOnTheirOwn(s *suite) {
+	appender := s.appender()
+	bob, eve := s.user("bob"), s.user("eve")
+	results, err := appender.Append(s.Context(), mailbox.Delivery{Recipients: []mailbox.Recipient{
+		{User: "\x00"}, {User: bob}, {User: ""}, {User: eve},
+	}}, strings.NewReader("Subject: to some\r\n"))
+	if err != nil {
+		s.breaks(ruleResults, "names that can be nobody's made the delivery fail for all: %v", err)
+	}
+	if len(results) != 4 {
+		s.breaks(ruleResults, "Append returned %d results for four recipients", len(results))
+	}
+	for _, i := range []int{0, 2} {
+		if !errors.Is(results[i].Err, mailbox.ErrNoSuchUser) {
+			s.breaks(ruleNobody, "the result for a name that can be nobody's is %v", results[i].Err)
+		}
+		if results[i].Message != (mailbox.Message{}) {
+			s.breaks(ruleResults, "the result of a recipient who did not get the message has the message set")
+		}
+	}
+	for i, user := range map[int]string{1: bob, 3: eve} {
+		if results[i].Err != nil {
+			s.breaks(ruleResults, "a recipient failed because others can be nobody: %v", results[i].Err)
+		}
+		s.expect(ruleResults, user, "beside recipients that failed", "Subject: to some\r\n")
+	}
+}
+
+func bodyThatFails(s *suite) {
+	appender := s.appender()
+	bob, eve := s.user("bob"), s.user("eve")
+	s.deliver(bob, "Subject: before\r\n")
+	cause := errors.New("the line broke")
+	delivery := mailbox.Delivery{Recipients: []mailbox.Recipient{{User: bob}, {User: eve}}}
+	for _, octets := range []int{0, 1, 100, 4 << 10, 64 << 10, 300 << 10, 1 << 20} {
+		line := "a line of text\r\n"
+		text := strings.Repeat(line, octets/len(line)) + line[:octets%len(line)]
+		for name, body := range map[string]io.Reader{
+			"an error":               io.MultiReader(strings.NewReader(text), iotest.ErrReader(cause)),
+			"an error beside octets": errorBesideOctets{strings.NewReader(text), cause},
+			"io.ErrUnexpectedEOF":    io.MultiReader(strings.NewReader(text), iotest.ErrReader(io.ErrUnexpectedEOF)),
+		} {
+			results, err := appender.Append(s.Context(), delivery, body)
+			if err == nil {
+				s.breaks(ruleBody, "Append returned nil for a body that ended with %s after %d octets", name, octets)
+			}
+			if results != nil {
+				s.breaks(ruleBody, "Append returned results beside the error for a body that ended with %s after %d octets", name, octets)
+			}
+		}
+		s.expect(ruleBody, bob, fmt.Sprintf("after a body that failed after %d octets", octets), "Subject: before\r\n")
+		s.expect(ruleBody, eve, fmt.Sprintf("after a body that failed after %d octets", octets))
+	}
+	s.deliver(bob, "Subject: after\r\n")
+	s.expect(ruleBody, bob, "after bodies that failed", "Subject: before\r\n", "Subject: after\r\n")
+}
+
+// errorBesideOctets returns its error together with the last octets.
+type errorBesideOctets struct {
+	octets *strings.Reader
+	err    error
+}
+
+func (r errorBesideOctets) Read(p []byte) (int, error) {
+	n, _ := r.octets.Read(p)
+	if r.octets.Len() == 0 {
+		return n, r.err
+	}
+	return n, nil
+}
+
+// nothingIsVisibleBeforeItIsComplete looks at the maildrop from inside the
+// body's Read.
+func nothingIsVisibleBeforeItIsComplete(s *suite) {
+	appender := s.appender()
+	user := s.user("bob")
+	s.deliver(user, "Subject: before\r\n")
+
+	var listed []mailbox.Message
+	var listErr error
+	prompt, looked, ended := true, false, false
+	look := func() {
+		looked = true
+		prompt = promptly(func() {
+			var box mailbox.Mailbox
+			if box, listErr = s.Store.Open(s.Context(), s.login(user)); listErr == nil {
+				listed, listErr = list(s.Context(), box)
+				listErr = errors.Join(listErr, box.Close())
+			}
+		})
+	}
+	text := "Subject: slow\r\n\r\n" + strings.Repeat("a line of text\r\n", 40_000)
+	body := io.MultiReader(strings.NewReader(text), readerFunc(func([]byte) (int, error) {
+		look()
+		ended = true
+		return 0, io.EOF
+	}))
+	results, err := appender.Append(s.Context(), mailbox.Delivery{Recipients: []mailbox.Recipient{{User: user}}}, body)
+	switch {
+	case err != nil || len(results) != 1 || results[0].Err != nil:
+		s.breaks(ruleWhole, "a delivery failed during which the maildrop was listed: %v", err)
+	case !looked || !ended:
+		s.breaks(ruleBody, "Append did not read the body to its end")
+	case !prompt:
+		s.breaks(ruleInvisible, "a delivery whose body comes slowly holds up a session on the maildrop")
+	case errors.Is(listErr, mailbox.ErrInUse):
+	case listErr != nil:
+		s.breaks(ruleInvisible, "a session during a delivery failed: %v", listErr)
+	case len(listed) != 1:
+		s.breaks(ruleInvisible, "before the body of a second message was read to its end the listing has %d messages", len(listed))
+	}
+	s.expect(ruleWhole, user, "after a delivery during which the maildrop was listed", "Subject: before\r\n", text)
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// concurrentDeliveriesAndSessions delivers, lists, reads and deletes at the
+// same time. It is most of use under the race detector.
+func concurrentDeliveriesAndSessions(s *suite) {
+	s.appender()
+	const appenders, each = 6, 15
+	w := &workout{suite: s, users: []string{s.user("alice"), s.user("bob")}, acknowledged: make(map[copyOf]string), deleted: make(map[copyOf]bool)}
+	done := make(chan struct{})
+	var appending, looking sync.WaitGroup
+	for i := range appenders {
+		appending.Go(func() {
+			for j := range each {
+				w.append(fmt.Sprintf("Subject: message %d of appender %d\r\n\r\n%s", j, i, strings.Repeat("x\r\n", 500*j)))
+			}
+		})
+	}
+	for _, user := range w.users {
+		looking.Go(func() {
+			for running := true; running; {
+				select {
+				case <-done:
+					running = false // one last look, at everything
+				default:
+				}
+				w.look(user)
+			}
+		})
+	}
+	appending.Wait()
+	close(done)
+	looking.Wait()
+
+	if w.problem != "" {
+		s.breaks(w.broken, "%s", w.problem)
+	}
+	total := 0
+	for _, user := range w.users {
+		listed := s.list(user)
+		s.distinct(listed)
+		total += len(listed)
+		for _, m := range listed {
+			if w.deleted[copyOf{user, m.ID}] {
+				s.breaks(ruleDelete, "a message that was deleted while others were delivered is listed")
+			}
+		}
+	}
+	if want := len(w.users)*appenders*each - len(w.deleted); total != want {
+		s.breaks(ruleWhole, "after %d concurrent deliveries and %d removals %d messages are listed, not %d", len(w.users)*appenders*each, len(w.deleted), total, want)
+	}
+}
+
+// workout is what several goroutines know about two maildrops.
+type workout struct {
+	*suite
+	users []string
+
+	mu           sync.Mutex
+	acknowledged map[copyOf]string // the octets of what is not deleted
+	deleted      map[copyOf]bool
+	problem      string // the first one
+	broken       rule
+}
+
+// copyOf is one user's copy of a message.
+type copyOf struct{ user, id string }
+
+// found keeps the first problem, for the goroutine that may end the check.
+func (w *workout) found(r rule, format string, args ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.problem == "" {
+		w.problem, w.broken = fmt.Sprintf(format, args...), r
+	}
+}
+
+func (w *workout) append(body string) {
+	delivery := mailbox.Delivery{}
+	for _, user := range w.users {
+		delivery.Recipients = append(delivery.Recipients, mailbox.Recipient{User: user})
+	}
+	results, err := w.Store.(mailbox.Appender).Append(w.Context(), delivery, strings.NewReader(body))
+	if err != nil || len(results) != len(w.users) {
+		w.found(ruleResults, "a delivery among concurrent ones failed: %v", err)
+		return
+	}
+	for i, result := range results {
+		if result.Err != nil {
+			w.found(ruleResults, "a delivery among concurrent ones failed: %v", result.Err)
+			continue
+		}
+		w.mu.Lock()
+		w.acknowledged[copyOf{w.users[i], result.ID}] = canonical([]byte(body))
+		w.mu.Unlock()
+	}
+}
+
+// look opens a session and checks that everything is there that was
+// acknowledged before. It reads and deletes a little.
+func (w *workout) look(user string) {
+	w.mu.Lock()
+	before := make(map[string]bool)
+	for key := range w.acknowledged {
+		if key.user == user {
+			before[key.id] = true
+		}
+	}
+	w.mu.Unlock()
+
+	ctx := w.Context()
+	box, err := w.Store.Open(ctx, w.login(user))
+	if errors.Is(err, mailbox.ErrInUse) {
+		return
+	}
+	if err != nil {
+		w.found(ruleEmpty, "a session among concurrent deliveries was refused: %v", err)
+		return
+	}
+	defer func() {
+		if err := box.Close(); err != nil {
+			w.found(ruleClose, "a session among concurrent deliveries could not be closed: %v", err)
+		}
+	}()
+	listed, err := list(ctx, box)
+	if err != nil {
+		w.found(ruleWhole, "a listing among concurrent deliveries failed: %v", err)
+		return
+	}
+	seen := make(map[string]bool)
+	for _, m := range listed {
+		if seen[m.ID] {
+			w.found(ruleID, "a listing among concurrent deliveries has the ID %q twice", m.ID)
+		}
+		seen[m.ID] = true
+		delete(before, m.ID)
+	}
+	for id := range before {
+		w.found(ruleWhole, "the message %q was acknowledged before a session began, and the session does not list it", id)
+	}
+	if len(listed) > 0 {
+		w.readAndDelete(ctx, box, user, listed[len(listed)/2].ID)
+	}
+}
+
+func (w *workout) readAndDelete(ctx context.Context, box mailbox.Mailbox, user, id string) {
+	key := copyOf{user, id}
+	octets, err := read(ctx, box, id, mailbox.OpenOptions{})
+	if err != nil {
+		w.found(ruleOctets, "a message that was listed among concurrent deliveries cannot be read: %v", err)
+		return
+	}
+	w.mu.Lock()
+	want, known := w.acknowledged[key] // it may be listed a moment before the result is out
+	w.mu.Unlock()
+	if !known {
+		return
+	}
+	if got := canonical(octets); got != want {
+		w.found(ruleOctets, "a message among concurrent deliveries comes with %s", difference(got, want))
+	}
+	if strings.Count(want, "\n")%7 != 0 { // some stay
+		return
+	}
+	if err := box.Delete(ctx, []string{id}); err != nil {
+		w.found(ruleDelete, "a removal among concurrent deliveries failed: %v", err)
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.acknowledged, key)
+	w.deleted[key] = true
+}

@@ -1,0 +1,324 @@
+package mailboxtest
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/popcask/popcask/mailbox"
+)
+
+// patience is how long the kit waits for what should happen at once, before it
+// says that it does not happen.
+const patience = 30 * time.Second
+
+// suite is one check at work on one store.
+type suite struct {
+	testing.TB
+	Harness
+	domain string // of the users of this check; nobody else's
+}
+
+func newSuite(t testing.TB, open func(t testing.TB) Harness) *suite {
+	s := &suite{TB: t, Harness: open(t), domain: strings.ToLower(rand.Text()) + ".example"}
+	t.Cleanup(func() { s.closeStore() })
+	return s
+}
+
+// breaks ends the check: one sentence and the rule.
+func (s *suite) breaks(r rule, format string, args ...any) {
+	s.Helper()
+	s.Fatalf("%s (rule: %s)", fmt.Sprintf(format, args...), r)
+}
+
+// user is a user that no other check knows.
+func (s *suite) user(name string) string { return name + "@" + s.domain }
+
+// appender ends the check for stores that take no deliveries.
+func (s *suite) appender() mailbox.Appender {
+	s.Helper()
+	appender, ok := s.Store.(mailbox.Appender)
+	if !ok {
+		s.Skip("the store is no mailbox.Appender")
+	}
+	return appender
+}
+
+// deliver puts one message into one maildrop.
+func (s *suite) deliver(user, body string) {
+	s.Helper()
+	if err := s.tryDeliver(s.Context(), user, strings.NewReader(body)); err != nil {
+		s.breaks(ruleWhole, "a delivery of %d octets to %q failed: %v", len(body), user, err)
+	}
+}
+
+func (s *suite) tryDeliver(ctx context.Context, user string, body io.Reader) error {
+	if s.Deliver != nil {
+		return s.Deliver(ctx, user, body)
+	}
+	appender, ok := s.Store.(mailbox.Appender)
+	if !ok {
+		return errors.New("the harness has neither Deliver nor a Store that is a mailbox.Appender")
+	}
+	results, err := appender.Append(ctx, mailbox.Delivery{Recipients: []mailbox.Recipient{{User: user}}}, body)
+	switch {
+	case err != nil:
+		return err
+	case len(results) != 1:
+		return fmt.Errorf("there are %d results for one recipient", len(results))
+	}
+	return results[0].Err
+}
+
+// append delivers to all recipients, and expects that all of them get it.
+func (s *suite) append(delivery mailbox.Delivery, body string) []mailbox.Message {
+	s.Helper()
+	results, err := s.appender().Append(s.Context(), delivery, strings.NewReader(body))
+	if err != nil {
+		s.breaks(ruleResults, "Append failed: %v", err)
+	}
+	if len(results) != len(delivery.Recipients) {
+		s.breaks(ruleResults, "Append returned %d results for %d recipients", len(results), len(delivery.Recipients))
+	}
+	messages := make([]mailbox.Message, len(results))
+	for i, result := range results {
+		if result.Err != nil {
+			s.breaks(ruleResults, "Append failed for recipient %q: %v", delivery.Recipients[i].User, result.Err)
+		}
+		messages[i] = result.Message
+	}
+	return messages
+}
+
+// appendOne delivers to one user, with a foreign unique-id or "".
+func (s *suite) appendOne(user, uidl, body string) mailbox.Message {
+	s.Helper()
+	return s.append(mailbox.Delivery{Recipients: []mailbox.Recipient{{User: user}}, UIDL: uidl}, body)[0]
+}
+
+// fill delivers n messages that differ, one after the other.
+func (s *suite) fill(user string, n int) (bodies []string) {
+	s.Helper()
+	for i := range n {
+		body := fmt.Sprintf("Subject: message %d of %d\r\n\r\n%s\r\n", i+1, n, strings.Repeat("x", i))
+		s.deliver(user, body)
+		bodies = append(bodies, body)
+	}
+	return bodies
+}
+
+// session is one open maildrop.
+type session struct {
+	mailbox.Mailbox
+	*suite
+	user   string
+	closed bool
+}
+
+// login is how a user comes in.
+func (s *suite) login(user string) mailbox.Login {
+	if s.Login != nil {
+		return s.Login(user)
+	}
+	return mailbox.Login{User: user, Mechanism: "USER"}
+}
+
+// open opens a session; the check may leave it open.
+func (s *suite) open(user string) *session {
+	s.Helper()
+	box, err := s.Store.Open(s.Context(), s.login(user))
+	if err != nil {
+		s.breaks(ruleEmpty, "Store.Open for %q failed: %v", user, err)
+	}
+	opened := &session{Mailbox: box, suite: s, user: user}
+	s.Cleanup(opened.close)
+	return opened
+}
+
+// second opens another session while one is open, or ends the check for stores
+// that allow only one.
+func (s *suite) second(user string) *session {
+	s.Helper()
+	box, err := s.Store.Open(s.Context(), s.login(user))
+	if errors.Is(err, mailbox.ErrInUse) {
+		s.Skip("the store allows one session at a time")
+	}
+	if err != nil {
+		s.breaks(ruleSessions, "Store.Open of a second session failed: %v", err)
+	}
+	opened := &session{Mailbox: box, suite: s, user: user}
+	s.Cleanup(opened.close)
+	return opened
+}
+
+func (s *session) close() {
+	if s.closed {
+		return
+	}
+	s.closed = true
+	if err := s.Mailbox.Close(); err != nil {
+		s.Errorf("Mailbox.Close failed: %v (rule: %s)", err, ruleClose)
+	}
+}
+
+// list lists the maildrop.
+func (s *session) list() []mailbox.Message {
+	s.Helper()
+	messages, err := list(s.Context(), s.Mailbox)
+	if err != nil {
+		s.breaks(ruleWhole, "the listing failed: %v", err)
+	}
+	return messages
+}
+
+// read returns the canonical form of a message.
+func (s *session) read(id string) string {
+	s.Helper()
+	octets, err := read(s.Context(), s.Mailbox, id, mailbox.OpenOptions{})
+	if err != nil {
+		s.breaks(ruleOctets, "the message %q is listed but cannot be read: %v", id, err)
+	}
+	return canonical(octets)
+}
+
+// delete deletes, and expects to succeed.
+func (s *session) delete(ids ...string) {
+	s.Helper()
+	if err := s.Delete(s.Context(), ids); err != nil {
+		s.breaks(ruleDelete, "Delete of %d messages failed: %v", len(ids), err)
+	}
+}
+
+// list lists user's maildrop in a session of its own.
+func (s *suite) list(user string) []mailbox.Message {
+	s.Helper()
+	box := s.open(user)
+	defer box.close()
+	return box.list()
+}
+
+// delete deletes in a session of its own.
+func (s *suite) delete(user string, ids ...string) {
+	s.Helper()
+	box := s.open(user)
+	defer box.close()
+	box.delete(ids...)
+}
+
+// expect compares a maildrop with what it should hold, oldest first, in a
+// session of its own, and returns the listing.
+func (s *suite) expect(r rule, user, when string, bodies ...string) []mailbox.Message {
+	s.Helper()
+	box := s.open(user)
+	defer box.close()
+	return box.expect(r, when, bodies...)
+}
+
+func (s *session) expect(r rule, when string, bodies ...string) []mailbox.Message {
+	s.Helper()
+	messages := s.list()
+	if len(messages) != len(bodies) {
+		s.breaks(r, "%s the listing has %d messages, not %d", when, len(messages), len(bodies))
+	}
+	wanted := make(map[string]int, len(bodies))
+	for i, body := range bodies {
+		wanted[canonical([]byte(body))] = i
+	}
+	for i, m := range messages {
+		octets := s.read(m.ID)
+		if octets == canonical([]byte(bodies[i])) {
+			continue
+		}
+		if place, known := wanted[octets]; known {
+			s.breaks(r, "%s the message at place %d of the listing is the one that belongs at place %d", when, i+1, place+1)
+		}
+		s.breaks(r, "%s the message at place %d of the listing has other octets than were delivered: %s",
+			when, i+1, difference(octets, canonical([]byte(bodies[i]))))
+	}
+	return messages
+}
+
+// closeStore closes the store; again is harmless.
+func (s *suite) closeStore() {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := s.Store.Close(ctx); err != nil && !errors.Is(err, mailbox.ErrClosed) {
+		s.Errorf("Store.Close failed: %v (rule: %s)", err, ruleDrain)
+	}
+}
+
+// list and read are for goroutines too: they end no check.
+
+func list(ctx context.Context, box mailbox.Mailbox) ([]mailbox.Message, error) {
+	var messages []mailbox.Message
+	for m, err := range box.Messages(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		messages = append(messages, m)
+	}
+	return messages, nil
+}
+
+func read(ctx context.Context, box mailbox.Mailbox, id string, options mailbox.OpenOptions) (octets []byte, err error) {
+	body, err := box.Open(ctx, id, options)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, body.Close()) }()
+	return io.ReadAll(body)
+}
+
+// same tells whether two listings of a message agree. A size may become known.
+func same(a, b mailbox.Message) bool {
+	return a.ID == b.ID && mailbox.UIDL(a) == mailbox.UIDL(b) && (a.Size == b.Size || a.Size < 0 || b.Size < 0)
+}
+
+func sameListing(a, b []mailbox.Message) bool { return slices.EqualFunc(a, b, same) }
+
+// canonical is the form that POP3 sends.
+func canonical(octets []byte) string {
+	form, err := io.ReadAll(mailbox.NewCanonicalReader(bytes.NewReader(octets)))
+	if err != nil {
+		panic(err) // a bytes.Reader does not fail
+	}
+	return string(form)
+}
+
+// difference tells where got leaves want, for messages too long to print.
+func difference(got, want string) string {
+	at := 0
+	for at < len(got) && at < len(want) && got[at] == want[at] {
+		at++
+	}
+	around := func(text string) string {
+		return text[max(0, min(at-8, len(text))):min(at+8, len(text))]
+	}
+	return fmt.Sprintf("%d octets instead of %d, different from octet %d on, %q instead of %q",
+		len(got), len(want), at, around(got), around(want))
+}
+
+// promptly runs f in a goroutine of its own and tells whether it came to its
+// end in time. What f found is safe to look at only then.
+func promptly(f func()) bool {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
