@@ -82,10 +82,15 @@ func corpus(tag string) []message {
 	messages = append(messages, message{name: "all-bare-lf", id: "all-bare-lf." + tag + "@corpus.example", chunked: true,
 		sent: []byte("Subject: all-bare-lf\nMessage-ID: <all-bare-lf." + tag + "@corpus.example>\n\nunix\n.\nline ends\n")})
 
+	// What DATA carries, though few senders send it: there only CRLF.CRLF is the
+	// end, and only a dot behind CRLF was doubled.
+	add("bare-lf-by-data", data, "", "\r\nmixed\nline\r\nends\n.\nand dots\n..\n.\r\nQUIT\r\n\n.\r\n.\n.a\r\n")
+
 	// For the clients that give the octets away as they came.
 	exact, exactChunked := message{exact: true}, message{exact: true, chunked: true}
 	add("final-cr", exactChunked, "", "\r\nThe last line ends in a CR.\r")
 	add("cr-before-the-line-end", exactChunked, "", "\r\nTwo CRs and a LF.\r\r\n.dot\r\n.\r\r\n..\r\n\r\r\n")
+	add("cr-before-the-line-end-by-data", exact, "", "\r\nTwo CRs and a LF.\r\r\n.dot\r\n.\r\r\n..\r\n\r\r\n")
 	add("header-only", exactChunked, "X-Last: field\r\n", "")
 	add("header-only-no-line-end", exactChunked, "X-Last: field", "")
 	messages = append(messages, message{name: "dot-first", id: "dot-first." + tag + "@corpus.example", exact: true,

@@ -10,11 +10,13 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
+	"io"
 	"math/big"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -25,13 +27,14 @@ import (
 // A store is what the MDA keeps the mail in: a row of the table under which
 // every scenario runs.
 type store struct {
-	name  string
-	flags func(t *testing.T) []string
+	name    string
+	durable bool // the mail is still there after a restart
+	flags   func(t *testing.T) []string
 }
 
 var (
-	memory  = store{"memory", func(*testing.T) []string { return []string{"-store", "memory"} }}
-	maildir = store{"maildir", func(t *testing.T) []string { return []string{"-store", "maildir", "-dir", t.TempDir()} }}
+	memory  = store{"memory", false, func(*testing.T) []string { return []string{"-store", "memory"} }}
+	maildir = store{"maildir", true, func(t *testing.T) []string { return []string{"-store", "maildir", "-dir", t.TempDir()} }}
 
 	stores = []store{maildir}
 )
@@ -50,7 +53,10 @@ func eachStore(t *testing.T, scenario func(t *testing.T, m *mda), flags ...strin
 
 // mda is a running examples/mda.
 type mda struct {
+	store                   store
+	flags                   []string
 	pop3, pop3s, lmtp, smtp string // addresses, as the ready line names them
+	process                 *exec.Cmd
 	stderr                  *record
 }
 
@@ -79,57 +85,59 @@ func port(address string) string {
 	return port
 }
 
-// plaintextFlags are those of an MDA without the trace header fields, on which
+// octetFlags are those of an MDA without the trace header fields, on which
 // mail must come out as it went in.
 var octetFlags = []string{"-trace=false"}
 
 // start starts an MDA on free ports and waits until it says that it is ready.
-// It is stopped by SIGTERM when the test is over and must exit with 0 then.
+// It is stopped when the test is over.
 func start(t *testing.T, store store, flags ...string) *mda {
 	t.Helper()
-	program := build(t)
-	dir := t.TempDir()
 	certs := certificates(t)
-
 	var users strings.Builder
 	for name, secret := range secrets {
 		fmt.Fprintf(&users, "%s:%s\n", name, secret)
 	}
-	args := []string{
-		"-pop3", "127.0.0.1:0", "-pop3s", "127.0.0.1:0", "-lmtp", "127.0.0.1:0", "-smtp", "127.0.0.1:0",
-		"-users", write(t, filepath.Join(dir, "users"), users.String()),
+	m := &mda{store: store, stderr: new(record)}
+	m.pop3, m.pop3s, m.lmtp, m.smtp = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
+	m.flags = slices.Concat([]string{
+		"-users", write(t, filepath.Join(t.TempDir(), "users"), users.String()),
 		"-tls-cert", certs.cert, "-tls-key", certs.key,
-	}
-	args = append(args, store.flags(t)...)
-	args = append(args, flags...)
+	}, store.flags(t), flags)
+	m.launch(t)
+	t.Cleanup(func() { m.stop(t) })
+	return m
+}
 
+// restart stops the MDA and starts it again, on the same addresses.
+func (m *mda) restart(t *testing.T) {
+	t.Helper()
+	m.stop(t)
+	m.launch(t)
+}
+
+func (m *mda) launch(t *testing.T) {
+	t.Helper()
+	args := append([]string{"-pop3", m.pop3, "-pop3s", m.pop3s, "-lmtp", m.lmtp, "-smtp", m.smtp}, m.flags...)
 	// Not the test's own context: that ends before the cleanup that stops the
 	// MDA in its own time.
-	ctx, kill := context.WithCancel(context.Background())
-	cmd := command(ctx, dir, program, args...)
-	m := &mda{stderr: new(record)}
-	cmd.Stderr = m.stderr
-	stdout, err := cmd.StdoutPipe()
+	m.process = command(context.Background(), t.TempDir(), build(t), args...)
+	m.process.Stderr = m.stderr
+	stdout, err := m.process.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
+	if err := m.process.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		defer kill()
-		stop(t, cmd, m)
-	})
-
 	lines := make(chan string, 1)
 	go func() {
-		defer close(lines)
 		scanner := bufio.NewScanner(stdout)
-		for first := true; scanner.Scan(); first = false {
-			if first {
-				lines <- scanner.Text()
-			}
+		if scanner.Scan() {
+			lines <- scanner.Text()
 		}
+		close(lines)
+		_, _ = io.Copy(io.Discard, stdout)
 	}()
 	select {
 	case line := <-lines:
@@ -139,7 +147,6 @@ func start(t *testing.T, store store, flags ...string) *mda {
 	case <-time.After(30 * time.Second):
 		t.Fatalf("mda: not ready after 30 s\n%s", m.stderr.tail())
 	}
-	return m
 }
 
 // ready reads the line with which the MDA names its addresses.
@@ -163,16 +170,22 @@ func (m *mda) ready(line string) error {
 	return nil
 }
 
-func stop(t *testing.T, cmd *exec.Cmd, m *mda) {
-	_ = cmd.Process.Signal(syscall.SIGTERM)
+// stop sends SIGTERM, after which the MDA must end with 0.
+func (m *mda) stop(t *testing.T) {
+	t.Helper()
+	if m.process == nil || m.process.Process == nil {
+		return
+	}
+	_ = m.process.Process.Signal(syscall.SIGTERM)
 	patience := time.AfterFunc(20*time.Second, func() {
 		t.Errorf("mda: still running 20 s after SIGTERM")
-		_ = killGroup(cmd)
+		_ = killGroup(m.process)
 	})
 	defer patience.Stop()
-	if err := cmd.Wait(); err != nil {
+	if err := m.process.Wait(); err != nil {
 		t.Errorf("mda: %v after SIGTERM, want exit code 0", err)
 	}
+	m.process = nil
 	if t.Failed() {
 		t.Logf("mda's log:\n%s", m.stderr.tail())
 	}
@@ -181,8 +194,7 @@ func stop(t *testing.T, cmd *exec.Cmd, m *mda) {
 	}
 }
 
-// build makes the program once for all tests, with the race detector where cgo
-// can have it.
+// build makes the program once for all tests.
 func build(t *testing.T) string {
 	t.Helper()
 	if path := os.Getenv("POPCASK_MDA"); path != "" {
@@ -199,7 +211,7 @@ var buildOnce = sync.OnceValues(func() (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	program := filepath.Join(scratch, "mda")
-	out, err := exec.CommandContext(ctx, "go", "build", "-o", program, "..").CombinedOutput()
+	out, err := exec.CommandContext(ctx, "go", slices.Concat([]string{"build", "-o", program}, buildFlags, []string{".."})...).CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("go build ..: %w\n%s", err, out)
 	}

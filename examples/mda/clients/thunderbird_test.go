@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -69,7 +70,21 @@ func TestThunderbird(t *testing.T) {
 			}
 		}
 
-		// The second run fetches what is new and nothing else.
+		t.Run("X-UIDL", func(t *testing.T) {
+			var got []string
+			for _, match := range tbUIDL.FindAllSubmatch(inboxes[anna], -1) {
+				got = append(got, string(match[1]))
+			}
+			if want := m.maildrop(t, anna); !slices.Equal(got, want) {
+				t.Errorf("Thunderbird noted the unique-ids %v, the maildrop has %v", got, want)
+			}
+		})
+
+		// The second run fetches what is new and nothing else: unique-ids
+		// outlive a restart of the server, too.
+		if m.store.durable {
+			m.restart(t)
+		}
 		more := many(1, "second-run")
 		m.deliver(t, cleo, more)
 		tb = startThunderbird(t, program, profile)
@@ -96,6 +111,8 @@ var (
 	tbFromLine = regexp.MustCompile(`(?m)^From - .*\r\n`)
 	tbFields   = regexp.MustCompile(`^X-Account-Key: .*\nX-UIDL: .*\nX-Mozilla-Status: .*\nX-Mozilla-Status2: .*\nX-Mozilla-Keys: .*\n`)
 )
+
+var tbUIDL = regexp.MustCompile(`(?m)^X-UIDL: (.*)$`)
 
 // thunderbirdMessages takes the messages out of Thunderbird's mbox.
 func thunderbirdMessages(t *testing.T, mbox []byte) [][]byte {
@@ -279,6 +296,7 @@ func startThunderbird(t *testing.T, program, profile string) *thunderbird {
 		"NO_AT_BRIDGE=1",
 		"GSETTINGS_BACKEND=memory",
 		"DBUS_SESSION_BUS_ADDRESS=disabled:",
+		"DBUS_SYSTEM_BUS_ADDRESS=disabled:",
 	)
 	tb := &thunderbird{t: t, exited: make(chan struct{}), log: new(record), start: time.Now()}
 	cmd.Stdout, cmd.Stderr = tb.log, tb.log
