@@ -1,0 +1,155 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+	"strconv"
+)
+
+const usageText = `Usage: mda [flags]
+
+A mail delivery agent: LMTP and SMTP in, a maildrop per user, POP3 out.
+
+  mda
+      Keeps mail in ./maildata, for the user demo with the password demo.
+      Read it:    curl pop3://demo:demo@127.0.0.1:1110/1
+      Send some:  curl smtp://127.0.0.1:1125 --mail-rcpt demo@localhost -T mail.eml
+                  swaks -s 127.0.0.1:1125 -t demo@localhost
+
+  mda -users users.txt -dir /var/mail/popcask -pop3 :110 -pop3s :995 \
+      -tls-cert cert.pem -tls-key key.pem
+      Serves POP3 to everybody, with passwords over TLS only, and takes mail
+      from this machine.
+
+  mda -store memory -tls-self-signed -pop3s 127.0.0.1:1995 -log debug
+      For trying things out: nothing is kept.
+
+Addresses are host:port; a port of 0 takes a free one, an empty address switches
+the listener off. When all are up, one line on standard output begins with
+"ready" and names them.
+
+  -pop3 ADDRESS      POP3 (127.0.0.1:1110)
+  -pop3s ADDRESS     POP3 with TLS from the first octet (off)
+  -lmtp ADDRESS      LMTP, mail from a mail transfer agent (127.0.0.1:1124)
+  -smtp ADDRESS      SMTP, mail from anything else (127.0.0.1:1125)
+
+  -store KIND        maildir, or memory: gone when the program ends (maildir)
+  -dir DIRECTORY     where maildir keeps its mail (./maildata)
+  -max-size OCTETS   the largest message that is taken, 0 for any (52428800)
+  -trace=false       do not prepend Return-Path, Delivered-To and Received
+
+  -users FILE        who has a maildrop: a line name:secret each, the secret plain
+                     or {BCRYPT} and a hash; # begins a comment line
+                     (without it: the user demo with the password demo)
+
+  -tls-cert FILE     certificate chain and
+  -tls-key FILE      private key in PEM form: POP3 then offers STLS, LMTP and SMTP
+                     STARTTLS
+  -tls-self-signed   makes a certificate, for tests
+  -insecure-auth     take passwords without TLS (true where every POP3 address is
+                     on loopback, else false)
+
+  -log LEVEL         debug, info or warn, on standard error (info)
+
+Exit code: 0 after SIGTERM or SIGINT, 1 when something went wrong, 2 when the
+flags are wrong.
+`
+
+// options are what the flags say.
+type options struct {
+	pop3, pop3s, lmtp, smtp string
+
+	store, dir string
+	maxSize    int64
+	trace      bool
+
+	users string
+
+	tlsCert, tlsKey string
+	tlsSelfSigned   bool
+	insecureAuth    *bool // nil: not said
+
+	level slog.Level
+}
+
+// usageError is a mistake in the flags.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+func parseOptions(args []string) (options, error) {
+	var o options
+	flags := flag.NewFlagSet("mda", flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // run says it in one line
+	flags.StringVar(&o.pop3, "pop3", "127.0.0.1:1110", "")
+	flags.StringVar(&o.pop3s, "pop3s", "", "")
+	flags.StringVar(&o.lmtp, "lmtp", "127.0.0.1:1124", "")
+	flags.StringVar(&o.smtp, "smtp", "127.0.0.1:1125", "")
+	flags.StringVar(&o.store, "store", "maildir", "")
+	flags.StringVar(&o.dir, "dir", "./maildata", "")
+	flags.Int64Var(&o.maxSize, "max-size", 50<<20, "")
+	flags.BoolVar(&o.trace, "trace", true, "")
+	flags.StringVar(&o.users, "users", "", "")
+	flags.StringVar(&o.tlsCert, "tls-cert", "", "")
+	flags.StringVar(&o.tlsKey, "tls-key", "", "")
+	flags.BoolVar(&o.tlsSelfSigned, "tls-self-signed", false, "")
+	flags.BoolFunc("insecure-auth", "", func(value string) error {
+		allowed, err := strconv.ParseBool(value)
+		o.insecureAuth = &allowed
+		return err
+	})
+	flags.TextVar(&o.level, "log", slog.LevelInfo, "")
+
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return o, err
+		}
+		return o, usageError{err}
+	}
+	if flags.NArg() > 0 {
+		return o, usagef("%q is no flag", flags.Arg(0))
+	}
+	return o, o.check()
+}
+
+// check finds flags that do not go together.
+func (o options) check() error {
+	switch {
+	case o.store != "maildir" && o.store != "memory":
+		return usagef("-store %s: there are maildir and memory", o.store)
+	case o.store == "maildir" && o.dir == "":
+		return usagef("-dir: the name is empty")
+	case o.maxSize < 0:
+		return usagef("-max-size %d is negative", o.maxSize)
+	case (o.tlsCert == "") != (o.tlsKey == ""):
+		return usagef("-tls-cert and -tls-key need each other")
+	case o.tlsCert != "" && o.tlsSelfSigned:
+		return usagef("-tls-self-signed and -tls-cert exclude each other")
+	case o.pop3s != "" && o.tlsCert == "" && !o.tlsSelfSigned:
+		return usagef("-pop3s needs -tls-cert and -tls-key, or -tls-self-signed")
+	}
+	for range o.addresses() {
+		return nil
+	}
+	return usagef("every listener is switched off")
+}
+
+// addresses are the listeners that are not switched off, in the order of the
+// ready line.
+func (o options) addresses() iter.Seq2[string, string] {
+	return func(yield func(name, address string) bool) {
+		for _, flag := range [...]struct{ name, address string }{
+			{"pop3", o.pop3}, {"pop3s", o.pop3s}, {"lmtp", o.lmtp}, {"smtp", o.smtp},
+		} {
+			if flag.address != "" && !yield(flag.name, flag.address) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/emersion/go-smtp"
+	"golang.org/x/net/netutil"
+)
+
+// server is a go-smtp server that can be stopped without waiting for clients
+// that have nothing to say.
+type server struct {
+	smtp *smtp.Server
+
+	mu       sync.Mutex
+	wires    map[*wire]struct{}
+	stopping bool
+}
+
+// Serve answers what listener accepts, until Shutdown.
+func (s *server) Serve(listener net.Listener) error {
+	return s.smtp.Serve(&tracked{netutil.LimitListener(listener, maxConnections), s})
+}
+
+// Shutdown stops taking connections, turns idle clients away with a 421, waits
+// for messages that are under way, and cuts off what is left when ctx ends.
+func (s *server) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
+	s.stopping = true
+	for w := range s.wires {
+		w.stop()
+	}
+	s.mu.Unlock()
+	err := s.smtp.Shutdown(ctx)
+	if ctx.Err() != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for w := range s.wires {
+			w.Conn.Close()
+		}
+	}
+	return err
+}
+
+// tracked is a listener whose connections the server knows.
+type tracked struct {
+	net.Listener
+	server *server
+}
+
+func (t *tracked) Accept() (net.Conn, error) {
+	conn, err := t.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	s := t.server
+	w := &wire{Conn: conn, server: s}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.wires == nil {
+		s.wires = make(map[*wire]struct{})
+	}
+	s.wires[w] = struct{}{}
+	if s.stopping {
+		w.stop()
+	}
+	return w, nil
+}
+
+// wire is a connection below go-smtp, and below TLS.
+type wire struct {
+	net.Conn
+	server *server
+
+	ended  atomic.Bool // a read failed for good: the peer hung up
+	hangUp atomic.Bool // nothing more is to be read
+
+	mu       sync.Mutex
+	messages int  // under way
+	stopping bool // nothing new is to begin
+}
+
+// wireOf finds the wire under a connection.
+func wireOf(conn *smtp.Conn) *wire {
+	nc := conn.Conn()
+	if encrypted, ok := nc.(*tls.Conn); ok {
+		nc = encrypted.NetConn()
+	}
+	return nc.(*wire)
+}
+
+// work says that a message is under way, until the function that it returns is
+// called: Shutdown waits for that.
+func (w *wire) work() (done func()) {
+	w.add(1)
+	return func() { w.add(-1) }
+}
+
+func (w *wire) add(messages int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.messages += messages
+}
+
+// stop lets go-smtp's next read time out, to which it says 421.
+func (w *wire) stop() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stopping = true
+	if w.messages == 0 {
+		w.Conn.SetReadDeadline(longAgo)
+	}
+}
+
+// SetReadDeadline implements [net.Conn].
+func (w *wire) SetReadDeadline(t time.Time) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.stopping && w.messages == 0 {
+		t = longAgo
+	}
+	return w.Conn.SetReadDeadline(t)
+}
+
+func (w *wire) Read(p []byte) (int, error) {
+	if w.hangUp.Load() {
+		return 0, io.EOF
+	}
+	n, err := w.Conn.Read(p)
+	var timeout net.Error
+	if err != nil && !(errors.As(err, &timeout) && timeout.Timeout()) {
+		w.ended.Store(true)
+	}
+	return n, err
+}
+
+// Close implements [net.Conn].
+func (w *wire) Close() error {
+	w.server.mu.Lock()
+	delete(w.server.wires, w)
+	w.server.mu.Unlock()
+	return w.Conn.Close()
+}

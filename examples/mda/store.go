@@ -1,0 +1,46 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/popcask/popcask/mailbox"
+	"github.com/popcask/popcask/mailbox/maildir"
+	"github.com/popcask/popcask/mailbox/memory"
+)
+
+// store is what the program needs of one: POP3 opens it, LMTP and SMTP deliver.
+type store interface {
+	mailbox.Store
+	mailbox.Appender
+}
+
+// openStore opens the store that the flags ask for, and tells whether it was
+// made just now.
+func openStore(o options) (s store, isNew bool, err error) {
+	switch o.store {
+	case "memory":
+		return &memory.Store{}, true, nil
+	case "maildir":
+		if isNew, err = isMissingOrEmpty(o.dir); err != nil {
+			return nil, false, fmt.Errorf("-dir: %w", err)
+		}
+		// The largest message is settled at the door, in octets as received.
+		s, err = maildir.New(o.dir, maildir.Options{MaxMessageSize: -1})
+		if err != nil {
+			return nil, false, fmt.Errorf("-dir: %w", err)
+		}
+		return s, isNew, nil
+	}
+	return nil, false, usagef("-store %s: there is none of that kind", o.store)
+}
+
+func isMissingOrEmpty(dir string) (bool, error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	}
+	return len(entries) == 0, err
+}

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"crypto/rand"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// trace writes the fields that a final delivery prepends (RFC 5321 section 4.4).
+// A nil trace writes none.
+type trace struct {
+	host string // this machine
+}
+
+func newTrace(wanted bool) *trace {
+	if !wanted {
+		return nil
+	}
+	return &trace{host: hostname()}
+}
+
+// hop is how a message got here.
+type hop struct {
+	hello    string // what the sender calls itself
+	remote   net.Addr
+	protocol string // registered "with" value (RFC 3848, RFC 6531 section 4.3)
+	id       string
+	time     time.Time
+}
+
+// newID names a message among all that this program takes, in its Received
+// field and in the log.
+func newID() string { return rand.Text()[:16] }
+
+// hop describes the message that is being received.
+func (s *session) hop(mail envelope, id string, now time.Time) hop {
+	_, encrypted := s.conn.TLSConnectionState()
+	return hop{
+		hello:    s.conn.Hostname(),
+		remote:   s.conn.Conn().RemoteAddr(),
+		protocol: withValue(s.protocol, mail.utf8, encrypted),
+		id:       id,
+		time:     now,
+	}
+}
+
+// withValue is the protocol as Received names it. go-smtp does not tell HELO from
+// EHLO, so all SMTP is ESMTP.
+func withValue(protocol string, utf8, encrypted bool) string {
+	switch {
+	case utf8:
+		protocol = "UTF8" + protocol
+	case protocol == "SMTP":
+		protocol = "ESMTP"
+	}
+	if encrypted {
+		protocol += "S"
+	}
+	return protocol
+}
+
+// header is what one recipient's copy begins with.
+func (t *trace) header(by hop, mail envelope, to recipient) string {
+	if t == nil {
+		return ""
+	}
+	var h strings.Builder
+	fmt.Fprintf(&h, "Return-Path: <%s>\r\n", path(mail.from))
+	fmt.Fprintf(&h, "Delivered-To: %s\r\n", path(to.address))
+	fmt.Fprintf(&h, "Received: from %s (%s)\r\n", extendedDomain(by.hello), addressLiteral(by.remote))
+	fmt.Fprintf(&h, "\tby %s with %s id %s", t.host, by.protocol, by.id)
+	if len(mail.to) == 1 { // the others are nobody's business
+		fmt.Fprintf(&h, "\r\n\tfor <%s>", path(to.address))
+	}
+	fmt.Fprintf(&h, ";\r\n\t%s\r\n", by.time.Format(time.RFC1123Z))
+	return h.String()
+}
+
+// path writes an address as it stands between < and >: go-smtp has taken the
+// quotes off its local part.
+func path(address string) string {
+	at := strings.LastIndexByte(address, '@')
+	if at < 0 || isDotString(address[:at]) {
+		return address
+	}
+	quoted := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(address[:at])
+	return `"` + quoted + `"` + address[at:]
+}
+
+// isDotString tells whether a local part needs no quotes (RFC 5321 section
+// 4.1.2, with the non-ASCII of RFC 6531).
+func isDotString(local string) bool {
+	for atom := range strings.SplitSeq(local, ".") {
+		if atom == "" || strings.ContainsFunc(atom, func(r rune) bool {
+			return !isAlphanumeric(r) && !strings.ContainsRune("!#$%&'*+-/=?^_`{|}~", r)
+		}) {
+			return false
+		}
+	}
+	return true
+}
+
+// extendedDomain is what the sender calls itself, where that can stand in a
+// header field.
+func extendedDomain(hello string) string {
+	literal := strings.HasPrefix(hello, "[") && strings.HasSuffix(hello, "]")
+	if literal && isDomain(strings.ReplaceAll(hello[1:len(hello)-1], ":", "")) || isDomain(hello) {
+		return hello
+	}
+	return "unknown"
+}
+
+// isDomain takes what stands in host names, underscores too.
+func isDomain(name string) bool {
+	return name != "" && len(name) <= 255 && utf8.ValidString(name) && !strings.ContainsFunc(name, func(r rune) bool {
+		return !isAlphanumeric(r) && !strings.ContainsRune(".-_", r)
+	})
+}
+
+func isAlphanumeric(r rune) bool {
+	return '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' ||
+		r >= utf8.RuneSelf && unicode.IsPrint(r)
+}
+
+// addressLiteral writes the sender's address as RFC 5321 section 4.1.3 does.
+func addressLiteral(addr net.Addr) string {
+	tcp, ok := addr.(*net.TCPAddr)
+	switch {
+	case !ok:
+		return "unknown"
+	case tcp.IP.To4() != nil:
+		return "[" + tcp.IP.String() + "]"
+	}
+	return "[IPv6:" + tcp.IP.String() + "]"
+}
+
+// isText tells whether s is UTF-8 without control characters.
+func isText(s string) bool { return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl) }
+
+func isASCII(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })
+}
