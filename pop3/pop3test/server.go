@@ -1,0 +1,145 @@
+package pop3test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"math/big"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/popcask/popcask/mailbox"
+	"github.com/popcask/popcask/pop3"
+)
+
+// Server is a POP3 server on loopback for the length of a test.
+type Server struct {
+	// Config is the server itself. What is to be different must be set between
+	// NewUnstartedServer and Start.
+	Config *pop3.Server
+
+	// Addr and AddrTLS are where it listens: for plain connections with STLS,
+	// and for TLS from the first octet. Set by Start.
+	Addr    string
+	AddrTLS string
+
+	// RootCAs trusts the server's certificate, which is for "localhost",
+	// 127.0.0.1 and ::1.
+	RootCAs *x509.CertPool
+
+	serving sync.WaitGroup
+	closed  sync.Once
+}
+
+// NewServer starts a server that ends with the test. Passwords may cross its
+// plain connections, since those are on loopback.
+func NewServer(t testing.TB, handler pop3.Handler) *Server {
+	t.Helper()
+	s := NewUnstartedServer(t, handler)
+	s.Start(t)
+	return s
+}
+
+// NewUnstartedServer prepares a server whose Config can still be changed.
+func NewUnstartedServer(t testing.TB, handler pop3.Handler) *Server {
+	t.Helper()
+	certificate, roots := newCertificate(t)
+	return &Server{
+		Config: &pop3.Server{
+			Handler:           handler,
+			AllowInsecureAuth: true,
+			TLSConfig:         &tls.Config{Certificates: []tls.Certificate{certificate}},
+		},
+		RootCAs: roots,
+	}
+}
+
+// Start begins to serve, and ends with the test.
+func (s *Server) Start(t testing.TB) {
+	t.Helper()
+	s.Addr = s.listen(t, s.Config.Serve)
+	if s.Config.TLSConfig != nil {
+		s.AddrTLS = s.listen(t, s.Config.ServeTLS)
+	}
+	t.Cleanup(func() { s.Close(t) })
+}
+
+func (s *Server) listen(t testing.TB, serve func(net.Listener) error) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatalf("pop3test: %v", err)
+	}
+	s.serving.Go(func() {
+		if err := serve(listener); !errors.Is(err, pop3.ErrServerClosed) {
+			t.Errorf("pop3test: the server ended: %v", err)
+		}
+	})
+	return listener.Addr().String()
+}
+
+// Close ends the server before the test does. Sessions have five seconds to
+// end.
+func (s *Server) Close(t testing.TB) {
+	t.Helper()
+	s.closed.Do(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if err := s.Config.Shutdown(ctx); err != nil {
+			t.Errorf("pop3test: sessions still at work: %v", err)
+		}
+		s.serving.Wait()
+	})
+}
+
+// ClientTLS trusts the server, for clients that are not [Client].
+func (s *Server) ClientTLS() *tls.Config {
+	return &tls.Config{RootCAs: s.RootCAs, ServerName: "localhost", NextProtos: []string{"pop3"}}
+}
+
+// AnyPassword lets everybody into the maildrop of the name that they give,
+// whatever the password is: for tests that are about something else.
+func AnyPassword() pop3.Authenticator {
+	return pop3.AuthenticatorFunc(func(_ context.Context, login mailbox.Login) (string, error) {
+		return login.User, nil
+	})
+}
+
+// newCertificate makes a certificate that signs itself.
+func newCertificate(t testing.TB) (tls.Certificate, *x509.CertPool) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatalf("pop3test: %v", err)
+	}
+	template := &x509.Certificate{
+		SerialNumber:          big.NewInt(1),
+		Subject:               pkix.Name{CommonName: "pop3test"},
+		NotBefore:             time.Now().Add(-time.Hour),
+		NotAfter:              time.Now().Add(24 * time.Hour),
+		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		BasicConstraintsValid: true,
+		IsCA:                  true,
+		DNSNames:              []string{"localhost"},
+		IPAddresses:           []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatalf("pop3test: %v", err)
+	}
+	parsed, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatalf("pop3test: %v", err)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(parsed)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: parsed}, roots
+}
