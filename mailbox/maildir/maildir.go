@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/popcask/popcask/mailbox"
@@ -61,8 +62,7 @@ type Store struct {
 	homes bounded[string, time.Time] // directories known to be durable, and when their tmp was swept
 	sizes bounded[messageKey, int64] // where the name of a file tells none or a wrong one
 
-	// fault makes a step fail, in tests.
-	fault func(step) error
+	fault atomic.Pointer[func(step) error] // makes a step fail, in tests
 
 	mu     sync.Mutex
 	closed bool
@@ -151,7 +151,7 @@ func (s *Store) begin() error {
 	return nil
 }
 
-// step is a point at which a delivery or a removal can fail or be killed.
+// step is a point at which a call can fail or be killed.
 type step string
 
 const (
@@ -162,13 +162,15 @@ const (
 	stepRenamed step = "renamed"
 	stepListed  step = "directory synced"
 	stepRemove  step = "remove"
+	stepList    step = "list"
+	stepOpen    step = "open"
 )
 
 func (s *Store) at(now step) error {
-	if s.fault == nil {
-		return nil
+	if fault := s.fault.Load(); fault != nil {
+		return (*fault)(now)
 	}
-	return s.fault(now)
+	return nil
 }
 
 // failed says what was being done. What is not known to be final is temporary.

@@ -326,14 +326,14 @@ func TestDeleteErrorNamesWhatFailed(t *testing.T) {
 	}
 	n := 0
 	denied := errors.New("permission denied")
-	store.fault = func(now step) error {
+	box := open(t, store, "bob")
+	list(t, box)
+	store.breakAt(func(now step) error {
 		if n++; now == stepRemove && n == 2 {
 			return denied
 		}
 		return nil
-	}
-	box := open(t, store, "bob")
-	list(t, box)
+	})
 	err := box.Delete(t.Context(), all)
 	var failed *mailbox.DeleteError
 	require.ErrorAs(t, err, &failed)
@@ -349,13 +349,13 @@ func TestACancelledDeleteNamesWhatIsLeft(t *testing.T) {
 	box := open(t, store, "bob")
 	list(t, box)
 	ctx, cancel := context.WithCancel(t.Context())
-	store.fault = func(step) error { cancel(); return nil }
+	store.breakAt(func(step) error { cancel(); return nil })
 	err := box.Delete(ctx, all)
 	var failed *mailbox.DeleteError
 	require.ErrorAs(t, err, &failed)
 	require.ErrorIs(t, err, context.Canceled)
 	require.Equal(t, all[1:], keys(failed.Failed))
-	store.fault = nil
+	store.mend()
 	require.Equal(t, all[1:], ids(listed(t, store, "bob")))
 }
 

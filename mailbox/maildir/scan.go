@@ -101,9 +101,10 @@ const (
 // under neither name. Names in new come and go, but stay what they are; whatever
 // leaves new is in cur before cur is read. So a reading misses nothing if cur
 // was not changed from before new was read until after cur was: that is settled.
-// Otherwise it is read again. When it changes all the time the answer is all
-// that was seen: a message is then missing only if it was renamed in the midst
-// of each of the readings.
+// The time of cur tells, once it is so old that a further change would show in
+// it; that is awaited. Otherwise it is read again. When it changes all the time
+// the answer is all that was seen: a message is then missing only if it was
+// renamed in the midst of each of the readings.
 func (f *folder) scan(ctx context.Context, mint *mint) (entries []entry, settled bool, err error) {
 	var seen []entry
 	for range maxScans {
@@ -111,7 +112,10 @@ func (f *folder) scan(ctx context.Context, mint *mint) (entries []entry, settled
 		if err != nil {
 			return nil, false, err
 		}
-		racy := time.Since(before).Abs() < timeGrain
+		racy, err := f.awaitQuiet(ctx, before)
+		if err != nil {
+			return nil, false, err
+		}
 		entries, err = f.read(ctx, len(entries))
 		if err != nil {
 			return nil, false, err
@@ -130,6 +134,21 @@ func (f *folder) scan(ctx context.Context, mint *mint) (entries []entry, settled
 		seen = merge(seen, entries, false)
 	}
 	return seen, false, nil
+}
+
+// awaitQuiet waits until a change of cur after the one at the given time would
+// have another time. busy tells that one came meanwhile.
+func (f *folder) awaitQuiet(ctx context.Context, last time.Time) (busy bool, err error) {
+	if time.Since(last).Abs() >= timeGrain {
+		return false, nil
+	}
+	select {
+	case <-ctx.Done():
+		return false, ctx.Err()
+	case <-time.After(timeGrain):
+	}
+	now, err := f.changed()
+	return !now.Equal(last), err
 }
 
 // changed is when an entry of cur last changed.

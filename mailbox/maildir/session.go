@@ -78,6 +78,9 @@ func (s *session) refresh(ctx context.Context) (settled bool, err error) {
 		}
 		s.folder = folder
 	}
+	if err := s.store.at(stepList); err != nil {
+		return false, err
+	}
 	entries, settled, err := s.folder.scan(ctx, &s.store.mint)
 	if err != nil {
 		return false, err
@@ -109,7 +112,11 @@ func (s *session) Open(ctx context.Context, id string, _ mailbox.OpenOptions) (i
 		return nil, failed("open message", err)
 	}
 	defer s.store.work.Done()
-	body, err := s.open(ctx, id)
+	err := s.store.at(stepOpen)
+	var body io.ReadCloser
+	if err == nil {
+		body, err = s.open(ctx, id)
+	}
 	if err != nil {
 		return nil, failed(fmt.Sprintf("open message %q", id), err)
 	}
@@ -140,7 +147,7 @@ func (s *session) open(ctx context.Context, id string) (io.ReadCloser, error) {
 			return nil, err
 		}
 	}
-	return nil, fmt.Errorf("%w: the file is renamed all the time", mailbox.ErrTemporary)
+	return nil, fmt.Errorf("%w: the maildrop changes all the time", mailbox.ErrTemporary)
 }
 
 // Close implements [mailbox.Mailbox].
