@@ -25,7 +25,7 @@ func closeDrainsListeners(s *suite) {
 	user := s.user("bob")
 	s.fill(user, n)
 	listed := s.list(user)
-	if !promptly(func() { <-begun }) {
+	if !s.promptly(func() { <-begun }) {
 		close(release)
 		s.breaks(ruleListener, "a listener did not hear that a message was added")
 	}
@@ -56,11 +56,11 @@ func closeGivesUpWithItsContext(s *suite) {
 	})
 	defer close(release)
 	s.deliver(s.user("bob"), "Subject: hello\r\n")
-	if !promptly(func() { <-begun }) {
+	if !s.promptly(func() { <-begun }) {
 		s.breaks(ruleListener, "a listener did not hear that a message was added")
 	}
 	var err error
-	if !promptly(func() { err = s.Store.Close(s.ended()) }) {
+	if !s.promptly(func() { err = s.Store.Close(s.ended()) }) {
 		s.breaks(ruleDrain, "Store.Close with a context that has ended waits for a listener that hangs")
 	}
 	if err == nil {

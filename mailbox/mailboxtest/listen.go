@@ -57,7 +57,7 @@ func (h *heard) has(kind mailbox.EventKind, user, id string) bool {
 }
 
 // await waits until the event is heard.
-func (h *heard) await(kind mailbox.EventKind, user, id string) bool {
+func (h *heard) await(patience time.Duration, kind mailbox.EventKind, user, id string) bool {
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	for !h.has(kind, user, id) {
@@ -86,11 +86,11 @@ func listenersHear(s *suite) {
 
 	for _, h := range []*heard{first, second} {
 		for _, m := range listed {
-			if !h.await(mailbox.Added, user, m.ID) {
+			if !h.await(s.patience, mailbox.Added, user, m.ID) {
 				s.breaks(ruleListener, "no listener heard under the canonical user name that a message was added")
 			}
 		}
-		if !h.await(mailbox.Removed, user, listed[0].ID) {
+		if !h.await(s.patience, mailbox.Removed, user, listed[0].ID) {
 			s.breaks(ruleListener, "no listener heard under the canonical user name that a message was removed")
 		}
 	}
@@ -129,9 +129,9 @@ func listenersHarmNothing(s *suite) {
 
 	user := s.user("bob")
 	var err error
-	if !promptly(func() {
-		for range 50 {
-			err = errors.Join(err, s.tryDeliver(s.Context(), user, strings.NewReader("Subject: hello\r\n")))
+	if !s.promptly(func() {
+		for i := 0; i < 50 && err == nil; i++ {
+			err = s.tryDeliver(s.Context(), user, strings.NewReader("Subject: hello\r\n"))
 		}
 	}) {
 		s.breaks(ruleHarmless, "a listener that hangs holds up deliveries")
@@ -143,7 +143,7 @@ func listenersHarmNothing(s *suite) {
 	if len(listed) != 50 {
 		s.breaks(ruleWhole, "50 messages were delivered and %d are listed", len(listed))
 	}
-	if !promptly(func() {
+	if !s.promptly(func() {
 		var box mailbox.Mailbox
 		if box, err = s.Store.Open(s.Context(), s.login(user)); err == nil {
 			err = errors.Join(box.Delete(s.Context(), idsOf(listed)), box.Close())

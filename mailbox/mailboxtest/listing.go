@@ -30,6 +30,9 @@ func listingIsWholeAndOldestFirst(s *suite) {
 		n = 25
 	}
 	bodies := s.fill(user, n)
+	if listed := s.list(user); len(listed) != n {
+		s.breaks(ruleWhole, "%d messages were delivered and %d are listed", n, len(listed))
+	}
 	first := s.expect(ruleOrder, user, "after deliveries one by one", bodies...)
 
 	box := s.open(user)

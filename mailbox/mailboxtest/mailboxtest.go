@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"testing"
+	"time"
 
 	"github.com/popcask/popcask/mailbox"
 )
@@ -38,6 +39,10 @@ type Harness struct {
 	// meanwhile may fail or succeed, but must not lie. nil means that the kit
 	// cannot break anything.
 	Break func(t testing.TB) (mend func())
+
+	// patience is how long the kit waits for what should happen at once,
+	// before it says that it does not happen. 0 means 30 seconds.
+	patience time.Duration
 }
 
 // Run checks the store that open returns; each check is a subtest with a

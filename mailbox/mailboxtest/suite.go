@@ -2,6 +2,7 @@ package mailboxtest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -15,10 +16,6 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// patience is how long the kit waits for what should happen at once, before it
-// says that it does not happen.
-const patience = 30 * time.Second
-
 // suite is one check at work on one store.
 type suite struct {
 	testing.TB
@@ -28,14 +25,16 @@ type suite struct {
 
 func newSuite(t testing.TB, open func(t testing.TB) Harness) *suite {
 	s := &suite{TB: t, Harness: open(t), domain: strings.ToLower(rand.Text()) + ".example"}
+	s.patience = cmp.Or(s.patience, 30*time.Second)
 	t.Cleanup(func() { s.closeStore() })
 	return s
 }
 
-// breaks ends the check: one sentence and the rule.
+// breaks ends the check: one sentence, on one line, and the rule.
 func (s *suite) breaks(r rule, format string, args ...any) {
 	s.Helper()
-	s.Fatalf("%s (rule: %s)", fmt.Sprintf(format, args...), r)
+	sentence := strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "; ")
+	s.Fatalf("%s (rule: %s)", sentence, r)
 }
 
 // user is a user that no other check knows.
@@ -247,7 +246,7 @@ func (s *session) expect(r rule, when string, bodies ...string) []mailbox.Messag
 
 // closeStore closes the store; again is harmless.
 func (s *suite) closeStore() {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), s.patience)
 	defer cancel()
 	if err := s.Store.Close(ctx); err != nil && !errors.Is(err, mailbox.ErrClosed) {
 		s.Errorf("Store.Close failed: %v (rule: %s)", err, ruleDrain)
@@ -307,13 +306,13 @@ func difference(got, want string) string {
 
 // promptly runs f in a goroutine of its own and tells whether it came to its
 // end in time. What f found is safe to look at only then.
-func promptly(f func()) bool {
+func (s *suite) promptly(f func()) bool {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		f()
 	}()
-	timer := time.NewTimer(patience)
+	timer := time.NewTimer(s.patience)
 	defer timer.Stop()
 	select {
 	case <-done:

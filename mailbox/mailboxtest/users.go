@@ -21,8 +21,8 @@ func canonicalUsers(s *suite) {
 		opened := strings.Replace(pair[1], "@", fmt.Sprintf("%d@%s.", i, strings.ToUpper(s.domain)), 1)
 		body := "Subject: to " + written + "\r\n"
 		s.deliver(written, body)
-		s.expect(ruleCanonical, opened, fmt.Sprintf("for %q, where mail was delivered to %q,", opened, written), body)
-		s.expect(ruleCanonical, written, fmt.Sprintf("for %q itself", written), body)
+		s.expect(ruleCanonical, opened, fmt.Sprintf("for %+q, where mail was delivered to %+q,", opened, written), body)
+		s.expect(ruleCanonical, written, fmt.Sprintf("for %+q itself", written), body)
 	}
 }
 

@@ -1,0 +1,198 @@
+package mailboxtest
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+
+	"github.com/popcask/popcask/mailbox"
+)
+
+func contextBugs() []bug {
+	return []bug{
+		{"CancelledListing", "the listing just ends", ruleContext, func(p *planted) {
+			p.onMessages = func(ctx context.Context, box *plantedBox) iter.Seq2[mailbox.Message, error] {
+				return func(yield func(mailbox.Message, error) bool) {
+					for _, m := range box.all() {
+						if ctx.Err() != nil || !yield(m, nil) {
+							return
+						}
+					}
+				}
+			}
+		}},
+		{"CancelledListing", "the listing goes on after its error", ruleEnds, func(p *planted) {
+			p.onMessages = func(ctx context.Context, box *plantedBox) iter.Seq2[mailbox.Message, error] {
+				return func(yield func(mailbox.Message, error) bool) {
+					for _, m := range box.all() {
+						if !yield(m, ctx.Err()) {
+							return
+						}
+					}
+				}
+			}
+		}},
+		{"CancelledOpen", "cancelled is taken for gone", ruleTemporary, func(p *planted) {
+			p.onRead = func(ctx context.Context, box *plantedBox, id string, options mailbox.OpenOptions) (io.ReadCloser, error) {
+				body, err := box.Mailbox.Open(ctx, id, options)
+				if err != nil {
+					return nil, mailbox.ErrNotFound
+				}
+				return body, nil
+			}
+		}},
+		{"CancelledOpen", "the message just ends", ruleContext, func(p *planted) {
+			p.onRead = func(ctx context.Context, box *plantedBox, id string, options mailbox.OpenOptions) (io.ReadCloser, error) {
+				body, err := box.Mailbox.Open(context.Background(), id, options)
+				return readCloser{readerFunc(func(p []byte) (int, error) {
+					if ctx.Err() != nil {
+						return 0, io.EOF
+					}
+					return body.Read(p)
+				}), body}, err
+			}
+		}},
+		{"CancelledDelete", "nothing done, success said", ruleDelete, func(p *planted) {
+			p.onDelete = func(ctx context.Context, box *plantedBox, ids []string) error {
+				if ctx.Err() != nil {
+					return nil
+				}
+				return box.Mailbox.Delete(ctx, ids)
+			}
+		}},
+		{"CancelledAppend", "what came until then is stored", ruleContext, func(p *planted) {
+			p.onAppend = func(ctx context.Context, delivery mailbox.Delivery, body io.Reader) ([]mailbox.Result, error) {
+				_, err := p.Store.Append(context.Background(), delivery, body)
+				if err == nil && ctx.Err() != nil {
+					return nil, ctx.Err()
+				}
+				return nil, err
+			}
+		}},
+	}
+}
+
+type readCloser struct {
+	io.Reader
+	io.Closer
+}
+
+func brokenBugs() []bug {
+	return []bug{
+		{"BrokenStore", "out of reach is taken for gone", ruleTemporary, func(p *planted) {
+			p.onRead = func(ctx context.Context, box *plantedBox, id string, options mailbox.OpenOptions) (io.ReadCloser, error) {
+				if p.broken.Load() {
+					return nil, mailbox.ErrNotFound
+				}
+				return box.Mailbox.Open(ctx, id, options)
+			}
+		}},
+		{"BrokenStore", "half a message", ruleOctets, func(p *planted) {
+			p.onRead = func(ctx context.Context, box *plantedBox, id string, options mailbox.OpenOptions) (io.ReadCloser, error) {
+				body, err := box.Mailbox.Open(ctx, id, options)
+				if err == nil && p.broken.Load() {
+					return io.NopCloser(io.LimitReader(body, 10)), nil
+				}
+				return body, err
+			}
+		}},
+		{"BrokenStore", "an empty listing", ruleWhole, func(p *planted) {
+			p.onList = func(_ *plantedBox, all []mailbox.Message) []mailbox.Message {
+				if p.broken.Load() {
+					return nil
+				}
+				return all
+			}
+		}},
+		{"BrokenStore", "no such user", ruleEmpty, func(p *planted) {
+			p.onOpen = func(ctx context.Context, login mailbox.Login) (mailbox.Mailbox, error) {
+				if p.broken.Load() {
+					return nil, mailbox.ErrNoSuchUser
+				}
+				return p.Store.Open(ctx, login)
+			}
+		}},
+		{"BrokenStore", "mail is refused for good", ruleResults, func(p *planted) {
+			p.onAppend = func(ctx context.Context, delivery mailbox.Delivery, body io.Reader) ([]mailbox.Result, error) {
+				if p.broken.Load() {
+					return []mailbox.Result{{Err: mailbox.ErrNoSuchUser}}, nil
+				}
+				return p.Store.Append(ctx, delivery, body)
+			}
+		}},
+		{"BrokenStore", "mail is acknowledged and lost", ruleWhole, func(p *planted) {
+			p.onAppend = func(ctx context.Context, delivery mailbox.Delivery, body io.Reader) ([]mailbox.Result, error) {
+				if p.broken.Load() {
+					return []mailbox.Result{{Message: mailbox.Message{ID: "lost"}}}, nil
+				}
+				return p.Store.Append(ctx, delivery, body)
+			}
+		}},
+		{"BrokenStore", "a DeleteError without names", ruleDeleteError, func(p *planted) {
+			p.onDelete = func(ctx context.Context, box *plantedBox, ids []string) error {
+				if p.broken.Load() {
+					return &mailbox.DeleteError{}
+				}
+				return box.Mailbox.Delete(ctx, ids)
+			}
+		}},
+		{"BrokenStore", "a DeleteError without a cause", ruleDeleteError, func(p *planted) {
+			p.onDelete = func(ctx context.Context, box *plantedBox, ids []string) error {
+				if p.broken.Load() {
+					return &mailbox.DeleteError{Failed: map[string]error{ids[0]: nil}}
+				}
+				return box.Mailbox.Delete(ctx, ids)
+			}
+		}},
+		{"BrokenStore", "a DeleteError that names one of four", ruleDeleteError, func(p *planted) {
+			p.onDelete = func(ctx context.Context, box *plantedBox, ids []string) error {
+				if p.broken.Load() {
+					return fmt.Errorf("planted: %w", &mailbox.DeleteError{Failed: map[string]error{ids[0]: mailbox.ErrTemporary}})
+				}
+				return box.Mailbox.Delete(ctx, ids)
+			}
+		}},
+		{"BrokenStore", "a DeleteError that names a stranger", ruleDeleteError, func(p *planted) {
+			p.onDelete = func(ctx context.Context, box *plantedBox, ids []string) error {
+				if p.broken.Load() {
+					return &mailbox.DeleteError{Failed: map[string]error{"stranger": mailbox.ErrTemporary}}
+				}
+				return box.Mailbox.Delete(ctx, ids)
+			}
+		}},
+		{"BrokenStore", "removed by half: listed without content", ruleDeleteWhole, func(p *planted) {
+			half := ""
+			p.onDelete = func(ctx context.Context, box *plantedBox, ids []string) error {
+				if p.broken.Load() {
+					half = ids[0]
+					return mailbox.ErrTemporary
+				}
+				return box.Mailbox.Delete(ctx, ids)
+			}
+			p.onRead = func(ctx context.Context, box *plantedBox, id string, options mailbox.OpenOptions) (io.ReadCloser, error) {
+				if id == half {
+					return nil, mailbox.ErrNotFound
+				}
+				return box.Mailbox.Open(ctx, id, options)
+			}
+		}},
+		{"BrokenStore", "removed by half: content that is not listed", ruleDeleteWhole, func(p *planted) {
+			half := ""
+			p.onDelete = func(ctx context.Context, box *plantedBox, ids []string) error {
+				if p.broken.Load() {
+					half = ids[0]
+					return mailbox.ErrTemporary
+				}
+				return box.Mailbox.Delete(ctx, ids)
+			}
+			p.onList = func(_ *plantedBox, all []mailbox.Message) []mailbox.Message {
+				if half == "" {
+					return all
+				}
+				return slices.DeleteFunc(all, func(m mailbox.Message) bool { return m.ID == half })
+			}
+		}},
+	}
+}

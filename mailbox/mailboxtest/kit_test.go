@@ -1,0 +1,137 @@
+package mailboxtest
+
+import (
+	"context"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/popcask/popcask/mailbox"
+	"github.com/popcask/popcask/mailbox/memory"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// A store without bugs passes everything, and a harness with every power skips
+// nothing.
+func TestTheHealthyStorePasses(t *testing.T) {
+	for _, c := range checks {
+		r := record(t, c, func(t testing.TB) Harness { return newPlanted().harness(t, 30*time.Second) })
+		require.Empty(t, r.failures, c.name)
+		require.Empty(t, r.skips, c.name)
+	}
+}
+
+// A store with the two interfaces alone and a Deliver passes too, and skips
+// what it cannot do.
+func TestTheMinimalStorePasses(t *testing.T) {
+	skipped := 0
+	for _, c := range checks {
+		r := record(t, c, minimal)
+		require.Empty(t, r.failures, c.name)
+		skipped += len(r.skips)
+	}
+	require.Positive(t, skipped)
+	require.Less(t, skipped, len(checks)/2)
+}
+
+func minimal(testing.TB) Harness {
+	store := new(memory.Store)
+	deliver := func(ctx context.Context, user string, body io.Reader) error {
+		results, err := store.Append(ctx, mailbox.Delivery{Recipients: []mailbox.Recipient{{User: user}}}, body)
+		if err != nil {
+			return err
+		}
+		return results[0].Err
+	}
+	return Harness{Store: bare{store}, Deliver: deliver}
+}
+
+// bare hides what a store can do beyond its interface.
+type bare struct{ mailbox.Store }
+
+// A store that allows one session at a time is allowed.
+func TestTheExclusiveStorePasses(t *testing.T) {
+	for _, c := range checks {
+		r := record(t, c, func(t testing.TB) Harness {
+			p := newPlanted()
+			var mu sync.Mutex
+			taken := make(map[string]bool)
+			p.onOpen = func(ctx context.Context, login mailbox.Login) (mailbox.Mailbox, error) {
+				mu.Lock()
+				defer mu.Unlock()
+				if taken[login.User] {
+					return nil, mailbox.ErrInUse
+				}
+				box, err := p.Store.Open(ctx, login)
+				if err == nil {
+					taken[login.User] = true
+				}
+				return box, err
+			}
+			p.onDone = func(b *plantedBox) error {
+				mu.Lock()
+				defer mu.Unlock()
+				delete(taken, b.user)
+				return nil
+			}
+			return p.harness(t, 30*time.Second)
+		})
+		require.Empty(t, r.failures, c.name)
+	}
+}
+
+func TestHostileNamesDiffer(t *testing.T) {
+	seen := make(map[string]string)
+	for _, name := range hostile("domain.example") {
+		canonical, err := mailbox.CanonicalUser(name)
+		require.NoError(t, err, "%q", name)
+		require.NotContains(t, seen, canonical, "%q", name)
+		seen[canonical] = name
+	}
+}
+
+// bug is one way in which a store can break one rule.
+type bug struct {
+	check string // that finds it
+	name  string
+	rule  rule // that the failure cites
+	plant func(p *planted)
+}
+
+func TestEveryPlantedBugIsFound(t *testing.T) {
+	byName := make(map[string]check)
+	for _, c := range checks {
+		byName[c.name] = c
+	}
+	found := make(map[string]bool)
+	for _, b := range plantedBugs() {
+		require.Contains(t, byName, b.check)
+		t.Run(b.check+"/"+strings.ReplaceAll(b.name, " ", "_"), func(t *testing.T) {
+			r := record(t, byName[b.check], func(t testing.TB) Harness {
+				p := newPlanted()
+				b.plant(p)
+				return p.harness(t, 100*time.Millisecond)
+			})
+			require.NotEmpty(t, r.failures, "the kit does not find: %s", b.name)
+			require.Contains(t, r.failures[0], string(b.rule))
+			require.NotContains(t, r.failures[0], "\n", "a failure is one sentence")
+			require.NotContains(t, r.failures[0], "%!", "a failure is well formatted")
+			t.Log(r.failures[0])
+			found[b.check] = true
+		})
+	}
+	for _, c := range checks {
+		require.True(t, found[c.name], "no planted bug shows that the check %s can fail", c.name)
+	}
+}
+
+func plantedBugs() []bug {
+	return slices.Concat(listingBugs(), octetsBugs(), uidlBugs(), deleteBugs(), userBugs(), appendBugs(), contextBugs(), brokenBugs(), listenerBugs(), closeBugs())
+}
