@@ -17,7 +17,7 @@ type CanonicalReader struct {
 	buffer     []byte
 	start, end int   // what of buffer is still to be handed out
 	err        error // of source, once it ended
-	last       byte  // handed out last; 0 before the first octet
+	last       byte  // handed out last
 	octets     int64
 }
 
@@ -44,7 +44,7 @@ func (r *CanonicalReader) Read(p []byte) (int, error) {
 	for n < len(p) && r.start < r.end {
 		n += r.emit(p[n:])
 	}
-	for n < len(p) && r.start == r.end && r.err == io.EOF && r.last != '\n' && r.last != 0 {
+	for n < len(p) && r.start == r.end && r.err == io.EOF && r.last != '\n' && r.octets+int64(n) > 0 {
 		n += r.emitMissing(p[n:])
 	}
 	r.octets += int64(n)
