@@ -20,7 +20,7 @@ func (s *session) Delete(ctx context.Context, ids []string) error {
 	r := removal{session: s, failed: map[string]error{}}
 	left, moved := r.remove(ctx, ids)
 	for round := 0; round < maxScans && len(left) > 0; round++ {
-		settled, err := s.refresh(ctx)
+		settled, err := s.refresh(ctx, lookAgain(len(moved) == len(left)))
 		if err != nil {
 			r.fail(left, err)
 			moved = nil

@@ -119,9 +119,26 @@ func syncAndClose(dir *os.File) error {
 // the form that package os gives them.
 const readdirChunk = 1024
 
+// openDir opens root's own directory for reading. A file that was opened
+// through an [os.Root] stats every entry it reads (Go 1.26); one that was opened
+// by its path does not, and is used if it is the same directory.
+func openDir(root *os.Root) (*os.File, error) {
+	dir, err := os.OpenFile(root.Name(), os.O_RDONLY|openNonblock, 0)
+	if err != nil {
+		return root.Open(".")
+	}
+	mine, rootErr := root.Stat(".")
+	named, nameErr := dir.Stat()
+	if rootErr == nil && nameErr == nil && os.SameFile(mine, named) {
+		return dir, nil
+	}
+	_ = dir.Close()
+	return root.Open(".")
+}
+
 // readDir calls add with the entries of root's own directory.
 func readDir(root *os.Root, add func([]fs.DirEntry) error) error {
-	dir, err := root.Open(".")
+	dir, err := openDir(root)
 	if err != nil {
 		return err
 	}

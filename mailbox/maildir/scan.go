@@ -106,49 +106,51 @@ const (
 // the answer is all that was seen: a message is then missing only if it was
 // renamed in the midst of each of the readings.
 func (f *folder) scan(ctx context.Context, mint *mint) (entries []entry, settled bool, err error) {
-	var seen []entry
 	for range maxScans {
-		before, err := f.changed()
-		if err != nil {
+		if err := f.awaitQuiet(ctx); err != nil {
 			return nil, false, err
 		}
-		racy, err := f.awaitQuiet(ctx, before)
-		if err != nil {
-			return nil, false, err
+		found, settled, err := f.glance(ctx, mint)
+		if err != nil || settled {
+			return found, settled, err
 		}
-		entries, err = f.read(ctx, len(entries))
-		if err != nil {
-			return nil, false, err
-		}
-		entries, alone, err := f.separate(entries, mint)
-		if err != nil {
-			return nil, false, err
-		}
-		after, err := f.changed()
-		if err != nil {
-			return nil, false, err
-		}
-		if alone && !racy && after.Equal(before) {
-			return entries, true, nil
-		}
-		seen = merge(seen, entries, false)
+		entries = merge(entries, found, false)
 	}
-	return seen, false, nil
+	return entries, false, nil
 }
 
-// awaitQuiet waits until a change of cur after the one at the given time would
-// have another time. busy tells that one came meanwhile.
-func (f *folder) awaitQuiet(ctx context.Context, last time.Time) (busy bool, err error) {
-	if time.Since(last).Abs() >= timeGrain {
-		return false, nil
+// glance is one reading of a scan, without waiting.
+func (f *folder) glance(ctx context.Context, mint *mint) (entries []entry, settled bool, err error) {
+	before, err := f.changed()
+	if err != nil {
+		return nil, false, err
+	}
+	telling := time.Since(before).Abs() >= timeGrain
+	entries, err = f.read(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	entries, alone, err := f.separate(entries, mint)
+	if err != nil {
+		return nil, false, err
+	}
+	after, err := f.changed()
+	return entries, alone && telling && after.Equal(before), err
+}
+
+// awaitQuiet waits until a change of cur after the last one would have another
+// time, if it was a moment ago.
+func (f *folder) awaitQuiet(ctx context.Context) error {
+	last, err := f.changed()
+	if err != nil || time.Since(last).Abs() >= timeGrain {
+		return err
 	}
 	select {
 	case <-ctx.Done():
-		return false, ctx.Err()
+		return ctx.Err()
 	case <-time.After(timeGrain):
+		return nil
 	}
-	now, err := f.changed()
-	return !now.Equal(last), err
 }
 
 // changed is when an entry of cur last changed.
@@ -164,8 +166,8 @@ func (f *folder) changed() (time.Time, error) {
 }
 
 // read reads both directories once, new first.
-func (f *folder) read(ctx context.Context, expected int) ([]entry, error) {
-	entries := make([]entry, 0, expected)
+func (f *folder) read(ctx context.Context) ([]entry, error) {
+	var entries []entry
 	for p, root := range f.roots {
 		if root == nil {
 			continue

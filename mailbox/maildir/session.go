@@ -57,13 +57,13 @@ func (s *session) list(ctx context.Context) error {
 	}
 	defer s.store.work.Done()
 	s.entries = nil
-	_, err := s.refresh(ctx)
+	_, err := s.refresh(ctx, (*folder).scan)
 	return err
 }
 
-// refresh looks where the files are now. settled tells that a message that is
-// not among the entries, or is gone there, does not exist.
-func (s *session) refresh(ctx context.Context) (settled bool, err error) {
+// refresh looks where the files are now, by a scan or a glance. settled tells
+// that a message that is not among the entries, or is gone there, does not exist.
+func (s *session) refresh(ctx context.Context, look look) (settled bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
@@ -81,12 +81,23 @@ func (s *session) refresh(ctx context.Context) (settled bool, err error) {
 	if err := s.store.at(stepList); err != nil {
 		return false, err
 	}
-	entries, settled, err := s.folder.scan(ctx, &s.store.mint)
+	entries, settled, err := look(s.folder, ctx, &s.store.mint)
 	if err != nil {
 		return false, err
 	}
 	s.entries = merge(s.entries, entries, settled)
 	return settled, nil
+}
+
+// look is how a session finds its files: [folder.scan], or [folder.glance] where
+// they were seen and only have moved.
+type look func(*folder, context.Context, *mint) (entries []entry, settled bool, err error)
+
+func lookAgain(seen bool) look {
+	if seen {
+		return (*folder).glance
+	}
+	return (*folder).scan
 }
 
 // files returns the entries of a message. It is empty for one that was never
@@ -126,10 +137,14 @@ func (s *session) Open(ctx context.Context, id string, _ mailbox.OpenOptions) (i
 func (s *session) open(ctx context.Context, id string) (io.ReadCloser, error) {
 	settled := false
 	for range maxScans {
-		files := s.files(id)
-		for _, e := range files {
+		files, seen := s.files(id), false
+		for i := range files {
+			e := &files[i]
 			if e.gone {
 				return nil, mailbox.ErrNotFound
+			}
+			if e.lost {
+				continue
 			}
 			file, err := openFile(s.folder.roots[e.place], e.name)
 			if err == nil {
@@ -138,12 +153,13 @@ func (s *session) open(ctx context.Context, id string) (io.ReadCloser, error) {
 			if !notThere(err) {
 				return nil, err
 			}
+			e.lost, seen = true, true
 		}
 		if settled && len(files) == 0 {
 			return nil, mailbox.ErrNotFound
 		}
 		var err error
-		if settled, err = s.refresh(ctx); err != nil {
+		if settled, err = s.refresh(ctx, lookAgain(seen)); err != nil {
 			return nil, err
 		}
 	}
