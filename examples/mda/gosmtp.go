@@ -19,11 +19,12 @@ type dotted struct {
 	source io.Reader
 	conn   *smtp.Conn
 
-	crs    int // CRs right before
-	state  dotState
-	ready  []byte // read, and not yet handed out
-	buffer [4 << 10]byte
-	err    error
+	crs        int // CRs right before
+	state      dotState
+	overlooked bool   // go-smtp has not seen the final dot
+	ready      []byte // read, and not yet handed out
+	buffer     [4 << 10]byte
+	err        error
 }
 
 type dotState int
@@ -41,10 +42,15 @@ func (d *dotted) Read(p []byte) (int, error) {
 	}
 	n := copy(p, d.ready)
 	d.ready = d.ready[n:]
-	if n == 0 {
-		return 0, d.err
+	if n > 0 || d.err == nil {
+		return n, nil
 	}
-	return n, nil
+	if d.overlooked {
+		// go-smtp would read on. So its reads end at once, until it reads the
+		// next command and sets a deadline of its own.
+		d.conn.Conn().SetReadDeadline(longAgo)
+	}
+	return 0, d.err
 }
 
 // fill reads octet by octet: go-smtp's reader comes back only when the slice is
@@ -79,7 +85,7 @@ func (d *dotted) take(out []byte, octet byte) []byte {
 		}
 	case afterDotCR:
 		if octet == '\n' {
-			d.end()
+			d.err, d.overlooked = io.EOF, true
 			return out
 		}
 		out = append(out, '\r')
@@ -95,14 +101,6 @@ func (d *dotted) take(out []byte, octet byte) []byte {
 		d.crs = 0
 	}
 	return append(out, octet)
-}
-
-// end is the final dot that go-smtp has overlooked. It would read on; so its
-// reads end at once, until it reads the next command and sets a deadline of its
-// own.
-func (d *dotted) end() {
-	d.err = io.EOF
-	d.conn.Conn().SetReadDeadline(longAgo)
 }
 
 var longAgo = time.Unix(1, 0)

@@ -1,0 +1,356 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/emersion/go-smtp"
+	"github.com/stretchr/testify/require"
+
+	"github.com/popcask/popcask/mailbox"
+)
+
+func TestGreeting(t *testing.T) {
+	r := start(t, "LMTP", withTLS(t))
+	dial(t, r.address).play(`
+		S: 220 * LMTP Service Ready
+		C: EHLO client.example
+		S: 500 5.5.1 This is a LMTP server, use LHLO
+		C: LHLO client.example
+		S: 250-Hello client.example
+		S: 250-PIPELINING
+		S: 250-8BITMIME
+		S: 250-ENHANCEDSTATUSCODES
+		S: 250-CHUNKING
+		S: 250-STARTTLS
+		S: 250-SMTPUTF8
+		S: 250-SIZE 100000
+		S: 250 LIMITS RCPTMAX=100
+		C: QUIT
+		S: 221 2.0.0 Bye
+		S: EOF
+	`)
+}
+
+func TestPipelining(t *testing.T) {
+	protocols(t, func(t *testing.T, protocol string) {
+		r := start(t, protocol)
+		d := dial(t, r.address)
+		d.hello(protocol)
+		for range 2 {
+			d.play(`
+				C: MAIL FROM:<sender@example.net> BODY=8BITMIME SIZE=20
+				C: RCPT TO:<alice@example.org>
+				C: DATA
+				S: 250 2.0.0 *
+				S: 250 2.0.0 *
+				S: 354 *
+				C: Subject: hi
+				C:
+				C: ..
+				C: .
+				C: NOOP
+			` + ok(protocol) + `
+				S: 250 2.0.0 *
+			`)
+		}
+		d.play("C: QUIT\nS: 221 *\nS: EOF")
+		require.Equal(t, []string{"Subject: hi\r\n\r\n.\r\n", "Subject: hi\r\n\r\n.\r\n"}, r.mail(t, "alice"))
+	})
+}
+
+func TestUnknownRecipientIsRefusedAtRCPT(t *testing.T) {
+	protocols(t, func(t *testing.T, protocol string) {
+		r := start(t, protocol)
+		d := dial(t, r.address)
+		d.hello(protocol)
+		d.play(`
+			C: MAIL FROM:<>
+			S: 250 2.0.0 *
+			C: RCPT TO:<nobody@example.org>
+			S: 550 5.1.1 No such user here
+			C: DATA
+			S: 502 5.5.1 *
+			C: RCPT TO:<ALICE@example.org>
+			S: 250 2.0.0 *
+			C: DATA
+			S: 354 *
+			C: x
+			C: .
+		` + strings.Replace(ok(protocol), "alice", "ALICE", 1))
+		require.Equal(t, []string{"x\r\n"}, r.mail(t, "alice"))
+	})
+}
+
+type directoryFunc func(address string) (string, error)
+
+func (f directoryFunc) Lookup(_ context.Context, address string) (string, error) { return f(address) }
+
+func TestDirectoryFailureIsTemporary(t *testing.T) {
+	r := start(t, "SMTP", func(r *running) {
+		r.directory = directoryFunc(func(string) (string, error) { return "", errors.New("secret detail") })
+	})
+	d := dial(t, r.address)
+	d.hello("SMTP")
+	d.play(`
+		C: MAIL FROM:<sender@example.net>
+		S: 250 2.0.0 *
+		C: RCPT TO:<alice@example.org>
+		S: 451 4.3.0 Temporary failure, try again later
+	`)
+}
+
+const toBoth = `
+	C: MAIL FROM:<sender@example.net>
+	S: 250 2.0.0 *
+	C: RCPT TO:<alice@example.org>
+	S: 250 2.0.0 *
+	C: RCPT TO:<bob@example.org>
+	S: 250 2.0.0 *
+	C: DATA
+	S: 354 *
+	C: x
+	C: .
+`
+
+// Bob has no room for the second message.
+func TestSomeRecipientsFail(t *testing.T) {
+	bobIsFull := func(r *running) {
+		r.store.Quota = 10
+		_, err := r.store.Append(t.Context(), mailbox.Delivery{Recipients: []mailbox.Recipient{{User: "bob"}}},
+			strings.NewReader("12345678"))
+		require.NoError(t, err)
+	}
+	t.Run("LMTP answers for each", func(t *testing.T) {
+		r := start(t, "LMTP", bobIsFull)
+		d := dial(t, r.address)
+		d.hello("LMTP")
+		d.play(toBoth + `
+			S: 250 2.0.0 <alice@example.org> OK: queued
+			S: 552 5.2.2 <bob@example.org> Mailbox is full
+		`)
+		require.Equal(t, []string{"x\r\n"}, r.mail(t, "alice"))
+		require.Equal(t, []string{"12345678\r\n"}, r.mail(t, "bob"))
+	})
+	t.Run("SMTP asks to try again", func(t *testing.T) {
+		r := start(t, "SMTP", bobIsFull)
+		d := dial(t, r.address)
+		d.hello("SMTP")
+		d.play(toBoth + `
+			S: 451 4.3.0 Temporary failure, try again later
+		`)
+		require.Equal(t, []string{"x\r\n"}, r.mail(t, "alice"))
+	})
+	t.Run("SMTP says for good that nobody gets it", func(t *testing.T) {
+		r := start(t, "SMTP", func(r *running) { r.store.Quota = 1 })
+		d := dial(t, r.address)
+		d.hello("SMTP")
+		d.play(toBoth + `
+			S: 552 5.2.2 Mailbox is full
+		`)
+	})
+}
+
+func TestOneReply(t *testing.T) {
+	temporary, full, large := errors.New("down"), mailbox.ErrOverQuota, mailbox.ErrTooLarge
+	for _, test := range []struct {
+		name string
+		errs []error
+		code int
+	}{
+		{"all have it", []error{nil, nil}, 0},
+		{"all may have it later", []error{temporary, temporary}, 451},
+		{"nobody ever", []error{full, large}, 552},
+		{"one has it, one never", []error{nil, full}, 451},
+		{"one has it, one later", []error{nil, temporary}, 451},
+		{"one never, one later", []error{full, temporary}, 451},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			require.Equal(t, test.code, code(oneReply(test.errs)))
+		})
+	}
+}
+
+func TestOneUserByTwoAddressesGetsOneCopy(t *testing.T) {
+	r := start(t, "LMTP", func(r *running) { r.trace = &trace{host: "mx.example.org"} })
+	d := dial(t, r.address)
+	d.hello("LMTP")
+	d.play(`
+		C: MAIL FROM:<sender@example.net>
+		S: 250 2.0.0 *
+		C: RCPT TO:<alice@example.org>
+		S: 250 2.0.0 *
+		C: RCPT TO:<alice@example.com>
+		S: 250 2.0.0 *
+		C: RCPT TO:<alice@example.org>
+		S: 250 2.0.0 *
+		C: DATA
+		S: 354 *
+		C: x
+		C: .
+		S: 250 2.0.0 <alice@example.org> OK: queued
+		S: 250 2.0.0 <alice@example.com> OK: queued
+		S: 250 2.0.0 <alice@example.org> OK: queued
+	`)
+	mail := r.mail(t, "alice")
+	require.Len(t, mail, 1)
+	require.Contains(t, mail[0], "\r\nDelivered-To: alice@example.org\r\n")
+	require.NotContains(t, mail[0], "for <", "there are other recipients")
+}
+
+func TestTooLarge(t *testing.T) {
+	large := strings.Repeat(strings.Repeat("x", 98)+"\r\n", 1001) // 100,100 octets
+	t.Run("SIZE", func(t *testing.T) {
+		d := dial(t, start(t, "SMTP").address)
+		d.hello("SMTP")
+		d.play(`
+			C: MAIL FROM:<sender@example.net> SIZE=100001
+			S: 552 5.3.4 *
+		`)
+	})
+	protocols(t, func(t *testing.T, protocol string) {
+		r := start(t, protocol)
+		answer := "S: 552 5.3.4 *\n"
+		d := dial(t, r.address)
+		d.hello(protocol)
+		d.play(toAlice + "C: DATA\nS: 354 *\n" + quoted(large) + "C: .\n" + answer)
+		d.play(toAlice + "R: \"BDAT 100100 LAST\\r\\n\"\n" + quoted(large) + answer)
+		d.play(toAlice + "C: DATA\nS: 354 *\nC: small\nC: .\n" + ok(protocol))
+		require.Equal(t, []string{"small\r\n"}, r.mail(t, "alice"))
+	})
+}
+
+func TestLoop(t *testing.T) {
+	const refused = "554 5.4.6 "
+	protocols(t, func(t *testing.T, protocol string) {
+		r := start(t, protocol)
+		loop := received(101) + "\r\nbody\r\n"
+		fine := received(100) + "Subject: x\r\n\r\n" + received(50)
+		d := dial(t, r.address)
+		d.hello(protocol)
+		d.play(toAlice + "C: DATA\nS: 354 *\n" + quoted(loop) + "C: .\nS: " + refused + "*Too many hops: more than 100 Received fields\n")
+		d.play(toAlice + quoted("BDAT "+itoa(len(loop))+" LAST\r\n"+loop) + "S: " + refused + "*\n")
+		d.play(toAlice + "C: DATA\nS: 354 *\n" + quoted(fine) + "C: .\n" + ok(protocol))
+		require.Equal(t, []string{fine}, r.mail(t, "alice"))
+	})
+}
+
+// failingStore reads what it is given and fails.
+type failingStore struct{ err error }
+
+func (s failingStore) Append(_ context.Context, _ mailbox.Delivery, body io.Reader) ([]mailbox.Result, error) {
+	io.CopyN(io.Discard, body, 10)
+	return nil, s.err
+}
+
+func TestStoreFails(t *testing.T) {
+	for _, test := range []struct {
+		err   error
+		reply string
+	}{
+		{mailbox.ErrPermanent, "554 5.3.0 "},
+		{mailbox.ErrTemporary, "451 4.3.0 "},
+		{errors.New("anything"), "451 4.3.0 "},
+	} {
+		r := start(t, "LMTP", func(r *running) { r.agent.store = failingStore{test.err} })
+		d := dial(t, r.address)
+		d.hello("LMTP")
+		body := strings.Repeat("a line of text\r\n", 5000)
+		d.play(toAlice + "C: DATA\nS: 354 *\n" + quoted(body) + "C: .\nS: " + test.reply + "<alice@example.org> *\n")
+		d.play(toAlice + quoted("BDAT "+itoa(len(body))+" LAST\r\n"+body) + "S: " + test.reply + "<alice@example.org> *\n")
+		d.play("C: NOOP\nS: 250 *")
+	}
+}
+
+func TestAddresses(t *testing.T) {
+	r := start(t, "LMTP", func(r *running) { r.trace = &trace{host: "mx.example.org"} })
+	d := dial(t, r.address)
+	d.hello("LMTP")
+	d.play(`
+		C: MAIL FROM:<zoë@example.net>
+		S: 553 5.6.7 That address needs SMTPUTF8
+		R: "MAIL FROM:<\"a\rBcc: b\"@example.net>\r\n"
+		S: 553 5.1.3 That is not an address
+		R: "MAIL FROM:<\xff@example.net> SMTPUTF8\r\n"
+		S: 553 5.1.3 That is not an address
+		C: MAIL FROM:<sender@example.net>
+		S: 250 2.0.0 *
+		C: RCPT TO:<zoë@example.org>
+		S: 553 5.6.7 That address needs SMTPUTF8
+		C: RSET
+		S: 250 2.0.0 *
+		C: MAIL FROM:<"a \"b\""@example.net> SMTPUTF8
+		S: 250 2.0.0 *
+		C: RCPT TO:<ZOË@example.org>
+		S: 250 2.0.0 *
+		C: DATA
+		S: 354 *
+		C: .
+		S: 250 2.0.0 <ZOË@example.org> OK: queued
+	`)
+	mail := r.mail(t, "zoë@example.org")
+	require.Len(t, mail, 1)
+	require.Regexp(t, `^Return-Path: <"a \\"b\\""@example\.net>\r\n`+
+		`Delivered-To: ZOË@example\.org\r\n`+
+		`Received: from client\.example \(\[127\.0\.0\.1\]\)\r\n`+
+		`\tby mx\.example\.org with UTF8LMTP id [A-Z2-7]{16}\r\n`+
+		`\tfor <ZOË@example\.org>;\r\n`+
+		`\t\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d [+-]\d{4}\r\n$`, mail[0])
+}
+
+func TestSTARTTLS(t *testing.T) {
+	protocols(t, func(t *testing.T, protocol string) {
+		r := start(t, protocol, withTLS(t), func(r *running) { r.trace = &trace{host: "mx.example.org"} })
+		d := dial(t, r.address)
+		d.startTLS(protocol)
+		verb := map[string]string{"LMTP": "LHLO", "SMTP": "EHLO"}[protocol]
+		d.play("C: " + verb + " encrypted.example\nS: 250-*\nS: 250-*\nS: 250-*\nS: 250-*\nS: 250-*\nS: 250-SMTPUTF8\nS: 250-*\nS: 250 *")
+		d.play(toAlice + "C: DATA\nS: 354 *\nC: x\nC: .\n" + ok(protocol))
+		mail := r.mail(t, "alice")
+		require.Len(t, mail, 1)
+		require.Contains(t, mail[0], "Received: from encrypted.example ([127.0.0.1])\r\n\tby mx.example.org with "+
+			map[string]string{"LMTP": "LMTPS", "SMTP": "ESMTPS"}[protocol]+" id ")
+	})
+}
+
+// A client that idles is told to go; a message that is under way is finished.
+func TestShutdown(t *testing.T) {
+	r := start(t, "LMTP")
+	idle, busy := dial(t, r.address), dial(t, r.address)
+	idle.hello("LMTP")
+	busy.hello("LMTP")
+	busy.play(toAlice + "C: DATA\nS: 354 *\nC: first line")
+
+	stopped := make(chan error, 1)
+	go func() { stopped <- r.server.Shutdown(t.Context()) }()
+	idle.play("S: 421 4.4.2 *\nS: EOF")
+	busy.play("C: last line\nC: .\n" + ok("LMTP") + "S: 421 4.4.2 *\nS: EOF")
+	require.NoError(t, <-stopped)
+	require.Equal(t, []string{"first line\r\nlast line\r\n"}, r.mail(t, "alice"))
+}
+
+func TestShutdownCutsOffWhoDoesNotFinish(t *testing.T) {
+	r := start(t, "LMTP")
+	d := dial(t, r.address)
+	d.hello("LMTP")
+	d.play(toAlice + "C: DATA\nS: 354 *\nC: first line")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorIs(t, r.server.Shutdown(ctx), context.Canceled)
+	_, err := d.conn.Read(make([]byte, 1))
+	require.Error(t, err)
+	require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
+	require.Empty(t, r.mail(t, "alice"))
+}
+
+func code(err error) int {
+	var reply *smtp.SMTPError
+	if errors.As(err, &reply) {
+		return reply.Code
+	}
+	return 0
+}
