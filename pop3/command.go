@@ -93,11 +93,11 @@ func isVerb(line []byte, verb string) bool {
 	return true
 }
 
-// execute answers one command. It returns how the connection ends, or nil
-// where it goes on.
-func (c *Conn) execute(ctx context.Context, line []byte) *ended {
+// execute answers one command, before which in octets had been read. It returns
+// how the connection ends, or nil where it goes on.
+func (c *Conn) execute(ctx context.Context, line []byte, in int64) *ended {
 	var began time.Time
-	in, out := c.inOctets-int64(len(line)), c.out.octets
+	out := c.out.octets
 	if c.server.hooks.Command != nil {
 		began = time.Now()
 	}
@@ -108,9 +108,8 @@ func (c *Conn) execute(ctx context.Context, line []byte) *ended {
 	var reply *Error
 	if err == nil {
 		c.bad = 0
-	} else if !errors.As(err, &end) {
-		reply = toReply(err)
-		end = c.refuse(cmd, err, reply)
+	} else {
+		end, reply = c.conclude(cmd, err)
 	}
 	if c.server.hooks.Command != nil {
 		info := CommandInfo{
@@ -128,6 +127,16 @@ func (c *Conn) execute(ctx context.Context, line []byte) *ended {
 		c.server.hooks.Command(c, info)
 	}
 	return end
+}
+
+// conclude ends a command that did not go well: the connection ends, or the
+// answer is -ERR, or both.
+func (c *Conn) conclude(cmd *command, err error) (*ended, *Error) {
+	if end := (*ended)(nil); errors.As(err, &end) {
+		return end, nil
+	}
+	reply := toReply(err)
+	return c.refuse(cmd, err, reply), reply
 }
 
 // run checks whether a command may run and runs it. A panic of the host's code

@@ -67,7 +67,15 @@ func list(step *step, mb mailbox.Mailbox, limit int) (*maildrop, error) {
 	return d, nil
 }
 
+// fewMessages is what a maildrop has room for before it grows.
+const fewMessages = 32
+
 func (d *maildrop) add(m mailbox.Message) {
+	if d.sizes == nil {
+		d.sizes = make([]int64, 0, fewMessages)
+		d.ids.ends = make([]uint32, 0, fewMessages)
+		d.ids.data = make([]byte, 0, fewMessages*len(m.ID))
+	}
 	if n := len(d.sizes); n > 0 && d.ascending {
 		d.ascending = string(d.ids.at(n-1)) < m.ID
 	}

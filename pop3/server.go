@@ -45,7 +45,7 @@ type Server struct {
 	// least that RFC 1939 section 3 allows.
 	IdleTimeout time.Duration
 
-	// WriteTimeout is what a client has to take the next 256 KiB of an answer.
+	// WriteTimeout is what a client has to take the next 128 KiB of an answer.
 	// Default 5 minutes.
 	WriteTimeout time.Duration
 

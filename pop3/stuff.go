@@ -26,9 +26,19 @@ var (
 
 // Write implements [io.Writer].
 func (s *stuffer) Write(p []byte) (int, error) {
-	if len(p) == 0 {
-		return 0, nil
+	written := 0
+	for written < len(p) {
+		n, err := s.write(p[written:min(len(p), written+writeStep)])
+		written += n
+		if err != nil {
+			return written, err
+		}
 	}
+	return written, nil
+}
+
+// write writes a step of at least one octet.
+func (s *stuffer) write(p []byte) (int, error) {
 	s.octets += int64(len(p))
 	if p[0] == '.' && (s.last == '\n' || s.octets == int64(len(p))) {
 		if _, err := s.w.Write(dot); err != nil {

@@ -1,7 +1,6 @@
 package pop3
 
 import (
-	"bufio"
 	"net"
 	"strconv"
 	"sync"
@@ -14,111 +13,117 @@ const (
 	// none.
 	writeBuffer = 16 << 10
 
+	// writeStep is how much of a message is looked through before it is
+	// passed on, and must go out within one WriteTimeout, in octets: few enough
+	// to be in the processor's cache still when they are sent, and so that the
+	// client has something to do meanwhile.
+	writeStep = 128 << 10
+
 	// keptBack is how many octets at the end of a large stretch stay in the
 	// buffer, so that the dot that ends a message does not travel alone.
 	keptBack = 1 << 10
-
-	// writeStep is how much must go out within one WriteTimeout, in octets.
-	writeStep = 256 << 10
 )
 
-var writers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, writeBuffer) }}
+var writeBuffers = sync.Pool{New: func() any { return new([writeBuffer]byte) }}
 
 // output gathers the answers to a client and sends them in as few packets as
 // the client's pipelining allows. Stretches larger than the buffer go straight
-// from the caller's memory to the connection.
+// from the caller's memory to the connection. An error stays, and ends
+// everything that follows.
 type output struct {
 	nc      net.Conn
-	timeout time.Duration // for each writeStep; negative: none
-	buffer  *bufio.Writer // nil while nothing is to be sent
-	octets  int64         // written or gathered
-}
+	timeout time.Duration      // for each writeStep; negative: none
+	memory  *[writeBuffer]byte // nil while nothing is to be sent
+	pending []byte             // in memory
+	octets  int64              // written or gathered
+	err     error
 
-// begin returns the buffer to write to.
-func (o *output) begin() *bufio.Writer {
-	if o.buffer == nil {
-		o.buffer = writers.Get().(*bufio.Writer)
-		o.buffer.Reset((*wire)(o))
-	}
-	return o.buffer
+	stretches [2][]byte // of a write that sends both what is pending and more
+	vector    net.Buffers
 }
 
 // Write implements [io.Writer].
 func (o *output) Write(p []byte) (int, error) {
-	w := o.begin()
+	head := 0
+	if len(p) > writeBuffer-len(o.pending) && len(p) > keptBack {
+		head = len(p) - keptBack
+		o.send(p[:head])
+	}
+	o.pending = append(o.room(len(p)-head), p[head:]...)
 	o.octets += int64(len(p))
-	if len(p) <= writeBuffer {
-		return w.Write(p)
-	}
-	head := len(p) - keptBack
-	n, err := w.Write(p[:head])
-	if err != nil {
-		return n, err
-	}
-	n, err = w.Write(p[head:])
-	return head + n, err
+	return len(p), o.err
 }
 
-// strings writes texts. Like all of bufio, an error stays until flush tells.
+// strings writes texts, each much shorter than the buffer. Their errors are the
+// next flush's.
 func (o *output) strings(texts ...string) {
-	w := o.begin()
 	for _, text := range texts {
-		n, _ := w.WriteString(text)
-		o.octets += int64(n)
+		o.pending = append(o.room(len(text)), text...)
+		o.octets += int64(len(text))
 	}
 }
 
-// numbers writes numbers, a space between each two.
+// numbers writes numbers, a blank between each two.
 func (o *output) numbers(numbers ...int64) {
-	w := o.begin()
 	for i, number := range numbers {
-		line := w.AvailableBuffer()
 		if i > 0 {
-			line = append(line, ' ')
+			o.strings(" ")
 		}
-		n, _ := w.Write(strconv.AppendInt(line, number, 10))
-		o.octets += int64(n)
+		const digits = 20
+		room := o.room(digits)
+		o.pending = strconv.AppendInt(room, number, 10)
+		o.octets += int64(len(o.pending) - len(room))
 	}
+}
+
+// room returns what is pending, with room for n octets behind it.
+func (o *output) room(n int) []byte {
+	if len(o.pending)+n > writeBuffer {
+		o.send(nil)
+	}
+	if o.memory == nil {
+		o.memory = writeBuffers.Get().(*[writeBuffer]byte)
+		o.pending = o.memory[:0]
+	}
+	return o.pending
 }
 
 // flush sends what was gathered and gives the buffer back.
 func (o *output) flush() error {
-	if o.buffer == nil {
-		return nil
-	}
-	if err := o.buffer.Flush(); err != nil {
-		return err
+	if len(o.pending) > 0 {
+		o.send(nil)
 	}
 	o.discard()
-	return nil
+	return o.err
+}
+
+// send sends what was gathered, and more behind it, in one go where the
+// connection can.
+func (o *output) send(more []byte) {
+	if o.err != nil {
+		return
+	}
+	if o.timeout >= 0 {
+		o.err = o.nc.SetWriteDeadline(time.Now().Add(o.timeout))
+	}
+	switch {
+	case o.err != nil:
+	case len(more) == 0:
+		_, o.err = o.nc.Write(o.pending)
+	case len(o.pending) == 0:
+		_, o.err = o.nc.Write(more)
+	default:
+		o.stretches = [2][]byte{o.pending, more}
+		o.vector = o.stretches[:]
+		_, o.err = o.vector.WriteTo(o.nc)
+	}
+	o.pending = o.pending[:0]
 }
 
 // discard forgets what was gathered.
 func (o *output) discard() {
-	if o.buffer == nil {
-		return
+	if o.memory != nil {
+		writeBuffers.Put(o.memory)
+		o.memory, o.pending = nil, nil
 	}
-	o.buffer.Reset(nil)
-	writers.Put(o.buffer)
-	o.buffer = nil
-}
-
-// wire writes to the connection, a step at a time, each with its deadline.
-type wire output
-
-func (w *wire) Write(p []byte) (int, error) {
-	written := 0
-	for written < len(p) {
-		if w.timeout >= 0 {
-			if err := w.nc.SetWriteDeadline(time.Now().Add(w.timeout)); err != nil {
-				return written, err
-			}
-		}
-		n, err := w.nc.Write(p[written:min(len(p), written+writeStep)])
-		written += n
-		if err != nil {
-			return written, err
-		}
-	}
-	return written, nil
 }
