@@ -27,8 +27,8 @@ func (c *Conn) readLine(limit int) ([]byte, error) {
 		return nil, err
 	}
 	line, err := c.in.ReadSlice('\n')
-	if limit >= 0 && c.state == authorization && isVerb(line, "AUTH") {
-		limit = max(limit, c.server.limit.sasl)
+	if c.state == authorization && isVerb(line, "AUTH") {
+		limit = longer(limit, c.server.limit.sasl)
 	}
 	if errors.Is(err, bufio.ErrBufferFull) {
 		line, err = c.readLongLine(line, limit)
@@ -63,6 +63,14 @@ func (c *Conn) readLongLine(beginning []byte, limit int) ([]byte, error) {
 			return line, err
 		}
 	}
+}
+
+// longer returns the limit that allows more, of which a negative one is none.
+func longer(a, b int) int {
+	if a < 0 || b < 0 {
+		return -1
+	}
+	return max(a, b)
 }
 
 // awaitLine gets ready to block: the answers so far go out, unless the next
