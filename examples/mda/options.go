@@ -83,8 +83,7 @@ func (e usageError) Unwrap() error { return e.error }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-func parseOptions(args []string) (options, error) {
-	var o options
+func newFlags(o *options) *flag.FlagSet {
 	flags := flag.NewFlagSet("mda", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // run says it in one line
 	flags.StringVar(&o.pop3, "pop3", "127.0.0.1:1110", "")
@@ -105,7 +104,12 @@ func parseOptions(args []string) (options, error) {
 		return err
 	})
 	flags.TextVar(&o.level, "log", slog.LevelInfo, "")
+	return flags
+}
 
+func parseOptions(args []string) (options, error) {
+	var o options
+	flags := newFlags(&o)
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return o, err

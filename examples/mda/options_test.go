@@ -1,0 +1,144 @@
+package main
+
+import (
+	"bytes"
+	"crypto/x509"
+	"flag"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestDefaults(t *testing.T) {
+	o, err := parseOptions(nil)
+	require.NoError(t, err)
+	require.Equal(t, options{
+		pop3: "127.0.0.1:1110", lmtp: "127.0.0.1:1124", smtp: "127.0.0.1:1125",
+		store: "maildir", dir: "./maildata", maxSize: 50 << 20, trace: true,
+		level: slog.LevelInfo,
+	}, o)
+}
+
+func TestUsageErrors(t *testing.T) {
+	for _, test := range []struct{ args, message string }{
+		{"-nonsense", "flag provided but not defined: -nonsense"},
+		{"-log loud", `invalid value "loud" for flag -log: slog: level string "loud": unknown name`},
+		{"-max-size big", `invalid value "big" for flag -max-size: parse error`},
+		{"-max-size -1", "-max-size -1 is negative"},
+		{"-insecure-auth=maybe", `invalid boolean value "maybe" for -insecure-auth: strconv.ParseBool: parsing "maybe": invalid syntax`},
+		{"-pop3", "flag needs an argument: -pop3"},
+		{"-trace false", `"false" is no flag`},
+		{"-store paper", "-store paper: there are maildir and memory"},
+		{"-dir=", "-dir: the name is empty"},
+		{"-tls-cert x", "-tls-cert and -tls-key need each other"},
+		{"-tls-key x", "-tls-cert and -tls-key need each other"},
+		{"-tls-cert x -tls-key y -tls-self-signed", "-tls-self-signed and -tls-cert exclude each other"},
+		{"-pop3s 127.0.0.1:0", "-pop3s needs -tls-cert and -tls-key, or -tls-self-signed"},
+		{"-pop3= -lmtp= -smtp=", "every listener is switched off"},
+	} {
+		t.Run(test.args, func(t *testing.T) {
+			var stdout, stderr bytes.Buffer
+			require.Equal(t, 2, run(t.Context(), strings.Fields(test.args), &stdout, &stderr))
+			require.Empty(t, stdout.String())
+			require.Equal(t, "mda: "+test.message+" (mda -h explains)\n", stderr.String())
+		})
+	}
+}
+
+func TestHelp(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	require.Zero(t, run(t.Context(), []string{"-h"}, &stdout, &stderr))
+	require.Empty(t, stderr.String())
+	require.Equal(t, usageText, stdout.String())
+}
+
+// The usage text is written by hand: no flag may be missing in it, nor its
+// default.
+func TestUsageIsComplete(t *testing.T) {
+	var o options
+	newFlags(&o).VisitAll(func(f *flag.Flag) {
+		line, found := "", false
+		for candidate := range strings.Lines(usageText) {
+			if strings.HasPrefix(candidate, "  -"+f.Name+" ") || strings.HasPrefix(candidate, "  -"+f.Name+"=") {
+				line, found = candidate, true
+			}
+		}
+		require.True(t, found, "-%s", f.Name)
+		if f.DefValue != "" && f.DefValue != "true" && f.DefValue != "false" {
+			require.Contains(t, strings.ToLower(line), "("+strings.ToLower(f.DefValue)+")")
+		}
+	})
+}
+
+func TestInsecureAuthOnLoopbackOnly(t *testing.T) {
+	yes, no := true, false
+	for _, test := range []struct {
+		pop3, pop3s string
+		said        *bool
+		want        bool
+	}{
+		{"127.0.0.1:0", "", nil, true},
+		{"127.0.0.1:0", "[::1]:0", nil, true},
+		{"localhost:0", "", nil, true},
+		{"", "", nil, true},
+		{"0.0.0.0:0", "", nil, false},
+		{":0", "", nil, false},
+		{"127.0.0.1:0", ":0", nil, false},
+		{":0", "", &yes, true},
+		{"127.0.0.1:0", "", &no, false},
+	} {
+		var ports ports
+		defer ports.close()
+		for name, address := range (options{pop3: test.pop3, pop3s: test.pop3s}).addresses() {
+			err := ports.listen(name, address)
+			if strings.HasPrefix(address, "[::1]") && err != nil {
+				t.Skip("no IPv6 here")
+			}
+			require.NoError(t, err)
+		}
+		require.Equal(t, test.want, options{insecureAuth: test.said}.allowInsecureAuth(&ports), "%+v", test)
+	}
+}
+
+func TestRuntimeErrors(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer taken.Close()
+	address := taken.Addr().String()
+
+	for _, test := range []struct {
+		args    []string
+		message string
+	}{
+		{[]string{"-store", "memory", "-pop3", "127.0.0.1:0", "-lmtp", address},
+			"mda: -lmtp: listen tcp " + address + ": bind: address already in use\n"},
+		{[]string{"-users", "/nonexistent/users"},
+			"mda: -users: open /nonexistent/users: no such file or directory\n"},
+		{[]string{"-tls-cert", "/nonexistent/cert", "-tls-key", "/nonexistent/key"},
+			"mda: -tls-cert, -tls-key: open /nonexistent/cert: no such file or directory\n"},
+		{[]string{"-dir", "/dev/null/x", "-pop3", "127.0.0.1:0", "-lmtp", "127.0.0.1:0", "-smtp", "127.0.0.1:0"},
+			"mda: -dir: open /dev/null/x: not a directory\n"},
+	} {
+		var stderr bytes.Buffer
+		require.Equal(t, 1, run(t.Context(), test.args, io.Discard, &stderr))
+		require.Equal(t, test.message, stderr.String())
+	}
+}
+
+func TestSelfSigned(t *testing.T) {
+	certificate, err := selfSigned(time.Now())
+	require.NoError(t, err)
+	leaf, err := x509.ParseCertificate(certificate.Certificate[0])
+	require.NoError(t, err)
+	roots := x509.NewCertPool()
+	roots.AddCert(leaf)
+	for _, name := range []string{"localhost", "127.0.0.1", "::1"} {
+		_, err = leaf.Verify(x509.VerifyOptions{DNSName: name, Roots: roots})
+		require.NoError(t, err, name)
+	}
+}
