@@ -151,11 +151,12 @@ func (c *Conn) converse(ctx context.Context) (end *ended) {
 	c.state = authorization
 	c.greet()
 	for {
+		in := c.inOctets
 		line, err := c.readCommand()
 		if err != nil {
 			return c.endOfInput(err)
 		}
-		if end := c.execute(ctx, line); end != nil {
+		if end := c.execute(ctx, line, in); end != nil {
 			return end
 		}
 	}

@@ -51,7 +51,7 @@ func (c *Conn) readLongLine(beginning []byte, limit int) ([]byte, error) {
 	c.long = append(c.long[:0], beginning...)
 	for {
 		if exceeds(len(c.long), limit) {
-			return nil, errLineTooLong
+			return c.long, errLineTooLong
 		}
 		more, err := c.in.ReadSlice('\n')
 		c.long = append(c.long, more...)

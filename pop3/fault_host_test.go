@@ -1,0 +1,329 @@
+package pop3_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"iter"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/popcask/popcask/mailbox"
+	"github.com/popcask/popcask/pop3"
+	"github.com/popcask/popcask/pop3/pop3test"
+)
+
+// point is a place in a host's code where a test makes something happen.
+type point string
+
+const (
+	inNewSession     point = "NewSession"
+	inLogin          point = "Login"
+	inMechanisms     point = "Mechanisms"
+	inStartSASL      point = "StartSASL"
+	inNext           point = "Next"
+	inUser           point = "User"
+	inExchangeOpen   point = "SASLExchange.Mailbox"
+	inAPOPEnabled    point = "APOPEnabled"
+	inAPOP           point = "APOP"
+	inMessages       point = "Messages"
+	amidMessages     point = "Messages, after the first"
+	inOpen           point = "Open"
+	inRead           point = "Read"
+	amidRead         point = "Read, in the middle"
+	inBodyClose      point = "Close of a body"
+	inDelete         point = "Delete"
+	inMailboxClose   point = "Mailbox.Close"
+	inSessionClose   point = "Session.Close"
+	inConnectHook    point = "Hooks.Connect"
+	inTLSHook        point = "Hooks.TLS"
+	inAuthHook       point = "Hooks.Auth"
+	inCommandHook    point = "Hooks.Command"
+	inFaultHook      point = "Hooks.Fault"
+	inCloseHook      point = "Hooks.Close"
+	inCapabilities   point = "Capabilities"
+	inConnContext    point = "ConnContext"
+	inLog            point = "Logger"
+	unknownMechanism       = "TEST"
+)
+
+// host is a Handler, its sessions, SASL exchanges and mailboxes, with a place
+// for a fault at each of its functions. Every password is right.
+type host struct {
+	bodies []string // of the messages that each session finds
+	sizes  []int64  // as listed; nil: the right ones
+
+	mu      sync.Mutex
+	at      map[point]func(context.Context) error
+	calls   map[point]int
+	deleted []string // IDs
+	closed  map[point]int
+}
+
+func newHost(bodies ...string) *host {
+	return &host{bodies: bodies, at: make(map[point]func(context.Context) error), calls: make(map[point]int)}
+}
+
+// set makes f happen at p from now on; nil makes it ordinary again.
+func (h *host) set(p point, f func(context.Context) error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.at[p] = f
+}
+
+func (h *host) count(p point) int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.calls[p]
+}
+
+func (h *host) removed() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.deleted
+}
+
+func (h *host) hit(ctx context.Context, p point) error {
+	h.mu.Lock()
+	f := h.at[p]
+	h.calls[p]++
+	h.mu.Unlock()
+	if f == nil {
+		return nil
+	}
+	return f(ctx)
+}
+
+func (h *host) NewSession(ctx context.Context, _ *pop3.Conn) (pop3.Session, error) {
+	if err := h.hit(ctx, inNewSession); err != nil {
+		return nil, err
+	}
+	return &hostSession{h}, nil
+}
+
+type hostSession struct{ host *host }
+
+func (s *hostSession) open(ctx context.Context, p point) (mailbox.Mailbox, error) {
+	if err := s.host.hit(ctx, p); err != nil {
+		return nil, err
+	}
+	return &hostMailbox{s.host}, nil
+}
+
+func (s *hostSession) Login(ctx context.Context, _ mailbox.Login) (mailbox.Mailbox, error) {
+	return s.open(ctx, inLogin)
+}
+
+func (s *hostSession) Mechanisms() []string {
+	s.host.hit(context.Background(), inMechanisms)
+	return []string{unknownMechanism}
+}
+
+func (s *hostSession) StartSASL(ctx context.Context, _ string, _ mailbox.Login) (pop3.SASLExchange, error) {
+	if err := s.host.hit(ctx, inStartSASL); err != nil {
+		return nil, err
+	}
+	return &hostExchange{s, 0}, nil
+}
+
+func (s *hostSession) APOPEnabled() bool {
+	return s.host.hit(context.Background(), inAPOPEnabled) == nil
+}
+
+func (s *hostSession) APOP(ctx context.Context, _ mailbox.Login, _, _ string) (mailbox.Mailbox, error) {
+	return s.open(ctx, inAPOP)
+}
+
+func (s *hostSession) Close() error { return s.host.hit(context.Background(), inSessionClose) }
+
+// hostExchange challenges once, and then believes whatever comes.
+type hostExchange struct {
+	*hostSession
+	asked int
+}
+
+func (x *hostExchange) Next(ctx context.Context, _ []byte) ([]byte, bool, error) {
+	if err := x.host.hit(ctx, inNext); err != nil {
+		return nil, false, err
+	}
+	x.asked++
+	if x.asked == 1 {
+		return []byte("who?"), false, nil
+	}
+	return nil, true, nil
+}
+
+func (x *hostExchange) User() string {
+	x.host.hit(context.Background(), inUser)
+	return "demo"
+}
+
+func (x *hostExchange) Mailbox(ctx context.Context) (mailbox.Mailbox, error) {
+	return x.open(ctx, inExchangeOpen)
+}
+
+type hostMailbox struct{ host *host }
+
+func (m *hostMailbox) Messages(ctx context.Context) iter.Seq2[mailbox.Message, error] {
+	return func(yield func(mailbox.Message, error) bool) {
+		for i, body := range m.host.bodies {
+			p := inMessages
+			if i > 0 {
+				p = amidMessages
+			}
+			if err := m.host.hit(ctx, p); err != nil {
+				yield(mailbox.Message{}, err)
+				return
+			}
+			size := int64(len(naiveCanonical([]byte(body))))
+			if m.host.sizes != nil {
+				size = m.host.sizes[i]
+			}
+			if !yield(mailbox.Message{ID: hostID(i), Size: size}, nil) {
+				return
+			}
+		}
+	}
+}
+
+func hostID(i int) string { return string(rune('a' + i)) }
+
+func (m *hostMailbox) Open(ctx context.Context, id string, _ mailbox.OpenOptions) (io.ReadCloser, error) {
+	if err := m.host.hit(ctx, inOpen); err != nil {
+		return nil, err
+	}
+	body := m.host.bodies[id[0]-'a']
+	return &hostBody{host: m.host, ctx: ctx, rest: strings.NewReader(body), half: len(body) / 2}, nil
+}
+
+func (m *hostMailbox) Delete(ctx context.Context, ids []string) error {
+	if err := m.host.hit(ctx, inDelete); err != nil {
+		return err
+	}
+	m.host.mu.Lock()
+	defer m.host.mu.Unlock()
+	m.host.deleted = append(m.host.deleted, ids...)
+	return nil
+}
+
+func (m *hostMailbox) Close() error { return m.host.hit(context.Background(), inMailboxClose) }
+
+// hostBody hands out a message in two stretches.
+type hostBody struct {
+	host *host
+	ctx  context.Context // as a store keeps it that fetches a message in steps
+	rest *strings.Reader
+	half int
+}
+
+func (b *hostBody) Read(p []byte) (int, error) {
+	point := inRead
+	if int(b.rest.Size())-b.rest.Len() >= b.half {
+		point = amidRead
+	}
+	if err := b.host.hit(b.ctx, point); err != nil {
+		return 0, err
+	}
+	if point == inRead && len(p) > b.half {
+		p = p[:b.half]
+	}
+	return b.rest.Read(p)
+}
+
+func (b *hostBody) Close() error { return b.host.hit(b.ctx, inBodyClose) }
+
+// hooks have a place for a fault as well.
+func (h *host) hooks() *pop3.Hooks {
+	ctx := context.Background()
+	return &pop3.Hooks{
+		Connect: func(*pop3.Conn) { h.hit(ctx, inConnectHook) },
+		Auth:    func(*pop3.Conn, mailbox.Login, error) { h.hit(ctx, inAuthHook) },
+		Command: func(*pop3.Conn, pop3.CommandInfo) { h.hit(ctx, inCommandHook) },
+		Fault:   func(*pop3.Conn, error) { h.hit(ctx, inFaultHook) },
+		Close:   func(*pop3.Conn, pop3.SessionInfo) { h.hit(ctx, inCloseHook) },
+	}
+}
+
+// insecure is a server that takes passwords without TLS.
+func insecure(handler pop3.Handler) *pop3.Server {
+	return &pop3.Server{Handler: handler, AllowInsecureAuth: true}
+}
+
+// piped is a session over a pipe: deterministic, and at home in a synctest
+// bubble. Nothing is buffered in between.
+type piped struct {
+	*pop3test.Client
+	conn net.Conn
+	over chan error // what ServeConn returned
+}
+
+// pipe begins a session and reads its greeting.
+func pipe(t testing.TB, server *pop3.Server) *piped {
+	t.Helper()
+	p := rawPipe(t, server, context.Background())
+	p.Client = pop3test.NewClient(t, p.conn)
+	return p
+}
+
+// loggedIn is a session in the TRANSACTION state.
+func loggedIn(t testing.TB, server *pop3.Server) *piped {
+	t.Helper()
+	p := pipe(t, server)
+	p.Login("demo", "secret")
+	return p
+}
+
+// rawPipe begins a session and reads nothing.
+func rawPipe(t testing.TB, server *pop3.Server, ctx context.Context) *piped {
+	client, conn := net.Pipe()
+	t.Cleanup(func() { client.Close() })
+	p := &piped{conn: client, over: make(chan error, 1)}
+	go func() { p.over <- server.ServeConn(ctx, conn) }()
+	return p
+}
+
+// rest reads, without a deadline of its own, what comes until the server ends
+// the connection.
+func (p *piped) rest(t testing.TB) string {
+	t.Helper()
+	p.conn.SetReadDeadline(noDeadline)
+	octets, err := io.ReadAll(p.conn)
+	require.NoError(t, err)
+	return string(octets)
+}
+
+// naiveCanonical is the canonical form by its definition, line by line.
+func naiveCanonical(message []byte) []byte {
+	var canonical []byte
+	for _, line := range bytes.SplitAfter(message, []byte("\n")) {
+		if len(line) == 0 {
+			continue
+		}
+		line = bytes.TrimSuffix(line, []byte("\n"))
+		line = bytes.TrimSuffix(line, []byte("\r"))
+		canonical = append(append(canonical, line...), "\r\n"...)
+	}
+	return canonical
+}
+
+// naiveTop is the top of a message by its definition, line by line.
+func naiveTop(message []byte, lines int) []byte {
+	var top []byte
+	inBody := false
+	for _, line := range bytes.SplitAfter(naiveCanonical(message), []byte("\n")) {
+		if len(line) == 0 || inBody && lines == 0 {
+			break
+		}
+		top = append(top, line...)
+		if inBody {
+			lines--
+		} else if string(line) == "\r\n" {
+			inBody = true
+		}
+	}
+	return top
+}
