@@ -1,3 +1,5 @@
+//go:build linux
+
 // Popbench measures what the POP3 server costs beside a bare program that
 // answers the same octets from memory, and beside Dovecot, all in one run with
 // the same client:
