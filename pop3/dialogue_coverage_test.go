@@ -1,0 +1,103 @@
+package pop3_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// said is what the dialogues say: verb and arguments, by state.
+type said map[string]map[string]bool
+
+const (
+	beforeUser  = "AUTHORIZATION before USER"
+	afterUser   = "AUTHORIZATION after USER"
+	inSession   = "TRANSACTION"
+	allCommands = "USER PASS APOP AUTH STLS CAPA QUIT NOOP STAT LIST UIDL RETR TOP DELE RSET"
+)
+
+// everythingSaid follows the states of all dialogues by their answers.
+func everythingSaid(t *testing.T) said {
+	all := said{beforeUser: {}, afterUser: {}, inSession: {}}
+	for _, d := range readDialogues(t) {
+		state := beforeUser
+		for _, l := range d.lines {
+			text := strings.TrimSuffix(l.text, "\r\n")
+			switch {
+			case l.kind == negotiateTLS:
+				state = beforeUser
+			case l.kind == clientSays:
+				verb, rest, found := strings.Cut(text, " ")
+				if found {
+					rest = " " + rest
+				}
+				all[state][strings.ToUpper(verb)+rest] = true
+			case text == "+OK send PASS":
+				state = afterUser
+			case strings.HasPrefix(text, "-ERR [AUTH]"):
+				state = beforeUser
+			case strings.HasPrefix(text, "+OK maildrop has"):
+				state = inSession
+			}
+		}
+	}
+	return all
+}
+
+// TestDialoguesHaveEveryCommandInEveryState (RFC 1939 section 3), and each
+// command with an argument too many in one of them at least.
+func TestDialoguesHaveEveryCommandInEveryState(t *testing.T) {
+	all := everythingSaid(t)
+	for state, lines := range all {
+		for verb := range strings.FieldsSeq(allCommands) {
+			has := false
+			for text := range lines {
+				has = has || text == verb || strings.HasPrefix(text, verb+" ")
+			}
+			require.True(t, has, "%s, %s", state, verb)
+		}
+	}
+	for verb := range strings.FieldsSeq("STAT NOOP RSET QUIT CAPA") {
+		has := false
+		for text := range all[inSession] {
+			has = has || strings.HasPrefix(text, verb+" ") && strings.TrimSpace(text) != verb
+		}
+		require.True(t, has, "%s with an argument", verb)
+	}
+}
+
+// TestDialoguesHaveEveryKindOfNumber for every command that takes one (RFC 1939
+// sections 5 and 7).
+func TestDialoguesHaveEveryKindOfNumber(t *testing.T) {
+	all := everythingSaid(t)
+	for verb := range strings.FieldsSeq("LIST UIDL RETR DELE TOP") {
+		lines := ""
+		if verb == "TOP" {
+			lines = " 0"
+		}
+		for number := range strings.FieldsSeq("0 -1 +1 1x x 007 2147483647 2147483648 4294967297 99999999999999999999") {
+			require.True(t, all[inSession][verb+" "+number+lines], "%s %s", verb, number)
+		}
+		require.True(t, all[inSession][verb], "%s without a number", verb)
+	}
+	for lines := range strings.FieldsSeq("0 -1 +1 x 2147483648 4294967297 99999999999999999999") {
+		require.True(t, all[inSession]["TOP 1 "+lines], "TOP 1 %s", lines)
+	}
+	require.True(t, all[inSession]["TOP 1"])
+	require.True(t, all[inSession]["LIST 1 2"])
+}
+
+// TestDialoguesGoOverEveryConnection (RFC 1939, RFC 2595, RFC 8314).
+func TestDialoguesGoOverEveryConnection(t *testing.T) {
+	over := map[string]int{}
+	for _, d := range readDialogues(t) {
+		for _, connection := range d.over {
+			over[connection]++
+		}
+	}
+	for connection := range strings.FieldsSeq("plain plain-insecure stls tls tls-insecure") {
+		require.Positive(t, over[connection], connection)
+	}
+	require.Len(t, over, 5)
+}

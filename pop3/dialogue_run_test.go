@@ -1,0 +1,199 @@
+package pop3_test
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/popcask/popcask/mailbox"
+	"github.com/popcask/popcask/mailbox/memory"
+	"github.com/popcask/popcask/pop3/pop3test"
+	"github.com/stretchr/testify/require"
+)
+
+// TestDialogues plays every golden transcript, over every connection that it
+// names, with every way of writing: the answers are the same octets.
+func TestDialogues(t *testing.T) {
+	for _, d := range readDialogues(t) {
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			for _, over := range d.over {
+				for _, how := range d.writings {
+					require.NoError(t, d.run(t, over, how, d.lines, pop3test.Patience), "over %s", over)
+				}
+			}
+		})
+	}
+}
+
+// TestDialogueWithAMistakeFails changes each line that a server says, in every
+// transcript, one at a time: the harness must notice each.
+func TestDialogueWithAMistakeFails(t *testing.T) {
+	for _, d := range readDialogues(t) {
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			for i, l := range d.lines {
+				if l.kind != serverSays {
+					continue
+				}
+				lines := slices.Clone(d.lines)
+				lines[i].text = misprint(l.text)
+				require.Error(t, d.run(t, d.over[0], d.writings[0], lines, pop3test.Patience), "line %d", l.number)
+			}
+		})
+	}
+}
+
+// misprint changes one letter in the middle.
+func misprint(text string) string {
+	at := (len(text) - len("\r\n")) / 2
+	return text[:at] + "~" + text[at+1:]
+}
+
+// TestDialogueWithAMissingOrSurplusAnswerFails is about lines that are not
+// there.
+func TestDialogueWithAMissingOrSurplusAnswerFails(t *testing.T) {
+	const head = "# RFC 1939\nover: plain\nuser: mrose secret\n"
+	for name, body := range map[string]string{
+		"an answer too few":         "S: +OK POP3 server ready\nC: QUIT\n<the server closes the connection>",
+		"the last line too few":     "S: +OK POP3 server ready\nC: CAPA\nS: +OK capabilities follow\n<the client closes its side>",
+		"an answer too many":        "S: +OK POP3 server ready\nC: QUIT\nS: +OK bye\nS: +OK bye\n<the server closes the connection>",
+		"no close":                  "S: +OK POP3 server ready\nC: STAT\nS: -ERR log in first\n<the server closes the connection>",
+		"closed too early":          "S: +OK POP3 server ready\nC: QUIT\nS: +OK bye\nC: QUIT\nS: +OK bye\n<the server closes the connection>",
+		"another line end":          "S: +OK POP3 server ready\nC: QUIT\nS> \"+OK bye\\n\"\n<the server closes the connection>",
+		"a timestamp that is none":  "S: +OK POP3 server ready {timestamp}\nC: QUIT\nS: +OK bye\n<the server closes the connection>",
+		"TLS that is not there":     "S: +OK POP3 server ready\nC: CAPA x\n<TLS negotiation>\nC: QUIT\nS: +OK bye\n<the server closes the connection>",
+		"a blank too many, in raw":  "S: +OK POP3 server ready\nC: QUIT\nS> \"+OK bye \\r\\n\"\n<the server closes the connection>",
+		"answered, it goes nowhere": "S: +OK POP3 server ready\nC: NOOP\nS: +OK\nC: QUIT\nS: +OK bye\n<the server closes the connection>",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d, err := parseDialogue("mistake", head+body)
+			require.NoError(t, err)
+			const soon = 200 * time.Millisecond // the server waits for us, and we for it
+			require.Error(t, d.run(t, "plain", lockStep, d.lines, soon))
+		})
+	}
+}
+
+// TestDialogueLeavesTheMaildropAsItSays is about what no answer shows.
+func TestDialogueLeavesTheMaildropAsItSays(t *testing.T) {
+	const text = `# RFC 1939
+over: plain-insecure
+user: mrose secret
+message: 120 octets
+S: +OK POP3 server ready
+C: USER mrose
+S: +OK send PASS
+C: PASS secret
+S: +OK maildrop has 1 messages
+C: DELE 1
+S: +OK message 1 deleted
+C: QUIT
+S: +OK bye
+<the server closes the connection>`
+	d, err := parseDialogue("left", text)
+	require.NoError(t, err)
+	require.ErrorContains(t, d.run(t, d.over[0], lockStep, d.lines, pop3test.Patience), "maildrop")
+	d.left = []int{}
+	require.NoError(t, d.run(t, d.over[0], lockStep, d.lines, pop3test.Patience))
+}
+
+// TestDialogueIsParsedStrictly is about slips of the pen.
+func TestDialogueIsParsedStrictly(t *testing.T) {
+	const good = "# RFC 1939\nover: plain\nS: +OK\n<the server closes the connection>\n"
+	_, err := parseDialogue("good", good)
+	require.NoError(t, err)
+	for name, text := range map[string]string{
+		"no RFC":             strings.Replace(good, "RFC", "", 1),
+		"no connection":      strings.Replace(good, "over: plain\n", "", 1),
+		"no end":             strings.Replace(good, "<the server closes the connection>\n", "", 1),
+		"unknown key":        strings.Replace(good, "over:", "ovr: x\nover:", 1),
+		"unknown event":      strings.Replace(good, "<the", "<thw", 1),
+		"no tag":             strings.Replace(good, "S: ", "", 1),
+		"invisible blank":    strings.Replace(good, "+OK", "+OK ", 1),
+		"head in the body":   strings.Replace(good, "<the", "user: a b\n<the", 1),
+		"raw without quotes": strings.Replace(good, "S: ", "S> ", 1),
+		"client first":       strings.Replace(good, "S: ", "C: ", 1),
+	} {
+		_, err := parseDialogue(name, text)
+		require.Error(t, err, name)
+	}
+}
+
+// run plays lines against a server of their own.
+func (d *dialogue) run(t testing.TB, over string, how writing, lines []line, patience time.Duration) error {
+	server, store := d.start(t, over)
+	defer server.Close(t)
+	before := uidls(t, store, d.owner)
+
+	p, err := d.connect(server, over, how, patience)
+	if err != nil {
+		return err
+	}
+	defer func() { p.conn.Close() }()
+	if strings.HasPrefix(over, "stls") {
+		if lines, err = p.beginTLS(lines); err != nil {
+			return err
+		}
+	}
+	if err := p.play(lines); err != nil {
+		return err
+	}
+	want := before
+	if d.left != nil {
+		want = []string{}
+		for _, n := range d.left {
+			want = append(want, before[n-1])
+		}
+	}
+	if got := uidls(t, store, d.owner); !slices.Equal(got, want) {
+		return fmt.Errorf("the maildrop has %q now, the dialogue leaves %q", got, want)
+	}
+	return nil
+}
+
+func (d *dialogue) connect(server *pop3test.Server, over string, how writing, patience time.Duration) (*player, error) {
+	config := server.ClientTLS()
+	if strings.HasPrefix(over, "tls") {
+		conn, err := tls.Dial("tcp", server.AddrTLS, config)
+		if err != nil {
+			return nil, err
+		}
+		return newPlayer(conn, config, how, patience), nil
+	}
+	conn, err := net.Dial("tcp", server.Addr)
+	if err != nil {
+		return nil, err
+	}
+	return newPlayer(conn, config, how, patience), nil
+}
+
+// beginTLS reads the greeting and begins TLS, for a dialogue that does not do
+// so itself. It returns the rest of the dialogue.
+func (p *player) beginTLS(lines []line) ([]line, error) {
+	return lines[1:], p.play([]line{
+		lines[0],
+		{kind: clientSays, text: "STLS\r\n"},
+		{kind: serverSays, text: "+OK begin TLS\r\n"},
+		{kind: negotiateTLS},
+	})
+}
+
+// uidls lists the unique-ids of a maildrop, past the server.
+func uidls(t testing.TB, store *memory.Store, user string) []string {
+	mb, err := store.Open(context.Background(), mailbox.Login{User: user})
+	require.NoError(t, err)
+	defer mb.Close()
+	list := []string{}
+	for m, err := range mb.Messages(context.Background()) {
+		require.NoError(t, err)
+		list = append(list, mailbox.UIDL(m))
+	}
+	return list
+}
