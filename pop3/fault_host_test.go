@@ -57,15 +57,20 @@ type host struct {
 	bodies []string // of the messages that each session finds
 	sizes  []int64  // as listed; nil: the right ones
 
-	mu      sync.Mutex
-	at      map[point]func(context.Context) error
-	calls   map[point]int
-	deleted []string // IDs
-	closed  map[point]int
+	mu       sync.Mutex
+	at       map[point]func(context.Context) error
+	calls    map[point]int
+	failures map[point]int
+	deleted  []string // IDs
 }
 
 func newHost(bodies ...string) *host {
-	return &host{bodies: bodies, at: make(map[point]func(context.Context) error), calls: make(map[point]int)}
+	return &host{
+		bodies:   bodies,
+		at:       make(map[point]func(context.Context) error),
+		calls:    make(map[point]int),
+		failures: make(map[point]int),
+	}
 }
 
 // set makes f happen at p from now on; nil makes it ordinary again.
@@ -95,7 +100,39 @@ func (h *host) hit(ctx context.Context, p point) error {
 	if f == nil {
 		return nil
 	}
-	return f(ctx)
+	finished := false
+	defer func() {
+		if !finished {
+			h.fail(p) // by a panic
+		}
+	}()
+	err := f(ctx)
+	finished = err == nil
+	return err
+}
+
+func (h *host) fail(p point) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.failures[p]++
+}
+
+// succeeded counts the calls that returned without an error.
+func (h *host) succeeded(points ...point) (n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, p := range points {
+		n += h.calls[p] - h.failures[p]
+	}
+	return n
+}
+
+// requireClosed fails the test unless all that was opened was closed once.
+func (h *host) requireClosed(t testing.TB) {
+	t.Helper()
+	require.Equal(t, h.succeeded(inNewSession), h.count(inSessionClose), "sessions closed")
+	require.Equal(t, h.succeeded(inLogin, inExchangeOpen, inAPOP), h.count(inMailboxClose), "mailboxes closed")
+	require.Equal(t, h.succeeded(inOpen), h.count(inBodyClose), "bodies closed")
 }
 
 func (h *host) NewSession(ctx context.Context, _ *pop3.Conn) (pop3.Session, error) {
@@ -264,7 +301,12 @@ type piped struct {
 // pipe begins a session and reads its greeting.
 func pipe(t testing.TB, server *pop3.Server) *piped {
 	t.Helper()
-	p := rawPipe(t, server, context.Background())
+	return rawPipe(t, server, context.Background()).greeted(t)
+}
+
+// greeted reads the greeting of a session that rawPipe began.
+func (p *piped) greeted(t testing.TB) *piped {
+	t.Helper()
 	p.Client = pop3test.NewClient(t, p.conn)
 	return p
 }
@@ -326,4 +368,10 @@ func naiveTop(message []byte, lines int) []byte {
 		}
 	}
 	return top
+}
+
+// hang is a store that does not answer, and minds its context.
+func hang(ctx context.Context) error {
+	<-ctx.Done()
+	return ctx.Err()
 }

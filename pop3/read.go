@@ -3,8 +3,10 @@ package pop3
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"io"
+	"os"
 	"time"
 )
 
@@ -34,6 +36,9 @@ func (c *Conn) readLine(limit int) ([]byte, error) {
 		line, err = c.readLongLine(line, limit)
 	}
 	c.inOctets += int64(len(line))
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = cmp.Or(c.interrupted(), err) // Shutdown wakes who waits by a deadline
+	}
 	switch {
 	case err == io.EOF && len(line) > 0:
 		return nil, io.ErrUnexpectedEOF // half a command is none
