@@ -37,14 +37,15 @@ func (c *Conn) logIn(ctx context.Context, login mailbox.Login, open func(context
 	if err != nil {
 		return c.loginFailed(login, err)
 	}
+	c.mailbox = mb // to be closed, whatever happens
 	drop, err := list(step, mb, c.server.limit.messages)
 	if err != nil {
-		if closeErr := mb.Close(); closeErr != nil {
+		if closeErr := c.closeMailbox(); closeErr != nil {
 			c.fault(fmt.Errorf("pop3: close mailbox: %w", closeErr))
 		}
 		return c.loginFailed(login, fmt.Errorf("list maildrop: %w", err))
 	}
-	c.mailbox, c.maildrop, c.state = mb, drop, transaction
+	c.maildrop, c.state = drop, transaction
 	c.user, c.timestamp, c.bad = "", "", 0
 	c.info.User, c.info.Mechanism, c.info.Messages = login.User, login.Mechanism, drop.len()
 	if drop.cut {

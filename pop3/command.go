@@ -147,7 +147,7 @@ func (c *Conn) run(ctx context.Context, cmd *command, line []byte) (err error) {
 		if p := recover(); p != nil {
 			err = c.panicked(p)
 			if c.out.octets != sent {
-				err = &ended{"panic", err}
+				err = &ended{reasonPanic, err}
 			} else {
 				err = &Error{Code: CodeTemporary, Text: "internal error", Close: true, Err: err}
 			}

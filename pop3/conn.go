@@ -22,9 +22,10 @@ type Conn struct {
 	server *Server
 	began  time.Time
 
-	mu       sync.Mutex // guards the next three, which Shutdown and Close touch
+	cancel context.CancelCauseFunc
+
+	mu       sync.Mutex // guards the next two, which Shutdown and Close touch
 	nc       net.Conn   // STLS replaces it
-	cancel   context.CancelFunc
 	shutdown bool
 
 	in       *bufio.Reader
@@ -99,38 +100,46 @@ const readBuffer = 512
 // serve is the whole life of a connection that was admitted.
 func (c *Conn) serve(ctx context.Context) error {
 	c.began = time.Now()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	c.mu.Lock()
-	c.cancel = cancel
-	c.mu.Unlock()
-	if ctx.Done() != nil && ctx.Err() != nil {
-		c.abort()
-	}
-	stop := context.AfterFunc(ctx, c.abort)
-	defer stop()
-
 	c.in = bufio.NewReaderSize(c.nc, readBuffer)
 	c.out = output{nc: c.nc, timeout: c.server.limit.write}
-	end := c.converse(ctx)
-	c.finish(end)
+
+	// Deferred, since a host's code may end the goroutine (as FailNow of a test
+	// does).
+	end := &ended{"goroutine ended", errGoexit}
+	defer func() { c.finish(end) }()
+	end = c.converse(ctx)
+	if ctx.Err() != nil && end.err != nil && end.reason != reasonQuit && end.reason != reasonPanic {
+		end = &ended{"aborted", context.Cause(ctx)}
+	}
 	if end.err == nil && end.reason != reasonQuit {
 		return end
 	}
 	return end.err
 }
 
-// reasonQuit is the only ending that is none of an error.
-const reasonQuit = "quit"
+var errGoexit = errors.New("pop3: a host's code ended the goroutine of the session")
+
+const (
+	reasonQuit  = "quit" // the only ending that is none of an error
+	reasonPanic = "panic"
+)
 
 // converse runs the session from the handshake to its last answer. What a
 // host's code panics with ends this connection and no other.
 func (c *Conn) converse(ctx context.Context) (end *ended) {
 	defer func() {
 		if p := recover(); p != nil {
-			end = &ended{"panic", c.panicked(p)}
+			end = &ended{reasonPanic, c.panicked(p)}
 		}
 	}()
+	if c.server.ConnContext != nil {
+		ctx = c.server.ConnContext(ctx, c.nc)
+	}
+	stop := context.AfterFunc(ctx, c.abort)
+	defer stop()
+	if ctx.Err() != nil {
+		c.abort()
+	}
 	if c.server.hooks.Connect != nil {
 		c.server.hooks.Connect(c)
 	}
@@ -203,26 +212,38 @@ func (c *Conn) flushAndEnd(end *ended) *ended {
 func (c *Conn) finish(end *ended) {
 	c.out.discard()
 	c.nc.Close()
+	c.guard(func() {
+		if err := c.closeMailbox(); err != nil {
+			c.fault(fmt.Errorf("pop3: close mailbox: %w", err))
+		}
+	})
+	c.guard(func() {
+		if c.session == nil {
+			return
+		}
+		if err := c.session.Close(); err != nil {
+			c.fault(fmt.Errorf("pop3: close session: %w", err))
+		}
+	})
+	c.info.Reason, c.info.Err = end.reason, end.err
+	c.info.Duration = time.Since(c.began)
+	c.info.In, c.info.Out = c.inOctets, c.out.octets
+	c.guard(c.logSession)
+	c.guard(func() {
+		if c.server.hooks.Close != nil {
+			c.server.hooks.Close(c, c.info)
+		}
+	})
+}
+
+// guard runs a host's code whose panic must not keep what follows from running.
+func (c *Conn) guard(f func()) {
 	defer func() {
 		if p := recover(); p != nil {
 			c.panicked(p)
 		}
 	}()
-	if err := c.closeMailbox(); err != nil {
-		c.fault(fmt.Errorf("pop3: close mailbox: %w", err))
-	}
-	if c.session != nil {
-		if err := c.session.Close(); err != nil {
-			c.fault(fmt.Errorf("pop3: close session: %w", err))
-		}
-	}
-	c.info.Reason, c.info.Err = end.reason, end.err
-	c.info.Duration = time.Since(c.began)
-	c.info.In, c.info.Out = c.inOctets, c.out.octets
-	c.logSession()
-	if c.server.hooks.Close != nil {
-		c.server.hooks.Close(c, c.info)
-	}
+	f()
 }
 
 func (c *Conn) closeMailbox() error {
@@ -260,11 +281,9 @@ var longAgo = time.Unix(1, 0)
 
 // abort ends the connection at once.
 func (c *Conn) abort() {
+	c.cancel(ErrServerClosed)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.cancel != nil {
-		c.cancel()
-	}
 	// Not Close: for a TLS connection that would first say goodbye to a peer
 	// that may not be listening.
 	c.nc.SetDeadline(longAgo)
@@ -276,8 +295,10 @@ func (c *Conn) abort() {
 }
 
 // panicked reports what a host's code panicked with.
-func (c *Conn) panicked(p any) error {
-	err := fmt.Errorf("pop3: panic: %v", p)
+func (c *Conn) panicked(p any) (err error) {
+	err = fmt.Errorf("pop3: panic: %v", p)
+	// When the logger or the hook is what panics, nobody is left to be told.
+	defer func() { _ = recover() }()
 	c.server.log.Error("pop3: panic in a session", "panic", p, "stack", string(debug.Stack()))
 	if c.server.hooks.Fault != nil {
 		c.server.hooks.Fault(c, err)

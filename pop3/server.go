@@ -201,10 +201,9 @@ func (s *Server) ServeConn(ctx context.Context, nc net.Conn) error {
 		nc.Close()
 		return err
 	}
-	if s.ConnContext != nil {
-		ctx = s.ConnContext(ctx, nc)
-	}
-	c := &Conn{server: s, nc: nc}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	c := &Conn{server: s, nc: nc, cancel: cancel}
 	if err := s.admit(c); err != nil {
 		c.reject(err)
 		return err
