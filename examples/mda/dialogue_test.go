@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -22,7 +23,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		os.RemoveAll(scratch)
+		os.Exit(code)
+	}))
 }
 
 // patienceOfTests ends what hangs.
@@ -110,14 +114,20 @@ func (d *dialogue) expect(want string) {
 	require.Equal(d.t, want, got)
 }
 
-// hello says LHLO or EHLO and passes over the answer.
+// hello takes the greeting and says LHLO or EHLO.
 func (d *dialogue) hello(protocol string) {
+	d.t.Helper()
+	d.play("S: 220 *")
+	d.sayHello(protocol)
+}
+
+func (d *dialogue) sayHello(protocol string) {
 	d.t.Helper()
 	verb := "EHLO"
 	if protocol == "LMTP" {
 		verb = "LHLO"
 	}
-	d.play("S: 220 *\nC: " + verb + " client.example")
+	d.play("C: " + verb + " client.example")
 	for {
 		line, err := d.reader.ReadString('\n')
 		require.NoError(d.t, err)
@@ -126,6 +136,27 @@ func (d *dialogue) hello(protocol string) {
 		}
 		require.True(d.t, strings.HasPrefix(line, "250-"), line)
 	}
+}
+
+// startTLS is hello, STARTTLS, and hello once more.
+func (d *dialogue) startTLS(protocol string) {
+	d.t.Helper()
+	d.hello(protocol)
+	d.play("C: STARTTLS\nS: 220 2.0.0 *")
+	encrypted := tls.Client(d.conn, &tls.Config{InsecureSkipVerify: true})
+	require.NoError(d.t, encrypted.Handshake())
+	d.use(encrypted)
+	d.sayHello(protocol)
+}
+
+// hangUp ends the client's half of the connection and returns what the server
+// still says.
+func (d *dialogue) hangUp() string {
+	d.t.Helper()
+	require.NoError(d.t, d.conn.(interface{ CloseWrite() error }).CloseWrite())
+	rest, err := io.ReadAll(d.reader)
+	require.NoError(d.t, err)
+	return string(rest)
 }
 
 // running is an agent in this process, with users alice and bob, and without
@@ -188,17 +219,6 @@ func (r *running) mail(t *testing.T, user string) []string {
 		texts = append(texts, string(text))
 	}
 	return texts
-}
-
-// startTLS says STARTTLS and encrypts the dialogue.
-func (d *dialogue) startTLS(protocol string) *tls.Conn {
-	d.t.Helper()
-	d.hello(protocol)
-	d.play("C: STARTTLS\nS: 220 2.0.0 *")
-	encrypted := tls.Client(d.conn, &tls.Config{InsecureSkipVerify: true})
-	require.NoError(d.t, encrypted.Handshake())
-	d.use(encrypted)
-	return encrypted
 }
 
 // withTLS gives the agent a certificate.
