@@ -57,7 +57,7 @@ func (e *DeleteError) Error() string {
 			text.WriteString("; ...")
 			break
 		}
-		fmt.Fprintf(&text, "; %s: %v", id, e.Failed[id])
+		fmt.Fprintf(&text, "; %q: %v", id, e.Failed[id])
 	}
 	return text.String()
 }

@@ -24,7 +24,9 @@ type Store interface {
 }
 
 // Login says who opens a maildrop and how it came about. A Login that is
-// printed or logged never shows its secrets.
+// printed, logged or encoded shows no secret. One exception: package fmt asks
+// no method about what lies in an unexported field, so do not print a struct
+// that has a Login in one.
 type Login struct {
 	// User is the name of the maildrop. The store makes it canonical.
 	User string
