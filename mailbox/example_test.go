@@ -1,0 +1,119 @@
+package mailbox_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/popcask/popcask/mailbox"
+	"github.com/popcask/popcask/mailbox/memory"
+)
+
+// What a server does with a store in one session.
+func Example() {
+	ctx := context.Background()
+	store := new(memory.Store)
+	defer store.Close(ctx)
+	deliver(ctx, store, "Subject: one\n\nHello, Bob.\n")
+	deliver(ctx, store, "Subject: two\n\nHello again.\n")
+
+	box, err := store.Open(ctx, mailbox.Login{User: "bob@example.org"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer box.Close()
+	var seen []string
+	for message, err := range box.Messages(ctx) {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		seen = append(seen, message.ID)
+		fmt.Printf("%d %d %s\n", len(seen), message.Size, mailbox.UIDL(message))
+	}
+	fmt.Println(box.Delete(ctx, seen))
+	// Output:
+	// 1 29 m1
+	// 2 30 m2
+	// <nil>
+}
+
+func deliver(ctx context.Context, store mailbox.Appender, message string) {
+	delivery := mailbox.Delivery{Recipients: []mailbox.Recipient{{User: "Bob@Example.org"}}}
+	results, err := store.Append(ctx, delivery, strings.NewReader(message))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, result := range results {
+		if result.Err != nil {
+			fmt.Println(result.Err)
+		}
+	}
+}
+
+func ExampleCanonicalReader() {
+	reader := mailbox.NewCanonicalReader(strings.NewReader("Subject: hello\n\nno line end here"))
+	octets, _ := io.ReadAll(reader)
+	fmt.Printf("%q\n", octets)
+	fmt.Println(reader.Octets(), "octets")
+	// Output:
+	// "Subject: hello\r\n\r\nno line end here\r\n"
+	// 36 octets
+}
+
+func ExampleTopReader() {
+	message := strings.NewReader("Subject: hello\r\n\r\none\r\ntwo\r\nthree\r\n")
+	octets, _ := io.ReadAll(mailbox.NewTopReader(message, 1))
+	fmt.Printf("%q\n", octets)
+	// Output:
+	// "Subject: hello\r\n\r\none\r\n"
+}
+
+func ExampleUIDL() {
+	fmt.Println(mailbox.UIDL(mailbox.Message{ID: "m1"}))
+	fmt.Println(mailbox.UIDL(mailbox.Message{ID: "m2", UIDL: "from-the-old-server"}))
+	fmt.Println(mailbox.UIDL(mailbox.Message{ID: "m3", UIDL: "not legal"}))
+	// Output:
+	// m1
+	// from-the-old-server
+	// 62ae4ff47444a8465b7923c659ebe4f24549a314
+}
+
+func ExampleCanonicalUser() {
+	user, err := mailbox.CanonicalUser("Bob@Example.org")
+	fmt.Println(user, err)
+	_, err = mailbox.CanonicalUser("bob\x00")
+	fmt.Println(errors.Is(err, mailbox.ErrNoSuchUser), err)
+	// Output:
+	// bob@example.org <nil>
+	// true no such user: the name has control characters
+}
+
+func ExampleDeleteError() {
+	err := fmt.Errorf("store: %w", &mailbox.DeleteError{Failed: map[string]error{"m7": mailbox.ErrTemporary}})
+	var partial *mailbox.DeleteError
+	if errors.As(err, &partial) {
+		fmt.Println(len(partial.Failed), "left:", err)
+	}
+	fmt.Println(errors.Is(err, mailbox.ErrTemporary))
+	// Output:
+	// 1 left: store: 1 messages not removed; "m7": temporary failure
+	// true
+}
+
+func ExampleListeners() {
+	ctx := context.Background()
+	store := new(memory.Store) // which embeds Listeners
+	store.Listen(mailbox.ListenerFunc(func(_ context.Context, event mailbox.Event) error {
+		fmt.Println(event.User, event.Kind, len(event.Messages))
+		return nil
+	}))
+	deliver(ctx, store, "Subject: hello\n")
+	_ = store.Close(ctx) // until the listener has heard
+	// Output:
+	// bob@example.org added 1
+}
