@@ -15,8 +15,8 @@ import (
 // trusts the test's CA.
 func curl(t *testing.T, codes []int, user string, args ...string) output {
 	t.Helper()
-	args = append([]string{"-q", "-sS", "--max-time", "50", "--cacert", certificates(t).ca, "-u", user + ":" + secrets[user]}, args...)
-	return run(t, command(within(t, time.Minute), t.TempDir(), need(t, "curl", "curl"), args...), codes...)
+	args = append([]string{"-q", "-sS", "--max-time", "110", "--cacert", certificates(t).ca, "-u", user + ":" + secrets[user]}, args...)
+	return run(t, command(within(t, 2*time.Minute), t.TempDir(), need(t, "curl", "curl"), args...), codes...)
 }
 
 // curlAll fetches messages 1 to n in one session each and returns them.

@@ -53,7 +53,6 @@ func connect(t *testing.T, address string, lmtp bool) *sender {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	_ = conn.SetDeadline(time.Now().Add(60 * time.Second))
 	s := &sender{t: t, conn: conn, in: bufio.NewReader(conn), lmtp: lmtp, caps: make(map[string]bool)}
 	s.reply(220, "the greeting")
 	hello := "EHLO"
@@ -126,6 +125,7 @@ func (s *sender) command(code int, format string, args ...any) string {
 // reply reads the lines of one reply and returns their texts.
 func (s *sender) reply(code int, format string, args ...any) string {
 	s.t.Helper()
+	_ = s.conn.SetDeadline(time.Now().Add(time.Minute))
 	var texts []string
 	for {
 		line, err := s.in.ReadString('\n')
@@ -153,7 +153,7 @@ func (m *mda) maildrop(t *testing.T, user string) []string {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(time.Minute))
 	in := bufio.NewReader(conn)
 	line := func() string {
 		text, err := in.ReadString('\n')

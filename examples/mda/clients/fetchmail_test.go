@@ -50,7 +50,7 @@ const (
 
 func (f fetchmail) run(t *testing.T, codes ...int) int {
 	t.Helper()
-	return run(t, command(within(t, time.Minute), f.home, f.program, "-f", f.rc, "--nodetach", "--nosyslog"), codes...).code
+	return run(t, command(within(t, 2*time.Minute), f.home, f.program, "-f", f.rc, "--nodetach", "--nosyslog"), codes...).code
 }
 
 func (f fetchmail) messages(t *testing.T) [][]byte {
@@ -79,14 +79,15 @@ func TestFetchmail(t *testing.T) {
 		for _, way := range []struct {
 			name, user, server, options string
 			keep, limited               bool
+			messages                    int // besides the corpus
 		}{
-			{"STLS, keep", anna, "port " + port(m.pop3), `sslproto "tls1.2+" keep ` + verify, true, false},
-			{"POP3S, no keep", bert, "port " + port(m.pop3s), "ssl no keep " + verify, false, false},
-			{"POP3, no keep, a session for every 10 messages", cleo, "port " + port(m.pop3), `sslproto "" no keep fetchlimit 100 expunge 10`, false, true},
+			{"STLS, keep", anna, "port " + port(m.pop3), `sslproto "tls1.2+" keep ` + verify, true, false, 200},
+			{"POP3S, no keep", bert, "port " + port(m.pop3s), "ssl no keep " + verify, false, false, 50},
+			{"POP3, no keep, a session for every 10 messages", cleo, "port " + port(m.pop3), `sslproto "" no keep fetchlimit 100 expunge 10`, false, true, 100},
 		} {
 			t.Run(way.name, func(t *testing.T) {
 				t.Parallel()
-				sent := slices.Concat(tolerant(corpus("fetchmail."+way.user)), many(200, way.user))
+				sent := slices.Concat(tolerant(corpus("fetchmail."+way.user)), many(way.messages, way.user))
 				m.deliver(t, way.user, sent)
 				f := newFetchmail(t, way.user, way.server, way.options)
 				if way.limited {

@@ -114,5 +114,5 @@ func (d deadline) Dial(network, address string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return conn, conn.SetDeadline(time.Now().Add(50 * time.Second))
+	return conn, conn.SetDeadline(time.Now().Add(2 * time.Minute))
 }

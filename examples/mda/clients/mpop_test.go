@@ -16,14 +16,15 @@ func TestMpop(t *testing.T) {
 		for _, way := range []struct {
 			name, user, port, options string
 			mbox, keep                bool
+			messages                  int // besides the corpus
 		}{
-			{"STLS, pipelining, maildir, keep", anna, port(m.pop3), "tls on\ntls_starttls on\npipelining on\nauth plain", false, true},
-			{"POP3S, no pipelining, mbox, no keep", bert, port(m.pop3s), "tls on\ntls_starttls off\npipelining off\nauth user", true, false},
-			{"POP3, pipelining as CAPA says, maildir, no keep", cleo, port(m.pop3), "tls off\npipelining auto\nauth plain", false, false},
+			{"STLS, pipelining, maildir, keep", anna, port(m.pop3), "tls on\ntls_starttls on\npipelining on\nauth plain", false, true, 200},
+			{"POP3S, no pipelining, mbox, no keep", bert, port(m.pop3s), "tls on\ntls_starttls off\npipelining off\nauth user", true, false, 50},
+			{"POP3, pipelining as CAPA says, maildir, no keep", cleo, port(m.pop3), "tls off\npipelining auto\nauth plain", false, false, 50},
 		} {
 			t.Run(way.name, func(t *testing.T) {
 				t.Parallel()
-				sent := slices.Concat(tolerant(corpus("mpop."+way.user)), many(200, way.user))
+				sent := slices.Concat(tolerant(corpus("mpop."+way.user)), many(way.messages, way.user))
 				m.deliver(t, way.user, sent)
 
 				home := t.TempDir()
@@ -53,7 +54,7 @@ delivery %s
 `, host, way.port, way.user, secrets[way.user], certificates(t).ca, way.options, keep, filepath.Join(home, "uidls"), delivery))
 				fetch := func() {
 					t.Helper()
-					run(t, command(within(t, time.Minute), home, program, "-C", config, "--quiet"))
+					run(t, command(within(t, 2*time.Minute), home, program, "-C", config, "--quiet"))
 				}
 				messages := func() [][]byte {
 					if way.mbox {
@@ -80,7 +81,7 @@ delivery %s
 		t.Run("unknown CA", func(t *testing.T) {
 			t.Parallel()
 			const unavailable = 69 // EX_UNAVAILABLE, or so; whatever it is, not 0
-			out := run(t, command(within(t, time.Minute), t.TempDir(), program, "-C", "/dev/null", "--host", host,
+			out := run(t, command(within(t, 2*time.Minute), t.TempDir(), program, "-C", "/dev/null", "--host", host,
 				"--port", port(m.pop3s), "--tls=on", "--tls-starttls=off", "--tls-trust-file=/etc/ssl/certs/ca-certificates.crt", "--serverinfo"), unavailable, 76, 68)
 			if !strings.Contains(string(out.stderr), "certificate") {
 				t.Errorf("%s", out.stderr)

@@ -28,7 +28,7 @@ func TestOpenSSL(t *testing.T) {
 					"-verify_return_error", "-verify_hostname", host, "-servername", host}, way.args...)
 
 				// Who is there?
-				cmd := command(within(t, 30*time.Second), t.TempDir(), program, append(args, "-ign_eof")...)
+				cmd := command(within(t, time.Minute), t.TempDir(), program, append(args, "-ign_eof")...)
 				cmd.Stdin = strings.NewReader("QUIT\r\n")
 				about := string(run(t, cmd).stdout)
 				wants := []string{"Verify return code: 0 (ok)", "Verified peername: " + host, "TLSv1.3"}
@@ -49,7 +49,7 @@ func TestOpenSSL(t *testing.T) {
 					fmt.Fprintf(&commands, "RETR %d\r\n", i+1)
 				}
 				commands.WriteString("QUIT\r\n")
-				cmd = command(within(t, 30*time.Second), t.TempDir(), program, append(args, "-quiet")...)
+				cmd = command(within(t, time.Minute), t.TempDir(), program, append(args, "-quiet")...)
 				cmd.Stdin = strings.NewReader(commands.String())
 				answers := run(t, cmd).stdout
 

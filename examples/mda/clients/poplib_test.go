@@ -41,7 +41,7 @@ func TestPoplib(t *testing.T) {
 				}
 				// -I: what the machine's Python is set up to do is left out.
 				script := write(t, filepath.Join(t.TempDir(), "poplib_client.py"), poplibClient)
-				cmd := command(within(t, time.Minute), t.TempDir(), python, "-I", "-X", "utf8", script)
+				cmd := command(within(t, 2*time.Minute), t.TempDir(), python, "-I", "-X", "utf8", script)
 				cmd.Stdin = bytes.NewReader(options)
 				var got struct {
 					Messages [][]byte

@@ -88,7 +88,7 @@ type output struct {
 	code           int
 }
 
-// run waits for a client to end, for a minute at most, and fails the test when
+// run waits for a client to end, and fails the test when
 // its exit code is none of those wanted (0 when none is named).
 func run(t *testing.T, cmd *exec.Cmd, codes ...int) output {
 	t.Helper()
@@ -126,7 +126,7 @@ func within(t *testing.T, limit time.Duration) context.Context {
 
 // tail keeps a failure readable.
 func tail(text []byte) []byte {
-	const limit = 4000
+	const limit = 2000
 	if len(text) > limit {
 		return append([]byte("[...]"), text[len(text)-limit:]...)
 	}

@@ -29,6 +29,8 @@ type tbAccount struct {
 	port   string
 	socket int
 	leave  bool // "Leave messages on server"
+
+	messages int // besides the corpus
 }
 
 // TestThunderbird has one profile with three accounts fetch mail over STARTTLS,
@@ -39,13 +41,13 @@ func TestThunderbird(t *testing.T) {
 	certutil := need(t, "certutil", "libnss3-tools")
 	eachStore(t, func(t *testing.T, m *mda) {
 		accounts := []tbAccount{
-			{"server1", anna, port(m.pop3), startTLS, true},
-			{"server2", bert, port(m.pop3s), implicitTLS, false},
-			{"server3", cleo, port(m.pop3), plainSocket, true},
+			{"server1", anna, port(m.pop3), startTLS, true, 200},
+			{"server2", bert, port(m.pop3s), implicitTLS, false, 50},
+			{"server3", cleo, port(m.pop3), plainSocket, true, 50},
 		}
 		sent := make(map[string][]message)
 		for _, account := range accounts {
-			sent[account.user] = append(tolerant(corpus("thunderbird."+account.user)), many(50, account.user)...)
+			sent[account.user] = append(tolerant(corpus("thunderbird."+account.user)), many(account.messages, account.user)...)
 			m.deliver(t, account.user, sent[account.user])
 		}
 		profile := thunderbirdProfile(t, certutil, accounts)
@@ -267,7 +269,7 @@ func thunderbirdProfile(t *testing.T, certutil string, accounts []tbAccount) str
 	}
 	write(t, filepath.Join(profile, "user.js"), user.String())
 
-	ctx := within(t, 30*time.Second)
+	ctx := within(t, time.Minute)
 	run(t, command(ctx, profile, certutil, "-N", "-d", "sql:"+profile, "--empty-password"))
 	run(t, command(ctx, profile, certutil, "-A", "-d", "sql:"+profile, "-n", "popcask", "-t", "C,,", "-i", certificates(t).ca))
 	return profile
@@ -287,7 +289,7 @@ func startThunderbird(t *testing.T, program, profile string) *thunderbird {
 	t.Helper()
 	home := t.TempDir()
 	_ = os.Remove(filepath.Join(profile, "MarionetteActivePort"))
-	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	cmd := command(ctx, home, program, "--headless", "--marionette", "--remote-allow-system-access", "--no-remote", "-profile", profile)
 	cmd.Env = append(cmd.Env,
 		"XDG_RUNTIME_DIR="+home,
@@ -379,8 +381,8 @@ func (tb *thunderbird) quit() {
 		if tb.err != nil {
 			tb.t.Errorf("thunderbird: %v\n%s", tb.err, tb.log.tail())
 		}
-	case <-time.After(30 * time.Second):
-		tb.t.Fatalf("thunderbird: still running 30 s after it was told to quit\n%s", tb.log.tail())
+	case <-time.After(time.Minute):
+		tb.t.Fatalf("thunderbird: still running a minute after it was told to quit\n%s", tb.log.tail())
 	}
 	tb.t.Logf("thunderbird: gone after %v", time.Since(tb.start).Round(time.Millisecond))
 }
