@@ -10,7 +10,7 @@ import (
 func (c *Conn) capa(context.Context, arguments) error {
 	c.out.strings("+OK capabilities follow\r\n")
 	for _, capability := range c.capabilities() {
-		c.out.strings(printable(capability), "\r\n")
+		c.out.strings(fitted(printable(capability)), "\r\n")
 	}
 	c.out.strings(".\r\n")
 	return nil

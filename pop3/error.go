@@ -87,7 +87,7 @@ func toReply(err error) *Error {
 }
 
 // maxResponseLine is the longest first line of a response in octets, CRLF
-// included (RFC 2449 section 4).
+// included (RFC 2449 section 4), and the longest capability (section 5).
 const maxResponseLine = 512
 
 // line returns the whole status line of the error, CRLF included. Nothing that
@@ -99,11 +99,15 @@ func (e *Error) line() string {
 		line.WriteString("[" + printable(string(e.Code)) + "] ")
 	}
 	line.WriteString(printable(e.Text))
-	text := line.String()
+	return fitted(line.String()) + "\r\n"
+}
+
+// fitted cuts text to what a response line may have before its CRLF.
+func fitted(text string) string {
 	if len(text) > maxResponseLine-2 {
 		text = strings.ToValidUTF8(text[:maxResponseLine-2], "")
 	}
-	return strings.TrimRight(text, " ") + "\r\n"
+	return strings.TrimRight(text, " ")
 }
 
 // printable leaves out control characters, CR and LF above all.

@@ -1,0 +1,244 @@
+package pop3_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/popcask/popcask/mailbox"
+	"github.com/popcask/popcask/pop3"
+	"github.com/popcask/popcask/pop3/pop3test"
+	"github.com/stretchr/testify/require"
+)
+
+// The answers to what a host may return (PROTOCOL.md section 3, error map; RFC
+// 2449 section 8, RFC 3206).
+const (
+	authAnswer      = "-ERR [AUTH] authentication failed"
+	inUseAnswer     = "-ERR [IN-USE] maildrop in use"
+	temporaryAnswer = "-ERR [SYS/TEMP] temporary failure, try again later"
+	permanentAnswer = "-ERR [SYS/PERM] cannot do that, please tell the administrator"
+	lateAnswer      = "-ERR [SYS/TEMP] this takes too long, try again later"
+)
+
+var errorMap = []struct {
+	name   string
+	err    error
+	answer string
+}{
+	{"ErrAuthFailed", mailbox.ErrAuthFailed, authAnswer},
+	{"ErrNoSuchUser", mailbox.ErrNoSuchUser, authAnswer},
+	{"ErrInUse", mailbox.ErrInUse, inUseAnswer},
+	{"ErrTemporary", mailbox.ErrTemporary, temporaryAnswer},
+	{"ErrPermanent", mailbox.ErrPermanent, permanentAnswer},
+	{"ErrClosed", mailbox.ErrClosed, temporaryAnswer},
+	{"ErrOverQuota", mailbox.ErrOverQuota, temporaryAnswer},
+	{"ErrNotFound", mailbox.ErrNotFound, "-ERR no such message"},
+	{"deadline", context.DeadlineExceeded, lateAnswer},
+	{"unknown", errDisk, temporaryAnswer},
+	{"unknown with a code in its text", errors.New("[IN-USE] no"), temporaryAnswer},
+	{"Error", &pop3.Error{Text: "go away"}, "-ERR go away"},
+	{"Error with a code", &pop3.Error{Code: pop3.CodeLoginDelay, Text: "wait a minute"}, "-ERR [LOGIN-DELAY] wait a minute"},
+	{"Error without a text", &pop3.Error{Code: pop3.CodeTemporary}, "-ERR [SYS/TEMP]"},
+	{"Error with nothing", &pop3.Error{}, "-ERR"},
+	{"Error with a cause", &pop3.Error{Text: "closed for today", Err: mailbox.ErrAuthFailed}, "-ERR closed for today"},
+}
+
+// each runs f for each error as it is and as stores wrap it.
+func eachError(t *testing.T, f func(t *testing.T, err error, answer string)) {
+	for _, row := range errorMap {
+		t.Run(row.name, func(t *testing.T) { f(t, row.err, row.answer) })
+		t.Run("wrapped "+row.name, func(t *testing.T) {
+			f(t, fmt.Errorf("open /var/mail/mrose: %w", row.err), row.answer)
+		})
+	}
+}
+
+func TestErrorMapAtTheGreeting(t *testing.T) {
+	eachError(t, func(t *testing.T, err error, answer string) {
+		server := &pop3.Server{Handler: pop3.HandlerFunc(func(context.Context, *pop3.Conn) (pop3.Session, error) {
+			return nil, err
+		})}
+		client, _ := onConn(t, server, nil)
+		require.Equal(t, answer, client.Greeting)
+		client.ExpectClosed()
+	})
+}
+
+func TestErrorMapOfAnAuthenticator(t *testing.T) {
+	eachError(t, func(t *testing.T, err error, answer string) {
+		refuse := pop3.AuthenticatorFunc(func(context.Context, mailbox.Login) (string, error) { return "", err })
+		server := &pop3.Server{Handler: pop3.Login(refuse, newShelf()), AllowInsecureAuth: true}
+		client, _ := onConn(t, server, nil)
+		client.Command("USER mrose")
+		require.Equal(t, answer, client.Command("PASS secret"))
+		require.Equal(t, answer, client.Command("AUTH PLAIN AG1yb3NlAHNlY3JldA=="))
+		require.Equal(t, "-ERR log in first", client.Command("STAT"))
+	})
+}
+
+func TestErrorMapOfAStoreAtLogin(t *testing.T) {
+	eachError(t, func(t *testing.T, err error, answer string) {
+		store := newShelf("x")
+		store.storeErr = err
+		client, _ := onConn(t, store.server(), nil)
+		client.Command("USER mrose")
+		require.Equal(t, answer, client.Command("PASS secret"))
+		require.Equal(t, "-ERR log in first", client.Command("STAT"))
+	})
+}
+
+// A listing is whole or the login is refused: half a maildrop and a broken one
+// must not look like a maildrop. The mailbox is closed, and another try is a
+// new one.
+func TestErrorMapOfAListing(t *testing.T) {
+	eachError(t, func(t *testing.T, err error, answer string) {
+		store := newShelf("x", "y")
+		store.listingErr = err
+		client, _ := onConn(t, store.server(), nil)
+		client.Command("USER mrose")
+		require.Equal(t, answer, client.Command("PASS secret"))
+		require.Equal(t, "-ERR log in first", client.Command("STAT"))
+		require.Equal(t, []string{"open maildrop", "close maildrop"}, store.history())
+		store.listingErr = nil
+		client.Login("mrose", "secret")
+		require.Equal(t, "+OK 2 6", client.Command("STAT"))
+	})
+}
+
+func TestErrorMapOfRETRAndTOP(t *testing.T) {
+	for _, command := range []string{"RETR 1", "TOP 1 0"} {
+		eachError(t, func(t *testing.T, err error, answer string) {
+			store := newShelf("x")
+			store.openErr = err
+			client := session(t, store.server())
+			require.Equal(t, answer, client.Command(command))
+			require.Equal(t, "+OK 1 3", client.Command("STAT"), "the session goes on")
+			require.Equal(t, "+OK bye", client.Quit())
+		})
+	}
+}
+
+// P4: whatever goes wrong at QUIT is -ERR and ends the session; the error of the
+// store decides nothing else.
+func TestErrorMapOfQUIT(t *testing.T) {
+	eachError(t, func(t *testing.T, err error, _ string) {
+		store := newShelf("x")
+		store.deleteErr = err
+		client := session(t, store.server())
+		client.Command("DELE 1")
+		answer := client.Quit()
+		require.True(t, strings.HasPrefix(answer, "-ERR"), answer)
+		require.NotContains(t, answer, "/var/mail")
+	})
+	store := newShelf("x")
+	store.deleteErr = errDisk
+	client := session(t, store.server())
+	client.Command("DELE 1")
+	require.Equal(t, "-ERR [SYS/TEMP] deleted messages may not have been removed", client.Quit())
+}
+
+// Error.Close ends the connection after its answer, wherever it comes from.
+func TestErrorCloses(t *testing.T) {
+	closing := &pop3.Error{Text: "that is it", Close: true}
+	store := newShelf("x")
+	store.storeErr = closing
+	client, _ := onConn(t, store.server(), nil)
+	client.Command("USER mrose")
+	require.Equal(t, "-ERR that is it", client.Command("PASS secret"))
+	client.ExpectClosed()
+
+	store = newShelf("x")
+	store.openErr = closing
+	client = session(t, store.server())
+	require.Equal(t, "-ERR that is it", client.Command("RETR 1"))
+	client.ExpectClosed()
+}
+
+// RFC 2449 section 4: "The maximum length of the first line of a command
+// response (including the initial greeting) is unchanged at 512 octets
+// (including the terminating CRLF)." And whatever a host says is one line.
+func TestNoHostBreaksOutOfAStatusLine(t *testing.T) {
+	for name, evil := range map[string]*pop3.Error{
+		"CRLF":             {Text: "no\r\n+OK yes\r\n.\r\n"},
+		"CR":               {Text: "no\r+OK yes"},
+		"LF":               {Text: "no\n+OK yes"},
+		"CRLF in the code": {Code: "AUTH]\r\n+OK [X", Text: "no"},
+		"NUL and bell":     {Text: "no\x00\x07\x7f"},
+		"not UTF-8":        {Text: "no\xff\xfe"},
+		"long":             {Text: strings.Repeat("x", 2000)},
+		"long UTF-8":       {Text: strings.Repeat("€", 2000)},
+		"exactly":          {Text: strings.Repeat("x", 505)},
+		"one too many":     {Text: strings.Repeat("x", 506)},
+		"long blanks":      {Text: strings.Repeat(" ", 2000)},
+		"long code":        {Code: pop3.ResponseCode(strings.Repeat("X", 2000))},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := newShelf("x")
+			store.openErr = evil
+			store.storeErr = evil
+			client, _ := onConn(t, store.server(), nil)
+			client.Command("USER mrose")
+			requireOneLine(t, client.Command("PASS secret"))
+			requireOneLine(t, client.Command("STAT")) // nothing of the last answer is left
+			store.storeErr = nil
+			client.Login("mrose", "secret")
+			requireOneLine(t, client.Command("RETR 1"))
+			require.Equal(t, "+OK 1 3", client.Command("STAT"))
+
+			turnAway := pop3.HandlerFunc(func(context.Context, *pop3.Conn) (pop3.Session, error) { return nil, evil })
+			client, _ = onConn(t, &pop3.Server{Handler: turnAway}, nil)
+			requireOneLine(t, client.Greeting)
+			client.ExpectClosed()
+		})
+	}
+}
+
+// requireOneLine is for a line that a pop3test.Client read, which ends at CRLF.
+func requireOneLine(t *testing.T, status string) {
+	t.Helper()
+	require.True(t, strings.HasPrefix(status, "-ERR"), "%q", status)
+	require.LessOrEqual(t, len(status)+len("\r\n"), 512)
+	for _, r := range status {
+		require.True(t, r >= 0x20 && r != 0x7f && r != 0xfffd, "%q", status)
+	}
+}
+
+// RFC 2449 section 5: a capability is a line of the multi-line response, and
+// "limited to 512 octets (including the CRLF)".
+func TestNoHostBreaksOutOfACapability(t *testing.T) {
+	server := newShelf().server()
+	server.Implementation = "a\r\nSTLS\r\n.\r\n" + strings.Repeat("x", 2000)
+	server.Capabilities = func(_ *pop3.Conn, list []string) []string {
+		return append(list, "EXPIRE 0\r\n.\r\n+OK", "X-LONG "+strings.Repeat("y", 2000), "EXPIRE NEVER")
+	}
+	client := session(t, server)
+	status, body := client.Multi("CAPA")
+	require.Equal(t, "+OK capabilities follow", status)
+	lines := strings.Split(strings.TrimSuffix(string(body), "\r\n"), "\r\n")
+	require.NotContains(t, lines, "STLS")
+	require.Equal(t, "EXPIRE NEVER", lines[len(lines)-1], "the response goes to its end")
+	for _, line := range lines {
+		require.LessOrEqual(t, len(line)+len("\r\n"), 512)
+		require.NotContains(t, line, "\n")
+		require.NotContains(t, line, "\r")
+	}
+	require.Equal(t, "+OK 0 0", client.Command("STAT"))
+}
+
+// The authenticator and the store learn who is there, and nobody else does
+// (PROTOCOL.md section 3: "unknown text only to slog").
+func TestErrorTextOfAHostReachesNoClient(t *testing.T) {
+	store := newShelf("x")
+	store.openErr = errDisk
+	store.deleteErr = errDisk
+	client := session(t, store.server())
+	require.NotContains(t, client.Command("RETR 1"), "fire")
+	require.NotContains(t, client.Command("TOP 1 0"), "fire")
+	client.Command("DELE 1")
+	require.NotContains(t, client.Quit(), "fire")
+
+	pop3test.NewServer(t, pop3.Login(pop3test.AnyPassword(), store)) // and it still starts
+}
