@@ -295,15 +295,21 @@ func (c *Conn) abort() {
 }
 
 // panicked reports what a host's code panicked with.
-func (c *Conn) panicked(p any) (err error) {
-	err = fmt.Errorf("pop3: panic: %v", p)
-	// When the logger or the hook is what panics, nobody is left to be told.
-	defer func() { _ = recover() }()
-	c.server.log.Error("pop3: panic in a session", "panic", p, "stack", string(debug.Stack()))
+func (c *Conn) panicked(p any) error {
+	err := fmt.Errorf("pop3: panic: %v", p)
+	stack := string(debug.Stack())
+	// When the logger or the hook is what panics, the other one is still told.
+	try(func() { c.server.log.Error("pop3: panic in a session", "panic", p, "stack", stack) })
 	if c.server.hooks.Fault != nil {
-		c.server.hooks.Fault(c, err)
+		try(func() { c.server.hooks.Fault(c, err) })
 	}
 	return err
+}
+
+// try runs f, whose panic is nobody's concern.
+func try(f func()) {
+	defer func() { _ = recover() }()
+	f()
 }
 
 // fault reports something that somebody should look at.

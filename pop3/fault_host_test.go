@@ -3,6 +3,7 @@ package pop3_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"io"
 	"iter"
 	"net"
@@ -78,6 +79,13 @@ func (h *host) set(p point, f func(context.Context) error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.at[p] = f
+}
+
+// clear makes everything ordinary again.
+func (h *host) clear() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	clear(h.at)
 }
 
 func (h *host) count(p point) int {
@@ -278,6 +286,7 @@ func (h *host) hooks() *pop3.Hooks {
 	ctx := context.Background()
 	return &pop3.Hooks{
 		Connect: func(*pop3.Conn) { h.hit(ctx, inConnectHook) },
+		TLS:     func(*pop3.Conn, tls.ConnectionState) { h.hit(ctx, inTLSHook) },
 		Auth:    func(*pop3.Conn, mailbox.Login, error) { h.hit(ctx, inAuthHook) },
 		Command: func(*pop3.Conn, pop3.CommandInfo) { h.hit(ctx, inCommandHook) },
 		Fault:   func(*pop3.Conn, error) { h.hit(ctx, inFaultHook) },
@@ -295,7 +304,7 @@ func insecure(handler pop3.Handler) *pop3.Server {
 type piped struct {
 	*pop3test.Client
 	conn net.Conn
-	over chan error // what ServeConn returned
+	over chan error // what ServeConn returned, or closed where it did not
 }
 
 // pipe begins a session and reads its greeting.
@@ -324,7 +333,10 @@ func rawPipe(t testing.TB, server *pop3.Server, ctx context.Context) *piped {
 	client, conn := net.Pipe()
 	t.Cleanup(func() { client.Close() })
 	p := &piped{conn: client, over: make(chan error, 1)}
-	go func() { p.over <- server.ServeConn(ctx, conn) }()
+	go func() {
+		defer close(p.over)
+		p.over <- server.ServeConn(ctx, conn)
+	}()
 	return p
 }
 
