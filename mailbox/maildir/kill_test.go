@@ -1,3 +1,5 @@
+//go:build unix
+
 package maildir
 
 import (
@@ -18,11 +20,20 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 )
 
 // childEnv makes the test binary deliver mail instead of testing. Its value is
 // the directory, and the step at which the child kills itself or nothing.
 const childEnv = "POPCASK_MAILDIR_CHILD"
+
+func TestMain(m *testing.M) {
+	if child := os.Getenv(childEnv); child != "" {
+		runChild(child)
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // survivors is how many deliveries a child acknowledges before it kills itself.
 const survivors = 3
@@ -101,7 +112,7 @@ func requireKilled(t testing.TB, child *exec.Cmd) {
 	require.Equal(t, syscall.SIGKILL, exit.Sys().(syscall.WaitStatus).Signal(), err)
 }
 
-// check finds everything that was acknowledged, and nothing that is not whole.
+// checkAfterKill finds everything that was acknowledged, and nothing that is not whole.
 func checkAfterKill(t testing.TB, dir string, acknowledged map[string][]string) (listedTotal int) {
 	t.Helper()
 	store := newStoreIn(t, dir, Options{})

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/popcask/popcask/mailbox"
 )
@@ -22,14 +21,6 @@ var (
 	_ mailbox.Appender = (*Store)(nil)
 	_ mailbox.Mailbox  = (*session)(nil)
 )
-
-func TestMain(m *testing.M) {
-	if child := os.Getenv(childEnv); child != "" {
-		runChild(child)
-		return
-	}
-	goleak.VerifyTestMain(m)
-}
 
 func newStore(t testing.TB, options Options) *Store {
 	t.Helper()

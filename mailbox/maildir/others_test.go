@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -90,7 +89,6 @@ func TestForeignFiles(t *testing.T) {
 	}
 	require.NoError(t, os.Mkdir(path(store, "bob", "cur", "1.M1.directory"), 0o700))
 	require.NoError(t, os.Mkdir(path(store, "bob", ".Sent"), 0o700))
-	require.NoError(t, syscall.Mkfifo(path(store, "bob", "cur", "1.M1.pipe"), 0o600))
 
 	box := open(t, store, "bob")
 	messages := list(t, box)
@@ -114,19 +112,7 @@ func TestForeignFiles(t *testing.T) {
 	}
 	require.NoError(t, box.Delete(t.Context(), ids(messages)))
 	require.Empty(t, listed(t, store, "bob"))
-	require.ElementsMatch(t, []string{".hidden", ":2,S", ",S=4", "1.M1.directory", "1.M1.pipe"}, filesIn(t, store, "bob", "cur"), "what is no message is left alone")
-}
-
-func TestAPipeInPlaceOfAMessageDoesNotHang(t *testing.T) {
-	store := newStore(t, Options{})
-	put(t, store, "bob", "cur", "1.M1.host:2,S", "1234\n")
-	box := open(t, store, "bob")
-	require.Len(t, list(t, box), 1)
-	file := path(store, "bob", "cur", "1.M1.host:2,S")
-	require.NoError(t, os.Remove(file))
-	require.NoError(t, syscall.Mkfifo(file, 0o600))
-	_, err := box.Open(t.Context(), "1.M1.host", mailbox.OpenOptions{})
-	require.ErrorIs(t, err, mailbox.ErrTemporary)
+	require.ElementsMatch(t, []string{".hidden", ":2,S", ",S=4", "1.M1.directory"}, filesIn(t, store, "bob", "cur"), "what is no message is left alone")
 }
 
 func TestAWrongSizeIsCorrectedWhenTheMessageIsRead(t *testing.T) {

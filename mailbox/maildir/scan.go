@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"io/fs"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -21,24 +22,33 @@ const (
 
 var placeNames = [places]string{inNew: "new", inCur: "cur"}
 
-// entry is a file of a message. Its ID is a part of the name.
+// entry is a file of a message.
 type entry struct {
-	time  int64 // of the ID
-	name  string
-	place place
-	twin  bool // a second name of the same file as the entry before
-	lost  bool // not there any more, perhaps renamed
-	gone  bool // for certain
+	time     int64 // of the ID
+	name     string
+	idLength uint16 // the ID is the beginning of the name
+	place    place
+	twin     bool // a second name of the same file as the entry before
+	lost     bool // not there any more, perhaps renamed
+	gone     bool // for certain
 }
 
-func (e entry) compareID(id string, at int64) int {
-	return cmp.Or(cmp.Compare(e.time, at), strings.Compare(idOf(e.name), id))
+func (e *entry) id() string { return e.name[:e.idLength] }
+
+// compareID is the order of a listing: by time, by ID.
+func (e *entry) compareID(id string, at int64) int {
+	if e.time != at {
+		return cmp.Compare(e.time, at)
+	}
+	return strings.Compare(e.id(), id)
 }
 
-// compareEntries is the order of a listing: by time, by ID. Of two files with one
-// ID the one in cur comes first.
+// compareEntries puts first, of two files with one ID, the one in cur.
 func compareEntries(a, b entry) int {
-	return cmp.Or(a.compareID(idOf(b.name), b.time), cmp.Compare(b.place, a.place), strings.Compare(a.name, b.name))
+	if order := a.compareID(b.id(), b.time); order != 0 {
+		return order
+	}
+	return cmp.Or(cmp.Compare(b.place, a.place), strings.Compare(a.name, b.name))
 }
 
 // folder has new and cur of a maildrop open; nil is one that is not there.
@@ -176,10 +186,10 @@ func (f *folder) read(ctx context.Context) ([]entry, error) {
 			for _, file := range files {
 				name := file.Name()
 				id := idOf(name)
-				if id == "" || !file.Type().IsRegular() {
+				if id == "" || len(id) > math.MaxUint16 || !file.Type().IsRegular() {
 					continue
 				}
-				entries = append(entries, entry{time: timeOf(id), name: name, place: place(p)})
+				entries = append(entries, entry{time: timeOf(id), name: name, idLength: uint16(len(id)), place: place(p)})
 			}
 			return ctx.Err()
 		})
@@ -199,22 +209,23 @@ func merge(old, newer []entry, settled bool) []entry {
 		return newer
 	}
 	merged := make([]entry, 0, max(len(old), len(newer)))
-	for len(old) > 0 || len(newer) > 0 {
-		switch {
-		case len(old) == 0:
-			return append(merged, newer...)
-		case len(newer) > 0 && newer[0].compareID(idOf(old[0].name), old[0].time) <= 0:
+	for len(old) > 0 {
+		order := 1
+		if len(newer) > 0 {
+			order = newer[0].compareID(old[0].id(), old[0].time)
+		}
+		if order <= 0 {
 			merged = append(merged, newer[0])
-			for len(old) > 0 && newer[0].compareID(idOf(old[0].name), old[0].time) == 0 {
+			for len(old) > 0 && newer[0].compareID(old[0].id(), old[0].time) == 0 {
 				old = old[1:]
 			}
 			newer = newer[1:]
-		default:
-			last := old[0]
-			last.gone = last.gone || settled
-			merged = append(merged, last)
-			old = old[1:]
+			continue
 		}
+		left := old[0]
+		left.gone = left.gone || settled
+		merged = append(merged, left)
+		old = old[1:]
 	}
-	return merged
+	return append(merged, newer...)
 }

@@ -13,12 +13,11 @@ import (
 // twin. A different file gets a new ID. alone is false when something was
 // renamed, here or meanwhile, so that the maildrop must be read again.
 func (f *folder) separate(entries []entry, mint *mint) (_ []entry, alone bool, err error) {
-	sameID := func(a, b entry) bool { return a.time == b.time && idOf(a.name) == idOf(b.name) }
 	alone = true
 	kept := entries[:0]
 	for len(entries) > 0 {
 		n := 1
-		for n < len(entries) && sameID(entries[0], entries[n]) {
+		for n < len(entries) && entries[0].compareID(entries[n].id(), entries[n].time) == 0 {
 			n++
 		}
 		family := entries[:n]

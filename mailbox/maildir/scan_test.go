@@ -1,0 +1,75 @@
+package maildir
+
+import (
+	"os"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+func entryOf(name string, place place) entry {
+	id := idOf(name)
+	return entry{time: timeOf(id), name: name, idLength: uint16(len(id)), place: place}
+}
+
+func TestMergeKeepsWhatIsNotThereAnyMore(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		draw := func(label string) map[string]entry {
+			byID := map[string]entry{}
+			for _, n := range rapid.SliceOfDistinct(rapid.IntRange(1, 20), rapid.ID).Draw(t, label) {
+				e := entryOf(strconv.Itoa(n%7)+".M"+strconv.Itoa(n)+".host:2,"+label, inCur)
+				byID[e.id()] = e
+			}
+			return byID
+		}
+		sorted := func(byID map[string]entry) []entry {
+			var entries []entry
+			for _, e := range byID {
+				entries = append(entries, e)
+			}
+			slices.SortFunc(entries, compareEntries)
+			return entries
+		}
+		old, newer := draw("old"), draw("newer")
+		settled := rapid.Bool().Draw(t, "settled")
+
+		want := map[string]entry{}
+		for id, e := range old {
+			e.gone = settled
+			want[id] = e
+		}
+		for id, e := range newer {
+			want[id] = e
+		}
+		require.Equal(t, sorted(want), append([]entry(nil), merge(sorted(old), sorted(newer), settled && len(old) > 0)...))
+	})
+}
+
+// Whatever the kernel's clock has done to the time of cur, a reading counts as
+// settled only when a change would have shown.
+func TestAReadingIsSettledOnlyWhenAChangeWouldShow(t *testing.T) {
+	store := newStore(t, Options{})
+	put(t, store, "bob", "cur", "1.M1.host:2,", "hello")
+	folder, err := openFolder(store.root, "bob")
+	require.NoError(t, err)
+	defer folder.close()
+
+	for _, step := range []struct {
+		age     time.Duration
+		settled bool
+	}{{time.Hour, true}, {0, false}, {-time.Hour, true}} {
+		changed := time.Now().Add(-step.age)
+		require.NoError(t, os.Chtimes(path(store, "bob", "cur"), changed, changed))
+		entries, settled, err := folder.glance(t.Context(), &store.mint)
+		require.NoError(t, err)
+		require.Len(t, entries, 1)
+		require.Equal(t, step.settled, settled, "changed %v ago", step.age)
+		_, settled, err = folder.scan(t.Context(), &store.mint)
+		require.NoError(t, err)
+		require.True(t, settled, "a scan waits")
+	}
+}
