@@ -117,7 +117,7 @@ func TestEveryPlantedBugIsFound(t *testing.T) {
 			r := record(t, byName[b.check], func(t testing.TB) Harness {
 				p := newPlanted()
 				b.plant(p)
-				return p.harness(t, 100*time.Millisecond)
+				return p.harness(t, 500*time.Millisecond)
 			})
 			require.NotEmpty(t, r.failures, "the kit does not find: %s", b.name)
 			require.Contains(t, r.failures[0], string(b.rule))
