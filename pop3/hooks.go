@@ -24,8 +24,8 @@ type Hooks struct {
 	Command func(*Conn, CommandInfo)
 
 	// Fault: something happened that somebody should look at: a host's code
-	// panicked, a message was not as large as its store had said, two messages
-	// had the same unique-id, a body ended with an error.
+	// panicked, a message was not as large as its store had said, a unique-id
+	// was illegal or another message's too, a body ended with an error.
 	Fault func(*Conn, error)
 
 	// Close: the connection is over. It is the last call for a Conn that

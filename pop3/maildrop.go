@@ -197,6 +197,9 @@ func (d *maildrop) settle() (problems []error) {
 	d.settled = true
 	for i := range d.sizes {
 		if !mailbox.ValidUIDL(string(d.listedUIDL(i))) {
+			if len(d.uidls.ends) > 0 && len(d.uidls.at(i)) > 0 { // an ID may be anything
+				problems = append(problems, fmt.Errorf("pop3: message %q has an illegal unique-id, %q", d.id(i), d.uidls.at(i)))
+			}
 			d.replace(i, mailbox.SafeUIDL(string(d.listedUIDL(i))))
 		}
 	}
