@@ -42,7 +42,7 @@ func (c *Conn) auth(ctx context.Context, a arguments) error {
 		}
 	}
 	login := c.login(mechanism)
-	exchange, err := session.StartSASL(ctx, mechanism, login)
+	exchange, err := c.startSASL(ctx, session, mechanism, login)
 	if err != nil {
 		return c.loginFailed(login, fmt.Errorf("start %s: %w", mechanism, err))
 	}
@@ -56,6 +56,12 @@ func (c *Conn) auth(ctx context.Context, a arguments) error {
 	return c.logIn(ctx, login, func(ctx context.Context) (mailbox.Mailbox, error) {
 		return exchange.Mailbox(ctx)
 	})
+}
+
+func (c *Conn) startSASL(ctx context.Context, s SASLSession, mechanism string, login mailbox.Login) (SASLExchange, error) {
+	step := c.beginStep(ctx)
+	defer step.end()
+	return s.StartSASL(step.ctx, mechanism, login)
 }
 
 // exchange runs a mechanism to its end.

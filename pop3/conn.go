@@ -148,10 +148,7 @@ func (c *Conn) converse(ctx context.Context) (end *ended) {
 			return err
 		}
 	}
-	session, err := c.server.Handler.NewSession(ctx, c)
-	if err == nil && session == nil {
-		err = errors.New("pop3: Handler returned neither a session nor an error")
-	}
+	session, err := c.newSession(ctx)
 	if err != nil {
 		c.writeError(toReply(err))
 		return c.flushAndEnd(&ended{"turned away", err})
@@ -169,6 +166,16 @@ func (c *Conn) converse(ctx context.Context) (end *ended) {
 			return end
 		}
 	}
+}
+
+func (c *Conn) newSession(ctx context.Context) (Session, error) {
+	step := c.beginStep(ctx)
+	defer step.end()
+	session, err := c.server.Handler.NewSession(step.ctx, c)
+	if err == nil && session == nil {
+		err = errors.New("pop3: Handler returned neither a session nor an error")
+	}
+	return session, err
 }
 
 // greet sends the greeting; it carries a timestamp where APOP is offered (RFC

@@ -350,6 +350,31 @@ func (p *piped) rest(t testing.TB) string {
 	return string(octets)
 }
 
+// heard is what a client has heard so far.
+type heard struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (h *heard) Write(p []byte) (int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.text.Write(p)
+}
+
+func (h *heard) String() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.text.String()
+}
+
+// hear listens until the server ends the connection.
+func (p *piped) hear() *heard {
+	h := new(heard)
+	go io.Copy(h, p.conn)
+	return h
+}
+
 // naiveCanonical is the canonical form by its definition, line by line.
 func naiveCanonical(message []byte) []byte {
 	var canonical []byte

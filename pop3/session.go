@@ -9,7 +9,8 @@ import (
 // Handler begins a session for each connection. It is safe for concurrent use.
 type Handler interface {
 	// NewSession is called before the greeting. An error turns the client away
-	// with -ERR; an [*Error] says how.
+	// with -ERR; an [*Error] says how. ctx is for this call alone, as it is in
+	// all calls of a session.
 	NewSession(ctx context.Context, c *Conn) (Session, error)
 }
 

@@ -1,0 +1,121 @@
+package pop3_test
+
+import (
+	"context"
+	"io"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A store or an authenticator that does not answer is given up after
+// StoreTimeout, wherever it hangs.
+func TestStoreTimeout(t *testing.T) {
+	const temporary = "-ERR [SYS/TEMP] "
+	stat := "STAT\r\n"
+	for _, test := range []struct {
+		point  point
+		input  string
+		unsent bool // nothing is said: it is too late for an -ERR
+		ends   bool // the session
+	}{
+		{inNewSession, "", false, true},
+		{inLogin, goodLogin, false, false},
+		{inMessages, goodLogin, false, false},
+		{amidMessages, goodLogin, false, false},
+		{inStartSASL, "AUTH TEST\r\n", false, false},
+		{inNext, "AUTH TEST\r\n", false, false},
+		{inExchangeOpen, "AUTH TEST\r\nAAAA\r\n", false, false},
+		{inAPOP, byAPOP[:strings.Index(byAPOP, stat)], false, false},
+		{inOpen, goodLogin + "RETR 2\r\n", false, false},
+		{inRead, goodLogin + "RETR 2\r\n", false, false},
+		{inRead, goodLogin + "TOP 2 1\r\n", false, false},
+		{amidRead, goodLogin + "RETR 2\r\n", true, true},
+		{inOpen, goodLogin + "STAT\r\n", false, false}, // counts
+		{amidRead, goodLogin + "LIST 1\r\n", false, false},
+		{inDelete, goodLogin + "DELE 1\r\nQUIT\r\n", false, true},
+	} {
+		for name, limit := range map[string]struct{ field, takes time.Duration }{
+			"default": {0, 2 * time.Minute},
+			"custom":  {time.Second, time.Second},
+			"none":    {-1, -1},
+		} {
+			if test.point == inDelete && limit.takes < 0 {
+				continue // nothing else ends a removal
+			}
+			t.Run(string(test.point)+" "+name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					host := newHost("Subject: one\n\nbody", "Subject: two\n\nbody")
+					host.sizes = []int64{-1, 23}
+					host.set(test.point, hang)
+					server := insecure(host)
+					server.StoreTimeout = limit.field
+					server.AuthTimeout, server.IdleTimeout, server.WriteTimeout = -1, -1, -1
+					ctx, cancel := context.WithCancel(t.Context())
+					defer cancel()
+					p := rawPipe(t, server, ctx)
+					began := time.Now()
+					output := p.hear()
+					go io.WriteString(p.conn, test.input)
+					synctest.Wait()
+					if limit.takes < 0 {
+						time.Sleep(1000 * time.Hour) // of the bubble's own clock
+						synctest.Wait()
+						require.NotContains(t, output.String(), "-ERR")
+						cancel()
+						require.Error(t, <-p.over)
+						host.requireClosed(t)
+						return
+					}
+					time.Sleep(limit.takes - time.Nanosecond)
+					synctest.Wait()
+					require.NotContains(t, output.String(), "-ERR", "too early")
+					require.Empty(t, p.over, "too early")
+					time.Sleep(time.Nanosecond)
+					synctest.Wait()
+					lines := strings.SplitAfter(output.String(), "\r\n")
+					if test.unsent {
+						require.NotContains(t, output.String(), "-ERR")
+						require.NotContains(t, output.String(), "\r\n.\r\n")
+					} else {
+						require.Contains(t, lines[len(lines)-2], temporary)
+					}
+					require.Equal(t, limit.takes, time.Since(began))
+					if test.ends {
+						require.Error(t, <-p.over)
+					} else {
+						io.WriteString(p.conn, "QUIT\r\n")
+						require.NoError(t, <-p.over)
+						synctest.Wait()
+						require.Contains(t, output.String(), "+OK bye\r\n")
+					}
+					require.NoError(t, server.Shutdown(t.Context()))
+					require.Empty(t, host.removed())
+					host.requireClosed(t)
+				})
+			})
+		}
+	}
+}
+
+// The clock of a store stands still while the client is what is waited for.
+func TestStoreTimeoutDoesNotCountTheClientsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		host := newHost(strings.Repeat("x", 1<<20))
+		server := insecure(host)
+		server.StoreTimeout, server.WriteTimeout = time.Second, -1
+		p := loggedIn(t, server)
+		p.Send("RETR 1\r\n")
+		var message strings.Builder
+		p.conn.SetReadDeadline(noDeadline)
+		for !strings.HasSuffix(message.String(), "\r\n.\r\n") {
+			time.Sleep(time.Hour) // of the bubble's own clock
+			_, err := io.CopyN(&message, p.conn, int64(min(32<<10, 1<<20+len("+OK 1048578 octets\r\n\r\n.\r\n")-message.Len())))
+			require.NoError(t, err)
+		}
+		require.Equal(t, "+OK bye", p.Quit())
+	})
+}
