@@ -33,7 +33,7 @@ func curlAll(t *testing.T, n int, user, url string, args ...string) [][]byte {
 
 func TestCurl(t *testing.T) {
 	need(t, "curl", "curl")
-	eachStore(t, func(t *testing.T, m *mda) {
+	over(t, allStores, func(t *testing.T, m *mda) {
 		sent := corpus("curl")
 		half := len(sent) / 2
 		m.deliver(t, anna, sent[:half])
@@ -50,6 +50,7 @@ func TestCurl(t *testing.T) {
 			{"STLS required", plain, []string{"--ssl-reqd"}},
 			{"AUTH=PLAIN", secure, []string{"--login-options", "AUTH=PLAIN"}},
 			{"AUTH=PLAIN with an initial response", plain, []string{"--ssl-reqd", "--login-options", "AUTH=PLAIN", "--sasl-ir"}},
+			{"APOP", plain, []string{"--login-options", "AUTH=+APOP"}},
 		} {
 			t.Run("RETR/"+way.name, func(t *testing.T) {
 				same(t, curlAll(t, len(sent), anna, way.url, way.args...), sent, nil)
@@ -123,7 +124,7 @@ func top(text []byte, lines int) []byte {
 // Return-Path, Delivered-To and Received, once each, and nothing else.
 func TestTrace(t *testing.T) {
 	need(t, "curl", "curl")
-	eachStore(t, func(t *testing.T, m *mda) {
+	over(t, allStores, func(t *testing.T, m *mda) {
 		sent := corpus("trace")
 		m.deliver(t, anna, sent)
 		m.submit(t, bert, sent)

@@ -74,7 +74,7 @@ func files(t *testing.T, dir string) [][]byte {
 
 func TestFetchmail(t *testing.T) {
 	need(t, "fetchmail", "fetchmail")
-	eachStore(t, func(t *testing.T, m *mda) {
+	over(t, durableStores, func(t *testing.T, m *mda) {
 		verify := fmt.Sprintf("sslcertck sslcertfile %q", certificates(t).ca)
 		for _, way := range []struct {
 			name, user, server, options string

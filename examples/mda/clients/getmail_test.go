@@ -19,7 +19,7 @@ var getmailLauncher string
 
 func TestGetmail(t *testing.T) {
 	program, python := need(t, "getmail", "getmail6"), need(t, "python3", "python3")
-	eachStore(t, func(t *testing.T, m *mda) {
+	over(t, durableStores, func(t *testing.T, m *mda) {
 		for _, way := range []struct {
 			name, user, retriever string
 			remove                bool

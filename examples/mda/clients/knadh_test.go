@@ -13,7 +13,7 @@ import (
 
 // TestKnadh reads, marks, unmarks and deletes with knadh/go-pop3.
 func TestKnadh(t *testing.T) {
-	eachStore(t, func(t *testing.T, m *mda) {
+	over(t, allStores, func(t *testing.T, m *mda) {
 		for _, way := range []struct {
 			name, user, port string
 			dialer           pop3.Dialer

@@ -35,12 +35,15 @@ type store struct {
 var (
 	memory  = store{"memory", false, func(*testing.T) []string { return []string{"-store", "memory"} }}
 	maildir = store{"maildir", true, func(t *testing.T) []string { return []string{"-store", "maildir", "-dir", t.TempDir()} }}
-
-	stores = []store{maildir}
 )
 
-// eachStore runs a scenario once with every store, each on an MDA of its own.
-func eachStore(t *testing.T, scenario func(t *testing.T, m *mda), flags ...string) {
+var (
+	durableStores = []store{maildir}
+	allStores     = []store{maildir, memory}
+)
+
+// over runs a scenario once with each store, on an MDA of its own.
+func over(t *testing.T, stores []store, scenario func(t *testing.T, m *mda), flags ...string) {
 	t.Helper()
 	t.Parallel()
 	for _, store := range stores {
@@ -186,11 +189,11 @@ func (m *mda) stop(t *testing.T) {
 		t.Errorf("mda: %v after SIGTERM, want exit code 0", err)
 	}
 	m.process = nil
+	if race := m.stderr.from("WARNING: DATA RACE"); race != "" {
+		t.Errorf("mda: %.4000s", race)
+	}
 	if t.Failed() {
 		t.Logf("mda's log:\n%s", m.stderr.tail())
-	}
-	if strings.Contains(m.stderr.tail(), "WARNING: DATA RACE") {
-		t.Errorf("mda: data race\n%s", m.stderr.tail())
 	}
 }
 

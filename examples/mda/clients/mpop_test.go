@@ -12,7 +12,7 @@ import (
 
 func TestMpop(t *testing.T) {
 	program := need(t, "mpop", "mpop")
-	eachStore(t, func(t *testing.T, m *mda) {
+	over(t, durableStores, func(t *testing.T, m *mda) {
 		for _, way := range []struct {
 			name, user, port, options string
 			mbox, keep                bool
@@ -20,7 +20,7 @@ func TestMpop(t *testing.T) {
 		}{
 			{"STLS, pipelining, maildir, keep", anna, port(m.pop3), "tls on\ntls_starttls on\npipelining on\nauth plain", false, true, 200},
 			{"POP3S, no pipelining, mbox, no keep", bert, port(m.pop3s), "tls on\ntls_starttls off\npipelining off\nauth user", true, false, 50},
-			{"POP3, pipelining as CAPA says, maildir, no keep", cleo, port(m.pop3), "tls off\npipelining auto\nauth plain", false, false, 50},
+			{"POP3, pipelining as CAPA says, APOP, maildir, no keep", cleo, port(m.pop3), "tls off\npipelining auto\nauth apop", false, false, 50},
 		} {
 			t.Run(way.name, func(t *testing.T) {
 				t.Parallel()

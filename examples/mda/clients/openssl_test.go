@@ -12,7 +12,7 @@ import (
 // POP3S, and carries a whole dialogue through it, pipelined.
 func TestOpenSSL(t *testing.T) {
 	program := need(t, "openssl", "openssl")
-	eachStore(t, func(t *testing.T, m *mda) {
+	over(t, allStores, func(t *testing.T, m *mda) {
 		sent := corpus("openssl")
 		m.deliver(t, anna, sent)
 		for _, way := range []struct {

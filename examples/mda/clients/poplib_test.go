@@ -18,7 +18,7 @@ var poplibClient string
 // and over POP3S.
 func TestPoplib(t *testing.T) {
 	python := need(t, "python3", "python3")
-	eachStore(t, func(t *testing.T, m *mda) {
+	over(t, allStores, func(t *testing.T, m *mda) {
 		for _, way := range []struct{ name, user, port string }{
 			{"POP3", anna, port(m.pop3)},
 			{"STLS", bert, port(m.pop3)},

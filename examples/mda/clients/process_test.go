@@ -152,6 +152,16 @@ func (r *record) tail() string {
 	return string(tail(gtkNoise.ReplaceAll(r.text.Bytes(), nil)))
 }
 
+// from returns what was written, from the first occurrence of text on.
+func (r *record) from(text string) string {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	if at := bytes.Index(r.text.Bytes(), []byte(text)); at >= 0 {
+		return string(r.text.Bytes()[at:])
+	}
+	return ""
+}
+
 var gtkNoise = regexp.MustCompile(`(?m)^.*(Gtk-CRITICAL|WARNING: gtk_|G[dt]k-WARNING).*\n\n?|^\n`)
 
 // write makes a file for a client.

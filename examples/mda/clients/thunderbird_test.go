@@ -15,11 +15,14 @@ import (
 	"time"
 )
 
-// The values of a Thunderbird account's socketType.
+// The values of a Thunderbird account's socketType, and of its authMethod.
 const (
 	plainSocket = 0
 	startTLS    = 2
 	implicitTLS = 3
+
+	passwordClear     = 3 // USER and PASS, or AUTH PLAIN
+	passwordEncrypted = 4 // APOP, where CRAM-MD5 is not offered
 )
 
 // tbAccount is an account in a Thunderbird profile.
@@ -28,6 +31,7 @@ type tbAccount struct {
 	user   string
 	port   string
 	socket int
+	method int
 	leave  bool // "Leave messages on server"
 
 	messages int // besides the corpus
@@ -39,11 +43,11 @@ type tbAccount struct {
 func TestThunderbird(t *testing.T) {
 	program := need(t, "thunderbird", "thunderbird")
 	certutil := need(t, "certutil", "libnss3-tools")
-	eachStore(t, func(t *testing.T, m *mda) {
+	over(t, durableStores, func(t *testing.T, m *mda) {
 		accounts := []tbAccount{
-			{"server1", anna, port(m.pop3), startTLS, true, 200},
-			{"server2", bert, port(m.pop3s), implicitTLS, false, 50},
-			{"server3", cleo, port(m.pop3), plainSocket, true, 50},
+			{"server1", anna, port(m.pop3), startTLS, passwordClear, true, 200},
+			{"server2", bert, port(m.pop3s), implicitTLS, passwordClear, false, 50},
+			{"server3", cleo, port(m.pop3), plainSocket, passwordEncrypted, true, 50},
 		}
 		sent := make(map[string][]message)
 		for _, account := range accounts {
@@ -241,7 +245,7 @@ func thunderbirdProfile(t *testing.T, certutil string, accounts []tbAccount) str
 			server + "userName":                        a.user,
 			server + "name":                            a.user,
 			server + "socketType":                      a.socket,
-			server + "authMethod":                      3, // the password, in clear inside of TLS
+			server + "authMethod":                      a.method,
 			server + "leave_on_server":                 a.leave,
 			server + "delete_mail_left_on_server":      false,
 			server + "delete_by_age_from_server":       false,
