@@ -1,0 +1,110 @@
+package cassandratest
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+)
+
+// ports are those a node listens on. All nodes of a cluster have the same: they
+// differ by address, as the nodes of a real cluster do. Another pair is for a
+// machine on which something listens on 9042 on every address.
+type ports struct{ CQL, Storage int }
+
+var portPairs = []ports{{9042, 7000}, {19042, 17000}, {29042, 27000}}
+
+// jmxBase and the last number of the address make the JMX port: Cassandra's
+// local JMX listens on 127.0.0.1 only, whatever the address of the node.
+const jmxBase = 7200
+
+// place is where a node listens.
+type place struct {
+	Address string // 127.0.0.N
+	Ports   ports
+	JMX     int
+}
+
+func (p place) cql() string {
+	return net.JoinHostPort(p.Address, strconv.Itoa(p.Ports.CQL))
+}
+
+// errAddresses says that the machine has no room for a cluster.
+var errAddresses = errors.New("not enough free loopback addresses")
+
+// claimPlaces finds n addresses on which nothing listens. Each is held by a lock
+// in dir until release is called or this process ends, so that two clusters that
+// start at the same moment do not take the same ones.
+func claimPlaces(dir string, n int) (places []place, release func(), err error) {
+	var last error
+	for _, p := range portPairs {
+		var locks []*os.File
+		release = func() {
+			for _, l := range locks {
+				l.Close()
+			}
+		}
+		places = nil
+		for i := 1; i <= 254 && len(places) < n; i++ {
+			at := place{Address: fmt.Sprintf("127.0.0.%d", i), Ports: p, JMX: jmxBase + i}
+			lock, err := claim(dir, at)
+			if err != nil {
+				last = err
+				continue
+			}
+			locks, places = append(locks, lock), append(places, at)
+		}
+		if len(places) == n {
+			return places, release, nil
+		}
+		release()
+	}
+	hint := ""
+	if runtime.GOOS == "darwin" {
+		hint = "; macOS has only 127.0.0.1 until you add the others: sudo ifconfig lo0 alias 127.0.0.2 up"
+	}
+	return nil, nil, fmt.Errorf("%w: want %d with the ports 9042 and 7000 free, the last one tried: %w%s", errAddresses, n, last, hint)
+}
+
+// claimSame takes exactly these places again, for nodes that have data already.
+func claimSame(dir string, places []place) (release func(), err error) {
+	var locks []*os.File
+	release = func() {
+		for _, l := range locks {
+			l.Close()
+		}
+	}
+	for _, at := range places {
+		lock, err := claim(dir, at)
+		if err != nil {
+			release()
+			return nil, fmt.Errorf("the nodes of this directory live on %s, which is taken: %w", at.Address, err)
+		}
+		locks = append(locks, lock)
+	}
+	return release, nil
+}
+
+// claim locks one place and makes sure that its ports are free.
+func claim(dir string, at place) (*os.File, error) {
+	lock, err := tryLock(filepath.Join(dir, at.Address+".lock"))
+	if err != nil {
+		return nil, fmt.Errorf("%s: another cluster of ours has it: %w", at.Address, err)
+	}
+	for _, addr := range []string{
+		at.cql(),
+		net.JoinHostPort(at.Address, strconv.Itoa(at.Ports.Storage)),
+		net.JoinHostPort("127.0.0.1", strconv.Itoa(at.JMX)),
+	} {
+		l, err := net.Listen("tcp4", addr)
+		if err != nil {
+			lock.Close()
+			return nil, err
+		}
+		l.Close()
+	}
+	return lock, nil
+}

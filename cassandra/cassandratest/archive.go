@@ -1,0 +1,77 @@
+package cassandratest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// prepare makes sure, once for a machine, that there are jars and an archive of
+// loaded classes. Keepers that come at the same time wait for the first.
+func prepare(ctx context.Context, s software, progress func(string)) error {
+	if s.Docker || exists(s.Jars) && exists(s.Archive) {
+		return nil
+	}
+	base, err := runtimeDir()
+	if err != nil {
+		return err
+	}
+	var lock *os.File
+	err = poll(ctx, nil, func(context.Context) (err error) {
+		lock, err = tryLock(filepath.Join(base, "prepare.lock"))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	if err := resolveJars(ctx, s, progress); err != nil {
+		return err
+	}
+	if exists(s.Archive) {
+		return nil
+	}
+	began := time.Now()
+	progress("recording the classes of a node, once, so that nodes start faster")
+	if err := recordClasses(ctx, s, base); err != nil {
+		if ctx.Err() != nil {
+			return err
+		}
+		progress(fmt.Sprintf("nodes start slower than they could: %v", err))
+		return nil
+	}
+	progress(fmt.Sprintf("classes recorded in %s", time.Since(began).Round(100*time.Millisecond)))
+	return nil
+}
+
+// recordClasses starts a node only to have the JVM write the classes it loaded,
+// parsed and verified, into an archive: class data sharing. With it a node needs
+// a third less processor time until it answers.
+func recordClasses(ctx context.Context, s software, base string) error {
+	dir, err := os.MkdirTemp(base, "record-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	archive, made := s.Archive, filepath.Join(s.Jars, filepath.Base(dir)+".jsa")
+	defer os.Remove(made)
+	s.Archive = ""
+	topology, err := Topology{JVM: []string{"-XX:ArchiveClassesAtExit=" + made}}.withDefaults()
+	if err != nil {
+		return err
+	}
+	f, err := newFleet(spec{Key: filepath.Base(dir), Dir: dir, Topology: topology, Software: s})
+	if err != nil {
+		return err
+	}
+	defer f.stopAll()
+	if err := f.bootAll(ctx, func(string) {}); err != nil {
+		return err
+	}
+	if err := f.nodes[0].shutdown(time.Minute); err != nil {
+		return err
+	}
+	return os.Rename(made, archive)
+}

@@ -1,0 +1,213 @@
+package cassandratest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"strconv"
+	"time"
+)
+
+// Cluster is a running cluster.
+//
+// The methods that hurt nodes take the name of a node ("dc1-2"), of a data centre
+// ("dc2"), or "" for all nodes. They work on a cluster that is [Topology.Private]
+// and on one of [Open]; on another they return an error, since other tests use
+// it too.
+type Cluster struct {
+	// DCs are the data centres, in the order of the topology. An existing cluster
+	// has its own names: take them from here.
+	DCs []DC
+
+	// Nodes are the nodes, data centre by data centre.
+	Nodes []Node
+
+	// Dir has the nodes' logs, in Dir/logs. It is "" for an existing cluster.
+	Dir string
+
+	lease    *lease // nil for an existing cluster
+	private  bool
+	progress func(string)
+}
+
+// Node is a node of a [Cluster].
+type Node struct {
+	Name    string // "dc1-2"; the nodes of a data centre count from 1
+	DC      string
+	Address string // an IP address
+	Port    int    // for CQL
+
+	at place
+}
+
+// Addr is the node's address and port, as "127.0.0.1:9042".
+func (n Node) Addr() string { return net.JoinHostPort(n.Address, strconv.Itoa(n.Port)) }
+
+// Options are for [Open].
+type Options struct {
+	// Dir is where the cluster keeps its data from one run to the next; the
+	// directory is made when needed. Default: a temporary one, removed at the end.
+	Dir string
+
+	// Progress gets a line at each step of the start. Default: none.
+	Progress func(string)
+}
+
+// Open starts a cluster for a program that is not a test. It is the program's
+// own: [Cluster.Close] ends it, and so does the end of the program, whatever its
+// cause. Topology.Grace and Topology.Private have no meaning here.
+//
+// It returns when every node answers and takes all others for alive.
+func Open(ctx context.Context, topology Topology, options Options) (*Cluster, error) {
+	topology.Private = true
+	return open(ctx, topology, options)
+}
+
+func open(ctx context.Context, topology Topology, options Options) (*Cluster, error) {
+	topology, err := topology.withDefaults()
+	if err != nil {
+		return nil, fmt.Errorf("cassandratest: %w", err)
+	}
+	if options.Progress == nil {
+		options.Progress = func(string) {}
+	}
+	s, err := newSpec(topology, options.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("cassandratest: %w", err)
+	}
+	l, err := acquire(ctx, s, options.Progress)
+	if err != nil {
+		s.awaitEnd()
+		return nil, fmt.Errorf("cassandratest: %w", err)
+	}
+	c := &Cluster{DCs: l.layout.DCs, Dir: s.Dir, lease: l, private: topology.Private, progress: options.Progress}
+	for _, n := range l.layout.Nodes {
+		c.Nodes = append(c.Nodes, Node{Name: n.Name, DC: n.DC, Address: n.Address, Port: n.Ports.CQL, at: n.place})
+	}
+	return c, nil
+}
+
+// closePatience is how long the end of a cluster may take.
+const closePatience = time.Minute
+
+// Close ends the cluster and returns when none of its processes is left; of a
+// shared one it ends the lease only.
+func (c *Cluster) Close() error { return c.close(false) }
+
+func (c *Cluster) close(keepLogs bool) error {
+	if c.lease == nil {
+		return nil
+	}
+	if !c.private {
+		c.lease.end()
+		return nil
+	}
+	ctx, cancel := context.WithTimeoutCause(context.Background(), closePatience, fmt.Errorf("the nodes have not ended after %s", closePatience))
+	defer cancel()
+	if err := c.lease.endCluster(ctx, keepLogs); err != nil {
+		return fmt.Errorf("cassandratest: %w", err)
+	}
+	return nil
+}
+
+// Lost is closed when the cluster has ended without being asked to: when somebody
+// killed its keeper. Call it once at most, and Close in any case.
+func (c *Cluster) Lost() <-chan struct{} {
+	lost := make(chan struct{})
+	go func() {
+		defer close(lost)
+		// The keeper says nothing more: the next thing to read is its end.
+		c.lease.conn.Read(make([]byte, 1))
+	}()
+	return lost
+}
+
+// Hosts are the addresses of the nodes of a data centre, or of all for "": as
+// "127.0.0.1:9042", the form in which drivers take them.
+func (c *Cluster) Hosts(dc string) []string {
+	var hosts []string
+	for _, n := range c.Nodes {
+		if dc == "" || n.DC == dc {
+			hosts = append(hosts, n.Addr())
+		}
+	}
+	return hosts
+}
+
+// Node is the node of that name. It panics when there is none: the name is the
+// test's own.
+func (c *Cluster) Node(name string) Node {
+	for _, n := range c.Nodes {
+		if n.Name == name {
+			return n
+		}
+	}
+	panic(fmt.Sprintf("cassandratest: no node %q", name))
+}
+
+// LogFile is the path of a node's log.
+func (c *Cluster) LogFile(node string) string {
+	return filepath.Join(c.Dir, "logs", node+".log")
+}
+
+// Kill ends nodes as kill -9 does, and returns when their processes have ended.
+// The other nodes notice after about 15 s: see Settle.
+func (c *Cluster) Kill(nodes string) error {
+	return c.do(context.Background(), "kill", request{Op: opKill, Nodes: nodes})
+}
+
+// Pause stops nodes with SIGSTOP: they keep their connections and say nothing.
+func (c *Cluster) Pause(nodes string) error {
+	return c.do(context.Background(), "pause", request{Op: opPause, Nodes: nodes})
+}
+
+// Resume lets paused nodes go on, with SIGCONT.
+func (c *Cluster) Resume(nodes string) error {
+	return c.do(context.Background(), "resume", request{Op: opResume, Nodes: nodes})
+}
+
+// Shutdown ends nodes with SIGTERM: they tell the others, write what they hold,
+// and go. A node that has not gone after 30 s is killed.
+func (c *Cluster) Shutdown(nodes string) error {
+	return c.do(context.Background(), "shut down", request{Op: opShutdown, Nodes: nodes})
+}
+
+// Boot starts nodes that are not running, and returns when each answers queries.
+// The others may still take them for dead: see Settle.
+func (c *Cluster) Boot(ctx context.Context, nodes string) error {
+	return c.do(ctx, "boot", request{Op: opBoot, Nodes: nodes})
+}
+
+// Settle waits until every node that runs takes exactly the nodes that run for
+// alive: after Kill and Pause about 15 s, after Boot and Resume a second or two.
+// Paused nodes do not count as running.
+func (c *Cluster) Settle(ctx context.Context) error {
+	return c.do(ctx, "settle", request{Op: opSettle})
+}
+
+// Restart kills nodes, starts them again and waits until all agree that they are
+// alive.
+func (c *Cluster) Restart(ctx context.Context, nodes string) error {
+	if err := c.Kill(nodes); err != nil {
+		return err
+	}
+	if err := c.Boot(ctx, nodes); err != nil {
+		return err
+	}
+	return c.Settle(ctx)
+}
+
+var errNotPrivate = errors.New("other tests use this cluster too: set Topology.Private")
+
+func (c *Cluster) do(ctx context.Context, what string, r request) error {
+	err := errNotPrivate
+	if c.private {
+		err = c.lease.do(ctx, r, c.progress)
+	}
+	if err != nil {
+		return fmt.Errorf("cassandratest: %s %q: %w", what, r.Nodes, err)
+	}
+	return nil
+}

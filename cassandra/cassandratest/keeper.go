@@ -1,0 +1,355 @@
+package cassandratest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+// keeperEnv makes a program that contains this package a keeper: its value is the
+// spec, as JSON.
+const keeperEnv = "POPCASK_CASSANDRA_KEEPER"
+
+// A test binary cannot be given a second main function, and to ask every package
+// of tests for a TestMain would be forgotten. So the keeper starts here; without
+// the variable, which only spawnKeeper sets, this does nothing.
+func init() {
+	if value, ok := os.LookupEnv(keeperEnv); ok {
+		os.Unsetenv(keeperEnv)
+		if err := keep(value); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+}
+
+// firstLease is how long a keeper waits for the test that started it.
+const firstLease = 10 * time.Second
+
+// keeper is the parent of the nodes of one cluster. It lives in a process of its
+// own, for as long as anybody holds a lease, and Grace longer.
+type keeper struct {
+	spec   spec
+	ctx    context.Context // ends with the keeper
+	end    context.CancelFunc
+	gone   chan struct{} // closed when nodes and files are gone
+	conns  sync.WaitGroup
+	booted *bootRun
+
+	mu       sync.Mutex
+	fleet    *fleet
+	leases   int
+	idle     *time.Timer
+	keepLogs bool
+}
+
+// keep is the main function of a keeper.
+func keep(value string) error {
+	var s spec
+	if err := json.Unmarshal([]byte(value), &s); err != nil {
+		return fmt.Errorf("%s: %w", keeperEnv, err)
+	}
+	socket, lockPath, err := s.meetingPoint()
+	if err != nil {
+		return err
+	}
+	lock, err := awaitTurn(lockPath)
+	if err != nil || lock == nil {
+		return err
+	}
+	defer lock.Close()
+	endLeftovers(s)
+	tidy(filepath.Dir(lockPath))
+	os.Remove(socket) // of a keeper that was killed: we have the lock
+	listener, err := net.Listen("unix", socket)
+	if err != nil {
+		return err
+	}
+	k := &keeper{spec: s, gone: make(chan struct{}), keepLogs: !s.Topology.Private}
+	k.ctx, k.end = signal.NotifyContext(context.Background(), os.Interrupt, sigTerm)
+	k.idle = time.AfterFunc(firstLease, k.end)
+	go k.serve(listener)
+	shake("ok\n")
+
+	<-k.ctx.Done()
+	listener.Close()
+	k.stop()
+	if s.Topology.Private {
+		os.Remove(lockPath)
+	}
+	close(k.gone)
+	k.conns.Wait()
+	return nil
+}
+
+// awaitTurn waits for the keeper before us to end. It returns nil when the test
+// that started us does not care any more.
+func awaitTurn(path string) (*os.File, error) {
+	for {
+		lock, err := tryLock(path)
+		if !errors.Is(err, errLocked) {
+			return lock, err
+		}
+		if shake(".") != nil {
+			return nil, nil
+		}
+		time.Sleep(pollEvery)
+	}
+}
+
+// handshake is the pipe by which a keeper tells the test that started it how far
+// it is: "." it waits for another keeper to end, "ok" it listens.
+var handshake = os.NewFile(3, "handshake")
+
+func shake(word string) error {
+	_, err := handshake.WriteString(word)
+	if word != "." {
+		handshake.Close()
+	}
+	return err
+}
+
+func (k *keeper) serve(listener net.Listener) {
+	for {
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		k.conns.Go(func() {
+			defer conn.Close()
+			k.handle(conn)
+		})
+	}
+}
+
+// handle carries out the request of one connection.
+func (k *keeper) handle(conn net.Conn) {
+	var r request
+	lines := json.NewDecoder(conn)
+	if lines.Decode(&r) != nil {
+		return
+	}
+	// The client sends nothing more: the next thing to read is its end.
+	ctx, cancel := context.WithCancel(k.ctx)
+	defer cancel()
+	go func() {
+		var more request
+		lines.Decode(&more)
+		cancel()
+	}()
+	out := json.NewEncoder(conn)
+	progress := func(line string) { out.Encode(reply{Progress: line}) }
+
+	switch r.Op {
+	case opLease:
+		if !k.take() {
+			return // ending: the client hears nothing and starts another keeper
+		}
+		defer k.give()
+		out.Encode(reply{})
+		layout, err := k.await(ctx, progress)
+		out.Encode(answer(layout, err))
+		if err != nil {
+			k.mu.Lock()
+			k.keepLogs = true // the error names them
+			k.mu.Unlock()
+			k.end()
+			<-k.gone // so that the next one finds the field clear
+			return
+		}
+		<-ctx.Done()
+	case opEnd:
+		k.mu.Lock()
+		k.keepLogs = r.KeepLogs
+		k.mu.Unlock()
+		k.end()
+		<-k.gone
+		out.Encode(answer(nil, nil))
+	default:
+		out.Encode(reply{})
+		out.Encode(answer(nil, k.operate(ctx, r, progress)))
+	}
+}
+
+func answer(layout *layoutFile, err error) reply {
+	if err != nil {
+		return reply{Done: true, Error: err.Error()}
+	}
+	return reply{Done: true, Layout: layout}
+}
+
+// take adds a lease; false when the keeper is ending.
+func (k *keeper) take() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.ctx.Err() != nil {
+		return false
+	}
+	k.leases++
+	k.idle.Stop()
+	return true
+}
+
+// give ends a lease. The last one starts the time of grace.
+func (k *keeper) give() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.leases--; k.leases > 0 {
+		return
+	}
+	grace := k.spec.Topology.Grace
+	if k.spec.Topology.Private || grace < 0 {
+		k.end()
+		return
+	}
+	k.idle = time.AfterFunc(grace, func() {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		if k.leases == 0 {
+			k.end()
+		}
+	})
+}
+
+// bootRun is a start of the cluster under way, which any number of leases watch.
+type bootRun struct {
+	mu      sync.Mutex
+	lines   []string
+	done    bool
+	err     error
+	changed chan struct{} // closed and replaced at every change
+}
+
+func (b *bootRun) change(f func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f()
+	close(b.changed)
+	b.changed = make(chan struct{})
+}
+
+// await returns when the cluster is up. The first lease starts it; a later one
+// that finds a node dead starts that.
+func (k *keeper) await(ctx context.Context, progress func(string)) (*layoutFile, error) {
+	k.mu.Lock()
+	if k.booted == nil || k.finished(k.booted) && !k.fleet.allRunning() {
+		b := &bootRun{changed: make(chan struct{})}
+		k.booted = b
+		go func() {
+			err := k.boot(func(line string) { b.change(func() { b.lines = append(b.lines, line) }) })
+			b.change(func() { b.done, b.err = true, err })
+		}()
+	}
+	b := k.booted
+	k.mu.Unlock()
+
+	shown := 0
+	if k.finished(b) {
+		shown = len(b.lines) // old news
+	}
+	for {
+		b.mu.Lock()
+		lines, done, err, changed := b.lines[shown:], b.done, b.err, b.changed
+		b.mu.Unlock()
+		for _, line := range lines {
+			progress(line)
+		}
+		shown += len(lines)
+		if done {
+			if err != nil {
+				return nil, err
+			}
+			return k.layout(), nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+func (k *keeper) finished(b *bootRun) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.done && b.err == nil
+}
+
+func (f *fleet) allRunning() bool {
+	for _, n := range f.nodes {
+		if !n.running() {
+			return false
+		}
+	}
+	return true
+}
+
+func (k *keeper) boot(progress func(string)) error {
+	k.mu.Lock()
+	f := k.fleet
+	k.mu.Unlock()
+	if f == nil {
+		if err := prepare(k.ctx, k.spec.Software, progress); err != nil {
+			return err
+		}
+		if !k.spec.Keep {
+			for _, sub := range []string{"nodes", "logs"} {
+				os.RemoveAll(filepath.Join(k.spec.Dir, sub))
+			}
+		}
+		var err error
+		if f, err = newFleet(k.spec); err != nil {
+			return err
+		}
+		k.mu.Lock()
+		k.fleet = f
+		k.mu.Unlock()
+	}
+	return f.bootAll(k.ctx, progress)
+}
+
+func (k *keeper) layout() *layoutFile {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	l := &layoutFile{Cluster: "popcask-" + k.spec.Key, Version: Version, DCs: k.spec.Topology.DCs, Software: k.spec.Software}
+	for _, n := range k.fleet.nodes {
+		l.Nodes = append(l.Nodes, n.nodeSpec)
+	}
+	return l
+}
+
+// stop ends the nodes and removes what need not stay.
+func (k *keeper) stop() {
+	k.mu.Lock()
+	b := k.booted
+	k.mu.Unlock()
+	for b != nil { // a start under way ends by itself: its context has ended
+		b.mu.Lock()
+		done, changed := b.done, b.changed
+		b.mu.Unlock()
+		if done {
+			break
+		}
+		<-changed
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.fleet != nil {
+		k.fleet.stopAll()
+	}
+	if k.spec.Keep {
+		return
+	}
+	os.RemoveAll(filepath.Join(k.spec.Dir, "nodes"))
+	if !k.keepLogs {
+		os.RemoveAll(k.spec.Dir)
+	}
+}

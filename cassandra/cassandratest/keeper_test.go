@@ -1,0 +1,82 @@
+package cassandratest_test
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/popcask/popcask/cassandra/cassandratest"
+)
+
+// brief is a topology that no other test has, with a short time of grace.
+var brief = cassandratest.Topology{HeapMB: 200, Grace: 300 * time.Millisecond}
+
+func TestSharedClusterLivesAsLongAsItsKeeper(t *testing.T) {
+	t.Setenv("POPCASK_CASSANDRA", "")
+	first := cassandratest.Start(t, brief)
+	t.Run("another lease", func(t *testing.T) {
+		second := cassandratest.Start(t, brief)
+		require.Equal(t, first.Hosts(""), second.Hosts(""), "one cluster for both")
+	})
+	first.Session(t, "") // the end of the other lease did no harm
+
+	pids := nodePIDs(t, first.Dir)
+	keeper, err := os.FindProcess(keeperPID(t, pids[0]))
+	require.NoError(t, err)
+	lost := first.Lost()
+	require.NoError(t, keeper.Kill())
+	<-lost
+	eventually(t, noneAlive(pids), "no nodes without a keeper")
+	keeper.Wait()
+}
+
+// victimEnv makes TestVictim the test that is killed.
+const victimEnv = "POPCASK_TEST_VICTIM"
+
+func TestVictim(t *testing.T) {
+	topology := brief
+	switch os.Getenv(victimEnv) {
+	case "":
+		t.Skip("run by TestKilledTestLeavesNoNodes")
+	case "private":
+		topology.Private = true
+	}
+	cluster := cassandratest.Start(t, topology)
+	fmt.Println("dir", cluster.Dir)
+	<-make(chan struct{}) // until the kill
+}
+
+// It also shows that a shared cluster ends when its last lease has ended, and that
+// a cluster starts where the keeper before was killed.
+func TestKilledTestLeavesNoNodes(t *testing.T) {
+	for _, kind := range []string{"shared", "private"} {
+		t.Run(kind, func(t *testing.T) {
+			victim := exec.Command(os.Args[0], "-test.run=^TestVictim$")
+			victim.Env = append(os.Environ(), victimEnv+"="+kind, "POPCASK_CASSANDRA=")
+			out, err := victim.StdoutPipe()
+			require.NoError(t, err)
+			require.NoError(t, victim.Start())
+			t.Cleanup(func() { victim.Process.Kill() })
+
+			var dir, said string
+			for lines := bufio.NewScanner(out); dir == "" && lines.Scan(); said += lines.Text() + "\n" {
+				dir, _ = strings.CutPrefix(lines.Text(), "dir ")
+				if dir == lines.Text() {
+					dir = ""
+				}
+			}
+			require.NotEmpty(t, dir, said)
+			pids := nodePIDs(t, dir)
+			pids = append(pids, keeperPID(t, pids[0]))
+			require.NoError(t, victim.Process.Kill())
+			victim.Wait()
+			eventually(t, noneAlive(pids), "the kernel ends the lease of a killed test")
+		})
+	}
+}

@@ -1,0 +1,221 @@
+package cassandratest
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+)
+
+// lease is a held cluster.
+type lease struct {
+	conn   net.Conn // open as long as the lease lasts
+	socket string
+	layout *layoutFile
+	keeper *os.Process // when we started it
+}
+
+// meetingPoint is where the keeper listens, and the lock that it holds.
+func (s spec) meetingPoint() (socket, lock string, err error) {
+	base, err := runtimeDir()
+	if err != nil {
+		return "", "", err
+	}
+	socket = filepath.Join(base, s.Key+".sock")
+	if len(socket) > 100 {
+		return "", "", fmt.Errorf("the path of the keeper's socket is too long, set TMPDIR to a shorter one: %s", socket)
+	}
+	return socket, filepath.Join(base, s.Key+".lock"), nil
+}
+
+// newSpec names the cluster: by its topology if it is shared, by its directory if
+// it keeps its data, else by chance.
+func newSpec(t Topology, dir string) (spec, error) {
+	base, err := runtimeDir()
+	if err != nil {
+		return spec{}, err
+	}
+	s := spec{Topology: t, Keep: dir != ""}
+	var name []byte
+	switch {
+	case s.Keep:
+		if s.Dir, err = filepath.Abs(dir); err != nil {
+			return spec{}, err
+		}
+		name = []byte(s.Dir)
+	case t.Private:
+		name = []byte(rand.Text())
+	default:
+		if name, err = json.Marshal(t); err != nil {
+			return spec{}, fmt.Errorf("Topology.Settings: %w", err)
+		}
+		name = fmt.Appendf(name, " %d %s", protocolVersion, Version)
+	}
+	sum := sha256.Sum256(name)
+	s.Key = hex.EncodeToString(sum[:6])
+	if !s.Keep {
+		s.Dir = filepath.Join(base, s.Key)
+	}
+	return s, nil
+}
+
+// acquire takes a lease from the keeper of the cluster, and starts a keeper when
+// there is none. It returns when the cluster is up.
+func acquire(ctx context.Context, s spec, progress func(string)) (*lease, error) {
+	socket, _, err := s.meetingPoint()
+	if err != nil {
+		return nil, err
+	}
+	for {
+		conn, layout, err := ask(ctx, socket, request{Op: opLease}, progress)
+		if err == nil {
+			return &lease{conn: conn, socket: socket, layout: layout}, nil
+		}
+		if !errors.Is(err, errGone) {
+			return nil, err
+		}
+		if s.Software == (software{}) {
+			if s.Software, err = findSoftware(ctx); err != nil {
+				return nil, err
+			}
+		}
+		l, err := spawnKeeper(ctx, s, socket, progress)
+		if l != nil || err != nil {
+			return l, err
+		}
+	}
+}
+
+// spawnKeeper starts a keeper and takes a lease, from it or from another that has
+// come first. Nil and no error mean: try again.
+func spawnKeeper(ctx context.Context, s spec, socket string, progress func(string)) (*lease, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
+		return nil, err
+	}
+	logPath := filepath.Join(s.Dir, "keeper.log")
+	log, err := os.OpenFile(logPath, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	value, err := json.Marshal(s)
+	if err != nil {
+		return nil, err
+	}
+	words, handshake, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer words.Close()
+
+	cmd := exec.Command(program)
+	cmd.Args[0] = "popcask-cassandra-keeper"
+	cmd.Args = append(cmd.Args, s.Dir) // for whoever looks at ps
+	cmd.Env = append(os.Environ(), keeperEnv+"="+string(value))
+	cmd.Dir = s.Dir
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.ExtraFiles = []*os.File{handshake}
+	cmd.SysProcAttr = detached()
+	err = cmd.Start()
+	handshake.Close()
+	if err != nil {
+		return nil, fmt.Errorf("start the keeper of the cluster: %w", err)
+	}
+
+	stop := context.AfterFunc(ctx, func() { words.SetReadDeadline(time.Unix(1, 0)) })
+	defer stop()
+	for word := make([]byte, 16); ; {
+		n, err := words.Read(word)
+		switch {
+		case ctx.Err() != nil:
+			cmd.Process.Release()
+			return nil, context.Cause(ctx)
+		case errors.Is(err, io.EOF):
+			cmd.Wait()
+			text, _ := os.ReadFile(logPath)
+			return nil, fmt.Errorf("the keeper of the cluster did not start (%s):\n%s", logPath, tail(string(text), 10))
+		case err != nil:
+			return nil, err
+		}
+		ours := bytes.Contains(word[:n], []byte("ok"))
+		conn, layout, err := ask(ctx, socket, request{Op: opLease}, progress)
+		switch {
+		case err == nil && ours:
+			return &lease{conn: conn, socket: socket, layout: layout, keeper: cmd.Process}, nil
+		case err == nil:
+			cmd.Process.Release()
+			return &lease{conn: conn, socket: socket, layout: layout}, nil
+		case !errors.Is(err, errGone):
+			cmd.Process.Release()
+			return nil, err
+		case ours:
+			cmd.Process.Release()
+			return nil, nil
+		}
+	}
+}
+
+// awaitEnd returns when a private cluster that did not come up has ended: its
+// keeper holds a lock until then.
+func (s spec) awaitEnd() {
+	_, path, err := s.meetingPoint()
+	if err != nil || !s.Topology.Private {
+		return
+	}
+	for deadline := time.Now().Add(closePatience); time.Now().Before(deadline); time.Sleep(pollEvery) {
+		lock, err := tryLock(path)
+		if errors.Is(err, errLocked) {
+			continue
+		}
+		if err == nil {
+			os.Remove(path)
+			lock.Close()
+		}
+		return
+	}
+}
+
+// do has the keeper do something to nodes.
+func (l *lease) do(ctx context.Context, r request, progress func(string)) error {
+	conn, _, err := ask(ctx, l.socket, r, progress)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
+}
+
+// end ends the lease; the cluster goes on for its time of grace.
+func (l *lease) end() {
+	l.conn.Close()
+	if l.keeper != nil {
+		l.keeper.Release()
+	}
+}
+
+// endCluster ends the lease and the cluster, and returns when no process of it
+// is left.
+func (l *lease) endCluster(ctx context.Context, keepLogs bool) error {
+	defer l.conn.Close()
+	err := l.do(ctx, request{Op: opEnd, KeepLogs: keepLogs}, func(string) {})
+	if errors.Is(err, errGone) {
+		err = nil
+	}
+	if l.keeper != nil && err == nil {
+		l.keeper.Wait()
+	}
+	return err
+}

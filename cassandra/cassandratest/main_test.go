@@ -1,0 +1,108 @@
+package cassandratest_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/popcask/popcask/cassandra/cassandratest"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m,
+		// The driver's: it sleeps for some seconds after a node has come up, closed
+		// or not.
+		goleak.IgnoreAnyFunction("github.com/gocql/gocql.(*Session).handleNodeUp"))
+}
+
+// eventually waits for a condition, a minute at most.
+func eventually(t *testing.T, condition func() bool, message string) {
+	t.Helper()
+	require.Eventually(t, condition, time.Minute, 20*time.Millisecond, message)
+}
+
+// alive says whether a process of that id runs.
+func alive(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	_, rest, _ := strings.Cut(string(stat), ") ")
+	return !strings.HasPrefix(rest, "Z")
+}
+
+// nodePIDs are the processes of a cluster's nodes, by the keeper's own list.
+func nodePIDs(t *testing.T, dir string) []int {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(dir, "processes.json"))
+	require.NoError(t, err)
+	var processes []struct{ PID int }
+	require.NoError(t, json.Unmarshal(data, &processes))
+	var pids []int
+	for _, p := range processes {
+		require.True(t, alive(p.PID))
+		pids = append(pids, p.PID)
+	}
+	require.NotEmpty(t, pids)
+	return pids
+}
+
+// keeperPID finds the keeper of a cluster: the parent of its nodes.
+func keeperPID(t *testing.T, node int) int {
+	t.Helper()
+	f, err := os.Open(fmt.Sprintf("/proc/%d/status", node))
+	require.NoError(t, err)
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		var pid int
+		if n, _ := fmt.Sscanf(lines.Text(), "PPid: %d", &pid); n == 1 {
+			return pid
+		}
+	}
+	t.Fatal("no parent")
+	return 0
+}
+
+func noneAlive(pids []int) func() bool {
+	return func() bool {
+		for _, pid := range pids {
+			if alive(pid) {
+				return false
+			}
+		}
+		return true
+	}
+}
+
+// recorder is a test that is watched by another: it notes how it ended.
+type recorder struct {
+	testing.TB
+	skipped, failed string
+}
+
+func (r *recorder) Skip(args ...any)  { r.skipped = fmt.Sprint(args...); panic(r) }
+func (r *recorder) Fatal(args ...any) { r.failed = fmt.Sprint(args...); panic(r) }
+func (r *recorder) Fatalf(format string, args ...any) {
+	r.failed = fmt.Sprintf(format, args...)
+	panic(r)
+}
+
+// watch runs Start as a test that may skip or fail.
+func watch(t *testing.T, topology cassandratest.Topology) (cluster *cassandratest.Cluster, r *recorder) {
+	t.Helper()
+	r = &recorder{TB: t}
+	defer func() {
+		if p := recover(); p != nil && p != any(r) {
+			panic(p)
+		}
+	}()
+	return cassandratest.Start(r, topology), r
+}

@@ -1,0 +1,173 @@
+package cassandratest
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+// host is where the process of a node runs: as a child of the keeper, in a
+// container, or (one day) in a network namespace.
+type host interface {
+	// command is java with these arguments, at home in dir.
+	command(n nodeSpec, dir string, args []string) *exec.Cmd
+	// signal sends a signal to the node's java.
+	signal(n nodeSpec, p *os.Process, sig os.Signal) error
+	// clear ends what an earlier keeper may have left.
+	clear(n nodeSpec)
+}
+
+// node is a node and its process, if it has one.
+type node struct {
+	nodeSpec
+	dir, log string
+	host     host
+
+	mu     sync.Mutex
+	cmd    *exec.Cmd     // nil: never started
+	exited chan struct{} // closed when the process has ended
+	paused bool
+}
+
+var (
+	errRunning    = errors.New("is running already")
+	errNotRunning = errors.New("is not running")
+)
+
+// start starts the process. The log goes on where it ended.
+func (n *node) start(s spawner, args []string) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.runningLocked() {
+		return fmt.Errorf("node %s %w", n.Name, errRunning)
+	}
+	if err := os.MkdirAll(filepath.Dir(n.log), 0o700); err != nil {
+		return err
+	}
+	log, err := os.OpenFile(n.log, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	cmd := n.host.command(n.nodeSpec, n.dir, args)
+	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = log, log, bound()
+	if err := s.start(cmd); err != nil {
+		return fmt.Errorf("node %s: %w", n.Name, err)
+	}
+	exited := make(chan struct{})
+	n.cmd, n.exited, n.paused = cmd, exited, false
+	go func() {
+		cmd.Wait()
+		close(exited)
+	}()
+	return nil
+}
+
+func (n *node) runningLocked() bool {
+	if n.cmd == nil {
+		return false
+	}
+	select {
+	case <-n.exited:
+		return false
+	default:
+		return true
+	}
+}
+
+// running says that there is a process, paused or not.
+func (n *node) running() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.runningLocked()
+}
+
+// serving says that there is a process that is not paused.
+func (n *node) serving() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.runningLocked() && !n.paused
+}
+
+// pid is 0 when there is no process.
+func (n *node) pid() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.runningLocked() {
+		return 0
+	}
+	return n.cmd.Process.Pid
+}
+
+// died is closed when the present process has ended.
+func (n *node) died() <-chan struct{} {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.exited
+}
+
+// signal sends a signal to the process. A process id that has passed on to
+// somebody else is never hit: the node is our child, and its id is its own until
+// we have waited for it.
+func (n *node) signal(sig os.Signal) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.runningLocked() {
+		return fmt.Errorf("node %s %w", n.Name, errNotRunning)
+	}
+	if err := n.host.signal(n.nodeSpec, n.cmd.Process, sig); err != nil {
+		return fmt.Errorf("node %s: %w", n.Name, err)
+	}
+	n.paused = sig == sigStop || n.paused && sig != sigCont
+	return nil
+}
+
+// kill ends the process as a power failure would, and waits until it has ended.
+func (n *node) kill() error {
+	if err := n.signal(os.Kill); err != nil {
+		return err
+	}
+	<-n.died()
+	return nil
+}
+
+// shutdown lets the node say goodbye to the others and write what it holds; one
+// that takes longer than the patience is killed.
+func (n *node) shutdown(patience time.Duration) error {
+	n.signal(sigCont)
+	if err := n.signal(sigTerm); err != nil {
+		return err
+	}
+	select {
+	case <-n.died():
+		return nil
+	case <-time.After(patience):
+		return n.kill()
+	}
+}
+
+// logTail is the end of the node's log, to be shown when it does not start.
+func (n *node) logTail() string {
+	text, err := os.ReadFile(n.log)
+	if err != nil {
+		return err.Error()
+	}
+	return tail(string(text), 25)
+}
+
+// local runs nodes as children of the keeper.
+type local struct{ java string }
+
+func (l local) command(_ nodeSpec, dir string, args []string) *exec.Cmd {
+	cmd := exec.Command(l.java, args...)
+	cmd.Dir = dir
+	return cmd
+}
+
+func (local) signal(_ nodeSpec, p *os.Process, sig os.Signal) error { return p.Signal(sig) }
+
+func (local) clear(nodeSpec) {}

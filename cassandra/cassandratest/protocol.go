@@ -1,0 +1,99 @@
+package cassandratest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+)
+
+// protocolVersion is part of the name of a shared cluster, so that programs built
+// from different versions of this package do not meet. Raise it when anything
+// changes that a keeper and a test say to each other.
+const protocolVersion = 1
+
+// spec is all that a keeper is told.
+type spec struct {
+	Key      string // names the socket and the lock
+	Dir      string // the cluster's directory
+	Keep     bool   // the data stays when the keeper ends
+	Topology Topology
+	Software software
+}
+
+// request is the one line a connection to the keeper begins with. A lease stays
+// open; any other is answered and closed.
+type request struct {
+	Op       string
+	Nodes    string `json:",omitempty"` // a node, a data centre, or "" for all
+	KeepLogs bool   `json:",omitempty"`
+}
+
+const (
+	opLease    = "lease"    // the answer is the cluster, once it is up
+	opKill     = "kill"     // SIGKILL
+	opPause    = "pause"    // SIGSTOP
+	opResume   = "resume"   // SIGCONT
+	opShutdown = "shutdown" // SIGTERM
+	opBoot     = "boot"     // start those that do not run
+	opSettle   = "settle"   // wait until all agree on who is alive
+	opEnd      = "end"      // of the cluster
+)
+
+// reply is a line of an answer: any number with Progress, then one with Done.
+type reply struct {
+	Progress string      `json:",omitempty"`
+	Done     bool        `json:",omitempty"`
+	Error    string      `json:",omitempty"`
+	Layout   *layoutFile `json:",omitempty"`
+}
+
+// errGone says that the keeper went away before it said a word: it was about to
+// end, and another can be started.
+var errGone = errors.New("the keeper has ended")
+
+// ask sends a request and reads the answer. The connection is returned open.
+func ask(ctx context.Context, socket string, r request, progress func(string)) (net.Conn, *layoutFile, error) {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", socket)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", errGone, err)
+	}
+	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	layout, err := converse(conn, r, progress)
+	if err != nil {
+		conn.Close()
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return nil, nil, err
+	}
+	return conn, layout, nil
+}
+
+func converse(conn net.Conn, r request, progress func(string)) (*layoutFile, error) {
+	if err := json.NewEncoder(conn).Encode(r); err != nil {
+		return nil, fmt.Errorf("%w: %w", errGone, err)
+	}
+	lines := json.NewDecoder(conn)
+	for heard := false; ; heard = true {
+		var answer reply
+		switch err := lines.Decode(&answer); {
+		case err != nil && !heard:
+			return nil, fmt.Errorf("%w: %w", errGone, err)
+		case errors.Is(err, io.EOF):
+			return nil, errors.New("the keeper of the cluster was killed")
+		case err != nil:
+			return nil, fmt.Errorf("the keeper of the cluster: %w", err)
+		case answer.Error != "":
+			return nil, errors.New(answer.Error)
+		case answer.Done:
+			return answer.Layout, nil
+		case answer.Progress != "":
+			progress(answer.Progress)
+		}
+	}
+}
