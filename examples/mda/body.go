@@ -14,21 +14,26 @@ const maxHops = 100
 
 // body reads a message as it is received: it gives a sender that is slow but
 // alive time for every stretch, and ends in an error where the message is in a
-// loop, or where the sender hung up before its end.
+// loop or too large, or where the sender hung up before its end.
 type body struct {
-	source io.Reader
-	conn   *smtp.Conn
-	hops   hopCounter
-	err    error
+	source  io.Reader
+	conn    *smtp.Conn
+	maxSize int64 // octets; 0 means no limit
+	size    int64
+	hops    hopCounter
+	err     error // what Read returns from now on
 }
 
 // newBody reads what go-smtp gives to Data: a pipe where the message comes by
 // BDAT, else its reader of DATA.
-func newBody(r io.Reader, conn *smtp.Conn) *body {
+func newBody(r io.Reader, conn *smtp.Conn, maxSize int64) *body {
+	b := &body{conn: conn, maxSize: maxSize}
 	if pipe, ok := r.(*io.PipeReader); ok {
-		return &body{source: &chunks{pipe: pipe, conn: conn}, conn: conn}
+		b.source = &chunks{pipe: pipe, conn: conn}
+	} else {
+		b.source = &dotted{source: r, conn: conn}
 	}
-	return &body{source: &dotted{source: r, conn: conn}, conn: conn}
+	return b
 }
 
 func (b *body) Read(p []byte) (int, error) {
@@ -37,18 +42,27 @@ func (b *body) Read(p []byte) (int, error) {
 	}
 	b.conn.Conn().SetReadDeadline(time.Now().Add(patience))
 	n, err := b.source.Read(p)
-	if b.hops.count(p[:n]) > maxHops {
+	b.size += int64(n)
+	switch {
+	case b.hops.count(p[:n]) > maxHops:
 		b.err = errTooManyHops
-		return 0, b.err
+	case b.maxSize > 0 && b.size > b.maxSize:
+		b.err = smtp.ErrDataTooLarge
+	default:
+		b.err = err
+		return n, err
 	}
-	b.err = err
-	return n, err
+	return 0, b.err
 }
 
-// drain reads what is left, whatever Read said: go-smtp answers only then.
+// drain reads what is left of a message that was given up before its end:
+// go-smtp expects that.
 func (b *body) drain() {
-	if b.err == nil || b.err == errTooManyHops {
-		io.Copy(io.Discard, b.source)
+	for b.err == nil || b.err == errTooManyHops || b.err == smtp.ErrDataTooLarge {
+		b.conn.Conn().SetReadDeadline(time.Now().Add(patience))
+		if _, err := io.CopyN(io.Discard, b.source, 64<<10); err != nil {
+			return
+		}
 	}
 }
 

@@ -147,9 +147,10 @@ func TestWholeMessageThenHangUp(t *testing.T) {
 				} else {
 					d.hello(protocol)
 				}
+				d.play(toAlice + "R: \"BDAT 7 LAST\\r\\nfirst\\r\\n\"\n" + ok(protocol))
 				d.play(toAlice + message + "\n" + ok(protocol))
-				require.NoError(t, d.conn.Close())
-				require.Equal(t, []string{"whole\r\n"}, r.mail(t, "alice"))
+				d.hangUp()
+				require.Equal(t, []string{"first\r\n", "whole\r\n"}, r.mail(t, "alice"))
 			}
 		}
 	})

@@ -11,6 +11,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -177,7 +178,7 @@ func start(t *testing.T, protocol string, change ...func(*running)) *running {
 		directory: users,
 		store:     r.store,
 		maxSize:   100_000,
-		log:       slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})),
+		log:       slog.New(slog.NewTextHandler(newTestLog(t), &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	for _, c := range change {
 		c(r)
@@ -198,6 +199,29 @@ func start(t *testing.T, protocol string, change ...func(*running)) *running {
 		require.NoError(t, r.store.Close(ctx))
 	})
 	return r
+}
+
+// testLog is the output of a test, and nothing after its end: go-smtp does not
+// wait for a Data whose BDAT was broken off.
+type testLog struct {
+	mu  sync.Mutex
+	out io.Writer
+}
+
+func newTestLog(t *testing.T) *testLog {
+	l := &testLog{out: t.Output()}
+	t.Cleanup(func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.out = io.Discard
+	})
+	return l
+}
+
+func (l *testLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.out.Write(p)
 }
 
 // mail is what a user has, oldest first.

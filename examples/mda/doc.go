@@ -14,7 +14,8 @@
 //   - Mail for user@any.domain goes to "user@any.domain" where there is such a
 //     login, else to "user" (directory.go). The program relays nothing: other
 //     recipients are refused at RCPT. It does not ask who is delivering, so its
-//     LMTP and SMTP belong on loopback, or behind a mail transfer agent.
+//     LMTP and SMTP belong on loopback, or behind a mail transfer agent. An
+//     address must have its @.
 //   - An answer of 250 means that the message is stored as safely as the store
 //     can; for maildir that it is on disk, file and directory. Anything else
 //     means that this recipient does not have it, with one exception: SMTP has

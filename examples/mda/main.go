@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"os/signal"
 	"syscall"
@@ -64,6 +63,10 @@ func serve(ctx context.Context, o options, stdout, stderr io.Writer) error {
 		if err := ports.listen(name, address); err != nil {
 			return err
 		}
+	}
+
+	if o.users == "" && !ports.onLoopback() {
+		log.Warn("others can reach POP3, and everybody knows the password of the user demo: see -users")
 	}
 
 	store, isNew, err := openStore(o)
@@ -135,11 +138,5 @@ func (o options) allowInsecureAuth(ports *ports) bool {
 	if o.insecureAuth != nil {
 		return *o.insecureAuth
 	}
-	return isLoopback(ports.addr("pop3")) && isLoopback(ports.addr("pop3s"))
-}
-
-// isLoopback is true for no address too.
-func isLoopback(addr net.Addr) bool {
-	tcp, ok := addr.(*net.TCPAddr)
-	return !ok || tcp.IP.IsLoopback()
+	return ports.onLoopback()
 }

@@ -53,6 +53,16 @@ func (p *ports) addr(name string) net.Addr {
 	return nil
 }
 
+// onLoopback tells whether nobody but this machine can reach POP3.
+func (p *ports) onLoopback() bool {
+	for _, name := range []string{"pop3", "pop3s"} {
+		if tcp, ok := p.addr(name).(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
+			return false
+		}
+	}
+	return true
+}
+
 func (p *ports) close() {
 	for _, listener := range p.listeners {
 		listener.Close()

@@ -4,8 +4,11 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
+	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -48,6 +51,22 @@ func (s *server) Shutdown(ctx context.Context) error {
 	}
 	return err
 }
+
+// smtpLog is what go-smtp writes to. Only of a panic should anybody know; the
+// rest is about peers that came and went.
+type smtpLog struct{ log *slog.Logger }
+
+// Printf implements [smtp.Logger].
+func (l smtpLog) Printf(format string, args ...any) {
+	level := slog.LevelDebug
+	if strings.HasPrefix(format, "panic") {
+		level = slog.LevelError
+	}
+	l.log.Log(context.Background(), level, "smtp: "+fmt.Sprintf(format, args...))
+}
+
+// Println implements [smtp.Logger].
+func (l smtpLog) Println(args ...any) { l.Printf("%s", fmt.Sprintln(args...)) }
 
 // tracked is a listener whose connections the server knows.
 type tracked struct {

@@ -3,13 +3,10 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/emersion/go-smtp"
@@ -43,12 +40,14 @@ func (a *agent) newServer(protocol string) *server {
 	s.Domain = hostname()
 	s.TLSConfig = a.tlsConfig
 	s.EnableSMTPUTF8 = true
-	s.MaxMessageBytes = a.maxSize
+	if !s.LMTP { // LMTP needs an answer for each recipient, which body.go gives
+		s.MaxMessageBytes = a.maxSize
+	}
 	s.MaxRecipients = maxRecipients
 	s.MaxLineLength = maxLine
 	s.ReadTimeout = patience
 	s.WriteTimeout = patience
-	s.ErrorLog = slog.NewLogLogger(a.log.Handler(), slog.LevelDebug)
+	s.ErrorLog = smtpLog{a.log}
 	return &server{smtp: s}
 }
 
@@ -89,6 +88,9 @@ var _ smtp.LMTPSession = (*session)(nil)
 func (s *session) Mail(from string, options *smtp.MailOptions) error {
 	if err := checkAddress(from, options.UTF8); err != nil {
 		return err
+	}
+	if s.agent.maxSize > 0 && options.Size > s.agent.maxSize {
+		return smtp.ErrDataTooLarge
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -151,7 +153,7 @@ func (s *session) envelope() envelope {
 // go-smtp wants that.
 func (s *session) deliver(mail envelope, r io.Reader) []error {
 	defer wireOf(s.conn).work()()
-	body := newBody(r, s.conn)
+	body := newBody(r, s.conn, s.agent.maxSize)
 	defer body.drain()
 
 	id := newID()
@@ -190,75 +192,4 @@ func (s *session) logDelivery(id string, mail envelope, to recipient, message ma
 		return
 	}
 	log.Info("mail: delivered", "message", message.ID, "size", message.Size)
-}
-
-// toReply says in SMTP what a directory or a store says in Go. The text of an
-// error stays here.
-func toReply(err error) error {
-	var reply *smtp.SMTPError
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &reply):
-		return reply
-	case errors.Is(err, mailbox.ErrNoSuchUser):
-		return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "No such user here"}
-	case errors.Is(err, mailbox.ErrOverQuota):
-		return &smtp.SMTPError{Code: 552, EnhancedCode: smtp.EnhancedCode{5, 2, 2}, Message: "Mailbox is full"}
-	case errors.Is(err, mailbox.ErrTooLarge):
-		return &smtp.SMTPError{Code: 552, EnhancedCode: smtp.EnhancedCode{5, 3, 4}, Message: "Message is too large"}
-	case errors.Is(err, syscall.ENOSPC):
-		return &smtp.SMTPError{Code: 452, EnhancedCode: smtp.EnhancedCode{4, 3, 1}, Message: "Disk is full, try again later"}
-	case errors.Is(err, mailbox.ErrPermanent):
-		return &smtp.SMTPError{Code: 554, EnhancedCode: smtp.EnhancedCode{5, 3, 0}, Message: "Cannot be delivered"}
-	}
-	return errTryAgain
-}
-
-var errTryAgain = &smtp.SMTPError{
-	Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0}, Message: "Temporary failure, try again later",
-}
-
-// oneReply makes one answer of those for all recipients. Where nobody got the
-// message and nobody ever will, it is final. Where some did not get it and
-// others did, or may later, the sender is to try again: whoever got it gets it
-// twice then, but nobody loses it.
-func oneReply(errs []error) error {
-	var final error
-	delivered := 0
-	for _, err := range errs {
-		var reply *smtp.SMTPError
-		switch err := toReply(err); {
-		case err == nil:
-			delivered++
-		case errors.As(err, &reply) && reply.Temporary():
-			return reply
-		case final == nil:
-			final = err
-		}
-	}
-	switch {
-	case final == nil:
-		return nil
-	case delivered > 0:
-		return errTryAgain
-	}
-	return final
-}
-
-// checkAddress refuses what has no place in a header field, and non-ASCII
-// addresses from a sender that did not announce them (RFC 6531 section 3.5).
-func checkAddress(address string, utf8 bool) error {
-	switch {
-	case len(address) > mailbox.MaxUserLength || !isText(address):
-		return &smtp.SMTPError{Code: 553, EnhancedCode: smtp.EnhancedCode{5, 1, 3}, Message: "That is not an address"}
-	case !utf8 && !isASCII(address):
-		return &smtp.SMTPError{Code: 553, EnhancedCode: smtp.EnhancedCode{5, 6, 7}, Message: "That address needs SMTPUTF8"}
-	}
-	return nil
-}
-
-var errTooManyHops = &smtp.SMTPError{
-	Code: 554, EnhancedCode: smtp.EnhancedCode{5, 4, 6},
-	Message: fmt.Sprintf("Too many hops: more than %d Received fields", maxHops),
 }

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"os"
 	"strings"
 	"testing"
@@ -28,11 +30,26 @@ func TestGreeting(t *testing.T) {
 		S: 250-CHUNKING
 		S: 250-STARTTLS
 		S: 250-SMTPUTF8
-		S: 250-SIZE 100000
+		S: 250-SIZE
 		S: 250 LIMITS RCPTMAX=100
 		C: QUIT
 		S: 221 2.0.0 Bye
 		S: EOF
+	`)
+}
+
+func TestSMTPSaysItsSize(t *testing.T) {
+	dial(t, start(t, "SMTP").address).play(`
+		S: 220 * ESMTP Service Ready
+		C: EHLO client.example
+		S: 250-Hello client.example
+		S: 250-PIPELINING
+		S: 250-8BITMIME
+		S: 250-ENHANCEDSTATUSCODES
+		S: 250-CHUNKING
+		S: 250-SMTPUTF8
+		S: 250-SIZE 100000
+		S: 250 LIMITS RCPTMAX=100
 	`)
 }
 
@@ -203,25 +220,39 @@ func TestOneUserByTwoAddressesGetsOneCopy(t *testing.T) {
 }
 
 func TestTooLarge(t *testing.T) {
-	large := strings.Repeat(strings.Repeat("x", 98)+"\r\n", 1001) // 100,100 octets
-	t.Run("SIZE", func(t *testing.T) {
-		d := dial(t, start(t, "SMTP").address)
-		d.hello("SMTP")
-		d.play(`
-			C: MAIL FROM:<sender@example.net> SIZE=100001
-			S: 552 5.3.4 *
-		`)
-	})
 	protocols(t, func(t *testing.T, protocol string) {
 		r := start(t, protocol)
-		answer := "S: 552 5.3.4 *\n"
+		large := strings.Repeat(strings.Repeat("x", 98)+"\r\n", 1001) // 100,100 octets
+		const refused = "S: 552 5.3.4 *\n"
 		d := dial(t, r.address)
 		d.hello(protocol)
-		d.play(toAlice + "C: DATA\nS: 354 *\n" + quoted(large) + "C: .\n" + answer)
-		d.play(toAlice + "R: \"BDAT 100100 LAST\\r\\n\"\n" + quoted(large) + answer)
+		d.play("C: MAIL FROM:<sender@example.net> SIZE=100001\n" + refused)
+		d.play(toAlice + "C: DATA\nS: 354 *\n" + quoted(large) + "C: .\n" + refused)
+		d.play(toAlice + quoted("BDAT 100100 LAST\r\n"+large) + refused)
 		d.play(toAlice + "C: DATA\nS: 354 *\nC: small\nC: .\n" + ok(protocol))
 		require.Equal(t, []string{"small\r\n"}, r.mail(t, "alice"))
 	})
+	t.Run("LMTP answers for each", func(t *testing.T) {
+		r := start(t, "LMTP", func(r *running) { r.maxSize = 10 })
+		d := dial(t, r.address)
+		d.hello("LMTP")
+		const toTwo = toAlice + "C: RCPT TO:<bob@example.org>\nS: 250 *\n"
+		const refused = "S: 552 5.3.4 <alice@example.org> *\nS: 552 5.3.4 <bob@example.org> *\n"
+		d.play(toTwo + "C: DATA\nS: 354 *\nC: 123456789\nC: .\n" + refused)
+		d.play(toTwo + "R: \"BDAT 11 LAST\\r\\n12345678901\"\n" + refused)
+		d.play(toTwo + "R: \"BDAT 11\\r\\n12345678901BDAT 0 LAST\\r\\n\"\nS: 250 2.0.0 Continue\n" + refused)
+		d.play(toAlice + "C: DATA\nS: 354 *\nC: 12345678\nC: .\n" + ok("LMTP"))
+		require.Equal(t, []string{"12345678\r\n"}, r.mail(t, "alice"), "just not too large")
+		require.Empty(t, r.mail(t, "bob"))
+	})
+}
+
+func TestLineTooLong(t *testing.T) {
+	r := start(t, "SMTP")
+	d := dial(t, r.address)
+	d.hello("SMTP")
+	d.play(toAlice + "C: DATA\nS: 354 *\n" + quoted(strings.Repeat("x", maxLine+1)) + "S: 554 5.6.0 A line is too long\nS: 500 *")
+	require.Empty(t, r.mail(t, "alice"))
 }
 
 func TestLoop(t *testing.T) {
@@ -237,6 +268,31 @@ func TestLoop(t *testing.T) {
 		d.play(toAlice + "C: DATA\nS: 354 *\n" + quoted(fine) + "C: .\n" + ok(protocol))
 		require.Equal(t, []string{fine}, r.mail(t, "alice"))
 	})
+}
+
+// A panic in the store is an answer and a line in the log, and not the end.
+func TestStorePanics(t *testing.T) {
+	protocols(t, func(t *testing.T, protocol string) {
+		var log bytes.Buffer
+		r := start(t, protocol, func(r *running) {
+			r.agent.store = panickingStore{}
+			r.log = slog.New(slog.NewTextHandler(&log, nil))
+		})
+		for _, message := range []string{"C: DATA\nS: 354 *\nC: x\nC: .\n", "R: \"BDAT 3 LAST\\r\\nx\\r\\n\"\n"} {
+			d := dial(t, r.address)
+			d.hello(protocol)
+			d.play(toAlice + message + "S: 421 4.0.0 *Internal server error")
+			d.hangUp()
+		}
+		require.NoError(t, r.server.Shutdown(t.Context()))
+		require.Equal(t, 2, strings.Count(log.String(), `level=ERROR msg="smtp: panic serving `), log.String())
+	})
+}
+
+type panickingStore struct{}
+
+func (panickingStore) Append(context.Context, mailbox.Delivery, io.Reader) ([]mailbox.Result, error) {
+	panic("on purpose")
 }
 
 // failingStore reads what it is given and fails.

@@ -80,30 +80,6 @@ func (t *trace) header(by hop, mail envelope, to recipient) string {
 	return h.String()
 }
 
-// path writes an address as it stands between < and >: go-smtp has taken the
-// quotes off its local part.
-func path(address string) string {
-	at := strings.LastIndexByte(address, '@')
-	if at < 0 || isDotString(address[:at]) {
-		return address
-	}
-	quoted := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(address[:at])
-	return `"` + quoted + `"` + address[at:]
-}
-
-// isDotString tells whether a local part needs no quotes (RFC 5321 section
-// 4.1.2, with the non-ASCII of RFC 6531).
-func isDotString(local string) bool {
-	for atom := range strings.SplitSeq(local, ".") {
-		if atom == "" || strings.ContainsFunc(atom, func(r rune) bool {
-			return !isAlphanumeric(r) && !strings.ContainsRune("!#$%&'*+-/=?^_`{|}~", r)
-		}) {
-			return false
-		}
-	}
-	return true
-}
-
 // extendedDomain is what the sender calls itself, where that can stand in a
 // header field.
 func extendedDomain(hello string) string {
@@ -136,11 +112,4 @@ func addressLiteral(addr net.Addr) string {
 		return "[" + tcp.IP.String() + "]"
 	}
 	return "[IPv6:" + tcp.IP.String() + "]"
-}
-
-// isText tells whether s is UTF-8 without control characters.
-func isText(s string) bool { return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl) }
-
-func isASCII(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })
 }
