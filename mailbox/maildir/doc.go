@@ -9,14 +9,17 @@
 //
 //   - A delivery is acknowledged after its file and the directory entries that
 //     lead to it were synced. A process killed in the middle leaves at most a
-//     file in tmp, which is removed when it is 36 hours old.
+//     file in tmp, which a later delivery to the same user removes when it is 36
+//     hours old.
 //   - What is on disk is the canonical form: lines end in CRLF. It costs an
 //     octet a line and makes the size of the file the size that POP3 announces,
 //     and the content what POP3 sends, octet for octet. Other programs' files
 //     may have any line ends.
 //   - A listing reads two directories. It opens no message and asks the size of
 //     none: sizes are in the names (S= and W=, as Dovecot and Courier write
-//     them). It is complete although other programs rename while it is read.
+//     them). It is complete although other programs rename while it is read; one
+//     that follows a change of cur by less than 20 ms waits for that long, to be
+//     sure of it.
 //   - A session writes nothing and moves nothing until it deletes: mail stays in
 //     new until a program that knows flags moves it. The one exception is named
 //     below, under IDs.

@@ -245,3 +245,16 @@ func TestAMaildropThatWasRemovedIsMadeAgain(t *testing.T) {
 	require.Equal(t, []mailbox.Message{m, second}, listed(t, store, "bob"))
 	require.DirExists(t, filepath.Join(path(store, "bob"), "tmp"))
 }
+
+func TestASessionKeepsItsMaildropWhenAnotherTakesItsPlace(t *testing.T) {
+	store := newStore(t, Options{})
+	m := deliver(t, store, "bob", "hello")
+	box := open(t, store, "bob")
+	list(t, box)
+	require.NoError(t, os.Rename(path(store, "bob"), path(store, "archived")))
+	require.Equal(t, []mailbox.Message{m}, list(t, box))
+	other := deliver(t, store, "bob", "another")
+	require.Equal(t, []mailbox.Message{m}, list(t, box))
+	require.Equal(t, "hello\r\n", read(t, box, m.ID))
+	require.Equal(t, []mailbox.Message{other}, listed(t, store, "bob"))
+}

@@ -1,10 +1,12 @@
 package maildir
 
 import (
+	"context"
 	"os"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -82,4 +84,33 @@ func TestOfManyDeliveriesAtOnceOneGetsTheForeignUIDL(t *testing.T) {
 	}
 	require.Len(t, shown, 20)
 	require.Equal(t, 1, shown["uid-1"])
+}
+
+func TestWaitingForTheLockEndsWithItsContext(t *testing.T) {
+	store := newStore(t, Options{})
+	deliver(t, store, "bob", "hello")
+	home, err := store.root.OpenRoot("bob")
+	require.NoError(t, err)
+	defer home.Close()
+	unlock, err := store.locker.lock(t.Context(), home)
+	require.NoError(t, err)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	store.breakAt(func(now step) error {
+		if now == stepSynced {
+			time.AfterFunc(5*time.Millisecond, cancel)
+		}
+		return nil
+	})
+	delivery := to("bob")
+	delivery.UIDL = "uid-1"
+	results, err := store.Append(ctx, delivery, strings.NewReader("hello"))
+	require.NoError(t, err)
+	require.ErrorIs(t, results[0].Err, context.Canceled)
+	require.Len(t, listed(t, store, "bob"), 1)
+	require.Empty(t, filesIn(t, store, "bob", "tmp"))
+
+	store.mend()
+	unlock()
+	require.Equal(t, "uid-1", deliverUIDL(t, store, "bob", "uid-1").UIDL)
 }
