@@ -196,6 +196,20 @@ func TestUsersAndTLS(t *testing.T) {
 	d.play("C: MAIL FROM:<>\nS: 250 *\nC: RCPT TO:<demo@example.org>\nS: 550 5.1.1 *")
 }
 
+// Clients that idle do not keep the program from stopping, and are told.
+func TestStopWithClients(t *testing.T) {
+	p := launch(t, "-store", "memory")
+	reader, sender := dial(t, p.address["pop3"]), dial(t, p.address["smtp"])
+	reader.play("S: +OK *\nC: USER demo\nS: +OK*\nC: PASS demo\nS: +OK*")
+	sender.hello("SMTP")
+	sender.play("C: MAIL FROM:<>\nS: 250 *")
+	begun := time.Now()
+	require.Zero(t, p.end(t, syscall.SIGTERM), p.stderr.String())
+	require.Less(t, time.Since(begun), grace)
+	reader.play("S: -ERR [SYS/TEMP] *\nS: EOF")
+	sender.play("S: 421 4.4.2 *\nS: EOF")
+}
+
 func TestPortInUse(t *testing.T) {
 	p := launch(t, "-store", "memory")
 	dir := filepath.Join(t.TempDir(), "mail")
