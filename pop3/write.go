@@ -79,7 +79,12 @@ func (o *output) numbers(numbers ...int64) {
 // room returns what is pending, with room for n octets behind it.
 func (o *output) room(n int) []byte {
 	if len(o.pending)+n > writeBuffer {
+		// What comes may be the final dot: a few octets wait to go with it.
+		const few = 16
+		kept := o.pending[len(o.pending)-min(few, len(o.pending)):]
+		o.pending = o.pending[:len(o.pending)-len(kept)]
 		o.send(nil)
+		o.pending = append(o.pending, kept...)
 	}
 	if o.memory == nil {
 		o.memory = writeBuffers.Get().(*[writeBuffer]byte)
@@ -101,6 +106,7 @@ func (o *output) flush() error {
 // connection can.
 func (o *output) send(more []byte) {
 	if o.err != nil {
+		o.pending = o.pending[:0] // nothing piles up for a client that is gone
 		return
 	}
 	if o.timeout >= 0 {

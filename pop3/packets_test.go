@@ -1,0 +1,289 @@
+package pop3_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/popcask/popcask/mailbox"
+	"github.com/popcask/popcask/pop3"
+	"github.com/popcask/popcask/pop3/pop3test"
+	"github.com/stretchr/testify/require"
+)
+
+// tap is a connection that notes what the server does with it.
+type tap struct {
+	net.Conn
+	mu            sync.Mutex
+	writes        []string
+	readDeadlines []time.Duration // from now; 0: none
+}
+
+func (c *tap) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	c.writes = append(c.writes, string(p))
+	c.mu.Unlock()
+	return c.Conn.Write(p)
+}
+
+func (c *tap) SetReadDeadline(at time.Time) error {
+	wait := time.Duration(0)
+	if !at.IsZero() {
+		wait = time.Until(at)
+	}
+	c.mu.Lock()
+	c.readDeadlines = append(c.readDeadlines, wait)
+	c.mu.Unlock()
+	return c.Conn.SetReadDeadline(at)
+}
+
+// take returns the writes since the last call.
+func (c *tap) take() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	writes := c.writes
+	c.writes = nil
+	return writes
+}
+
+// tapped is a client after its login, and the server's end of its connection.
+func tapped(t *testing.T, server *pop3.Server) (*pop3test.Client, *tap) {
+	t.Helper()
+	var tapOn *tap
+	client, _ := onConn(t, server, func(conn net.Conn) net.Conn {
+		tapOn = &tap{Conn: conn}
+		return tapOn
+	})
+	client.Login("mrose", "secret")
+	require.Len(t, tapOn.take(), 3, "a write for each answer that the client waited for")
+	return client, tapOn
+}
+
+// RFC 2449 section 6.6: answers to commands that came together go together. The
+// server holds them back only while a whole command is there to be read.
+func TestAnswersToPipelinedCommandsGoTogether(t *testing.T) {
+	client, conn := tapped(t, newShelf("a\n", "b\n").server())
+
+	const together = 80 // what fits one read of the server
+	client.Send(strings.Repeat("NOOP\r\n", together))
+	for range together {
+		require.Equal(t, "+OK", client.Line())
+	}
+	require.Equal(t, []string{strings.Repeat("+OK\r\n", together)}, conn.take())
+
+	client.Send("STAT\r\nLIST\r\nUIDL 2\r\nTOP 9 9\r\nDELE 1\r\nNO")
+	require.Equal(t, "+OK 2 6", client.Line())
+	client.Line()
+	client.Body()
+	client.Line()
+	client.Line()
+	require.Equal(t, "+OK message 1 deleted", client.Line(), "half a command holds nothing back")
+	require.Len(t, conn.take(), 1)
+	client.Send("OP\r\n")
+	require.Equal(t, "+OK", client.Line())
+
+	client.Send("DELE 2\r\nQUIT\r\n")
+	require.Equal(t, "+OK message 2 deleted", client.Line())
+	require.Equal(t, "+OK bye", client.Line())
+}
+
+// A hundred commands and a hundred listings need no hundred packets.
+func TestManyPipelinedCommandsNeedFewPackets(t *testing.T) {
+	client, conn := tapped(t, newShelf().server())
+	go client.Conn().Write([]byte(strings.Repeat("NOOP\r\n", 1000)))
+	for range 1000 {
+		require.Equal(t, "+OK", client.Line())
+	}
+	require.LessOrEqual(t, len(conn.take()), 6000/512+1, "one for each read of 512 octets")
+}
+
+// A listing leaves in stretches, not in lines.
+func TestAListingNeedsFewPackets(t *testing.T) {
+	store := newShelf()
+	for i := range 10_000 {
+		store.messages = append(store.messages, mailbox.Message{ID: fmt.Sprintf("message-%05d", i), Size: 1000})
+	}
+	client, conn := tapped(t, store.server())
+	for _, command := range []string{"LIST", "UIDL"} {
+		conn.take()
+		_, body := client.Multi(command)
+		require.LessOrEqual(t, len(conn.take()), len(body)/8192+1)
+	}
+}
+
+// The dot that ends a message is not split off into a packet of its own,
+// whatever the size of the message: clients that look for CRLF . CRLF in what
+// they read last would wait. (Details that PROTOCOL.md pins.) Sizes around
+// multiples of what a buffer may have, from bodies that write themselves, and
+// from bodies that come in pieces.
+func TestTheFinalDotIsNotAlone(t *testing.T) {
+	var sizes []int
+	for _, buffer := range []int{0, 512, 1024, 4096, 16384, 17408, 32768, 131072} {
+		for size := max(buffer-40, 0); size <= buffer+4; size++ {
+			sizes = append(sizes, size)
+		}
+	}
+	for name, source := range map[string]func(body string) io.ReadCloser{
+		"writes itself": func(body string) io.ReadCloser { return selfWriting{strings.NewReader(body)} },
+		"is read":       func(body string) io.ReadCloser { return &pieces{rest: inPieces(body, len(body)+1)} },
+		"in pieces":     func(body string) io.ReadCloser { return &pieces{rest: inPieces(body, 1000)} },
+	} {
+		for _, ending := range []string{"\r\n", "\n", "x"} {
+			t.Run(name+fmt.Sprintf(" and ends in %q", ending), func(t *testing.T) {
+				t.Parallel()
+				store := newShelf("")
+				size := 0
+				store.open = func(string, mailbox.OpenOptions) (io.ReadCloser, error) {
+					return source(strings.Repeat("a", size) + ending), nil
+				}
+				store.messages[0].Size = -1 // so that the status line has the same length
+				client, conn := tapped(t, store.server())
+				for _, size = range sizes {
+					conn.take()
+					status, body := client.Multi("RETR 1")
+					require.Equal(t, "+OK message follows", status)
+					require.Len(t, body, canonicalSize(size, ending))
+					writes := conn.take()
+					last := writes[len(writes)-1]
+					require.Greater(t, len(last), len("\r\n.\r\n"), "%d octets: %q", size, last)
+					require.True(t, strings.HasSuffix(last, "\r\n.\r\n"))
+				}
+			})
+		}
+	}
+}
+
+func canonicalSize(letters int, ending string) int {
+	if ending == "x" {
+		return letters + len("x\r\n")
+	}
+	return letters + len("\r\n")
+}
+
+// selfWriting is an io.WriterTo.
+type selfWriting struct{ *strings.Reader }
+
+func (selfWriting) Close() error { return nil }
+
+// Memory is flat (P8): the server takes no more of a body than the client takes
+// of the answer, but for its buffers.
+func TestP8RETRStreams(t *testing.T) {
+	const size = 64 << 20
+	body := &countedBody{rest: size}
+	store := newShelf("")
+	store.open = func(string, mailbox.OpenOptions) (io.ReadCloser, error) { return body, nil }
+	store.messages[0].Size = size
+	client := session(t, store.server())
+	require.Equal(t, fmt.Sprintf("+OK %d octets", size), client.Command("RETR 1"))
+	// The pipe holds nothing: the server is now stuck in its next write.
+	require.LessOrEqual(t, body.taken(), 256<<10)
+	for range 3 {
+		_, err := io.CopyN(io.Discard, client.Conn(), 1<<20)
+		require.NoError(t, err)
+	}
+	require.LessOrEqual(t, body.taken(), 3<<20+512<<10)
+}
+
+// countedBody is a long body of short lines.
+type countedBody struct {
+	mu   sync.Mutex
+	rest int
+	took int
+}
+
+func (b *countedBody) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := min(len(p), b.rest)
+	for i := range n {
+		p[i] = 'x'
+		if i%64 == 63 {
+			p[i] = '\n'
+		}
+	}
+	b.rest -= n
+	b.took += n
+	if n == 0 {
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
+func (b *countedBody) taken() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.took
+}
+
+func (b *countedBody) Close() error { return nil }
+
+// RFC 1939 section 3: the inactivity timer "MUST be of at least 10 minutes'
+// duration"; before the login, where anybody can wait, it is shorter.
+func TestTimersOfTheZeroValue(t *testing.T) {
+	store := newShelf("a\n")
+	var conn *tap
+	client, _ := onConn(t, store.server(), func(c net.Conn) net.Conn {
+		conn = &tap{Conn: c}
+		return conn
+	})
+	last := func() time.Duration {
+		conn.mu.Lock()
+		defer conn.mu.Unlock()
+		return conn.readDeadlines[len(conn.readDeadlines)-1]
+	}
+	client.Command("NOOP")
+	client.Command("NOOP")
+	require.InDelta(t, 3*time.Minute, last(), float64(time.Minute))
+	client.Login("mrose", "secret")
+	client.Command("NOOP")
+	client.Command("NOOP")
+	require.InDelta(t, 10*time.Minute, last(), float64(time.Minute))
+}
+
+// RFC 1939 section 3: when the timer expires "the session does NOT enter the
+// UPDATE state--the server should close the TCP connection without removing any
+// messages or sending any response to the client".
+func TestAutologoutSaysAndRemovesNothing(t *testing.T) {
+	store := newShelf("a\n")
+	server := store.server()
+	server.IdleTimeout = 100 * time.Millisecond
+	client := session(t, server)
+	require.Equal(t, "+OK message 1 deleted", client.Command("DELE 1"))
+	client.ExpectClosed()
+	require.NotContains(t, store.history(), "delete id-1")
+}
+
+// The login has its own time, from the connection on, that no command prolongs.
+func TestNoLoginInTimeEndsTheConnection(t *testing.T) {
+	server := newShelf().server()
+	server.AuthTimeout = 100 * time.Millisecond
+	server.IdleTimeout = -1
+	client, ended := onConn(t, server, nil)
+	client.ExpectClosed()
+	require.ErrorIs(t, <-ended, os.ErrDeadlineExceeded)
+}
+
+// Row 47: Shutdown tells who waits.
+func TestShutdownTellsClientsSYSTEMP(t *testing.T) {
+	server := newShelf("a\n").server()
+	before, _ := onConn(t, server, nil)
+	after := session(t, server)
+	after.Command("DELE 1")
+	stopped := make(chan error, 1)
+	go func() { stopped <- server.Shutdown(context.Background()) }()
+	for _, client := range []*pop3test.Client{before, after} {
+		require.Equal(t, "-ERR [SYS/TEMP] server shutting down", client.Line())
+		client.ExpectClosed()
+	}
+	require.NoError(t, <-stopped)
+	late, ended := onConn(t, server, nil)
+	require.Equal(t, "-ERR [SYS/TEMP] server shutting down", late.Greeting)
+	late.ExpectClosed()
+	require.ErrorIs(t, <-ended, pop3.ErrServerClosed)
+}
