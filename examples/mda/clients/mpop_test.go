@@ -3,7 +3,6 @@ package clients
 import (
 	"fmt"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -95,21 +94,32 @@ delivery %s
 func mboxrd(t *testing.T, mbox []byte) [][]byte {
 	t.Helper()
 	var messages [][]byte
-	parts := fromLine.Split(string(mbox), -1)
+	parts := strings.Split("\n\n"+string(mbox), "\n\nFrom ")
 	if parts[0] != "" {
 		t.Errorf("the mbox begins with %.100q", parts[0])
 	}
-	for _, part := range parts[1:] {
-		text, blank := strings.CutSuffix(part, "\n\n")
+	for i, part := range parts[1:] {
+		_, text, _ := strings.Cut(part, "\n") // the rest of the From_ line
+		if i < len(parts)-2 {
+			text += "\n\n"
+		}
+		text, blank := strings.CutSuffix(text, "\n\n")
 		if !blank {
 			t.Errorf("a message in the mbox does not end in a blank line: %.300q", part)
 		}
-		messages = append(messages, quotedFrom.ReplaceAll([]byte(text+"\n"), []byte("$1")))
+		messages = append(messages, unquoteFrom(text+"\n"))
 	}
 	return messages
 }
 
-var (
-	fromLine   = regexp.MustCompile(`(?m)^From .*\n`)
-	quotedFrom = regexp.MustCompile(`(?m)^>(>*From )`)
-)
+// unquoteFrom takes one ">" off the lines that begin with any number of them
+// and "From ".
+func unquoteFrom(text string) []byte {
+	lines := strings.SplitAfter(text, "\n")
+	for i, line := range lines {
+		if strings.HasPrefix(line, ">") && strings.HasPrefix(strings.TrimLeft(line, ">"), "From ") {
+			lines[i] = line[1:]
+		}
+	}
+	return []byte(strings.Join(lines, ""))
+}
