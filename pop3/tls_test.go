@@ -1,0 +1,205 @@
+package pop3_test
+
+import (
+	"crypto/tls"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/popcask/popcask/mailbox"
+	"github.com/popcask/popcask/pop3"
+	"github.com/popcask/popcask/pop3/pop3test"
+	"github.com/stretchr/testify/require"
+)
+
+// shake begins TLS with a config of the client's own, by STLS or from the first
+// octet on.
+func shake(t *testing.T, server *pop3test.Server, implicit bool, config *tls.Config) (*tls.Conn, error) {
+	t.Helper()
+	address := server.AddrTLS
+	if !implicit {
+		address = server.Addr
+	}
+	conn, err := net.Dial("tcp", address)
+	require.NoError(t, err)
+	t.Cleanup(func() { conn.Close() })
+	conn.SetDeadline(time.Now().Add(pop3test.Patience))
+	if !implicit {
+		readLine(t, conn)
+		_, err := io.WriteString(conn, "STLS\r\n")
+		require.NoError(t, err)
+		require.Equal(t, "+OK begin TLS\r\n", readLine(t, conn))
+	}
+	secure := tls.Client(conn, config)
+	return secure, secure.Handshake()
+}
+
+func readLine(t *testing.T, conn net.Conn) string {
+	t.Helper()
+	line := ""
+	for octet := make([]byte, 1); !strings.HasSuffix(line, "\n"); line += string(octet) {
+		_, err := io.ReadFull(conn, octet)
+		require.NoError(t, err)
+	}
+	return line
+}
+
+func eachTLS(t *testing.T, f func(t *testing.T, implicit bool)) {
+	t.Run("STLS", func(t *testing.T) { f(t, false) })
+	t.Run("implicit", func(t *testing.T) { f(t, true) })
+}
+
+// RFC 8314 section 4 and the ALPN registry: the protocol is "pop3". Who offers
+// it gets it, who offers nothing is served, and who offers something else alone
+// is talking to the wrong server (RFC 7301 section 3.2; ALPACA).
+func TestALPN(t *testing.T) {
+	eachTLS(t, func(t *testing.T, implicit bool) {
+		server := pop3test.NewServer(t, pop3.Login(pop3test.AnyPassword(), newShelf()))
+		for _, test := range []struct {
+			offered []string
+			chosen  string
+			refused bool
+		}{
+			{[]string{"pop3"}, "pop3", false},
+			{[]string{"http/1.1", "pop3"}, "pop3", false},
+			{nil, "", false},
+			{[]string{"http/1.1"}, "", true},
+			{[]string{"h2"}, "", true},
+			{[]string{"imap", "smtp"}, "", true},
+		} {
+			config := server.ClientTLS()
+			config.NextProtos = test.offered
+			conn, err := shake(t, server, implicit, config)
+			if test.refused {
+				require.Error(t, err, test.offered)
+				continue
+			}
+			require.NoError(t, err, test.offered)
+			require.Equal(t, test.chosen, conn.ConnectionState().NegotiatedProtocol)
+		}
+	})
+}
+
+// RFC 8996, RFC 8314 section 4.1: nothing older than TLS 1.2, even where the
+// host's config would take it; a stricter one stays.
+func TestTLSVersions(t *testing.T) {
+	eachTLS(t, func(t *testing.T, implicit bool) {
+		server := pop3test.NewUnstartedServer(t, pop3.Login(pop3test.AnyPassword(), newShelf()))
+		server.Config.TLSConfig.MinVersion = tls.VersionTLS10
+		server.Start(t)
+		for version, taken := range map[uint16]bool{
+			tls.VersionTLS10: false, tls.VersionTLS11: false, tls.VersionTLS12: true, tls.VersionTLS13: true,
+		} {
+			config := server.ClientTLS()
+			config.MinVersion, config.MaxVersion = version, version
+			_, err := shake(t, server, implicit, config)
+			require.Equal(t, taken, err == nil, "%s: %v", tls.VersionName(version), err)
+		}
+		require.EqualValues(t, tls.VersionTLS10, server.Config.TLSConfig.MinVersion, "the host's own config is not touched")
+		require.Empty(t, server.Config.TLSConfig.NextProtos)
+
+		strict := pop3test.NewUnstartedServer(t, pop3.Login(pop3test.AnyPassword(), newShelf()))
+		strict.Config.TLSConfig.MinVersion = tls.VersionTLS13
+		strict.Start(t)
+		config := strict.ClientTLS()
+		config.MaxVersion = tls.VersionTLS12
+		_, err := shake(t, strict, implicit, config)
+		require.Error(t, err)
+	})
+}
+
+// RFC 2595 section 4: a handshake that fails ends the connection, in the clear
+// nothing goes on, and nobody else is disturbed.
+func TestAFailedHandshakeEndsTheConnection(t *testing.T) {
+	eachTLS(t, func(t *testing.T, implicit bool) {
+		server := pop3test.NewServer(t, pop3.Login(pop3test.AnyPassword(), newShelf()))
+		address := server.AddrTLS
+		if !implicit {
+			address = server.Addr
+		}
+		conn, err := net.Dial("tcp", address)
+		require.NoError(t, err)
+		defer conn.Close()
+		conn.SetDeadline(time.Now().Add(pop3test.Patience))
+		if !implicit {
+			readLine(t, conn)
+			io.WriteString(conn, "STLS\r\n")
+			readLine(t, conn)
+		}
+		io.WriteString(conn, "USER mrose\r\nPASS secret\r\nSTAT\r\n")
+		rest, _ := io.ReadAll(conn)
+		require.NotContains(t, string(rest), "+OK")
+		require.NotContains(t, string(rest), "-ERR")
+
+		client := server.Dial(t)
+		client.STLS(server.ClientTLS())
+		client.Login("mrose", "secret")
+		require.Equal(t, "+OK bye", client.Quit())
+	})
+}
+
+// RFC 2595 section 4: what somebody in the middle puts behind STLS is never
+// taken for something said under TLS. Here it arrives after the server has
+// answered STLS, where it can only be a broken handshake.
+func TestSTLSInjectionAfterTheAnswer(t *testing.T) {
+	store := newShelf("a\n")
+	server := pop3test.NewServer(t, pop3.Login(pop3test.AnyPassword(), store))
+	conn, err := net.Dial("tcp", server.Addr)
+	require.NoError(t, err)
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(pop3test.Patience))
+	readLine(t, conn)
+	io.WriteString(conn, "STLS\r\n")
+	readLine(t, conn)
+	io.WriteString(conn, "USER evil\r\n")
+	secure := tls.Client(conn, server.ClientTLS())
+	require.Error(t, secure.Handshake())
+	require.Empty(t, store.history())
+}
+
+// Failed logins before STLS count after it: TLS is no way to more of them.
+func TestSTLSKeepsTheCountOfFailedLogins(t *testing.T) {
+	server := pop3test.NewUnstartedServer(t, pop3.Login(secretUsers{"mrose": "secret"}, newShelf()))
+	server.Config.MaxAuthTries = 2
+	server.Start(t)
+	client := server.Dial(t)
+	client.Command("USER mrose")
+	require.Equal(t, authAnswer, client.Command("PASS wrong"))
+	client.STLS(server.ClientTLS())
+	client.Command("USER mrose")
+	require.Equal(t, "-ERR [AUTH] too many failed logins", client.Command("PASS wrong"))
+	client.ExpectClosed()
+}
+
+// The authenticator and the store learn how the client came.
+func TestLoginSaysHowTheClientCame(t *testing.T) {
+	store := newShelf()
+	server := pop3test.NewServer(t, pop3.Login(secretUsers{"mrose": "secret"}, store))
+	plain := server.Dial(t)
+	plain.Login("mrose", "secret")
+	implicit := server.DialTLS(t)
+	require.Equal(t, "+OK maildrop has 0 messages", implicit.Command("AUTH PLAIN AG1yb3NlAHNlY3JldA=="))
+	upgraded := server.Dial(t)
+	upgraded.STLS(server.ClientTLS())
+	upgraded.Login("mrose", "secret")
+
+	store.mu.Lock()
+	defer store.mu.Unlock()
+	require.Len(t, store.logins, 3)
+	for i, want := range []mailbox.Login{
+		{Mechanism: "USER", TLS: false},
+		{Mechanism: "PLAIN", TLS: true},
+		{Mechanism: "USER", TLS: true},
+	} {
+		got := store.logins[i]
+		require.Equal(t, "mrose", got.User)
+		require.Equal(t, want.Mechanism, got.Mechanism)
+		require.Equal(t, want.TLS, got.TLS)
+		require.NotNil(t, got.Remote)
+		require.NotNil(t, got.Local)
+	}
+	require.Equal(t, plain.Conn().LocalAddr().String(), store.logins[0].Remote.String())
+	require.Equal(t, server.AddrTLS, store.logins[1].Local.String())
+}
