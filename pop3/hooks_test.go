@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 	"sync"
@@ -162,7 +163,7 @@ func TestHooksCountOctets(t *testing.T) {
 	}
 	in, out := 0, len("+OK POP3 server ready\r\n")
 	for _, c := range commands {
-		go client.Send(c.said)
+		go io.WriteString(client.Conn(), c.said)
 		answer := make([]byte, 0, len(c.answered))
 		for len(answer) < len(c.answered) {
 			answer = append(answer, client.Line()+"\r\n"...)
