@@ -285,7 +285,7 @@ func answers(t *testing.T, handler pop3.Handler, commands string) string {
 
 // unstuff undoes byte-stuffing as RFC 1939 section 3 tells a client to. It
 // returns what follows the termination octet as well.
-func unstuff(t *testing.T, body string) (message []byte, rest string) {
+func unstuff(t require.TestingT, body string) (message []byte, rest string) {
 	for {
 		line, after, found := strings.Cut(body, "\r\n")
 		require.True(t, found, "no final dot")
