@@ -1,0 +1,254 @@
+package cassandra
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/popcask/popcask/internal/cql"
+	"github.com/popcask/popcask/mailbox"
+)
+
+// attempt is one attempt to deliver a message to one recipient. Its ID is
+// minted for it and never used again, whatever becomes of it: a retry under the
+// same ID would be shadowed by the tombstones of the attempt that failed.
+type attempt struct {
+	id      MessageID
+	mailbox MailboxID
+	bucket  int64
+	user    string
+	header  []byte // the recipient's own, canonical
+	uidl    string // foreign; "" for almost all mail
+	digest  *contentDigest
+	result  *mailbox.Result
+
+	mu  sync.Mutex // guards err while chunks are on their way
+	err error      // why the attempt failed
+}
+
+// recipientsAtOnce is how many recipients of one delivery are served at a time.
+const recipientsAtOnce = 16
+
+// Append implements [mailbox.Appender]. A message of up to 64 KiB is one
+// mutation of content; a larger one is written while it arrives, a few chunks
+// at a time. Then come the membership, the index, and a look at the fences of
+// the mailbox; a nil Err in the result means that all of it is acknowledged by
+// a quorum of the local data centre (P1).
+func (s *Store) Append(ctx context.Context, delivery mailbox.Delivery, body io.Reader) ([]mailbox.Result, error) {
+	leave, err := s.enter()
+	if err != nil {
+		return nil, fmt.Errorf("cassandra: append: %w", err)
+	}
+	defer leave()
+	if err := s.checkDelivery(ctx, delivery, body); err != nil {
+		return nil, fmt.Errorf("cassandra: append: %w", err)
+	}
+	canonical := mailbox.NewCanonicalReader(body)
+	first := make([]byte, smallMessage)
+	n, whole, err := fill(canonical, first)
+	if err != nil {
+		return nil, fmt.Errorf("cassandra: append: read body: %w", err)
+	}
+	first = first[:n]
+
+	results := make([]mailbox.Result, len(delivery.Recipients))
+	attempts := s.prepare(delivery, results)
+	if whole {
+		s.each(attempts, func(a *attempt) { a.err = s.addWhole(ctx, a, first) })
+	} else if err := s.addChunked(ctx, attempts, first, canonical); err != nil {
+		s.each(attempts, func(a *attempt) { s.undo(ctx, a) })
+		return nil, fmt.Errorf("cassandra: append: %w", err)
+	}
+	s.each(attempts, func(a *attempt) { s.conclude(ctx, a) })
+	return results, nil
+}
+
+// fill reads until p is full or the source ends. Unlike [io.ReadFull] it does
+// not take a source that breaks with [io.ErrUnexpectedEOF] for one that ends.
+func fill(source io.Reader, p []byte) (n int, end bool, err error) {
+	for n < len(p) {
+		more, err := source.Read(p[n:])
+		n += more
+		if err == io.EOF {
+			return n, true, nil
+		}
+		if err != nil {
+			return n, false, err
+		}
+	}
+	return n, false, nil
+}
+
+func (s *Store) checkDelivery(ctx context.Context, delivery mailbox.Delivery, body io.Reader) error {
+	switch most := s.config.MaxRecipients; {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case body == nil:
+		return errors.New("no body")
+	case len(delivery.Recipients) == 0:
+		return errors.New("no recipients")
+	case most >= 0 && len(delivery.Recipients) > most:
+		return fmt.Errorf("%d recipients, %d are the most", len(delivery.Recipients), most)
+	}
+	return nil
+}
+
+// prepare mints an ID for each recipient, now that the body is arriving: a slow
+// sender's line does not age it. Recipients that cannot be served have their
+// error in the results already.
+func (s *Store) prepare(delivery mailbox.Delivery, results []mailbox.Result) []*attempt {
+	var attempts []*attempt
+	for i, recipient := range delivery.Recipients {
+		result := &results[i]
+		id, user, err := s.Mailbox(recipient.User)
+		if err != nil {
+			result.Err = fmt.Errorf("cassandra: append: %w", err)
+			continue
+		}
+		header, err := io.ReadAll(mailbox.NewCanonicalReader(bytes.NewReader([]byte(recipient.Header))))
+		if err == nil && len(header) > smallMessage {
+			err = fmt.Errorf("header of %d octets: %w", len(header), mailbox.ErrTooLarge)
+		}
+		if err != nil {
+			result.Err = fmt.Errorf("cassandra: append for %q: %w", user, err)
+			continue
+		}
+		a := &attempt{mailbox: id, user: user, header: header, result: result, digest: newContentDigest()}
+		if a.id, err = s.minter.mint(s.config.Now()); err != nil {
+			result.Err = fmt.Errorf("cassandra: append for %q: %w", user, temporary(err))
+			continue
+		}
+		a.bucket = s.Bucket(a.id)
+		if delivery.UIDL != "" {
+			a.uidl = mailbox.SafeUIDL(delivery.UIDL)
+		}
+		attempts = append(attempts, a)
+	}
+	return attempts
+}
+
+// each runs a step of all attempts that have not failed, side by side.
+func (s *Store) each(attempts []*attempt, do func(*attempt)) {
+	var group sync.WaitGroup
+	places := make(chan struct{}, recipientsAtOnce)
+	for _, a := range attempts {
+		if len(attempts) == 1 {
+			do(a)
+			return
+		}
+		places <- struct{}{}
+		group.Go(func() {
+			do(a)
+			<-places
+		})
+	}
+	group.Wait()
+}
+
+// addWhole adds a small message: content, membership and the bucket's row at
+// the same time.
+func (s *Store) addWhole(ctx context.Context, a *attempt, body []byte) error {
+	content := body
+	if len(a.header) > 0 {
+		content = append(append(make([]byte, 0, len(a.header)+len(body)), a.header...), body...)
+	}
+	a.digest.Write(content)
+	if err := s.checkSize(a); err != nil {
+		return err
+	}
+	if err := s.claimUIDL(ctx, a); err != nil {
+		return err
+	}
+	return together(
+		func() error {
+			d := a.digest
+			return s.db.Exec(ctx, cql.LocalQuorum, insertWhole, addedAt(a.id),
+				[16]byte(a.id), 0, content, [16]byte(a.mailbox), d.size, 1, d.head(), d.sum())
+		},
+		func() error { return s.addMember(ctx, a) },
+		func() error { return s.addBucket(ctx, a) },
+	)
+}
+
+func (s *Store) checkSize(a *attempt) error {
+	if most := s.config.MaxMessageSize; most >= 0 && a.digest.size > most {
+		return fmt.Errorf("%w: more than %d octets", mailbox.ErrTooLarge, most)
+	}
+	return nil
+}
+
+// addMember adds the membership, the truth about what is in the mailbox.
+func (s *Store) addMember(ctx context.Context, a *attempt) error {
+	st := insertMember
+	values := []any{[16]byte(a.mailbox), a.bucket, [16]byte(a.id), int64(s.config.UID()), s.config.ModSeq(), a.digest.size}
+	if a.uidl != "" { // a null would be a tombstone
+		st, values = insertMemberForeign, append(values, a.uidl)
+	}
+	return s.db.Exec(ctx, cql.LocalQuorum, st, addedAt(a.id), values...)
+}
+
+// conclude ends an attempt: the index lists the message while the fences are
+// looked at. An attempt that failed on the way is undone, and the sender tries
+// again with another ID.
+func (s *Store) conclude(ctx context.Context, a *attempt) {
+	if a.err == nil {
+		a.err = together(
+			func() error { return s.index.Added(ctx, a.mailbox, a.entry()) },
+			func() error { return s.checkFences(ctx, a) },
+		)
+	}
+	if a.err == nil && s.TooOld(a.id) {
+		a.err = ErrTooOld
+	}
+	if a.err != nil {
+		s.undo(ctx, a)
+		a.result.Err = fmt.Errorf("cassandra: append for %q: %w", a.user, final(a.err))
+		return
+	}
+	a.result.Message = a.entry().message()
+	s.listeners.Notify(mailbox.Event{Kind: mailbox.Added, User: a.user, Messages: []mailbox.Message{a.result.Message}})
+}
+
+// final leaves what is final as it is; all else passes.
+func final(err error) error {
+	if errors.Is(err, mailbox.ErrTooLarge) {
+		return err
+	}
+	return temporary(err)
+}
+
+func (a *attempt) entry() Entry { return Entry{ID: a.id, Size: a.digest.size, UIDL: a.uidl} }
+
+func (e Entry) message() mailbox.Message {
+	return mailbox.Message{ID: e.ID.String(), UIDL: e.UIDL, Size: e.Size}
+}
+
+// checkFences looks, after the membership is acknowledged, whether somebody is
+// proving that the range of the ID is empty. Either that proof saw the
+// membership, or this sees the fence: quorums of this data centre intersect.
+func (s *Store) checkFences(ctx context.Context, a *attempt) error {
+	return s.db.Each(ctx, cql.LocalQuorum, selectFences, func(row cql.Row) error {
+		var until int64
+		if err := row.Scan(&until); err != nil {
+			return err
+		}
+		if until >= a.id.Timestamp() {
+			return fmt.Errorf("the range of %s is closed: this took too long", a.id)
+		}
+		return nil
+	}, [16]byte(a.mailbox), kindFence)
+}
+
+// undo removes whatever a failed attempt has left, and leaves it to the purger
+// where the cluster does not take it now.
+func (s *Store) undo(ctx context.Context, a *attempt) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
+	defer cancel()
+	ids := []MessageID{a.id}
+	if err := s.removeWholly(ctx, a.mailbox, ids); err != nil {
+		s.purger.add(purge{mailbox: a.mailbox, ids: ids, wholly: true})
+	}
+}

@@ -1,0 +1,183 @@
+package cassandra
+
+import (
+	"cmp"
+	"crypto/tls"
+	"time"
+
+	"github.com/popcask/popcask/internal/cql"
+	"github.com/popcask/popcask/mailbox"
+)
+
+// Config is how to reach a cluster, and how to use it. Hosts, LocalDC and
+// Keyspace are required; the zero values of all others are good.
+type Config struct {
+	// Hosts are some nodes of the local data centre, as host or host:port. The
+	// others are found through them.
+	Hosts []string
+
+	// LocalDC is the name of the data centre that this process is in. Only its
+	// nodes are spoken to.
+	LocalDC string
+
+	// Keyspace is where the tables are; [Migrate] creates it.
+	Keyspace string
+
+	// TLS encrypts the connections to the nodes. nil means that they are in
+	// the clear.
+	TLS *tls.Config
+
+	// Username and Password log in to the nodes. Empty: without.
+	Username, Password string
+
+	// ConnectTimeout is what connecting to a node may take. 0 means 5 seconds.
+	ConnectTimeout time.Duration
+
+	// Timeout is what one attempt at a statement may take. 0 means 5 seconds.
+	Timeout time.Duration
+
+	// Retries is how often a statement is tried again, after pauses that grow
+	// from 25 ms to 1 s. The values and the timestamp stay the same. 0 means
+	// 3, negative none.
+	Retries int
+
+	// Connections is how many connections each node gets. 0 means 2.
+	Connections int
+
+	// Bucket is the width of a bucket, the window of time whose messages
+	// share a partition of the listing. It is settled for good by [Migrate];
+	// for a mailbox that gets more than 100,000 messages in 30 days a smaller
+	// one keeps the partitions small. 0 means what the keyspace says, and 30
+	// days for a new one. It must be whole seconds.
+	Bucket time.Duration
+
+	// MaxMessageSize is the largest message that is taken, in octets; a larger
+	// one is [mailbox.ErrTooLarge]. 0 means 64 MiB, negative no limit.
+	MaxMessageSize int64
+
+	// MaxRecipients is the most recipients of one delivery. 0 means 1000,
+	// negative no limit.
+	MaxRecipients int
+
+	// ChunkSize is how much of a large message one row holds, in octets. 0
+	// means 128 KiB; 256 KiB is the most.
+	ChunkSize int
+
+	// Window is how many chunks of one message are on their way at a time: a
+	// message of any size costs ChunkSize times Window of memory. 0 means 4.
+	Window int
+
+	// Horizon is H: how far apart the clocks of two hosts may be, and how long
+	// a delivery may take, before it is refused where a range of ids was
+	// closed meanwhile. No mail is lost where it is too small. 0 means an
+	// hour.
+	Horizon time.Duration
+
+	// PurgeQueue is how many removed messages may wait for the deletion of
+	// their content. When it is full, QUIT waits. 0 means 10,000.
+	PurgeQueue int
+
+	// PurgeWorkers is how many messages are purged at a time. 0 means 4.
+	PurgeWorkers int
+
+	// Canonical makes user names canonical, for Open and Append alike. nil
+	// means [mailbox.CanonicalUser]. Set CanonicalName with it.
+	Canonical func(user string) (string, error)
+
+	// CanonicalName names Canonical in the keyspace's settings, so that two
+	// hosts with different ones notice. "" means "lower-nfc".
+	CanonicalName string
+
+	// Generation tells which generation of a user's mailbox is the current
+	// one, for hosts that let a removed user be created again. nil: always 0.
+	Generation func(user string) uint32
+
+	// UID and ModSeq draw what an IMAP server would need of a message: 1 to
+	// 2^32-1, and 1 to 2^63-1. nil means at random. Nothing here relies on
+	// them: a collision does no harm.
+	UID    func() uint32
+	ModSeq func() int64
+
+	// Now is the clock. nil means [time.Now].
+	Now func() time.Time
+
+	// Observer hears of every attempt at a statement. It may be nil, is called
+	// from several goroutines, and must not block.
+	Observer func(Observation)
+
+	// OnError hears of what goes wrong behind the sessions: a purge that will
+	// be tried again, a listener that failed, a repair. It may be nil and must
+	// not block.
+	OnError func(error)
+}
+
+// Observation tells of one attempt at a statement or a batch, without its
+// values.
+type Observation struct {
+	Statement   string // of a batch: the first one
+	Batch       int    // statements of a batch; 0 where it is none
+	Consistency string // "LOCAL_QUORUM", "EACH_QUORUM" ...
+	Conditional bool   // a lightweight transaction: never, and a test sees to it
+	Host        string
+	Attempt     int // 0 is the first one
+	Start, End  time.Time
+	Rows        int // that a read returned
+	Err         error
+}
+
+const (
+	defaultBucket        = 30 * 24 * time.Hour
+	defaultCanonicalName = "lower-nfc"
+	gcGrace              = 864000 * time.Second // as in schema.cql
+	smallMessage         = 64 << 10             // octets: chunk 0 of a message, the whole of a small one
+	maxChunkSize         = 256 << 10
+)
+
+// withDefaults fills in what is zero.
+func (c Config) withDefaults() Config {
+	c.MaxMessageSize = cmp.Or(c.MaxMessageSize, 64<<20)
+	c.MaxRecipients = cmp.Or(c.MaxRecipients, 1000)
+	c.ChunkSize = cmp.Or(c.ChunkSize, 128<<10)
+	c.Window = cmp.Or(c.Window, 4)
+	c.Horizon = cmp.Or(c.Horizon, time.Hour)
+	c.PurgeQueue = cmp.Or(c.PurgeQueue, 10_000)
+	c.PurgeWorkers = cmp.Or(c.PurgeWorkers, 4)
+	c.CanonicalName = cmp.Or(c.CanonicalName, defaultCanonicalName)
+	if c.Canonical == nil {
+		c.Canonical = mailbox.CanonicalUser
+	}
+	if c.Generation == nil {
+		c.Generation = func(string) uint32 { return 0 }
+	}
+	if c.UID == nil {
+		c.UID = randomUID
+	}
+	if c.ModSeq == nil {
+		c.ModSeq = randomModSeq
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.OnError == nil {
+		c.OnError = func(error) {}
+	}
+	return c
+}
+
+func (c Config) driver() cql.Config {
+	driver := cql.Config{
+		Hosts: c.Hosts, LocalDC: c.LocalDC, Keyspace: c.Keyspace,
+		TLS: c.TLS, Username: c.Username, Password: c.Password,
+		ConnectTimeout: c.ConnectTimeout, Timeout: c.Timeout,
+		Retries: c.Retries, Connections: c.Connections,
+	}
+	if observe := c.Observer; observe != nil {
+		driver.Observe = func(o cql.Observation) {
+			observe(Observation{
+				Statement: o.Statement, Batch: o.Batch, Consistency: o.Consistency, Conditional: o.Conditional,
+				Host: o.Host, Attempt: o.Attempt, Start: o.Start, End: o.End, Rows: o.Rows, Err: o.Err,
+			})
+		}
+	}
+	return driver
+}

@@ -1,0 +1,86 @@
+package cassandra
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"slices"
+)
+
+// Index lists mailboxes: package projection has one. The store tells it of each
+// message before a delivery is acknowledged and before a removal is, so that it
+// is a part of both.
+//
+// What an index writes about a message carries the timestamps [AddedAt] and
+// [DeletedAt] of its ID, so that calls that come twice, late or in any order
+// leave the same behind.
+type Index interface {
+	// Added lists a message. An ID that is [Session.TooOld] is [ErrTooOld].
+	Added(ctx context.Context, mailbox MailboxID, message Entry) error
+
+	// Restore is Added for a repair that has seen the message alive in every
+	// data centre: of any age.
+	Restore(ctx context.Context, mailbox MailboxID, message Entry) error
+
+	// Removed takes messages off the list. Those that are not on it stay off
+	// it for ever.
+	Removed(ctx context.Context, mailbox MailboxID, messages []MessageID) error
+
+	// List lists what is in the slices, in the order of the slices, which is
+	// that of the IDs, and in the order of the IDs within each. It begins to
+	// read when it is ranged over.
+	List(ctx context.Context, mailbox MailboxID, slices []Slice) iter.Seq2[Entry, error]
+
+	// ListEverywhere is List with the answer of every data centre, for
+	// repair. It fails where one of them cannot be reached.
+	ListEverywhere(ctx context.Context, mailbox MailboxID, slices []Slice) iter.Seq2[Entry, error]
+}
+
+// Entry is a message on the list of a mailbox.
+type Entry struct {
+	ID   MessageID
+	Size int64  // octets of the canonical form
+	UIDL string // foreign; empty for almost all mail
+}
+
+// Slice is a stretch of one bucket, in microseconds of the IDs' own time. Both
+// ends belong to it.
+type Slice struct {
+	Bucket   int64
+	From, To int64
+}
+
+// Borders are the first and the last ID that the slice can have.
+func (s Slice) Borders() (first, last MessageID) { return firstIDAt(s.From), lastIDAt(s.To) }
+
+// ErrTooOld says that an ID is too old to be added.
+var ErrTooOld = errors.New("the message ID is older than half of gc_grace_seconds")
+
+// bucketSlice is a whole bucket.
+func (s *Session) bucketSlice(bucket int64) Slice {
+	width := s.bucket.Microseconds()
+	return Slice{Bucket: bucket, From: bucket * width, To: (bucket+1)*width - 1}
+}
+
+// ByBucket groups IDs by their bucket, at most so many in a group, in the order
+// in which the buckets come first.
+func (s *Session) ByBucket(ids []MessageID, most int) iter.Seq2[int64, []MessageID] {
+	return func(yield func(int64, []MessageID) bool) {
+		groups := make(map[int64][]MessageID)
+		var order []int64
+		for _, id := range ids {
+			bucket := s.Bucket(id)
+			if groups[bucket] == nil {
+				order = append(order, bucket)
+			}
+			groups[bucket] = append(groups[bucket], id)
+		}
+		for _, bucket := range order {
+			for group := range slices.Chunk(groups[bucket], most) {
+				if !yield(bucket, group) {
+					return
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,96 @@
+package cassandra
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// purge is what is left to delete of removed messages.
+type purge struct {
+	mailbox MailboxID
+	ids     []MessageID // at most batchSize
+	wholly  bool        // from the mark on: an attempt that failed
+}
+
+// purger deletes content and memberships behind the sessions. Its queue is
+// bounded: when it is full, whoever adds to it works it off. What a crash or an
+// unreachable cluster leaves undone a repair finishes, since the marks are there.
+type purger struct {
+	store *Store
+	queue chan purge
+
+	ctx     context.Context // ends when Close has waited long enough
+	cancel  context.CancelFunc
+	mu      sync.RWMutex
+	closed  bool
+	workers sync.WaitGroup
+}
+
+func newPurger(s *Store) *purger {
+	p := &purger{store: s, queue: make(chan purge, max(1, s.config.PurgeQueue/batchSize))}
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+	for range max(1, s.config.PurgeWorkers) {
+		p.workers.Go(func() {
+			for job := range p.queue {
+				p.do(job)
+			}
+		})
+	}
+	return p
+}
+
+// add queues a purge, or runs it where the queue is full.
+func (p *purger) add(job purge) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if !p.closed {
+		select {
+		case p.queue <- job:
+			return
+		default:
+		}
+	}
+	p.do(job)
+}
+
+// do runs a purge, and tries again while the cluster does not take it.
+func (p *purger) do(job purge) {
+	const tries, firstPause = 4, 500 * time.Millisecond
+	var err error
+	for try := range tries {
+		if try > 0 {
+			select {
+			case <-time.After(firstPause << try):
+			case <-p.ctx.Done():
+			}
+		}
+		if err = p.run(job); err == nil || p.ctx.Err() != nil {
+			break
+		}
+	}
+	if err != nil {
+		p.store.config.OnError(fmt.Errorf("cassandra: purge %d messages of mailbox %s, left to repair: %w", len(job.ids), job.mailbox, err))
+	}
+}
+
+func (p *purger) run(job purge) error {
+	if job.wholly {
+		return p.store.removeWholly(p.ctx, job.mailbox, job.ids)
+	}
+	return p.store.purge(p.ctx, job.mailbox, job.ids)
+}
+
+// close works the queue off, until ctx ends.
+func (p *purger) close(ctx context.Context) error {
+	p.mu.Lock()
+	if !p.closed {
+		p.closed = true
+		close(p.queue)
+	}
+	p.mu.Unlock()
+	err := wait(ctx, &p.workers, "purges")
+	p.cancel()
+	return err
+}

@@ -1,0 +1,161 @@
+package cassandra
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/popcask/popcask/internal/cql"
+	"github.com/popcask/popcask/mailbox"
+)
+
+const (
+	// batchSize is how many rows of one partition go into one statement.
+	batchSize = 100
+
+	// undoTime is what undoing a failed attempt may take before it is left to
+	// the purger.
+	undoTime = 10 * time.Second
+)
+
+// Delete implements [mailbox.Mailbox]. It runs in this order, so that after a
+// crash a repair can only go on and not back (P3, P4): the memberships are
+// marked as removed, which is the commit point; the index takes the messages off
+// its list; then Delete returns, and the content and the memberships are purged
+// behind the session.
+func (m *maildrop) Delete(ctx context.Context, ids []string) error {
+	s := m.store
+	leave, err := s.enter()
+	if err != nil {
+		return fmt.Errorf("cassandra: delete: %w", err)
+	}
+	defer leave()
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("cassandra: delete: %w", err)
+	}
+	failed := make(map[string]error)
+	var removed []MessageID
+	for bucket, group := range s.ByBucket(m.toRemove(ctx, ids, failed), batchSize) {
+		err := s.mark(ctx, m.id, bucket, group)
+		if err == nil {
+			err = s.unlist(ctx, m.id, group)
+		}
+		if err != nil {
+			for _, id := range group {
+				failed[id.String()] = temporary(err)
+			}
+			continue
+		}
+		removed = append(removed, group...)
+	}
+	s.purged(m, removed)
+	if len(failed) > 0 {
+		s.repairs.want(m.user)
+		return fmt.Errorf("cassandra: delete: %w", &mailbox.DeleteError{Failed: failed})
+	}
+	return nil
+}
+
+// toRemove leaves out the IDs that the mailbox does not have.
+func (m *maildrop) toRemove(ctx context.Context, ids []string, failed map[string]error) []MessageID {
+	list := make([]MessageID, 0, len(ids))
+	for _, text := range ids {
+		id, err := ParseMessageID(text)
+		if err != nil {
+			continue // nobody's ID: it is not there
+		}
+		holds, err := m.mayHold(ctx, id)
+		switch {
+		case err != nil:
+			failed[text] = temporary(err)
+		case holds:
+			list = append(list, id)
+		}
+	}
+	return list
+}
+
+// purged hands over what was removed: the content to the purger, the news to
+// the listeners.
+func (s *Store) purged(m *maildrop, ids []MessageID) {
+	if len(ids) == 0 {
+		return
+	}
+	for group := range slices.Chunk(ids, batchSize) {
+		s.purger.add(purge{mailbox: m.id, ids: group})
+	}
+	event := mailbox.Event{Kind: mailbox.Removed, User: m.user}
+	for _, id := range ids {
+		event.Messages = append(event.Messages, mailbox.Message{ID: id.String()})
+	}
+	s.listeners.Notify(event)
+}
+
+// mark marks memberships of one bucket as removed, which cannot be taken back.
+func (s *Store) mark(ctx context.Context, mailbox MailboxID, bucket int64, ids []MessageID) error {
+	var batch cql.Batch
+	for _, id := range ids {
+		batch.Add(markMember, markedAt(id), true, [16]byte(mailbox), bucket, [16]byte(id))
+	}
+	return s.db.ExecBatch(ctx, cql.LocalQuorum, &batch)
+}
+
+// unlist has the index remove messages, and tries twice.
+func (s *Store) unlist(ctx context.Context, mailbox MailboxID, ids []MessageID) error {
+	err := s.index.Removed(ctx, mailbox, ids)
+	if err != nil && ctx.Err() == nil {
+		err = s.index.Removed(ctx, mailbox, ids)
+	}
+	return err
+}
+
+// deleteContents deletes the content of messages whose memberships are marked.
+func (s *Store) deleteContents(ctx context.Context, ids []MessageID) error {
+	w := newWindow(s.config.Window)
+	errs := make([]error, len(ids))
+	for i, id := range ids {
+		w.send(func() error {
+			return s.db.Exec(ctx, cql.LocalQuorum, deleteContent, deletedAt(id), [16]byte(id))
+		}, func(err error) { errs[i] = err })
+	}
+	w.wait()
+	return errors.Join(errs...)
+}
+
+// deleteMembers deletes memberships, last of all: until then a repair finds what
+// is left to do.
+func (s *Store) deleteMembers(ctx context.Context, mailbox MailboxID, ids []MessageID) error {
+	for bucket, group := range s.ByBucket(ids, batchSize) {
+		var batch cql.Batch
+		for _, id := range group {
+			batch.Add(deleteMember, deletedAt(id), [16]byte(mailbox), bucket, [16]byte(id))
+		}
+		if err := s.db.ExecBatch(ctx, cql.LocalQuorum, &batch); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeWholly runs every step of a removal, whatever was done before.
+func (s *Store) removeWholly(ctx context.Context, mailbox MailboxID, ids []MessageID) error {
+	for bucket, group := range s.ByBucket(ids, batchSize) {
+		if err := s.mark(ctx, mailbox, bucket, group); err != nil {
+			return err
+		}
+	}
+	if err := s.unlist(ctx, mailbox, ids); err != nil {
+		return err
+	}
+	return s.purge(ctx, mailbox, ids)
+}
+
+// purge deletes what is marked and not listed any more.
+func (s *Store) purge(ctx context.Context, mailbox MailboxID, ids []MessageID) error {
+	if err := s.deleteContents(ctx, ids); err != nil {
+		return err
+	}
+	return s.deleteMembers(ctx, mailbox, ids)
+}

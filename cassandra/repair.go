@@ -1,0 +1,176 @@
+package cassandra
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/popcask/popcask/internal/cql"
+)
+
+// Finding is something in a mailbox that is not as it should be.
+type Finding struct {
+	Kind   FindingKind
+	ID     MessageID // zero for a bucket
+	Bucket int64
+	Mended bool  // by Repair
+	Err    error // why it could not be mended
+
+	uidl string // foreign
+}
+
+// FindingKind says what is wrong, and with it what Repair does.
+type FindingKind string
+
+const (
+	// NotListed: a message is in the mailbox, its content is complete, and the
+	// index does not have it. Repair lists it.
+	NotListed FindingKind = "not listed"
+
+	// NotRemoved: a removal has begun and not ended. Repair finishes it.
+	NotRemoved FindingKind = "removal not finished"
+
+	// NotComplete: a message is in the mailbox and no data centre has all of
+	// its content: its delivery was never acknowledged. Repair reports it, and
+	// removes it on request.
+	NotComplete FindingKind = "content not complete"
+
+	// NotMember: the index has a message that is not in the mailbox, and the
+	// content is complete. Repair puts it into the mailbox.
+	NotMember FindingKind = "not a member"
+
+	// Ghost: the index has a message that is not in the mailbox, and there is
+	// no content. Repair takes it off the list, after a second look.
+	Ghost FindingKind = "ghost"
+
+	// NoBucket: a bucket has mail and the mailbox does not say so. Repair
+	// writes the row.
+	NoBucket FindingKind = "bucket without its row"
+)
+
+// Report is what Verify or Repair found in a mailbox.
+type Report struct {
+	User      string
+	Mailbox   MailboxID
+	Messages  int // in the mailbox, and not marked as removed
+	Findings  []Finding
+	Postponed int // findings that are too young, or that want a second look later
+}
+
+// Mended counts the findings that Repair mended.
+func (r Report) Mended() int {
+	n := 0
+	for _, f := range r.Findings {
+		if f.Mended {
+			n++
+		}
+	}
+	return n
+}
+
+// RepairOptions says how far Repair may go.
+type RepairOptions struct {
+	// Confirm is how long to wait between the two looks that a ghost gets
+	// before it is taken off the list. [Config.Horizon] is the safe choice. 0
+	// postpones ghosts.
+	Confirm time.Duration
+
+	// RemoveIncomplete removes messages whose content is nowhere complete.
+	RemoveIncomplete bool
+}
+
+// Verify compares what the mailbox of a user, the index and the content say of
+// each other, in every data centre, and changes nothing. It fails while a data
+// centre cannot be reached.
+func (s *Store) Verify(ctx context.Context, user string) (Report, error) {
+	report, err := s.survey(ctx, user)
+	if err != nil {
+		return report, fmt.Errorf("cassandra: verify mailbox of %q: %w", user, temporary(err))
+	}
+	return report, nil
+}
+
+// Repair is Verify, and mends what it finds. What it writes carries the
+// timestamps of the IDs, so that it cannot bring back what was removed, and may
+// be interrupted and run again at any time.
+func (s *Store) Repair(ctx context.Context, user string, options RepairOptions) (Report, error) {
+	report, err := s.survey(ctx, user)
+	if err != nil {
+		return report, fmt.Errorf("cassandra: repair mailbox of %q: %w", user, temporary(err))
+	}
+	var again map[MessageID]bool // ghosts, at the second look
+	for i := range report.Findings {
+		f := &report.Findings[i]
+		if f.Kind == Ghost && again == nil && options.Confirm > 0 {
+			if again, err = s.ghostsLater(ctx, user, options.Confirm); err != nil {
+				return report, fmt.Errorf("cassandra: repair mailbox of %q: second look: %w", user, temporary(err))
+			}
+		}
+		f.Err = s.mend(ctx, &report, f, options, again[f.ID])
+	}
+	return report, nil
+}
+
+// ghostsLater looks a second time, after a while.
+func (s *Store) ghostsLater(ctx context.Context, user string, while time.Duration) (map[MessageID]bool, error) {
+	select {
+	case <-time.After(while):
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	report, err := s.survey(ctx, user)
+	ghosts := make(map[MessageID]bool)
+	for _, f := range report.Findings {
+		if f.Kind == Ghost {
+			ghosts[f.ID] = true
+		}
+	}
+	return ghosts, err
+}
+
+// mend mends one finding.
+func (s *Store) mend(ctx context.Context, r *Report, f *Finding, options RepairOptions, confirmed bool) (err error) {
+	switch f.Kind {
+	case NotListed, NotMember:
+		err = s.restore(ctx, r, f)
+	case NotRemoved:
+		err = s.removeWholly(ctx, r.Mailbox, []MessageID{f.ID})
+	case NotComplete:
+		if !options.RemoveIncomplete {
+			return nil
+		}
+		err = s.removeWholly(ctx, r.Mailbox, []MessageID{f.ID})
+	case Ghost:
+		if !confirmed {
+			r.Postponed++
+			return nil
+		}
+		err = s.index.Removed(ctx, r.Mailbox, []MessageID{f.ID})
+	case NoBucket:
+		err = s.writeBucket(ctx, bucketKey{r.Mailbox, f.Bucket}, r.User)
+	}
+	f.Mended = err == nil
+	return err
+}
+
+// restore puts a message whose content is complete onto the list, or into the
+// mailbox, whichever lacks it.
+func (s *Store) restore(ctx context.Context, r *Report, f *Finding) error {
+	state, err := s.contentState(ctx, cql.EachQuorum, f.ID)
+	if err != nil {
+		return err
+	}
+	if f.Kind == NotMember {
+		a := &attempt{id: f.ID, mailbox: r.Mailbox, bucket: f.Bucket, user: r.User, uidl: f.uidl, digest: &contentDigest{size: state.size}}
+		return s.addMember(ctx, a)
+	}
+	found, err := s.member(ctx, cql.EachQuorum, r.Mailbox, f.ID)
+	if err != nil {
+		return err
+	}
+	if found != memberLive {
+		return errors.New("removed meanwhile")
+	}
+	return s.index.Restore(ctx, r.Mailbox, Entry{ID: f.ID, Size: state.size, UIDL: f.uidl})
+}

@@ -1,0 +1,137 @@
+package cassandra
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/popcask/popcask/mailbox"
+)
+
+// Store keeps mail in Cassandra, without lightweight transactions. It is a
+// [mailbox.Store] and a [mailbox.Appender], and safe for concurrent use.
+type Store struct {
+	*Session
+	index     Index
+	minter    minter
+	buckets   bucketMemory
+	breaker   breaker
+	purger    *purger
+	repairs   repairs
+	listeners mailbox.Listeners
+
+	mu     sync.Mutex
+	closed bool
+	calls  sync.WaitGroup
+}
+
+var (
+	_ mailbox.Store    = (*Store)(nil)
+	_ mailbox.Appender = (*Store)(nil)
+)
+
+// NewStore makes a store of a session and an index. The index is required: a
+// delivery is acknowledged when the index has it.
+func NewStore(session *Session, index Index) (*Store, error) {
+	if session == nil || index == nil {
+		return nil, errors.New("cassandra: NewStore needs a session and an index: see package projection")
+	}
+	minter, err := newMinter()
+	if err != nil {
+		return nil, fmt.Errorf("cassandra: new store: %w", err)
+	}
+	s := &Store{Session: session, index: index, minter: minter}
+	s.breaker.now = session.config.Now
+	s.purger = newPurger(s)
+	s.repairs.store = s
+	s.listeners.OnError = func(event mailbox.Event, err error) {
+		s.config.OnError(fmt.Errorf("cassandra: %s in the mailbox of %q: %w", event.Kind, event.User, err))
+	}
+	return s, nil
+}
+
+// Listen adds a listener, which hears of deliveries and removals after they are
+// certain, and is never in their way.
+func (s *Store) Listen(listener mailbox.Listener) { s.listeners.Listen(listener) }
+
+// Open implements [mailbox.Store]. It reads nothing: the listing does.
+func (s *Store) Open(ctx context.Context, login mailbox.Login) (mailbox.Mailbox, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("cassandra: open mailbox: %w", err)
+	}
+	if s.isClosed() {
+		return nil, fmt.Errorf("cassandra: open mailbox: %w", mailbox.ErrClosed)
+	}
+	id, user, err := s.Mailbox(login.User)
+	if err != nil {
+		return nil, fmt.Errorf("cassandra: open mailbox: %w", err)
+	}
+	return &maildrop{store: s, id: id, user: user}, nil
+}
+
+// Close waits until what was removed is purged, the listeners have heard of
+// everything, and the repairs under way are over; until ctx ends. What is not
+// purged then is left to [Store.Repair]. It does not close the session.
+func (s *Store) Close(ctx context.Context) error {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	return errors.Join(
+		wait(ctx, &s.calls, "deliveries and removals"),
+		s.repairs.close(ctx),
+		s.purger.close(ctx),
+		s.listeners.Close(ctx),
+	)
+}
+
+// enter notes that a call has begun, which Close waits for.
+func (s *Store) enter() (leave func(), err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, mailbox.ErrClosed
+	}
+	s.calls.Add(1)
+	return s.calls.Done, nil
+}
+
+func (s *Store) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
+}
+
+func wait(ctx context.Context, group *sync.WaitGroup, what string) error {
+	done := make(chan struct{})
+	go func() {
+		group.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("cassandra: close: %s still at work: %w", what, ctx.Err())
+	}
+}
+
+// temporary makes sure that a failure of the cluster is one that passes.
+func temporary(err error) error {
+	if err == nil || errors.Is(err, mailbox.ErrTemporary) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", mailbox.ErrTemporary, err)
+}
+
+// together runs functions side by side and returns what went wrong.
+func together(functions ...func() error) error {
+	errs := make([]error, len(functions))
+	var group sync.WaitGroup
+	for i, function := range functions[1:] {
+		group.Go(func() { errs[i+1] = function() })
+	}
+	errs[0] = functions[0]()
+	group.Wait()
+	return errors.Join(errs...)
+}

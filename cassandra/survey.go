@@ -1,0 +1,196 @@
+package cassandra
+
+import (
+	"context"
+	"slices"
+
+	"github.com/popcask/popcask/internal/cql"
+)
+
+// memberRow is a row of membership.
+type memberRow struct {
+	id      MessageID
+	size    int64
+	uidl    string
+	live    bool
+	removed bool
+}
+
+// survey merges, bucket by bucket, what every data centre says of a mailbox.
+// Membership and index share their partition key and their order.
+func (s *Store) survey(ctx context.Context, user string) (Report, error) {
+	id, canonical, err := s.Mailbox(user)
+	if err != nil {
+		return Report{}, err
+	}
+	report := Report{User: canonical, Mailbox: id}
+	drop, err := s.readDrop(ctx, cql.EachQuorum, id)
+	if err != nil {
+		return report, err
+	}
+	for _, bucket := range s.bucketsToSurvey(drop) {
+		if err := s.surveyBucket(ctx, &report, bucket, slices.Contains(drop.buckets, bucket)); err != nil {
+			return report, err
+		}
+	}
+	return report, nil
+}
+
+// surveyedBack is how many buckets before the oldest known one are looked at,
+// since a row that should be there may be missing.
+const surveyedBack = 12
+
+func (s *Store) bucketsToSurvey(drop dropRows) []int64 {
+	recent := s.recentBuckets()
+	first, last := recent[0], recent[len(recent)-1]
+	if len(drop.buckets) > 0 {
+		first = min(first, drop.buckets[0])
+		last = max(last, drop.buckets[len(drop.buckets)-1])
+	}
+	first -= surveyedBack
+	buckets := make([]int64, 0, last-first+1)
+	for bucket := first; bucket <= last; bucket++ {
+		buckets = append(buckets, bucket)
+	}
+	return buckets
+}
+
+func (s *Store) surveyBucket(ctx context.Context, report *Report, bucket int64, hasRow bool) error {
+	members, err := s.readMembers(ctx, report.Mailbox, bucket)
+	if err != nil {
+		return err
+	}
+	var entries []Entry
+	for entry, err := range s.index.ListEverywhere(ctx, report.Mailbox, []Slice{s.bucketSlice(bucket)}) {
+		if err != nil {
+			return err
+		}
+		entries = append(entries, entry)
+	}
+	if len(members)+len(entries) > 0 && !hasRow {
+		report.Findings = append(report.Findings, Finding{Kind: NoBucket, Bucket: bucket})
+	}
+	for len(members)+len(entries) > 0 {
+		order := 0
+		switch {
+		case len(entries) == 0:
+			order = -1
+		case len(members) == 0:
+			order = 1
+		default:
+			order = members[0].id.Compare(entries[0].ID)
+		}
+		var member *memberRow
+		var entry *Entry
+		if order <= 0 {
+			member, members = &members[0], members[1:]
+		}
+		if order >= 0 {
+			entry, entries = &entries[0], entries[1:]
+		}
+		if err := s.judge(ctx, report, bucket, member, entry); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// judge compares what the mailbox and the index say of one message; one of them
+// may be nil.
+func (s *Store) judge(ctx context.Context, report *Report, bucket int64, member *memberRow, entry *Entry) error {
+	found := func(kind FindingKind, id MessageID) {
+		report.Findings = append(report.Findings, Finding{Kind: kind, ID: id, Bucket: bucket, uidl: uidlOf(member, entry)})
+	}
+	if member != nil && member.removed {
+		found(NotRemoved, member.id)
+		return nil
+	}
+	if member != nil {
+		report.Messages++
+	}
+	id := idOf(member, entry)
+	state, err := s.contentState(ctx, cql.EachQuorum, id)
+	if err != nil {
+		return err
+	}
+	young := s.config.Now().Sub(id.Time()) < s.config.Horizon
+	switch {
+	case member != nil && entry != nil && state.complete:
+	case young: // its delivery may be under way
+		report.Postponed++
+	case member != nil && !state.complete:
+		found(NotComplete, id)
+	case entry == nil:
+		found(NotListed, id)
+	case state.complete && state.mailbox == report.Mailbox:
+		found(NotMember, id)
+	default:
+		found(Ghost, id)
+	}
+	return nil
+}
+
+func idOf(member *memberRow, entry *Entry) MessageID {
+	if member != nil {
+		return member.id
+	}
+	return entry.ID
+}
+
+func uidlOf(member *memberRow, entry *Entry) string {
+	if member != nil {
+		return member.uidl
+	}
+	return entry.UIDL
+}
+
+func (s *Store) readMembers(ctx context.Context, mailbox MailboxID, bucket int64) (members []memberRow, err error) {
+	err = s.db.Each(ctx, cql.EachQuorum, selectMembers, func(row cql.Row) error {
+		var m memberRow
+		var id [16]byte
+		var size *int64
+		if err := row.Scan(&id, &size, &m.uidl, &m.removed); err != nil {
+			return err
+		}
+		m.id = id
+		if size != nil {
+			m.size, m.live = *size, true
+		}
+		members = append(members, m)
+		return nil
+	}, [16]byte(mailbox), bucket)
+	return members, err
+}
+
+// contentState is what there is of a message's content.
+type contentState struct {
+	complete bool
+	mailbox  MailboxID
+	size     int64
+}
+
+// contentState counts the chunks of a message without reading them.
+func (s *Store) contentState(ctx context.Context, level cql.Level, id MessageID) (state contentState, err error) {
+	want, number, gap := -1, 0, false
+	err = s.db.Each(ctx, level, selectChunks, func(row cql.Row) error {
+		var mailbox []byte
+		var size *int64
+		var chunks, chunk *int
+		if err := row.Scan(&mailbox, &size, &chunks, &chunk); err != nil {
+			return err
+		}
+		if len(mailbox) == len(state.mailbox) {
+			state.mailbox = MailboxID(mailbox)
+		}
+		if size != nil && chunks != nil {
+			state.size, want = *size, *chunks
+		}
+		if chunk != nil {
+			gap = gap || *chunk != number
+			number++
+		}
+		return nil
+	}, [16]byte(id))
+	state.complete = err == nil && !gap && want > 0 && number == want && state.mailbox != MailboxID{}
+	return state, err
+}

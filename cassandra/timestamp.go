@@ -1,0 +1,24 @@
+package cassandra
+
+// The timestamp rule, which replaces lightweight transactions: whatever is
+// written about a message carries a timestamp computed from the message's ID,
+// never from the clock of the moment. An ID is added once and removed once, and
+// remove wins. So retries, hints, replayed or reordered events, two sessions,
+// two data centres and a repair all commute: the result is the same in any order
+// (P3).
+
+// addedAt is the timestamp of the writes that add a message.
+func addedAt(id MessageID) int64 { return id.Timestamp() }
+
+// markedAt is the timestamp of the mark that a message is removed: later than
+// whatever added it.
+func markedAt(id MessageID) int64 { return id.Timestamp() + 1 }
+
+// deletedAt is the timestamp of the final deletes: later than the mark, and
+// than whatever added the message, even where that is written afterwards.
+func deletedAt(id MessageID) int64 { return id.Timestamp() + 2 }
+
+// AddedAt and DeletedAt are the timestamps that an [Index] must use for its own
+// rows.
+func AddedAt(id MessageID) int64   { return addedAt(id) }
+func DeletedAt(id MessageID) int64 { return deletedAt(id) }

@@ -1,0 +1,43 @@
+package cql
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/gocql/gocql"
+)
+
+// passes tells whether it makes sense to try again what failed with err.
+func passes(err error) bool {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || TooManyTombstones(err) {
+		return false
+	}
+	var answer gocql.RequestError
+	if !errors.As(err, &answer) {
+		// A connection that broke, a host that is gone, no answer in time; or a
+		// value that does not fit, which the first test has found.
+		var misfit gocql.MarshalError
+		return !errors.As(err, &misfit) && !errors.Is(err, gocql.ErrSessionClosed)
+	}
+	switch answer.Code() {
+	case gocql.ErrCodeSyntax, gocql.ErrCodeInvalid, gocql.ErrCodeUnauthorized, gocql.ErrCodeConfig,
+		gocql.ErrCodeCredentials, gocql.ErrCodeProtocol, gocql.ErrCodeAlreadyExists:
+		return false
+	}
+	return true
+}
+
+// TooManyTombstones tells whether a read met more tombstones than a node
+// allows. Protocol 4 has no code for it, only a text.
+func TooManyTombstones(err error) bool {
+	var failure *gocql.RequestErrReadFailure
+	return errors.As(err, &failure) && strings.Contains(failure.Message(), "TOMBSTONE")
+}
+
+// Unsupported tells whether the engine refuses a statement or its consistency
+// level as such.
+func Unsupported(err error) bool {
+	var answer gocql.RequestError
+	return errors.As(err, &answer) && (answer.Code() == gocql.ErrCodeInvalid || answer.Code() == gocql.ErrCodeProtocol)
+}

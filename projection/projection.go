@@ -1,0 +1,82 @@
+package projection
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/scylladb/gocqlx/v2/qb"
+	"github.com/scylladb/gocqlx/v2/table"
+
+	"github.com/popcask/popcask/cassandra"
+	"github.com/popcask/popcask/internal/cql"
+)
+
+var projectionTable = table.New(table.Metadata{
+	Name:    "projection",
+	Columns: []string{"mailbox_id", "bucket", "message_id", "size", "uidl"},
+	PartKey: []string{"mailbox_id", "bucket"},
+	SortKey: []string{"message_id"},
+})
+
+const (
+	listingPage  = 2000 // rows, each of about 30 octets
+	removalBatch = 200  // rows, all of one partition
+)
+
+var (
+	insertEntry        = cql.Write(qb.Insert("projection").Columns("mailbox_id", "bucket", "message_id", "size").TimestampNamed(cql.Timestamp))
+	insertForeignEntry = cql.Write(projectionTable.InsertBuilder().TimestampNamed(cql.Timestamp))
+	deleteEntry        = cql.Write(projectionTable.DeleteBuilder().TimestampNamed(cql.Timestamp))
+	selectSlice        = cql.Read(listingPage, projectionTable.SelectBuilder("message_id", "size", "uidl").
+				Where(qb.GtOrEqNamed("message_id", "first"), qb.LtOrEqNamed("message_id", "last")))
+)
+
+// Projection is the index of a keyspace. It is safe for concurrent use.
+type Projection struct {
+	session *cassandra.Session
+}
+
+// New makes the index of the session's keyspace.
+func New(session *cassandra.Session) *Projection {
+	return &Projection{session: session}
+}
+
+var _ cassandra.Index = (*Projection)(nil)
+
+// Added implements [cassandra.Index]. An ID that is older than half of
+// gc_grace_seconds is [cassandra.ErrTooOld]: the tombstone of a removal may be
+// gone, and the message would come back to life.
+func (p *Projection) Added(ctx context.Context, mailbox cassandra.MailboxID, message cassandra.Entry) error {
+	if p.session.TooOld(message.ID) {
+		return fmt.Errorf("projection: add %s: %w", message.ID, cassandra.ErrTooOld)
+	}
+	return p.Restore(ctx, mailbox, message)
+}
+
+// Restore implements [cassandra.Index].
+func (p *Projection) Restore(ctx context.Context, mailbox cassandra.MailboxID, message cassandra.Entry) error {
+	st := insertEntry
+	values := []any{[16]byte(mailbox), p.session.Bucket(message.ID), [16]byte(message.ID), message.Size}
+	if message.UIDL != "" { // a null would be a tombstone
+		st, values = insertForeignEntry, append(values, message.UIDL)
+	}
+	if err := p.session.Driver().Exec(ctx, cql.LocalQuorum, st, cassandra.AddedAt(message.ID), values...); err != nil {
+		return fmt.Errorf("projection: add %s: %w", message.ID, err)
+	}
+	return nil
+}
+
+// Removed implements [cassandra.Index]. Only exact IDs are deleted, in batches
+// of one partition: a range would also hit mail that is still on its way.
+func (p *Projection) Removed(ctx context.Context, mailbox cassandra.MailboxID, messages []cassandra.MessageID) error {
+	for bucket, ids := range p.session.ByBucket(messages, removalBatch) {
+		var batch cql.Batch
+		for _, id := range ids {
+			batch.Add(deleteEntry, cassandra.DeletedAt(id), [16]byte(mailbox), bucket, [16]byte(id))
+		}
+		if err := p.session.Driver().ExecBatch(ctx, cql.LocalQuorum, &batch); err != nil {
+			return fmt.Errorf("projection: remove %d messages: %w", len(ids), err)
+		}
+	}
+	return nil
+}
