@@ -20,7 +20,7 @@ import (
 var awkwardBodies = []string{
 	"", ".", "\r", "\n", "\r\n", ".\r\n", "\r\n.", "\n.\n", "a", "a\r", "a\n", "a\r\r\n", "\r.\r\n",
 	".\n.\n.\n", "..", "Subject: x\n\n.a\n..b\n", "a\rb", "\x00", "\xff\xfe\r\n", strings.Repeat("x", 998) + "\n",
-	strings.Repeat(".\n", 20000), strings.Repeat("x", 100_000), strings.Repeat("0123456789abcdef\r\n", 4000),
+	strings.Repeat(".\n", 9000), strings.Repeat("x", 40_000), strings.Repeat("0123456789abcdef\r\n", 2500),
 }
 
 // P6: STAT equals the count and the sum of LIST; LIST n equals the octets that
@@ -28,7 +28,7 @@ var awkwardBodies = []string{
 // one that does not, from bodies that write themselves and from bodies that come
 // in pieces of any size.
 func TestP6STATAndLISTAreWhatRETRSends(t *testing.T) {
-	pieceSizes := []int{1, 2, 7, 4096}
+	pieceSizes := []int{1, 7, 4096}
 	for _, known := range []bool{true, false} {
 		for _, size := range append(pieceSizes, 0) {
 			t.Run(fmt.Sprintf("known=%t/pieces=%d", known, size), func(t *testing.T) {
