@@ -69,7 +69,7 @@ func serve(ctx context.Context, o options, stdout, stderr io.Writer) error {
 		log.Warn("others can reach POP3, and everybody knows the password of the user demo: see -users")
 	}
 
-	store, isNew, err := openStore(o)
+	store, isNew, err := openStore(ctx, o, log)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,8 @@ import (
 	"iter"
 	"log/slog"
 	"strconv"
+
+	"github.com/popcask/popcask/cassandra"
 )
 
 const usageText = `Usage: mda [flags]
@@ -25,6 +27,10 @@ A mail delivery agent: LMTP and SMTP in, a maildrop per user, POP3 out.
       Serves POP3 to everybody, with passwords over TLS only, and takes mail
       from this machine.
 
+  mda -store cassandra -cassandra 127.0.0.1 -dc dc1 -create-schema dc1:3,dc2:3
+      Keeps mail in a Cassandra cluster, whose tables it makes the first time.
+      One to try: go run ./examples/cluster -dcs dc1:3,dc2:3
+
   mda -store memory -tls-self-signed -pop3s 127.0.0.1:1995 -log debug
       For trying things out: nothing is kept.
 
@@ -37,8 +43,16 @@ the listener off. When all are up, one line on standard output begins with
   -lmtp ADDRESS      LMTP, mail from a mail transfer agent (127.0.0.1:1124)
   -smtp ADDRESS      SMTP, mail from anything else (127.0.0.1:1125)
 
-  -store KIND        maildir, or memory: gone when the program ends (maildir)
+  -store KIND        maildir, cassandra, or memory: gone when the program ends
+                     (maildir)
   -dir DIRECTORY     where maildir keeps its mail (./maildata)
+  -cassandra HOSTS   some nodes of the local data centre, HOST or HOST:PORT, with
+                     commas between them (127.0.0.1)
+  -dc NAME           the local data centre (dc1)
+  -keyspace NAME     where the tables are (popcask)
+  -create-schema REPLICAS
+                     make the keyspace and its tables where they are not there,
+                     with so many replicas in each data centre: dc1:3,dc2:3
   -max-size OCTETS   the largest message that is taken, 0 for any (52428800)
   -trace=false       do not prepend Return-Path, Delivered-To and Received
 
@@ -64,8 +78,12 @@ type options struct {
 	pop3, pop3s, lmtp, smtp string
 
 	store, dir string
-	maxSize    int64
-	trace      bool
+
+	cassandra, dc, keyspace string
+	createSchema            cassandra.Replication // nil: do not
+
+	maxSize int64
+	trace   bool
 
 	users string
 
@@ -92,6 +110,13 @@ func newFlags(o *options) *flag.FlagSet {
 	flags.StringVar(&o.smtp, "smtp", "127.0.0.1:1125", "")
 	flags.StringVar(&o.store, "store", "maildir", "")
 	flags.StringVar(&o.dir, "dir", "./maildata", "")
+	flags.StringVar(&o.cassandra, "cassandra", "127.0.0.1", "")
+	flags.StringVar(&o.dc, "dc", "dc1", "")
+	flags.StringVar(&o.keyspace, "keyspace", "popcask", "")
+	flags.Func("create-schema", "", func(value string) (err error) {
+		o.createSchema, err = cassandra.ParseReplication(value)
+		return err
+	})
 	flags.Int64Var(&o.maxSize, "max-size", 50<<20, "")
 	flags.BoolVar(&o.trace, "trace", true, "")
 	flags.StringVar(&o.users, "users", "", "")
@@ -125,8 +150,10 @@ func parseOptions(args []string) (options, error) {
 // check finds flags that do not go together.
 func (o options) check() error {
 	switch {
-	case o.store != "maildir" && o.store != "memory":
-		return usagef("-store %s: there are maildir and memory", o.store)
+	case o.store != "maildir" && o.store != "memory" && o.store != "cassandra":
+		return usagef("-store %s: there are maildir, cassandra and memory", o.store)
+	case o.store != "cassandra" && o.createSchema != nil:
+		return usagef("-create-schema needs -store cassandra")
 	case o.store == "maildir" && o.dir == "":
 		return usagef("-dir: the name is empty")
 	case o.maxSize < 0:

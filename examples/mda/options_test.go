@@ -33,7 +33,7 @@ func TestUsageErrors(t *testing.T) {
 		{"-insecure-auth=maybe", `invalid boolean value "maybe" for -insecure-auth: strconv.ParseBool: parsing "maybe": invalid syntax`},
 		{"-pop3", "flag needs an argument: -pop3"},
 		{"-trace false", `"false" is no flag`},
-		{"-store paper", "-store paper: there are maildir and memory"},
+		{"-store paper", "-store paper: there are maildir, cassandra and memory"},
 		{"-dir=", "-dir: the name is empty"},
 		{"-tls-cert x", "-tls-cert and -tls-key need each other"},
 		{"-tls-key x", "-tls-cert and -tls-key need each other"},

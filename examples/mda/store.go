@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 
 	"github.com/popcask/popcask/mailbox"
@@ -19,7 +21,7 @@ type store interface {
 
 // openStore opens the store that the flags ask for, and tells whether it was
 // made just now.
-func openStore(o options) (s store, isNew bool, err error) {
+func openStore(ctx context.Context, o options, log *slog.Logger) (s store, isNew bool, err error) {
 	switch o.store {
 	case "memory":
 		return &memory.Store{}, true, nil
@@ -33,6 +35,18 @@ func openStore(o options) (s store, isNew bool, err error) {
 			return nil, false, fmt.Errorf("-dir: %w", err)
 		}
 		return s, isNew, nil
+	case "cassandra":
+		c, err := openCassandra(ctx, o, log)
+		if err != nil {
+			return nil, false, err
+		}
+		// Whoever makes the tables for the demo user wants to see something.
+		if o.createSchema != nil && o.users == "" {
+			if isNew, err = isEmpty(ctx, c, demo); err != nil {
+				return nil, false, errors.Join(err, c.Close(ctx))
+			}
+		}
+		return c, isNew, nil
 	}
 	return nil, false, usagef("-store %s: there is none of that kind", o.store)
 }

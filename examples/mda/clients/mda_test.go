@@ -102,7 +102,6 @@ func start(t *testing.T, store store, flags ...string) *mda {
 		fmt.Fprintf(&users, "%s:%s\n", name, secret)
 	}
 	m := &mda{store: store, stderr: new(record)}
-	m.pop3, m.pop3s, m.lmtp, m.smtp = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
 	m.flags = slices.Concat([]string{
 		"-users", write(t, filepath.Join(t.TempDir(), "users"), users.String()),
 		"-tls-cert", certs.cert, "-tls-key", certs.key,
@@ -112,7 +111,8 @@ func start(t *testing.T, store store, flags ...string) *mda {
 	return m
 }
 
-// restart stops the MDA and starts it again, on the same addresses.
+// restart stops the MDA and starts it again, on other ports: somebody else may
+// have the old ones by then.
 func (m *mda) restart(t *testing.T) {
 	t.Helper()
 	m.stop(t)
@@ -121,7 +121,8 @@ func (m *mda) restart(t *testing.T) {
 
 func (m *mda) launch(t *testing.T) {
 	t.Helper()
-	args := append([]string{"-pop3", m.pop3, "-pop3s", m.pop3s, "-lmtp", m.lmtp, "-smtp", m.smtp}, m.flags...)
+	const free = "127.0.0.1:0"
+	args := append([]string{"-pop3", free, "-pop3s", free, "-lmtp", free, "-smtp", free}, m.flags...)
 	// Not the test's own context: that ends before the cleanup that stops the
 	// MDA in its own time.
 	m.process = command(context.Background(), t.TempDir(), build(t), args...)
