@@ -20,7 +20,7 @@ func (c *Conn) auth(ctx context.Context, a arguments) error {
 	if a.text == "" {
 		c.out.strings("+OK mechanisms follow\r\n")
 		for _, mechanism := range c.mechanisms() {
-			c.out.strings(printable(mechanism), "\r\n")
+			c.listLine(mechanism)
 		}
 		c.out.strings(".\r\n")
 		return nil

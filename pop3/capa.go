@@ -10,10 +10,20 @@ import (
 func (c *Conn) capa(context.Context, arguments) error {
 	c.out.strings("+OK capabilities follow\r\n")
 	for _, capability := range c.capabilities() {
-		c.out.strings(fitted(printable(capability)), "\r\n")
+		c.listLine(capability)
 	}
 	c.out.strings(".\r\n")
 	return nil
+}
+
+// listLine writes a line of a multi-line response that a host worded, byte-
+// stuffed (RFC 1939 section 3): none can end the response.
+func (c *Conn) listLine(text string) {
+	text = fitted(printable(text))
+	if strings.HasPrefix(text, ".") {
+		c.out.strings(".")
+	}
+	c.out.strings(text, "\r\n")
 }
 
 // capabilities lists what the server can do, and what it can do now. TOP and

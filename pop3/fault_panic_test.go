@@ -220,3 +220,14 @@ func TestErrorsOfTheHost(t *testing.T) {
 		})
 	}
 }
+
+// No line that a host words ends a response before its end.
+func TestLinesOfTheHost(t *testing.T) {
+	host := newHost("one")
+	server := faultyServer(host)
+	server.Capabilities = func(*pop3.Conn, []string) []string {
+		return []string{"A", ".", "..", ".B", "C\r\n.\r\n+OK", strings.Repeat("x", 1000)}
+	}
+	require.Equal(t, "+OK POP3 server ready <>\r\n+OK capabilities follow\r\nA\r\n..\r\n...\r\n..B\r\nC.+OK\r\n"+strings.Repeat("x", 510)+"\r\n.\r\n+OK bye\r\n",
+		transcript(t, server, "CAPA\r\nQUIT\r\n"))
+}

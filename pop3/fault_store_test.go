@@ -119,3 +119,31 @@ func TestStoreTimeoutDoesNotCountTheClientsTime(t *testing.T) {
 		require.Equal(t, "+OK bye", p.Quit())
 	})
 }
+
+// StoreTimeout is for each stretch of a message, be it to be sent or only to be
+// counted.
+func TestStoreTimeoutIsForEachStretch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		host := newHost("Subject: one\n\nbody")
+		host.sizes = []int64{-1}
+		slowly := func(ctx context.Context) error {
+			select {
+			case <-time.After(99 * time.Second):
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		host.set(inOpen, func(context.Context) error { return nil })
+		host.set(inRead, slowly)
+		host.set(amidRead, slowly)
+		server := insecure(host)
+		server.StoreTimeout = 100 * time.Second
+		p := rawPipe(t, server, t.Context())
+		output := p.hear()
+		io.WriteString(p.conn, goodLogin+"LIST 1\r\nRETR 1\r\nQUIT\r\n")
+		require.NoError(t, <-p.over)
+		synctest.Wait()
+		require.Contains(t, output.String(), "+OK 1 22\r\n+OK 22 octets\r\nSubject: one\r\n\r\nbody\r\n.\r\n+OK bye\r\n")
+	})
+}

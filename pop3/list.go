@@ -105,7 +105,7 @@ func (c *Conn) measure(ctx context.Context, i int) error {
 		return fmt.Errorf("open message to count it: %w", err)
 	}
 	defer body.Close()
-	octets, err := mailbox.Octets(body)
+	octets, err := mailbox.Octets(&stretchReader{body, step})
 	if err != nil {
 		return fmt.Errorf("count message: %w", err)
 	}

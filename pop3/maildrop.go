@@ -58,7 +58,7 @@ func list(step *step, mb mailbox.Mailbox, limit int) (*maildrop, error) {
 			return nil, err
 		case m.ID == "":
 			return nil, errors.New("the store lists a message without an ID")
-		case limit >= 0 && len(d.sizes) >= limit || len(d.ids.data)+len(m.ID) > math.MaxUint32:
+		case limit >= 0 && len(d.sizes) >= limit || max(len(d.ids.data)+len(m.ID), len(d.uidls.data)+len(m.UIDL)) > math.MaxUint32:
 			d.cut = true
 			return d, nil
 		}

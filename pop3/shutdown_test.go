@@ -398,3 +398,36 @@ func TestConnIsSafeWhileSTLSRuns(t *testing.T) {
 		}
 	}
 }
+
+// What BaseContext and ConnContext give reaches the host's functions, and the
+// end of it is the end of the connection.
+func TestContextsOfTheHost(t *testing.T) {
+	type key string
+	host := newHost("one")
+	contexts := make(chan context.Context, 3)
+	for _, p := range []point{inNewSession, inLogin, inOpen} {
+		host.set(p, func(ctx context.Context) error { contexts <- ctx; return nil })
+	}
+	ended := make(chan context.CancelFunc, 2)
+	server := pop3test.NewUnstartedServer(t, host)
+	server.Config.BaseContext = func(listener net.Listener) context.Context {
+		return context.WithValue(context.Background(), key("listener"), listener.Addr().String())
+	}
+	server.Config.ConnContext = func(ctx context.Context, nc net.Conn) context.Context {
+		ctx, end := context.WithCancel(context.WithValue(ctx, key("client"), nc.RemoteAddr().String()))
+		ended <- end
+		return ctx
+	}
+	server.Start(t)
+	client := server.Dial(t)
+	client.Login("demo", "secret")
+	client.Multi("RETR 1")
+	for range 3 {
+		ctx := <-contexts
+		require.Equal(t, server.Addr, ctx.Value(key("listener")))
+		require.Equal(t, client.Conn().LocalAddr().String(), ctx.Value(key("client")))
+		require.Error(t, ctx.Err(), "each is for one call")
+	}
+	(<-ended)()
+	client.ExpectClosed()
+}

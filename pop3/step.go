@@ -2,6 +2,7 @@ package pop3
 
 import (
 	"context"
+	"io"
 	"time"
 )
 
@@ -36,6 +37,19 @@ func (s *step) resume() {
 	if s.timer != nil {
 		s.timer.Reset(s.limit)
 	}
+}
+
+// stretchReader reads a message of which each stretch may take as long as a
+// step.
+type stretchReader struct {
+	source io.Reader
+	step   *step
+}
+
+func (r *stretchReader) Read(p []byte) (int, error) {
+	n, err := r.source.Read(p)
+	r.step.resume()
+	return n, err
 }
 
 func (s *step) end() {
