@@ -43,11 +43,11 @@ the listener off. When all are up, one line on standard output begins with
   -lmtp ADDRESS      LMTP, mail from a mail transfer agent (127.0.0.1:1124)
   -smtp ADDRESS      SMTP, mail from anything else (127.0.0.1:1125)
 
-  -store KIND        maildir, cassandra, or memory: gone when the program ends
-                     (maildir)
+  -store KIND        what keeps the mail (maildir): maildir, cassandra, or memory,
+                     which is gone when the program ends
   -dir DIRECTORY     where maildir keeps its mail (./maildata)
-  -cassandra HOSTS   some nodes of the local data centre, HOST or HOST:PORT, with
-                     commas between them (127.0.0.1)
+  -cassandra HOSTS   some nodes of the local data centre (127.0.0.1), HOST or
+                     HOST:PORT, with commas between them
   -dc NAME           the local data centre (dc1)
   -keyspace NAME     where the tables are (popcask)
   -create-schema REPLICAS
