@@ -11,6 +11,9 @@
 //
 // Each test starts an MDA of its own on free loopback ports, with a certificate
 // from a CA that the test made, so that the clients verify what they are shown.
+// A scenario is a function that gets a running MDA; over runs it for each row of
+// a table of stores, and another store is another row: its name, its flags.
+//
 // Clients run with a HOME of their own: the configuration files of whoever runs
 // the tests are neither read nor written.
 package clients
