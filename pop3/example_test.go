@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"log"
 	"net"
 	"testing/fstest"
 
 	"github.com/popcask/popcask/mailbox"
+	"github.com/popcask/popcask/mailbox/maildir"
 	"github.com/popcask/popcask/mailbox/memory"
 	"github.com/popcask/popcask/pop3"
 )
@@ -42,4 +44,20 @@ func Example() {
 	// ..dotted
 	// .
 	// +OK bye
+}
+
+// The program of the README: mail in a directory, for one user.
+func ExampleServer() {
+	store, err := maildir.New("maildata", maildir.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	onlyDemo := pop3.AuthenticatorFunc(func(_ context.Context, login mailbox.Login) (string, error) {
+		if login.User != "demo" || login.Password != "secret" {
+			return "", mailbox.ErrAuthFailed
+		}
+		return "demo", nil
+	})
+	server := &pop3.Server{Addr: "127.0.0.1:1110", Handler: pop3.Login(onlyDemo, store), AllowInsecureAuth: true}
+	log.Fatal(server.ListenAndServe())
 }

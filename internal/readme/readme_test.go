@@ -1,0 +1,37 @@
+// Package readme compiles the programs of README.md.
+package readme
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Every program of the README compiles, and is as short as the README says.
+func TestProgramsCompile(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	programs := strings.Split(string(text), "```go\n")[1:]
+	require.Len(t, programs, 2)
+	for i, program := range programs {
+		program, _, closed := strings.Cut(program, "```")
+		require.True(t, closed)
+		t.Run(strconv.Itoa(i+1), func(t *testing.T) {
+			// Inside the module, so that its packages are found.
+			dir, err := os.MkdirTemp(".", "_program")
+			require.NoError(t, err)
+			t.Cleanup(func() { os.RemoveAll(dir) })
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "main.go"), []byte(program), 0o600))
+			out, err := exec.Command("go", "vet", "./"+dir).CombinedOutput()
+			require.NoError(t, err, "%s", out)
+			out, err = exec.Command("gofmt", "-l", dir).CombinedOutput()
+			require.NoError(t, err)
+			require.Empty(t, string(out), "not formatted")
+		})
+	}
+}
