@@ -253,9 +253,12 @@ func TestAutologoutSaysAndRemovesNothing(t *testing.T) {
 	store := newShelf("a\n")
 	server := store.server()
 	server.IdleTimeout = 100 * time.Millisecond
+	var audit audit
+	server.Hooks = audit.hooks()
 	client := session(t, server)
 	require.Equal(t, "+OK message 1 deleted", client.Command("DELE 1"))
 	client.ExpectClosed()
+	require.Equal(t, "idle", (<-audit.closed).Reason)
 	require.NotContains(t, store.history(), "delete id-1")
 }
 
@@ -264,9 +267,12 @@ func TestNoLoginInTimeEndsTheConnection(t *testing.T) {
 	server := newShelf().server()
 	server.AuthTimeout = 100 * time.Millisecond
 	server.IdleTimeout = -1
+	var audit audit
+	server.Hooks = audit.hooks()
 	client, ended := onConn(t, server, nil)
 	client.ExpectClosed()
 	require.ErrorIs(t, <-ended, os.ErrDeadlineExceeded)
+	require.Equal(t, "no login in time", (<-audit.closed).Reason)
 }
 
 // Row 47: Shutdown tells who waits.
