@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -298,6 +299,9 @@ func (h *host) hooks() *pop3.Hooks {
 func insecure(handler pop3.Handler) *pop3.Server {
 	return &pop3.Server{Handler: handler, AllowInsecureAuth: true}
 }
+
+// noDeadline is the deadline that a connection never reaches.
+var noDeadline time.Time
 
 // piped is a session over a pipe: deterministic, and at home in a synctest
 // bubble. Nothing is buffered in between.

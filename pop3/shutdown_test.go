@@ -431,3 +431,24 @@ func TestContextsOfTheHost(t *testing.T) {
 	(<-ended)()
 	client.ExpectClosed()
 }
+
+// Nobody waits for a handshake that stalls.
+func TestShutdownDuringAHandshake(t *testing.T) {
+	config := pop3test.NewUnstartedServer(t, nil).Config.TLSConfig
+	synctest.Test(t, func(t *testing.T) {
+		server := insecure(newHost("one"))
+		server.TLSConfig = config
+		p := pipe(t, server)
+		require.Equal(t, "+OK begin TLS", p.Command("STLS"))
+		client, conn := net.Pipe()
+		defer client.Close()
+		over := make(chan error, 1)
+		go func() { over <- server.ServeConn(t.Context(), tls.Server(conn, config)) }()
+		synctest.Wait()
+		began := time.Now()
+		require.NoError(t, server.Shutdown(t.Context()))
+		require.Zero(t, time.Since(began))
+		require.Error(t, <-p.over)
+		require.Error(t, <-over)
+	})
+}
