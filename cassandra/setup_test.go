@@ -15,19 +15,10 @@ import (
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/paxostest"
 	"github.com/popcask/popcask/mailbox"
 	"github.com/popcask/popcask/projection"
 )
-
-// lwt is the observer of every session of these tests: it fails the test that
-// sends a lightweight transaction (P9).
-type lwt struct{ t testing.TB }
-
-func (o lwt) observe(seen cassandra.Observation) {
-	if seen.Conditional || strings.Contains(seen.Consistency, "SERIAL") {
-		o.t.Errorf("P9: a lightweight transaction: %s at %s", seen.Statement, seen.Consistency)
-	}
-}
 
 // recorder keeps what an observer hears.
 type recorder struct {
@@ -59,6 +50,7 @@ func migrated(t testing.TB, cluster *cassandratest.Cluster) cassandra.Config {
 		Keyspace: cluster.KeyspaceName(t),
 		Timeout:  10 * time.Second,
 	}
+	paxostest.Watch(t, cluster, config.Keyspace)
 	replication := make(cassandra.Replication)
 	for _, dc := range cluster.DCs {
 		replication[dc.Name] = min(3, dc.Nodes)
@@ -163,7 +155,7 @@ func eventually(t testing.TB, what string, condition func() bool) {
 }
 
 func TestMain(m *testing.M) {
-	os.Exit(m.Run())
+	os.Exit(paxostest.Main(m))
 }
 
 func body(n int) string { return fmt.Sprintf("Subject: %d\r\n\r\nbody %d\r\n", n, n) }

@@ -1,0 +1,157 @@
+// Package paxostest looks, for the tests of all packages, whether a cluster has
+// run a lightweight transaction: P9 says that none of ours does. Each node notes
+// those that it takes part in in its own system.paxos.
+//
+//	func TestMain(m *testing.M) { os.Exit(paxostest.Main(m)) }
+//
+//	keyspace := cluster.KeyspaceName(t)
+//	paxostest.Watch(t, cluster, keyspace)
+//
+// The observer of the driver, which sees the statements themselves, and a test
+// that this finds a transaction where there is one are in
+// cassandra/p9_no_lwt_test.go.
+package paxostest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gocql/gocql"
+
+	"github.com/popcask/popcask/cassandra/cassandratest"
+)
+
+// watched are the tables of the run, by the addresses of the nodes that have
+// them.
+var (
+	mu      sync.Mutex
+	watched = make(map[string]map[gocql.UUID]string)
+)
+
+// Watch fails the test when, at its end, a node of the cluster has noted a
+// transaction of a table of the keyspace. Call it before the sessions are made
+// that use the keyspace, so that it looks after they are closed, and after
+// KeyspaceName, so that it looks before the keyspace is dropped. [Main] looks
+// once more at the end of the run.
+func Watch(t testing.TB, cluster *cassandratest.Cluster, keyspace string) {
+	t.Helper()
+	t.Cleanup(func() {
+		tables, err := Tables(cluster, keyspace)
+		if err != nil {
+			t.Logf("P9: no node names the tables of %s: %v", keyspace, err) // they are all killed
+			return
+		}
+		for _, node := range cluster.Nodes {
+			mu.Lock()
+			if watched[node.Addr()] == nil {
+				watched[node.Addr()] = make(map[gocql.UUID]string)
+			}
+			for id, name := range tables {
+				watched[node.Addr()][id] = name
+			}
+			mu.Unlock()
+			found, err := Rows(node.Addr(), tables)
+			switch {
+			case gone(err):
+				t.Logf("P9: node %s is down, and not looked at", node.Name)
+			case err != nil:
+				t.Errorf("P9: node %s: read system.paxos: %v", node.Name, err)
+			}
+			for _, table := range found {
+				t.Errorf("P9: node %s has run a lightweight transaction on %s", node.Name, table)
+			}
+		}
+	})
+}
+
+// Main runs the tests and then looks at every node that still runs for
+// transactions of any table that a test has watched, dropped ones included.
+func Main(m *testing.M) int {
+	code := m.Run()
+	mu.Lock()
+	defer mu.Unlock()
+	for address, tables := range watched {
+		found, err := Rows(address, tables)
+		if gone(err) {
+			continue // a test's own cluster, which has ended with it
+		}
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "P9: node %s: read system.paxos: %v\n", address, err)
+			code = 1
+		}
+		for _, table := range found {
+			fmt.Fprintf(os.Stderr, "P9: node %s has run a lightweight transaction on %s\n", address, table)
+			code = 1
+		}
+	}
+	return code
+}
+
+// Tables names the tables of a keyspace, by the ids that system.paxos has.
+func Tables(cluster *cassandratest.Cluster, keyspace string) (map[gocql.UUID]string, error) {
+	err := errors.New("no nodes")
+	for _, node := range cluster.Nodes {
+		tables := make(map[gocql.UUID]string)
+		err = each(node.Addr(), "SELECT id, table_name FROM system_schema.tables WHERE keyspace_name = ?", func(rows *gocql.Iter) {
+			var id gocql.UUID
+			for name := ""; rows.Scan(&id, &name); {
+				tables[id] = keyspace + "." + name
+			}
+		}, keyspace)
+		if err == nil {
+			return tables, nil
+		}
+	}
+	return nil, err
+}
+
+// Rows names the tables, of those given, of which one node has rows in its
+// system.paxos: a name for each row.
+func Rows(address string, tables map[gocql.UUID]string) (found []string, err error) {
+	err = each(address, "SELECT cf_id FROM system.paxos", func(rows *gocql.Iter) {
+		for id := (gocql.UUID{}); rows.Scan(&id); {
+			if name, ours := tables[id]; ours {
+				found = append(found, name)
+			}
+		}
+	})
+	return found, err
+}
+
+// each asks exactly one node: system tables are every node's own.
+func each(address, statement string, scan func(*gocql.Iter), values ...any) error {
+	dial, err := net.DialTimeout("tcp", address, 5*time.Second)
+	if err != nil {
+		return err
+	}
+	dial.Close()
+	config := gocql.NewCluster(address)
+	config.HostFilter = gocql.WhiteListHostFilter(address)
+	config.DisableInitialHostLookup = true
+	config.ProtoVersion = 4
+	config.NumConns = 1
+	config.Timeout = 30 * time.Second
+	config.ConnectTimeout = 10 * time.Second
+	session, err := config.CreateSession()
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	rows := session.Query(statement, values...).WithContext(ctx).Consistency(gocql.One).Iter()
+	scan(rows)
+	return rows.Close()
+}
+
+// gone tells whether nobody listens there.
+func gone(err error) bool {
+	var network *net.OpError
+	return errors.As(err, &network)
+}
