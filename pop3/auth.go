@@ -61,7 +61,8 @@ func (c *Conn) auth(ctx context.Context, a arguments) error {
 func (c *Conn) startSASL(ctx context.Context, s SASLSession, mechanism string, login mailbox.Login) (SASLExchange, error) {
 	step := c.beginStep(ctx)
 	defer step.end()
-	return s.StartSASL(step.ctx, mechanism, login)
+	exchange, err := s.StartSASL(step.ctx, mechanism, login)
+	return exchange, step.explain(err)
 }
 
 // exchange runs a mechanism to its end.
@@ -97,7 +98,8 @@ func (c *Conn) exchange(ctx context.Context, x SASLExchange, response []byte) er
 func (c *Conn) nextChallenge(ctx context.Context, x SASLExchange, response []byte) ([]byte, bool, error) {
 	step := c.beginStep(ctx)
 	defer step.end()
-	return x.Next(step.ctx, response)
+	challenge, done, err := x.Next(step.ctx, response)
+	return challenge, done, step.explain(err)
 }
 
 // decodeInitial decodes an initial response; a lone "=" is an empty one (RFC

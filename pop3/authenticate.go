@@ -43,7 +43,7 @@ func (c *Conn) logIn(ctx context.Context, login mailbox.Login, open func(context
 		if closeErr := c.closeMailbox(); closeErr != nil {
 			c.fault(fmt.Errorf("pop3: close mailbox: %w", closeErr))
 		}
-		return c.loginFailed(login, fmt.Errorf("list maildrop: %w", err))
+		return c.loginFailed(login, fmt.Errorf("list maildrop: %w", step.explain(err)))
 	}
 	c.maildrop, c.state = drop, transaction
 	c.user, c.timestamp, c.bad = "", "", 0

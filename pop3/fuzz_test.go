@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"unicode"
 
 	"github.com/stretchr/testify/require"
 
@@ -424,7 +425,7 @@ func plainLogin(text []byte, initial bool) []string {
 		return nil
 	}
 	parts := strings.Split(string(octets), "\x00")
-	if len(parts) != 3 || parts[1] == "" {
+	if len(parts) != 3 || parts[1] == "" || strings.ContainsFunc(parts[0]+parts[1], unicode.IsControl) {
 		return nil
 	}
 	if parts[0] == parts[1] {

@@ -2,6 +2,7 @@ package pop3
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/popcask/popcask/mailbox"
@@ -91,6 +92,7 @@ func (c *Conn) measureAll(ctx context.Context) error {
 }
 
 // measure counts the octets of a message whose size the store does not know.
+// One that another session has removed meanwhile has none.
 func (c *Conn) measure(ctx context.Context, i int) error {
 	if c.maildrop.sizes[i] >= 0 {
 		return nil
@@ -100,15 +102,22 @@ func (c *Conn) measure(ctx context.Context, i int) error {
 	}
 	step := c.beginStep(ctx)
 	defer step.end()
-	body, err := c.mailbox.Open(step.ctx, c.maildrop.id(i), mailbox.OpenOptions{})
-	if err != nil {
-		return fmt.Errorf("open message to count it: %w", err)
+	octets, err := c.count(step, i)
+	if errors.Is(err, mailbox.ErrNotFound) {
+		octets, err = 0, nil
 	}
-	defer body.Close()
-	octets, err := mailbox.Octets(&stretchReader{body, step})
 	if err != nil {
-		return fmt.Errorf("count message: %w", err)
+		return fmt.Errorf("count message: %w", step.explain(err))
 	}
 	c.maildrop.setSize(i, octets)
 	return nil
+}
+
+func (c *Conn) count(step *step, i int) (int64, error) {
+	body, err := c.mailbox.Open(step.ctx, c.maildrop.id(i), mailbox.OpenOptions{})
+	if err != nil {
+		return 0, err
+	}
+	defer body.Close()
+	return mailbox.Octets(&stretchReader{body, step})
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"encoding/hex"
 	"fmt"
+	"strings"
 
 	"github.com/popcask/popcask/mailbox"
 )
@@ -16,7 +17,8 @@ type Authenticator interface {
 	// login.AuthorizationID, where it is set, may be acted for. It returns the
 	// user whose maildrop is to be opened. [mailbox.ErrAuthFailed] means that
 	// the credentials are wrong or the user is unknown, and it should take
-	// equally long for both; any other error is a failure of the host, and the
+	// equally long for both. Whoever acts for another must get that other's
+	// name, or the login fails. Any other error is a failure of the host, and the
 	// client is told to try again later.
 	Authenticate(ctx context.Context, login mailbox.Login) (user string, err error)
 }
@@ -66,7 +68,7 @@ func (s *loginSession) Login(ctx context.Context, login mailbox.Login) (mailbox.
 	if err != nil {
 		return nil, fmt.Errorf("authenticate: %w", err)
 	}
-	if login.AuthorizationID != "" && user == login.User {
+	if login.AuthorizationID != "" && !strings.EqualFold(user, login.AuthorizationID) {
 		// The authenticator knows nothing of acting for others.
 		return nil, fmt.Errorf("%q may not act for %q: %w", login.User, login.AuthorizationID, mailbox.ErrAuthFailed)
 	}

@@ -21,7 +21,7 @@ func (x *plainExchange) Next(_ context.Context, response []byte) ([]byte, bool, 
 		return nil, false, nil // an empty challenge asks for it
 	}
 	parts := bytes.Split(response, []byte{0})
-	if len(parts) != 3 || len(parts[1]) == 0 {
+	if len(parts) != 3 || len(parts[1]) == 0 || hasControl(string(parts[0])+string(parts[1])) {
 		return nil, false, fmt.Errorf("PLAIN response is malformed: %w", mailbox.ErrAuthFailed)
 	}
 	x.login.AuthorizationID = string(parts[0])

@@ -33,15 +33,23 @@ func (c *Conn) update(ctx context.Context) error {
 	}
 	step := c.beginStep(context.WithoutCancel(ctx))
 	defer step.end()
-	err := c.mailbox.Delete(step.ctx, c.maildrop.markedIDs())
-	var partly *mailbox.DeleteError
-	switch {
-	case err == nil:
+	err := step.explain(c.mailbox.Delete(step.ctx, c.maildrop.markedIDs()))
+	if err == nil {
 		c.info.Deleted = c.maildrop.marks
 		return nil
+	}
+	reply := Error{Code: CodeTemporary, Text: "deleted messages may not have been removed", Err: err}
+	var partly *mailbox.DeleteError
+	var worded *Error
+	switch {
+	case errors.As(err, &worded):
+		reply = Error{Code: worded.Code, Text: worded.Text, Err: err}
 	case errors.As(err, &partly):
 		c.info.Deleted = c.maildrop.marks - len(partly.Failed)
-		return &Error{Code: CodeTemporary, Text: "some deleted messages not removed", Close: true, Err: err}
+		reply.Text = "some deleted messages not removed"
+	case errors.Is(err, mailbox.ErrPermanent):
+		reply.Code = CodePermanent
 	}
-	return &Error{Code: CodeTemporary, Text: "deleted messages may not have been removed", Close: true, Err: err}
+	reply.Close = true
+	return &reply
 }

@@ -45,7 +45,7 @@ func (c *Conn) send(ctx context.Context, n int, options mailbox.OpenOptions) err
 	defer step.end()
 	body, err := c.mailbox.Open(step.ctx, c.maildrop.id(i), options)
 	if err != nil {
-		return c.notOpened(n, err)
+		return c.notOpened(n, step.explain(err))
 	}
 	defer body.Close()
 
@@ -55,7 +55,7 @@ func (c *Conn) send(ctx context.Context, n int, options mailbox.OpenOptions) err
 		answer.size = unknown
 		source = mailbox.NewTopReader(body, options.Lines)
 	}
-	err = answer.copy(source)
+	err = step.explain(answer.copy(source))
 	switch {
 	case answer.err != nil:
 		return &ended{"client gone", answer.err}

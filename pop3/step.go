@@ -2,6 +2,8 @@ package pop3
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"time"
 )
@@ -11,18 +13,27 @@ import (
 // server waits for the client instead, the clock stands still.
 type step struct {
 	ctx    context.Context
-	cancel context.CancelFunc
+	cancel context.CancelCauseFunc
 	timer  *time.Timer // nil: no limit
 	limit  time.Duration
 }
 
 func (c *Conn) beginStep(ctx context.Context) *step {
 	s := &step{limit: c.server.limit.store}
-	s.ctx, s.cancel = context.WithCancel(ctx)
+	s.ctx, s.cancel = context.WithCancelCause(ctx)
 	if s.limit >= 0 {
-		s.timer = time.AfterFunc(s.limit, s.cancel)
+		s.timer = time.AfterFunc(s.limit, func() { s.cancel(context.DeadlineExceeded) })
 	}
 	return s
+}
+
+// explain says of an error whether it came of the time that ran out: a host's
+// code sees a context that was cancelled.
+func (s *step) explain(err error) error {
+	if err != nil && errors.Is(context.Cause(s.ctx), context.DeadlineExceeded) {
+		return fmt.Errorf("StoreTimeout of %s: %w: %w", s.limit, context.DeadlineExceeded, err)
+	}
+	return err
 }
 
 // pause stops the clock.
@@ -54,5 +65,5 @@ func (r *stretchReader) Read(p []byte) (int, error) {
 
 func (s *step) end() {
 	s.pause()
-	s.cancel()
+	s.cancel(nil)
 }

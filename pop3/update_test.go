@@ -45,6 +45,8 @@ func TestP4AQUITThatFailsIsAnError(t *testing.T) {
 	}{
 		"some":         {partly, "-ERR [SYS/TEMP] some deleted messages not removed"},
 		"some wrapped": {fmt.Errorf("delete: %w", partly), "-ERR [SYS/TEMP] some deleted messages not removed"},
+		"for good":     {mailbox.ErrPermanent, "-ERR [SYS/PERM] deleted messages may not have been removed"},
+		"own words":    {&pop3.Error{Text: "the archive is sealed"}, "-ERR the archive is sealed"},
 		"not known":    {mailbox.ErrTemporary, "-ERR [SYS/TEMP] deleted messages may not have been removed"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -14,13 +14,17 @@ func (c *Conn) userCommand(_ context.Context, a arguments) error {
 	if !c.maySendSecrets() {
 		return errNeedsTLS
 	}
-	if strings.ContainsFunc(a.text, unicode.IsControl) {
+	if hasControl(a.text) {
 		return mistake("control character in a user name")
 	}
 	c.user = a.text
 	c.out.strings("+OK send PASS\r\n")
 	return nil
 }
+
+// hasControl tells whether a user name has control characters, which no user
+// name has.
+func hasControl(user string) bool { return strings.ContainsFunc(user, unicode.IsControl) }
 
 // pass answers PASS (RFC 1939 section 7). The password is the rest of the line,
 // blanks and all.
