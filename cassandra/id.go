@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/gofrs/uuid/v5"
@@ -88,18 +89,38 @@ func borderID(microseconds int64, tick uint64, fill byte) MessageID {
 // minter makes message IDs. Its node id is random for each process: containers
 // on different hosts share MAC addresses, and an ID that comes twice would
 // overwrite a mail.
-type minter struct{ generator *uuid.Gen }
+type minter struct {
+	generator *uuid.Gen
 
-func newMinter() (minter, error) {
-	var node [6]byte
-	if _, err := rand.Read(node[:]); err != nil {
-		return minter{}, err
-	}
-	node[0] |= 1 // the multicast bit: no MAC address has it (RFC 9562 section 6.10)
-	return minter{uuid.NewGenWithHWAF(func() (net.HardwareAddr, error) { return node[:], nil })}, nil
+	mu   sync.Mutex
+	last time.Time // of the ID before
 }
 
-func (m minter) mint(now time.Time) (MessageID, error) {
+func newMinter() (*minter, error) {
+	var node [6]byte
+	if _, err := rand.Read(node[:]); err != nil {
+		return nil, err
+	}
+	node[0] |= 1 // the multicast bit: no MAC address has it (RFC 9562 section 6.10)
+	return &minter{generator: uuid.NewGenWithHWAF(func() (net.HardwareAddr, error) { return node[:], nil })}, nil
+}
+
+// longestLead is how far IDs may run ahead of a clock that stands still or was
+// set back a little. A clock that was set back further is followed.
+const longestLead = time.Second
+
+// mint makes the next ID. Each has a tick of its own, later than the one before:
+// the clock sequence, which the generator changes where the time does not go on,
+// has 14 bits, and would be used up by a clock that stands still.
+func (m *minter) mint(now time.Time) (MessageID, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	const tick = time.Microsecond / ticksPerMicrosecond
+	now = now.Round(0) // what the clock shows is in the ID, not what has passed
+	if next := m.last.Add(tick); now.Before(next) && next.Sub(now) < longestLead {
+		now = next
+	}
+	m.last = now
 	id, err := m.generator.NewV1AtTime(now)
 	return MessageID(id), err
 }

@@ -14,7 +14,7 @@ import (
 type Store struct {
 	*Session
 	index     Index
-	minter    minter
+	minter    *minter
 	buckets   bucketMemory
 	breaker   breaker
 	purger    *purger
