@@ -48,6 +48,7 @@ func newFleet(s spec) (*fleet, error) {
 	f := &fleet{spec: s, spawn: newSpawner()}
 	layout := layoutFile{Cluster: "popcask-" + s.Key, Version: Version, DCs: s.Topology.DCs}
 	if old, err := os.ReadFile(s.layoutPath()); err == nil && s.Keep {
+		layout = layoutFile{}
 		if err := json.Unmarshal(old, &layout); err != nil {
 			return nil, fmt.Errorf("%s: %w", s.layoutPath(), err)
 		}

@@ -79,7 +79,9 @@ func open(ctx context.Context, topology Topology, options Options) (*Cluster, er
 	}
 	l, err := acquire(ctx, s, options.Progress)
 	if err != nil {
-		s.awaitEnd()
+		if !errors.Is(err, errInUse) {
+			s.awaitEnd()
+		}
 		return nil, fmt.Errorf("cassandratest: %w", err)
 	}
 	c := &Cluster{DCs: l.layout.DCs, Dir: s.Dir, lease: l, private: topology.Private, progress: options.Progress}
@@ -136,15 +138,14 @@ func (c *Cluster) Hosts(dc string) []string {
 	return hosts
 }
 
-// Node is the node of that name. It panics when there is none: the name is the
-// test's own.
-func (c *Cluster) Node(name string) Node {
+// Node is the node of that name.
+func (c *Cluster) Node(name string) (Node, error) {
 	for _, n := range c.Nodes {
 		if n.Name == name {
-			return n
+			return n, nil
 		}
 	}
-	panic(fmt.Sprintf("cassandratest: no node %q", name))
+	return Node{}, fmt.Errorf("cassandratest: no node is called %q", name)
 }
 
 // LogFile is the path of a node's log.

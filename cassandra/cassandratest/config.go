@@ -178,7 +178,8 @@ func (n nodeSpec) javaArgs(dir string, s software, t Topology) []string {
 	heap := strconv.Itoa(t.HeapMB) + "m"
 	conf := "file://" + filepath.Join(dir, "conf") + "/"
 	args := append(s.java(),
-		"-Xms"+heap, "-Xmx"+heap, "-XX:MaxDirectMemorySize="+heap, "-XX:+ExitOnOutOfMemoryError",
+		// As root a node locks the memory it has at its start: start with little.
+		"-Xms96m", "-Xmx"+heap, "-XX:MaxDirectMemorySize="+heap, "-XX:+ExitOnOutOfMemoryError",
 		// A native library unpacked there would stay in /tmp after a kill -9.
 		"-Djava.io.tmpdir="+filepath.Join(dir, "tmp"), "-Djna.tmpdir="+filepath.Join(dir, "tmp"),
 		"-Dcassandra.config="+conf+"cassandra.yaml",

@@ -150,8 +150,12 @@ func (k *keeper) handle(conn net.Conn) {
 
 	switch r.Op {
 	case opLease:
-		if !k.take() {
-			return // ending: the client hears nothing and starts another keeper
+		switch err := k.take(); {
+		case errors.Is(err, errEnding):
+			return // the client hears nothing and starts another keeper
+		case err != nil:
+			out.Encode(reply{Done: true, Error: k.spec.Dir, InUse: true})
+			return
 		}
 		defer k.give()
 		out.Encode(reply{})
@@ -186,16 +190,21 @@ func answer(layout *layoutFile, err error) reply {
 	return reply{Done: true, Layout: layout}
 }
 
-// take adds a lease; false when the keeper is ending.
-func (k *keeper) take() bool {
+var errEnding = errors.New("the keeper is ending")
+
+// take adds a lease. A private cluster has one for all its life.
+func (k *keeper) take() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.ctx.Err() != nil {
-		return false
+	switch {
+	case k.ctx.Err() != nil:
+		return errEnding
+	case k.spec.Topology.Private && k.leases > 0:
+		return errInUse
 	}
 	k.leases++
 	k.idle.Stop()
-	return true
+	return nil
 }
 
 // give ends a lease. The last one starts the time of grace.

@@ -24,7 +24,10 @@ func (c *Cluster) NodeTool(ctx context.Context, node string, args ...string) (st
 		return "", errors.New("cassandratest: nodetool: the cluster of POPCASK_CASSANDRA is not ours: set Topology.Private")
 	}
 	home := filepath.Join(c.Dir, "nodes", node)
-	at := c.Node(node).at
+	n, err := c.Node(node)
+	if err != nil {
+		return "", err
+	}
 	software := c.lease.layout.Software
 	java := append(software.java(), "-Xmx64m",
 		"-Dlogback.configurationFile=file://"+filepath.Join(home, "conf", "logback.xml"),
@@ -34,7 +37,7 @@ func (c *Cluster) NodeTool(ctx context.Context, node string, args ...string) (st
 		"-Djava.io.tmpdir="+filepath.Join(home, "tmp"),
 		"-cp", software.classPath(),
 		"org.apache.cassandra.tools.NodeTool",
-		"--host", "127.0.0.1", "--port", strconv.Itoa(at.JMX),
+		"--host", "127.0.0.1", "--port", strconv.Itoa(n.at.JMX),
 	)
 	command := append([]string{software.Java}, append(java, args...)...)
 	if software.Docker {

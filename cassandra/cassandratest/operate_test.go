@@ -23,7 +23,7 @@ func TestNodesOfAPrivateClusterAreKilledPausedAndRestarted(t *testing.T) {
 	})
 	ctx := t.Context()
 	require.Len(t, cluster.Hosts(""), 2)
-	require.Equal(t, []string{cluster.Node("dc2-1").Addr()}, cluster.Hosts("dc2"))
+	require.Equal(t, []string{cluster.Nodes[1].Addr()}, cluster.Hosts("dc2"))
 
 	keyspace := cluster.Keyspace(t)
 	one := cluster.Session(t, "dc1")
@@ -88,7 +88,7 @@ func nodetool(t *testing.T, cluster *cassandratest.Cluster, keyspace string) {
 		require.NoError(t, err)
 		return out
 	}
-	require.Contains(t, run("status"), "UN  "+cluster.Node("dc2-1").Address)
+	require.Contains(t, run("status"), "UN  "+cluster.Nodes[1].Address)
 	run("flush", keyspace)
 	tables, err := filepath.Glob(filepath.Join(cluster.Dir, "nodes", "dc1-1", "data", keyspace, "t-*", "*-Data.db"))
 	require.NoError(t, err)
@@ -103,6 +103,8 @@ func nodetool(t *testing.T, cluster *cassandratest.Cluster, keyspace string) {
 	_, err = cluster.NodeTool(t.Context(), "dc1-1", "flush", "no_such_keyspace")
 	require.ErrorContains(t, err, "nodetool flush no_such_keyspace on dc1-1")
 	require.ErrorContains(t, err, "does not exist")
+	_, err = cluster.NodeTool(t.Context(), "dc1-2", "status")
+	require.ErrorContains(t, err, `no node is called "dc1-2"`)
 	home, err := os.UserHomeDir()
 	require.NoError(t, err)
 	require.NoFileExists(t, filepath.Join(home, ".cassandra", "nodetool.history"), "a person's home is left alone")

@@ -13,7 +13,7 @@ import (
 // protocolVersion is part of the name of a shared cluster, so that programs built
 // from different versions of this package do not meet. Raise it when anything
 // changes that a keeper and a test say to each other.
-const protocolVersion = 1
+const protocolVersion = 2
 
 // spec is all that a keeper is told.
 type spec struct {
@@ -48,12 +48,16 @@ type reply struct {
 	Progress string      `json:",omitempty"`
 	Done     bool        `json:",omitempty"`
 	Error    string      `json:",omitempty"`
+	InUse    bool        `json:",omitempty"` // the error is errInUse
 	Layout   *layoutFile `json:",omitempty"`
 }
 
 // errGone says that the keeper went away before it said a word: it was about to
 // end, and another can be started.
 var errGone = errors.New("the keeper has ended")
+
+// errInUse says that a cluster which keeps its data runs already.
+var errInUse = errors.New("in use by another process")
 
 // ask sends a request and reads the answer. The connection is returned open.
 func ask(ctx context.Context, socket string, r request, progress func(string)) (net.Conn, *layoutFile, error) {
@@ -88,6 +92,8 @@ func converse(conn net.Conn, r request, progress func(string)) (*layoutFile, err
 			return nil, errors.New("the keeper of the cluster was killed")
 		case err != nil:
 			return nil, fmt.Errorf("the keeper of the cluster: %w", err)
+		case answer.InUse:
+			return nil, fmt.Errorf("%s: %w", answer.Error, errInUse)
 		case answer.Error != "":
 			return nil, errors.New(answer.Error)
 		case answer.Done:
