@@ -22,6 +22,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/popcask/popcask/cassandra/cassandratest"
 )
 
 // A store is what the MDA keeps the mail in: a row of the table under which
@@ -35,11 +37,20 @@ type store struct {
 var (
 	memory  = store{"memory", false, func(*testing.T) []string { return []string{"-store", "memory"} }}
 	maildir = store{"maildir", true, func(t *testing.T) []string { return []string{"-store", "maildir", "-dir", t.TempDir()} }}
+
+	cassandra = store{"cassandra", true, func(t *testing.T) []string {
+		cluster := cassandratest.Start(t, cassandratest.Topology{})
+		dc := cluster.DCs[0].Name
+		return []string{
+			"-store", "cassandra", "-cassandra", strings.Join(cluster.Hosts(dc), ","), "-dc", dc,
+			"-keyspace", cluster.KeyspaceName(t), "-create-schema", dc + ":1",
+		}
+	}}
 )
 
 var (
-	durableStores = []store{maildir}
-	allStores     = []store{maildir, memory}
+	durableStores = []store{maildir, cassandra}
+	allStores     = []store{maildir, memory, cassandra}
 )
 
 // over runs a scenario once with each store, on an MDA of its own.
