@@ -11,7 +11,9 @@ import (
 // prepare makes sure, once for a machine, that there are jars and an archive of
 // loaded classes. Keepers that come at the same time wait for the first.
 func prepare(ctx context.Context, s software, progress func(string)) error {
-	if s.Docker || exists(s.Jars) && exists(s.Archive) {
+	// A Java that cannot record, a cut-down one say, is asked once only.
+	failed := s.Archive + ".failed"
+	if s.Docker || exists(s.Jars) && (exists(s.Archive) || exists(failed)) {
 		return nil
 	}
 	base, err := runtimeDir()
@@ -30,7 +32,7 @@ func prepare(ctx context.Context, s software, progress func(string)) error {
 	if err := resolveJars(ctx, s, progress); err != nil {
 		return err
 	}
-	if exists(s.Archive) {
+	if exists(s.Archive) || exists(failed) {
 		return nil
 	}
 	began := time.Now()
@@ -39,8 +41,8 @@ func prepare(ctx context.Context, s software, progress func(string)) error {
 		if ctx.Err() != nil {
 			return err
 		}
-		progress(fmt.Sprintf("nodes start slower than they could: %v", err))
-		return nil
+		progress(fmt.Sprintf("nodes start slower than they could (remove %s to try again): %v", failed, err))
+		return os.WriteFile(failed, []byte(err.Error()+"\n"), 0o644)
 	}
 	progress(fmt.Sprintf("classes recorded in %s", time.Since(began).Round(100*time.Millisecond)))
 	return nil

@@ -19,6 +19,14 @@ var brief = cassandratest.Topology{HeapMB: 200, Grace: 300 * time.Millisecond}
 
 func TestSharedClusterLivesAsLongAsItsKeeper(t *testing.T) {
 	t.Setenv("POPCASK_CASSANDRA", "")
+	t.Run("at once", func(t *testing.T) {
+		for range 4 { // as the packages of one test run do
+			t.Run("start", func(t *testing.T) {
+				t.Parallel()
+				cassandratest.Start(t, brief)
+			})
+		}
+	})
 	first := cassandratest.Start(t, brief)
 	t.Run("another lease", func(t *testing.T) {
 		second := cassandratest.Start(t, brief)

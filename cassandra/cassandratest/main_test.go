@@ -18,9 +18,11 @@ import (
 
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m,
-		// The driver's: it sleeps for some seconds after a node has come up, closed
-		// or not.
-		goleak.IgnoreAnyFunction("github.com/gocql/gocql.(*Session).handleNodeUp"))
+		// The driver's, which sleep some seconds after a node came up or went away
+		// whether their session is closed or not.
+		goleak.IgnoreAnyFunction("github.com/gocql/gocql.(*Session).handleNodeUp"),
+		goleak.IgnoreAnyFunction("github.com/gocql/gocql.(*hostConnPool).connectMany"),
+		goleak.IgnoreAnyFunction("github.com/gocql/gocql.(*hostConnPool).connect"))
 }
 
 // eventually waits for a condition, a minute at most.

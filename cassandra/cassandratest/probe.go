@@ -60,6 +60,9 @@ func direct(at place) (*gocql.Session, error) {
 	config.NumConns = 1
 	config.Timeout, config.ConnectTimeout = 3*time.Second, 3*time.Second
 	config.DisableInitialHostLookup = true
+	// No statement of ours waits for schema agreement, which takes a round of gossip
+	// each time: sees waits for all of it at once.
+	config.MaxWaitSchemaAgreement = time.Millisecond
 	config.Events.DisableNodeStatusEvents = true
 	config.Events.DisableTopologyEvents = true
 	config.Events.DisableSchemaEvents = true
