@@ -230,16 +230,15 @@ func (e Entry) message() mailbox.Message {
 // proving that the range of the ID is empty. Either that proof saw the
 // membership, or this sees the fence: quorums of this data centre intersect.
 func (s *Store) checkFences(ctx context.Context, a *attempt) error {
-	return s.db.Each(ctx, cql.LocalQuorum, selectFences, func(row cql.Row) error {
-		var until int64
-		if err := row.Scan(&until); err != nil {
-			return err
-		}
-		if until >= a.id.Timestamp() {
-			return fmt.Errorf("the range of %s is closed: this took too long", a.id)
-		}
-		return nil
-	}, [16]byte(a.mailbox), kindFence)
+	drop, err := s.readDrop(ctx, cql.LocalQuorum, a.mailbox)
+	if err != nil {
+		return err
+	}
+	if drop.fence >= a.id.Timestamp() {
+		return fmt.Errorf("the range of %s is closed: this took too long", a.id)
+	}
+	s.drops.put(a.mailbox, drop)
+	return nil
 }
 
 // undo removes whatever a failed attempt has left, and leaves it to the purger

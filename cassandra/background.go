@@ -2,15 +2,13 @@ package cassandra
 
 import (
 	"context"
-	"fmt"
 	"sync"
 )
 
-// repairs are the mailboxes that sessions found wanting. They are repaired one
-// after the other, behind the sessions, without anything that needs a second
-// look.
-type repairs struct {
-	store *Store
+// background does something for mailboxes, one after the other, behind the
+// sessions. A mailbox that waits already is not queued twice.
+type background struct {
+	work func(ctx context.Context, user string)
 
 	mu      sync.Mutex
 	waiting map[string]struct{}
@@ -19,71 +17,59 @@ type repairs struct {
 	worker  sync.WaitGroup
 }
 
-// waitingRepairs bounds how many mailboxes may wait. One that finds no place is
-// noticed again when somebody opens it.
-const waitingRepairs = 1000
+// waitingMailboxes bounds how many mailboxes may wait. One that finds no place
+// is noticed again when somebody uses it.
+const waitingMailboxes = 1000
 
-// want asks for the repair of a user's mailbox.
-func (r *repairs) want(user string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.closed || len(r.waiting) >= waitingRepairs {
+// want asks for a user's mailbox to be seen to.
+func (b *background) want(user string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed || len(b.waiting) >= waitingMailboxes {
 		return
 	}
-	if r.waiting == nil {
-		r.waiting = make(map[string]struct{})
+	if b.waiting == nil {
+		b.waiting = make(map[string]struct{})
 	}
-	r.waiting[user] = struct{}{}
-	if r.cancel == nil {
+	b.waiting[user] = struct{}{}
+	if b.cancel == nil {
 		ctx, cancel := context.WithCancel(context.Background())
-		r.cancel = cancel
-		r.worker.Go(func() { r.work(ctx) })
+		b.cancel = cancel
+		b.worker.Go(func() { b.run(ctx) })
 	}
 }
 
-func (r *repairs) work(ctx context.Context) {
+func (b *background) run(ctx context.Context) {
 	for {
-		user, ok := r.next(ctx)
+		user, ok := b.next()
 		if !ok {
 			return
 		}
-		report, err := r.store.Repair(ctx, user, RepairOptions{})
-		if err != nil && ctx.Err() == nil {
-			r.store.config.OnError(err)
-			continue
-		}
-		for _, f := range report.Findings {
-			if f.Err != nil {
-				r.store.config.OnError(fmt.Errorf("cassandra: repair mailbox of %q: %s %s: %w", user, f.Kind, f.ID, f.Err))
-			}
-		}
+		b.work(ctx, user)
 	}
 }
 
 // next takes a mailbox, or ends the worker where none waits.
-func (r *repairs) next(ctx context.Context) (string, bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for user := range r.waiting {
-		if ctx.Err() != nil {
-			break
-		}
-		delete(r.waiting, user)
+func (b *background) next() (string, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for user := range b.waiting {
+		delete(b.waiting, user)
 		return user, true
 	}
-	r.cancel()
-	r.cancel = nil
+	b.cancel()
+	b.cancel = nil
 	return "", false
 }
 
-// close ends the repair under way; it may be run again at any time.
-func (r *repairs) close(ctx context.Context) error {
-	r.mu.Lock()
-	r.closed = true
-	clear(r.waiting)
-	if r.cancel != nil {
-		r.cancel()
+// close ends the work under way, which may be done again at any time.
+func (b *background) close(ctx context.Context) error {
+	b.mu.Lock()
+	b.closed = true
+	clear(b.waiting)
+	if b.cancel != nil {
+		b.cancel()
 	}
-	r.mu.Unlock()
-	return wait(ctx, &r.worker, "a repair")
+	b.mu.Unlock()
+	return wait(ctx, &b.worker, "work behind the sessions")
 }

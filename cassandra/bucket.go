@@ -59,23 +59,3 @@ func (s *Session) writeBucket(ctx context.Context, key bucketKey, user string) e
 	const always = 1
 	return s.db.Exec(ctx, cql.LocalQuorum, insertBucket, always, [16]byte(key.mailbox), kindBucket, key.bucket, user)
 }
-
-// dropRows are the rows of a mailbox's own partition.
-type dropRows struct {
-	buckets []int64 // ascending
-}
-
-func (s *Session) readDrop(ctx context.Context, level cql.Level, mailbox MailboxID) (rows dropRows, err error) {
-	err = s.db.Each(ctx, level, selectDrop, func(row cql.Row) error {
-		var kind string
-		var start, until int64
-		if err := row.Scan(&kind, &start, &until); err != nil {
-			return err
-		}
-		if kind == kindBucket {
-			rows.buckets = append(rows.buckets, start)
-		}
-		return nil
-	}, [16]byte(mailbox))
-	return rows, err
-}

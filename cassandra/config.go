@@ -73,6 +73,18 @@ type Config struct {
 	// hour.
 	Horizon time.Duration
 
+	// GapInterval is how much time must lie between the end of the last range
+	// of a mailbox that was proven empty and Horizon ago, before a session that
+	// removed something has the range in between looked through. 0 means an
+	// hour, negative never: opening a mailbox then costs the more, the more mail
+	// was removed from it within gc_grace_seconds.
+	GapInterval time.Duration
+
+	// ReplicationRest is how long after a change of the keyspace's replication
+	// no range is recorded as empty: replicas that are new know nothing until
+	// the cluster was repaired. 0 means 7 days.
+	ReplicationRest time.Duration
+
 	// PurgeQueue is how many removed messages may wait for the deletion of
 	// their content. When it is full, QUIT waits. 0 means 10,000.
 	PurgeQueue int
@@ -140,6 +152,8 @@ func (c Config) withDefaults() Config {
 	c.ChunkSize = cmp.Or(c.ChunkSize, 128<<10)
 	c.Window = cmp.Or(c.Window, 4)
 	c.Horizon = cmp.Or(c.Horizon, time.Hour)
+	c.GapInterval = cmp.Or(c.GapInterval, time.Hour)
+	c.ReplicationRest = cmp.Or(c.ReplicationRest, 7*24*time.Hour)
 	c.PurgeQueue = cmp.Or(c.PurgeQueue, 10_000)
 	c.PurgeWorkers = cmp.Or(c.PurgeWorkers, 4)
 	c.CanonicalName = cmp.Or(c.CanonicalName, defaultCanonicalName)

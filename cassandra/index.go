@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"slices"
+	"time"
 )
 
 // Index lists mailboxes: package projection has one. The store tells it of each
@@ -52,6 +53,19 @@ type Slice struct {
 
 // Borders are the first and the last ID that the slice can have.
 func (s Slice) Borders() (first, last MessageID) { return firstIDAt(s.From), lastIDAt(s.To) }
+
+// Halves cuts a slice in two, for reading one that has more tombstones than a
+// node allows. It is not ok where the slice is a millisecond or less: no mailbox
+// gets 100,000 messages in that.
+func (s Slice) Halves() (lower, upper Slice, ok bool) {
+	if s.To-s.From < time.Millisecond.Microseconds() {
+		return s, s, false
+	}
+	lower, upper = s, s
+	lower.To = s.From + (s.To-s.From)/2
+	upper.From = lower.To + 1
+	return lower, upper, true
+}
 
 // ErrTooOld says that an ID is too old to be added.
 var ErrTooOld = errors.New("the message ID is older than half of gc_grace_seconds")

@@ -6,6 +6,7 @@ import (
 	"io"
 	"iter"
 	"slices"
+	"time"
 
 	"github.com/popcask/popcask/internal/cql"
 	"github.com/popcask/popcask/mailbox"
@@ -19,9 +20,10 @@ type maildrop struct {
 	listed []MessageID // ascending
 }
 
-// Messages implements [mailbox.Mailbox]. The mailbox's own partition and the
-// recent buckets are read at the same time, which is one round trip for recent
-// mail; then the other buckets that ever got mail.
+// Messages implements [mailbox.Mailbox]. Where this process knows the mailbox's
+// own partition from before, that partition and the listing are read at the same
+// time, which is one round trip; else the listing waits for it, but for the mail
+// of the last hours. Ranges that are proven empty are not read.
 func (m *maildrop) Messages(ctx context.Context) iter.Seq2[mailbox.Message, error] {
 	return func(yield func(mailbox.Message, error) bool) {
 		if m.store.isClosed() {
@@ -31,19 +33,12 @@ func (m *maildrop) Messages(ctx context.Context) iter.Seq2[mailbox.Message, erro
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		m.listed = m.listed[:0]
-		recent := m.store.recentBuckets()
-		ahead := prefetch(ctx, m.store.index.List(ctx, m.id, m.store.bucketSlices(recent)))
-		drop, err := m.store.readDrop(ctx, cql.LocalQuorum, m.id)
+		parts, err := m.listing(ctx)
 		if err != nil {
 			yield(mailbox.Message{}, fmt.Errorf("cassandra: list mailbox: %w", temporary(err)))
 			return
 		}
-		older, later := drop.around(recent)
-		for _, part := range []iter.Seq2[Entry, error]{
-			m.store.index.List(ctx, m.id, m.store.bucketSlices(older)),
-			ahead,
-			m.store.index.List(ctx, m.id, m.store.bucketSlices(later)),
-		} {
+		for _, part := range parts {
 			for entry, err := range part {
 				if err != nil {
 					yield(mailbox.Message{}, fmt.Errorf("cassandra: list mailbox: %w", temporary(err)))
@@ -58,34 +53,70 @@ func (m *maildrop) Messages(ctx context.Context) iter.Seq2[mailbox.Message, erro
 	}
 }
 
+// listing reads the mailbox's own partition, and meanwhile begins with the part
+// of the listing that is surely wanted. The parts come in order.
+func (m *maildrop) listing(ctx context.Context) (parts []iter.Seq2[Entry, error], err error) {
+	s := m.store
+	now := s.config.Now()
+	recent := s.recentBuckets(now)
+	guess := s.lastHours(now)
+	known, isKnown := s.drops.get(m.id)
+	if isKnown {
+		guess = s.toList(known, recent)
+	}
+	ahead := prefetch(ctx, s.index.List(ctx, m.id, guess))
+	drop, err := s.readDrop(ctx, cql.LocalQuorum, m.id)
+	if err != nil {
+		return nil, err
+	}
+	s.drops.put(m.id, drop)
+	list := s.toList(drop, recent)
+	switch {
+	case slices.Equal(guess, list):
+		return []iter.Seq2[Entry, error]{ahead}, nil
+	case isKnown: // another process has delivered, or proved something
+		return []iter.Seq2[Entry, error]{s.index.List(ctx, m.id, list)}, nil
+	}
+	older, later := around(list, span{guess[0].From, guess[len(guess)-1].To})
+	return []iter.Seq2[Entry, error]{s.index.List(ctx, m.id, older), ahead, s.index.List(ctx, m.id, later)}, nil
+}
+
 // recentBuckets are those that may have mail of which the mailbox's own
 // partition does not know here yet: the one before, the current one, and the
 // one of a clock that is ahead.
-func (s *Session) recentBuckets() []int64 {
-	now := s.config.Now()
+func (s *Session) recentBuckets(now time.Time) []int64 {
 	current := s.bucketAt(now)
 	return slices.Compact([]int64{current - 1, current, s.bucketAt(now.Add(s.config.Horizon))})
 }
 
-func (s *Session) bucketSlices(buckets []int64) []Slice {
-	list := make([]Slice, 0, len(buckets))
-	for _, bucket := range buckets {
-		list = append(list, s.bucketSlice(bucket))
+// lastHours is a stretch that is worth reading whatever else there is: no gap
+// reaches into it far, and what passed through it is not much.
+func (s *Session) lastHours(now time.Time) (list []Slice) {
+	horizon := s.config.Horizon
+	whole := span{now.Add(-2 * horizon).UnixMicro(), now.Add(horizon).UnixMicro()}
+	for bucket := floorDiv(whole.from, s.bucket.Microseconds()); bucket <= floorDiv(whole.to, s.bucket.Microseconds()); bucket++ {
+		slice := s.bucketSlice(bucket)
+		slice.From, slice.To = max(slice.From, whole.from), min(slice.To, whole.to)
+		list = append(list, slice)
 	}
 	return list
 }
 
-// around returns the buckets before and after the recent ones.
-func (d dropRows) around(recent []int64) (older, later []int64) {
-	for _, bucket := range d.buckets {
-		switch {
-		case bucket < recent[0]:
-			older = append(older, bucket)
-		case bucket > recent[len(recent)-1]:
-			later = append(later, bucket)
+// around returns what of the slices lies before a span, and what behind it.
+func around(list []Slice, middle span) (before, behind []Slice) {
+	for _, slice := range list {
+		if slice.From < middle.from {
+			part := slice
+			part.To = min(part.To, middle.from-1)
+			before = append(before, part)
+		}
+		if slice.To > middle.to {
+			part := slice
+			part.From = max(part.From, middle.to+1)
+			behind = append(behind, part)
 		}
 	}
-	return older, later
+	return before, behind
 }
 
 // prefetch begins to range over a sequence at once, some way ahead of who

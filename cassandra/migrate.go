@@ -133,6 +133,15 @@ func keyspaceStatement(keyspace string, replication Replication) string {
 	return statement.String()
 }
 
+// replicationText is the replication of a keyspace as the settings note it.
+func replicationText(replication map[string]string) string {
+	parts := make([]string, 0, len(replication))
+	for _, name := range slices.Sorted(maps.Keys(replication)) {
+		parts = append(parts, name+"="+replication[name])
+	}
+	return strings.Join(parts, " ")
+}
+
 // schemaStatements cuts the schema into its statements.
 func schemaStatements() []string {
 	var text strings.Builder
@@ -195,8 +204,17 @@ func settle(ctx context.Context, db *cql.Session, config Config) error {
 	if err != nil {
 		return err
 	}
-	return db.Exec(ctx, cql.EachQuorum, insertSettings, schemaVersion,
+	err = db.Exec(ctx, cql.EachQuorum, insertSettings, schemaVersion,
 		settingsID, schemaVersion, int64(bucket/time.Second), [16]byte(namespace), config.CanonicalName)
+	if err != nil {
+		return err
+	}
+	_, replication, err := db.Tables(ctx, config.Keyspace)
+	if err != nil {
+		return err
+	}
+	// Of a keyspace that is new, no replica can lack anything.
+	return db.Exec(ctx, cql.EachQuorum, insertReplication, schemaVersion, settingsID, replicationText(replication), int64(0))
 }
 
 const settingsID = "popcask"

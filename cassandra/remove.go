@@ -91,6 +91,7 @@ func (s *Store) purged(m *maildrop, ids []MessageID) {
 		event.Messages = append(event.Messages, mailbox.Message{ID: id.String()})
 	}
 	s.listeners.Notify(event)
+	s.provers.want(m.user)
 }
 
 // mark marks memberships of one bucket as removed, which cannot be taken back.

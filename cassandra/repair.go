@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/popcask/popcask/internal/cql"
+	"github.com/popcask/popcask/mailbox"
 )
 
 // Finding is something in a mailbox that is not as it should be.
@@ -43,6 +44,11 @@ const (
 	// Ghost: the index has a message that is not in the mailbox, and there is
 	// no content. Repair takes it off the list, after a second look.
 	Ghost FindingKind = "ghost"
+
+	// InGap: a message is in the mailbox, in a range that was proven empty, so
+	// that no session lists it: a backup was restored, or the replication was
+	// raised without a repair. Repair delivers it again under a new ID.
+	InGap FindingKind = "in a gap"
 
 	// NoBucket: a bucket has mail and the mailbox does not say so. Repair
 	// writes the row.
@@ -141,6 +147,8 @@ func (s *Store) mend(ctx context.Context, r *Report, f *Finding, options RepairO
 			return nil
 		}
 		err = s.removeWholly(ctx, r.Mailbox, []MessageID{f.ID})
+	case InGap:
+		err = s.deliverAgain(ctx, r, f)
 	case Ghost:
 		if !confirmed {
 			r.Postponed++
@@ -173,4 +181,37 @@ func (s *Store) restore(ctx context.Context, r *Report, f *Finding) error {
 		return errors.New("removed meanwhile")
 	}
 	return s.index.Restore(ctx, r.Mailbox, Entry{ID: f.ID, Size: state.size, UIDL: f.uidl})
+}
+
+// deliverAgain delivers a message that lies in a gap under a new ID, and removes
+// the old one then.
+func (s *Store) deliverAgain(ctx context.Context, r *Report, f *Finding) error {
+	body, err := s.openContent(ctx, s.everywhere(), r.Mailbox, f.ID, selectContent)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	delivery := mailbox.Delivery{Recipients: []mailbox.Recipient{{User: r.User}}, UIDL: f.uidl}
+	results, err := s.Append(ctx, delivery, body)
+	if err == nil {
+		err = results[0].Err
+	}
+	if err != nil {
+		return err
+	}
+	return s.removeWholly(ctx, r.Mailbox, []MessageID{f.ID})
+}
+
+// repairBehind repairs a mailbox that a session found wanting, without anything
+// that needs a second look.
+func (s *Store) repairBehind(ctx context.Context, user string) {
+	report, err := s.Repair(ctx, user, RepairOptions{})
+	if err != nil && ctx.Err() == nil {
+		s.config.OnError(err)
+	}
+	for _, f := range report.Findings {
+		if f.Err != nil {
+			s.config.OnError(fmt.Errorf("cassandra: repair mailbox of %q: %s %s: %w", user, f.Kind, f.ID, f.Err))
+		}
+	}
 }

@@ -12,7 +12,7 @@ import (
 var (
 	settingsTable = table.New(table.Metadata{
 		Name:    "settings",
-		Columns: []string{"id", "version", "bucket_seconds", "namespace", "canonicaliser"},
+		Columns: []string{"id", "version", "bucket_seconds", "namespace", "canonicaliser", "replication", "replication_since"},
 		PartKey: []string{"id"},
 	})
 	messageTable = table.New(table.Metadata{
@@ -43,8 +43,10 @@ const (
 )
 
 var (
-	insertSettings = cql.Write(settingsTable.InsertBuilder().TimestampNamed(cql.Timestamp))
-	selectSettings = cql.Read(1, settingsTable.SelectBuilder("version", "bucket_seconds", "namespace", "canonicaliser"))
+	insertSettings    = cql.Write(qb.Insert("settings").Columns("id", "version", "bucket_seconds", "namespace", "canonicaliser").TimestampNamed(cql.Timestamp))
+	insertReplication = cql.Write(qb.Insert("settings").Columns("id", "replication", "replication_since").TimestampNamed(cql.Timestamp))
+	selectReplication = cql.Read(1, settingsTable.SelectBuilder("replication", "replication_since"))
+	selectSettings    = cql.Read(1, settingsTable.SelectBuilder("version", "bucket_seconds", "namespace", "canonicaliser"))
 
 	// Adding content: at t(id).
 	insertWhole  = cql.Write(qb.Insert("message").Columns("message_id", "chunk", "data", "mailbox_id", "size", "chunks", "head", "sha256").TimestampNamed(cql.Timestamp))
@@ -69,14 +71,14 @@ var (
 	deleteMember  = cql.Write(qb.Delete("mailbox_message").TimestampNamed(cql.Timestamp).Where(membershipTable.PrimaryKeyCmp()...))
 
 	selectMember  = cql.Read(1, qb.Select("mailbox_message").Columns("size", "removed").Where(membershipTable.PrimaryKeyCmp()...))
-	selectMembers = cql.Read(listingPage, membershipTable.SelectBuilder("message_id", "size", "uidl", "removed"))
+	selectMembers = cql.Read(listingPage, membershipTable.SelectBuilder("message_id", "size", "uidl", "removed").
+			Where(qb.GtOrEqNamed("message_id", "first"), qb.LtOrEqNamed("message_id", "last")))
 
 	// The mailbox's own partition: grow-only, timestamps from the values.
 	insertBucket = cql.Write(qb.Insert("maildrop").Columns("mailbox_id", "kind", "start", "user").TimestampNamed(cql.Timestamp))
 	insertRange  = cql.Write(qb.Insert("maildrop").Columns("mailbox_id", "kind", "start", "until").TimestampNamed(cql.Timestamp))
 	insertClaim  = cql.Write(qb.Insert("maildrop").Columns("mailbox_id", "kind", "start", "owner").TimestampNamed(cql.Timestamp))
 	selectDrop   = cql.Read(listingPage, maildropTable.SelectBuilder("kind", "start", "until"))
-	selectFences = cql.Read(10, maildropTable.SelectBuilder("until").Where(qb.Eq("kind")))
 	selectClaims = cql.Read(100, maildropTable.SelectBuilder("owner").Where(qb.Eq("kind")))
 )
 

@@ -16,9 +16,11 @@ type Store struct {
 	index     Index
 	minter    *minter
 	buckets   bucketMemory
+	drops     dropMemory
 	breaker   breaker
 	purger    *purger
-	repairs   repairs
+	repairs   background
+	provers   background
 	listeners mailbox.Listeners
 
 	mu     sync.Mutex
@@ -44,7 +46,8 @@ func NewStore(session *Session, index Index) (*Store, error) {
 	s := &Store{Session: session, index: index, minter: minter}
 	s.breaker.now = session.config.Now
 	s.purger = newPurger(s)
-	s.repairs.store = s
+	s.repairs.work = s.repairBehind
+	s.provers.work = s.proveBehind
 	s.listeners.OnError = func(event mailbox.Event, err error) {
 		s.config.OnError(fmt.Errorf("cassandra: %s in the mailbox of %q: %w", event.Kind, event.User, err))
 	}
@@ -79,6 +82,7 @@ func (s *Store) Close(ctx context.Context) error {
 	s.mu.Unlock()
 	return errors.Join(
 		wait(ctx, &s.calls, "deliveries and removals"),
+		s.provers.close(ctx),
 		s.repairs.close(ctx),
 		s.purger.close(ctx),
 		s.listeners.Close(ctx),

@@ -29,7 +29,7 @@ func (s *Store) survey(ctx context.Context, user string) (Report, error) {
 		return report, err
 	}
 	for _, bucket := range s.bucketsToSurvey(drop) {
-		if err := s.surveyBucket(ctx, &report, bucket, slices.Contains(drop.buckets, bucket)); err != nil {
+		if err := s.surveyBucket(ctx, &report, bucket, drop); err != nil {
 			return report, err
 		}
 	}
@@ -41,7 +41,7 @@ func (s *Store) survey(ctx context.Context, user string) (Report, error) {
 const surveyedBack = 12
 
 func (s *Store) bucketsToSurvey(drop dropRows) []int64 {
-	recent := s.recentBuckets()
+	recent := s.recentBuckets(s.config.Now())
 	first, last := recent[0], recent[len(recent)-1]
 	if len(drop.buckets) > 0 {
 		first = min(first, drop.buckets[0])
@@ -55,8 +55,8 @@ func (s *Store) bucketsToSurvey(drop dropRows) []int64 {
 	return buckets
 }
 
-func (s *Store) surveyBucket(ctx context.Context, report *Report, bucket int64, hasRow bool) error {
-	members, err := s.readMembers(ctx, report.Mailbox, bucket)
+func (s *Store) surveyBucket(ctx context.Context, report *Report, bucket int64, drop dropRows) error {
+	members, err := s.readMembers(ctx, report.Mailbox, s.bucketSlice(bucket))
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func (s *Store) surveyBucket(ctx context.Context, report *Report, bucket int64, 
 		}
 		entries = append(entries, entry)
 	}
-	if len(members)+len(entries) > 0 && !hasRow {
+	if len(members)+len(entries) > 0 && !slices.Contains(drop.buckets, bucket) {
 		report.Findings = append(report.Findings, Finding{Kind: NoBucket, Bucket: bucket})
 	}
 	for len(members)+len(entries) > 0 {
@@ -87,6 +87,11 @@ func (s *Store) surveyBucket(ctx context.Context, report *Report, bucket int64, 
 		}
 		if order >= 0 {
 			entry, entries = &entries[0], entries[1:]
+		}
+		if member != nil && member.live && !member.removed && drop.inGap(member.id) {
+			report.Messages++
+			report.Findings = append(report.Findings, Finding{Kind: InGap, ID: member.id, Bucket: bucket, uidl: member.uidl})
+			continue
 		}
 		if err := s.judge(ctx, report, bucket, member, entry); err != nil {
 			return err
@@ -144,8 +149,12 @@ func uidlOf(member *memberRow, entry *Entry) string {
 	return entry.UIDL
 }
 
-func (s *Store) readMembers(ctx context.Context, mailbox MailboxID, bucket int64) (members []memberRow, err error) {
-	err = s.db.Each(ctx, cql.EachQuorum, selectMembers, func(row cql.Row) error {
+// readMembers reads the memberships of a slice from every data centre. A slice
+// in which there are too many tombstones is read in two halves, as the listing
+// does it.
+func (s *Store) readMembers(ctx context.Context, mailbox MailboxID, slice Slice) (members []memberRow, err error) {
+	first, last := slice.Borders()
+	err = s.db.Each(ctx, s.everywhere(), selectMembers, func(row cql.Row) error {
 		var m memberRow
 		var id [16]byte
 		var size *int64
@@ -158,7 +167,14 @@ func (s *Store) readMembers(ctx context.Context, mailbox MailboxID, bucket int64
 		}
 		members = append(members, m)
 		return nil
-	}, [16]byte(mailbox), bucket)
+	}, [16]byte(mailbox), slice.Bucket, [16]byte(first), [16]byte(last))
+	if lower, upper, ok := slice.Halves(); ok && cql.TooManyTombstones(err) {
+		if members, err = s.readMembers(ctx, mailbox, lower); err != nil {
+			return nil, err
+		}
+		more, err := s.readMembers(ctx, mailbox, upper)
+		return append(members, more...), err
+	}
 	return members, err
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"time"
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/internal/cql"
@@ -12,10 +11,6 @@ import (
 
 // readers is how many buckets of a mailbox are read at a time.
 const readers = 8
-
-// smallestSlice is the width at which a slice is not halved any more. No
-// mailbox gets 100,000 messages in a millisecond.
-const smallestSlice = int64(time.Millisecond / time.Microsecond)
 
 // List implements [cassandra.Index].
 func (p *Projection) List(ctx context.Context, mailbox cassandra.MailboxID, slices []cassandra.Slice) iter.Seq2[cassandra.Entry, error] {
@@ -107,10 +102,10 @@ func (p *Projection) read(ctx context.Context, level cql.Level, mailbox cassandr
 			entries = append(entries, entry)
 			return nil
 		}, [16]byte(mailbox), slice.Bucket, [16]byte(first), [16]byte(end))
-		switch {
-		case cql.TooManyTombstones(err) && slice.To-slice.From > smallestSlice:
-			return p.readHalves(ctx, level, mailbox, slice, last, read > 0, take)
-		case err != nil:
+		if cql.TooManyTombstones(err) {
+			return p.readHalves(ctx, level, mailbox, slice, last, read > 0, take, err)
+		}
+		if err != nil {
 			return fmt.Errorf("projection: list: %w", err)
 		}
 		if len(entries) > 0 {
@@ -129,7 +124,7 @@ func (p *Projection) read(ctx context.Context, level cql.Level, mailbox cassandr
 
 // readHalves reads a slice in two halves. Entries up to last were handed on.
 func (p *Projection) readHalves(ctx context.Context, level cql.Level, mailbox cassandra.MailboxID, slice cassandra.Slice,
-	last cassandra.MessageID, begun bool, take func([]cassandra.Entry) error) error {
+	last cassandra.MessageID, begun bool, take func([]cassandra.Entry) error, cause error) error {
 	takeNew := func(entries []cassandra.Entry) error {
 		for begun && len(entries) > 0 && entries[0].ID.Compare(last) <= 0 {
 			entries = entries[1:]
@@ -142,9 +137,10 @@ func (p *Projection) readHalves(ctx context.Context, level cql.Level, mailbox ca
 	if begun {
 		slice.From = last.Timestamp()
 	}
-	lower, upper := slice, slice
-	lower.To = slice.From + (slice.To-slice.From)/2
-	upper.From = lower.To + 1
+	lower, upper, ok := slice.Halves()
+	if !ok {
+		return fmt.Errorf("projection: list: %w", cause)
+	}
 	if err := p.read(ctx, level, mailbox, lower, takeNew); err != nil {
 		return err
 	}

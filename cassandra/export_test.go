@@ -1,0 +1,16 @@
+package cassandra
+
+import (
+	"context"
+
+	"github.com/popcask/popcask/internal/cql"
+)
+
+// Prove runs the proof of what is empty in a mailbox now, for tests.
+func (s *Store) Prove(ctx context.Context, user string) error { return s.prove(ctx, user) }
+
+// Fence reads the fence of a mailbox, in microseconds.
+func (s *Store) Fence(ctx context.Context, mailbox MailboxID) (int64, error) {
+	drop, err := s.readDrop(ctx, cql.LocalQuorum, mailbox)
+	return drop.fence, err
+}

@@ -1,0 +1,162 @@
+package cassandra
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/popcask/popcask/internal/cql"
+)
+
+// A mailbox through which much mail passed is full of tombstones for as long as
+// gc_grace_seconds, and a read that meets 100,000 of them fails. A gap is a range
+// of IDs that is proven to be empty and to stay so, and that no session reads
+// any more: it keeps the cost of opening a mailbox at what is in it (P7).
+//
+// No clock can prove that: the IDs of deliveries that are under way are older
+// than they look, and a virtual machine may be frozen for as long as it likes.
+// So the proof begins with a fence:
+//
+//  1. write the end of the range as the mailbox's fence, in every data centre;
+//  2. read the memberships of the range in every data centre;
+//  3. record as gaps the stretches without one.
+//
+// A delivery looks at the fences after its membership is acknowledged. Quorums
+// intersect in the data centre of the delivery: either the reading of step 2 saw
+// the membership, or the delivery sees the fence, and is not acknowledged.
+// Fences and gaps only grow, and are never deleted.
+
+// mostGaps is how many gaps a mailbox has at the most; the longest are
+// recorded.
+const mostGaps = 64
+
+// proveBehind is [Store.prove] as the provers call it.
+func (s *Store) proveBehind(ctx context.Context, user string) {
+	if err := s.prove(ctx, user); err != nil && ctx.Err() == nil {
+		s.config.OnError(fmt.Errorf("cassandra: prove what is empty in the mailbox of %q: %w", user, err))
+	}
+}
+
+// prove records what of a mailbox is empty, where the last gap ends long enough
+// ago.
+func (s *Store) prove(ctx context.Context, user string) error {
+	if s.config.GapInterval < 0 {
+		return nil
+	}
+	id, _, err := s.Mailbox(user)
+	if err != nil {
+		return err
+	}
+	end := s.config.Now().Add(-s.config.Horizon).UnixMicro()
+	due := end - s.config.GapInterval.Microseconds()
+	if known, ok := s.drops.get(id); ok && known.provenUntil() > due {
+		return nil
+	}
+	drop, err := s.readDrop(ctx, cql.LocalQuorum, id)
+	if err != nil {
+		return err
+	}
+	s.drops.put(id, drop)
+	if drop.provenUntil() > due || len(drop.buckets) == 0 {
+		return nil
+	}
+	if rested, err := s.replicationRested(ctx); err != nil || !rested {
+		return err
+	}
+	if err := s.writeFence(ctx, id, end); err != nil {
+		return err
+	}
+	empty, err := s.emptySpans(ctx, id, drop, end)
+	if err != nil {
+		return err
+	}
+	return s.recordGaps(ctx, id, drop, empty)
+}
+
+// provenUntil is where the last gap ends.
+func (d dropRows) provenUntil() int64 {
+	if len(d.gaps) == 0 {
+		return 0
+	}
+	return d.gaps[len(d.gaps)-1].to
+}
+
+// writeFence is step 1. The timestamp is the value, so that the highest fence
+// wins in any order.
+func (s *Store) writeFence(ctx context.Context, mailbox MailboxID, end int64) error {
+	return s.db.Exec(ctx, cql.EachQuorum, insertRange, end, [16]byte(mailbox), kindFence, int64(0), end)
+}
+
+// emptySpans is step 2: the stretches of the buckets that ever got mail, up to
+// end, in which no data centre has a membership. One that is marked as removed
+// counts as there until it is purged.
+func (s *Store) emptySpans(ctx context.Context, mailbox MailboxID, drop dropRows, end int64) ([]span, error) {
+	begin := s.bucketSlice(drop.buckets[0]).From
+	var occupied []span
+	for bucket := drop.buckets[0]; s.bucketSlice(bucket).From <= end; bucket++ {
+		whole := s.bucketSlice(bucket)
+		whole.To = min(whole.To, end)
+		for _, slice := range s.without(whole, drop.gaps) {
+			members, err := s.readMembers(ctx, mailbox, slice)
+			if err != nil {
+				return nil, err
+			}
+			for _, m := range members {
+				t := m.id.Timestamp()
+				occupied = append(occupied, span{t, t})
+			}
+		}
+	}
+	return subtract(span{begin, end}, merge(occupied)), nil
+}
+
+// recordGaps is step 3. What is empty includes the gaps that there were. A gap
+// that grows is written over the row that it had; the timestamp is its end, so
+// that the longest wins in any order.
+func (s *Store) recordGaps(ctx context.Context, mailbox MailboxID, drop dropRows, empty []span) error {
+	if len(empty) > mostGaps {
+		last := empty[len(empty)-1] // it is the one that will grow
+		slices.SortFunc(empty, func(a, b span) int { return cmp.Compare(b.to-b.from, a.to-a.from) })
+		empty = append(empty[:mostGaps-1], last)
+	}
+	for _, gap := range empty {
+		if slices.Contains(drop.gaps, gap) {
+			continue
+		}
+		if err := s.db.Exec(ctx, cql.LocalQuorum, insertRange, gap.to, [16]byte(mailbox), kindGap, gap.from, gap.to); err != nil {
+			return err
+		}
+	}
+	drop, err := s.readDrop(ctx, cql.LocalQuorum, mailbox)
+	if err == nil {
+		s.drops.put(mailbox, drop)
+	}
+	return err
+}
+
+// replicationRested tells whether the replication of the keyspace has been what
+// it is for a while. A change is noted by whoever notices it first.
+func (s *Store) replicationRested(ctx context.Context) (bool, error) {
+	now := s.config.Now()
+	_, current, err := s.db.Tables(ctx, s.config.Keyspace)
+	if err != nil {
+		return false, err
+	}
+	text := replicationText(current)
+	since, err := s.noteReplication(ctx, text, now.UnixMicro())
+	return now.Sub(time.UnixMicro(since)) >= s.config.ReplicationRest, err
+}
+
+// noteReplication returns since when the replication is known to be what it is,
+// and notes it where it was another one. The timestamp is that moment, so that
+// the last change wins in any order.
+func (s *Session) noteReplication(ctx context.Context, text string, now int64) (since int64, err error) {
+	noted := ""
+	err = s.db.Each(ctx, cql.EachQuorum, selectReplication, func(row cql.Row) error { return row.Scan(&noted, &since) }, settingsID)
+	if err != nil || noted == text {
+		return since, err
+	}
+	return now, s.db.Exec(ctx, cql.EachQuorum, insertReplication, now, settingsID, text, now)
+}

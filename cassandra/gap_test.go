@@ -1,0 +1,271 @@
+package cassandra_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/gocql/gocql"
+	"github.com/stretchr/testify/require"
+
+	"github.com/popcask/popcask/cassandra"
+	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/mailbox"
+	"github.com/popcask/popcask/projection"
+)
+
+// clock is a clock that a test sets.
+type clock struct{ now atomic.Int64 }
+
+func newClock(t time.Time) *clock {
+	c := new(clock)
+	c.set(t)
+	return c
+}
+
+func (c *clock) set(t time.Time)         { c.now.Store(t.UnixMicro()) }
+func (c *clock) advance(d time.Duration) { c.now.Add(d.Microseconds()) }
+func (c *clock) Now() time.Time          { return time.UnixMicro(c.now.Load()) }
+
+// gapRows reads the gaps of a mailbox as they stand in its partition.
+func gapRows(t testing.TB, db *gocql.Session, keyspace string, id cassandra.MailboxID) map[int64]int64 {
+	t.Helper()
+	gaps := make(map[int64]int64)
+	rows := db.Query(fmt.Sprintf("SELECT start, until FROM %s.maildrop WHERE mailbox_id = ? AND kind = 'gap'", keyspace), [16]byte(id)).Iter()
+	for start, until := int64(0), int64(0); rows.Scan(&start, &until); {
+		gaps[start] = until
+	}
+	require.NoError(t, rows.Close())
+	return gaps
+}
+
+// removeAll removes messages through a session, and waits for the purge.
+func removeAll(t testing.TB, store *cassandra.Store, user string, ids []string) {
+	t.Helper()
+	mb := open(t, store, user)
+	_, err := tryList(t.Context(), mb)
+	require.NoError(t, err)
+	require.NoError(t, mb.Delete(t.Context(), ids))
+	eventually(t, "the purge", func() bool {
+		report, err := store.Verify(t.Context(), user)
+		require.NoError(t, err)
+		return len(report.Findings) == 0
+	})
+}
+
+// P7: what was removed is not read any more once it is proven to be gone; what
+// is left is listed, and a survivor that goes too lets the gaps around it merge.
+func TestP7GapsAroundSurvivors(t *testing.T) {
+	cluster := cassandratest.Start(t, cassandratest.Topology{})
+	config := migrated(t, cluster)
+	start := time.Now().Add(-3 * time.Hour).Truncate(time.Second)
+	clock := newClock(start)
+	config.Now = clock.Now
+	var seen recorder
+	config.Observer = seen.observe
+	store := newStore(t, config)
+	db := cluster.Session(t, "")
+	id, _, err := store.Mailbox("demo")
+	require.NoError(t, err)
+
+	var ids []string
+	for n := range 60 {
+		ids = append(ids, deliver(t, store, "demo", body(n)).ID)
+		clock.advance(time.Minute)
+	}
+	survivors := []string{ids[20], ids[40]}
+	var gone []string
+	for i, id := range ids {
+		if i != 20 && i != 40 {
+			gone = append(gone, id)
+		}
+	}
+	removeAll(t, store, "demo", gone)
+	clock.set(start.Add(150 * time.Minute)) // the horizon is at 90 minutes
+	require.NoError(t, store.Prove(t.Context(), "demo"))
+	require.Len(t, gapRows(t, db, config.Keyspace, id), 3)
+	require.Equal(t, survivors, idsOf(list(t, store, "demo")))
+
+	// A process that knows nothing of the mailbox finds the same.
+	require.Equal(t, survivors, idsOf(list(t, newStore(t, config), "demo")))
+
+	// The interval is not over: nothing is read.
+	seen.take()
+	require.NoError(t, store.Prove(t.Context(), "demo"))
+	require.Empty(t, seen.take())
+
+	removeAll(t, store, "demo", survivors[:1])
+	clock.advance(2 * time.Hour)
+	require.NoError(t, store.Prove(t.Context(), "demo"))
+	gaps := gapRows(t, db, config.Keyspace, id)
+	require.Len(t, gaps, 3, "no new row: the first gap has grown over the second")
+	require.Equal(t, survivors[1:], idsOf(list(t, store, "demo")))
+
+	last := deliver(t, store, "demo", body(61)).ID
+	require.Equal(t, []string{survivors[1], last}, idsOf(list(t, store, "demo")))
+}
+
+func idsOf(messages []mailbox.Message) []string {
+	ids := make([]string, 0, len(messages))
+	for _, m := range messages {
+		ids = append(ids, m.ID)
+	}
+	return ids
+}
+
+// P1: an appender that is frozen before its membership is written, while
+// somebody proves that the range of its ID is empty, is not acknowledged: it
+// sees the fence. The sender's retry is listed once.
+func TestP1AFrozenAppenderSeesTheFence(t *testing.T) {
+	config := migrated(t, cassandratest.Start(t, cassandratest.Topology{}))
+	config.Horizon = time.Millisecond
+	config.GapInterval = time.Nanosecond
+	prover := newStore(t, config)
+	first := deliver(t, prover, "demo", body(1)).ID
+
+	frozen, thaw := make(chan struct{}), make(chan struct{})
+	config.UID = func() uint32 { // it is asked for right before the membership is written
+		close(frozen)
+		<-thaw
+		return 1
+	}
+	appender := newStore(t, config)
+	result := make(chan error)
+	go func() {
+		_, err := tryDeliver(t.Context(), appender, "demo", body(2))
+		result <- err
+	}()
+	<-frozen
+	minted := time.Now() // or a moment before
+	id, _, err := prover.Mailbox("demo")
+	require.NoError(t, err)
+	eventually(t, "a fence above the frozen ID", func() bool {
+		require.NoError(t, prover.Prove(t.Context(), "demo"))
+		fence, err := prover.Fence(t.Context(), id)
+		require.NoError(t, err)
+		return fence > minted.UnixMicro()
+	})
+	close(thaw)
+	require.ErrorIs(t, <-result, mailbox.ErrTemporary)
+	require.Equal(t, []string{first}, idsOf(list(t, prover, "demo")))
+	closeStore(t, appender)
+	again := deliver(t, prover, "demo", body(2)).ID
+	require.Equal(t, []string{first, again}, idsOf(list(t, prover, "demo")))
+}
+
+// P1: a delivery that has looked at the fences before the proof began is seen by
+// the proof, however long the rest of it takes.
+func TestP1AProofSeesASlowDelivery(t *testing.T) {
+	config := migrated(t, cassandratest.Start(t, cassandratest.Topology{}))
+	config.Horizon = time.Millisecond
+	config.GapInterval = time.Nanosecond
+	looked := make(chan struct{})
+	config.Observer = func(o cassandra.Observation) {
+		if strings.Contains(o.Statement, "FROM maildrop") {
+			close(looked)
+		}
+	}
+	session := connect(t, config)
+	slow := slowIndex{projection.New(session), make(chan struct{})}
+	store, err := cassandra.NewStore(session, slow)
+	require.NoError(t, err)
+	t.Cleanup(func() { closeStore(t, store) })
+	result := make(chan error)
+	go func() {
+		_, err := tryDeliver(t.Context(), store, "demo", body(1))
+		result <- err
+	}()
+	<-looked
+
+	config.Observer = nil
+	prover := newStore(t, config)
+	id, _, err := prover.Mailbox("demo")
+	require.NoError(t, err)
+	now := time.Now().UnixMicro()
+	eventually(t, "a fence above the ID", func() bool {
+		require.NoError(t, prover.Prove(t.Context(), "demo"))
+		fence, err := prover.Fence(t.Context(), id)
+		require.NoError(t, err)
+		return fence > now
+	})
+	close(slow.goOn)
+	require.NoError(t, <-result)
+	require.Len(t, list(t, prover, "demo"), 1)
+}
+
+// slowIndex does not list what was added before it may go on.
+type slowIndex struct {
+	cassandra.Index
+	goOn chan struct{}
+}
+
+func (i slowIndex) Added(ctx context.Context, mailbox cassandra.MailboxID, message cassandra.Entry) error {
+	<-i.goOn
+	return i.Index.Added(ctx, mailbox, message)
+}
+
+// P1: after a change of the replication nothing is recorded as empty for a
+// while: new replicas know nothing.
+func TestP1NoGapSoonAfterAChangeOfReplication(t *testing.T) {
+	cluster := cassandratest.Start(t, cassandratest.Topology{})
+	config := migrated(t, cluster)
+	start := time.Now().Add(-10 * 24 * time.Hour)
+	clock := newClock(start)
+	config.Now = clock.Now
+	store := newStore(t, config)
+	db := cluster.Session(t, "")
+	id, _, err := store.Mailbox("demo")
+	require.NoError(t, err)
+	first := deliver(t, store, "demo", body(1)).ID
+	clock.advance(2 * time.Hour)
+
+	// Somebody saw another replication last.
+	require.NoError(t, db.Query(fmt.Sprintf(
+		"UPDATE %s.settings USING TIMESTAMP 2 SET replication = 'another', replication_since = 0 WHERE id = 'popcask'", config.Keyspace)).Exec())
+	for range 2 {
+		require.NoError(t, store.Prove(t.Context(), "demo"))
+		require.Empty(t, gapRows(t, db, config.Keyspace, id))
+		clock.advance(24 * time.Hour)
+	}
+	clock.advance(6 * 24 * time.Hour)
+	require.NoError(t, store.Prove(t.Context(), "demo"))
+	require.NotEmpty(t, gapRows(t, db, config.Keyspace, id))
+	require.Equal(t, []string{first}, idsOf(list(t, store, "demo")))
+}
+
+// A message that lies in a gap, as one does that a backup brought back, is
+// delivered again under a new ID, and the old one removed.
+func TestRepairDeliversAgainWhatLiesInAGap(t *testing.T) {
+	cluster := cassandratest.Start(t, cassandratest.Topology{})
+	config := migrated(t, cluster)
+	store := newStore(t, config)
+	db := cluster.Session(t, "")
+	id, _, err := store.Mailbox("demo")
+	require.NoError(t, err)
+	hidden, err := cassandra.ParseMessageID(deliver(t, store, "demo", body(1)).ID)
+	require.NoError(t, err)
+	other := deliver(t, store, "demo", body(2)).ID
+	require.NoError(t, db.Query(fmt.Sprintf(
+		"INSERT INTO %s.maildrop (mailbox_id, kind, start, until) VALUES (?, 'gap', ?, ?)", config.Keyspace),
+		[16]byte(id), hidden.Timestamp(), hidden.Timestamp()).Exec())
+	require.Equal(t, []string{other}, idsOf(list(t, store, "demo")))
+
+	report, err := store.Repair(t.Context(), "demo", cassandra.RepairOptions{})
+	require.NoError(t, err)
+	require.Len(t, report.Findings, 1)
+	require.Equal(t, cassandra.InGap, report.Findings[0].Kind)
+	require.NoError(t, report.Findings[0].Err)
+	messages := list(t, store, "demo")
+	require.Len(t, messages, 2)
+	require.Equal(t, other, messages[0].ID)
+	text, err := read(t.Context(), open(t, store, "demo"), messages[1].ID)
+	require.NoError(t, err)
+	require.Equal(t, body(1), text)
+
+	report, err = store.Verify(t.Context(), "demo")
+	require.NoError(t, err)
+	require.Empty(t, report.Findings)
+}
