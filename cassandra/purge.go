@@ -41,18 +41,26 @@ func newPurger(s *Store) *purger {
 	return p
 }
 
-// add queues a purge, or runs it where the queue is full.
+// add queues a purge, or runs it where the queue is full. No lock is held while
+// it runs, which may take long: [purger.close] must not wait for it.
 func (p *purger) add(job purge) {
+	if !p.queued(job) {
+		p.do(job)
+	}
+}
+
+func (p *purger) queued(job purge) bool {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	if !p.closed {
-		select {
-		case p.queue <- job:
-			return
-		default:
-		}
+	if p.closed {
+		return false
 	}
-	p.do(job)
+	select {
+	case p.queue <- job:
+		return true
+	default:
+		return false
+	}
 }
 
 // do runs a purge, and tries again while the cluster does not take it.

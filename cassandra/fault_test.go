@@ -1,0 +1,679 @@
+package cassandra_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/gocql/gocql"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/popcask/popcask/cassandra"
+	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/mailbox"
+	"github.com/popcask/popcask/projection"
+)
+
+// errFault is what goes wrong on purpose.
+var errFault = errors.New("a fault of the test")
+
+// faultyIndex is an index that a test hurts: the hooks run in place of a call
+// and may go on with it. nil goes on at once.
+type faultyIndex struct {
+	cassandra.Index
+
+	mu      sync.Mutex
+	added   func(ctx context.Context, m cassandra.MailboxID, goOn func() error) error
+	restore func(ctx context.Context, goOn func() error) error
+	removed func(ctx context.Context, goOn func() error) error
+}
+
+// hurt sets what the calls do from now on.
+func (f *faultyIndex) hurt(added func(ctx context.Context, m cassandra.MailboxID, goOn func() error) error, removed func(ctx context.Context, goOn func() error) error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.added, f.removed = added, removed
+}
+
+func (f *faultyIndex) heal() { f.hurt(nil, nil) }
+
+func (f *faultyIndex) Added(ctx context.Context, m cassandra.MailboxID, e cassandra.Entry) error {
+	f.mu.Lock()
+	hook := f.added
+	f.mu.Unlock()
+	goOn := func() error { return f.Index.Added(ctx, m, e) }
+	if hook == nil {
+		return goOn()
+	}
+	return hook(ctx, m, goOn)
+}
+
+func (f *faultyIndex) Restore(ctx context.Context, m cassandra.MailboxID, e cassandra.Entry) error {
+	f.mu.Lock()
+	hook := f.restore
+	f.mu.Unlock()
+	goOn := func() error { return f.Index.Restore(ctx, m, e) }
+	if hook == nil {
+		return goOn()
+	}
+	return hook(ctx, goOn)
+}
+
+func (f *faultyIndex) Removed(ctx context.Context, m cassandra.MailboxID, ids []cassandra.MessageID) error {
+	f.mu.Lock()
+	hook := f.removed
+	f.mu.Unlock()
+	goOn := func() error { return f.Index.Removed(ctx, m, ids) }
+	if hook == nil {
+		return goOn()
+	}
+	return hook(ctx, goOn)
+}
+
+// newFaultyStore makes a store with an index that can be hurt.
+func newFaultyStore(t testing.TB, config cassandra.Config) (*cassandra.Store, *faultyIndex) {
+	t.Helper()
+	session := connect(t, config)
+	index := &faultyIndex{Index: projection.New(session)}
+	store, err := cassandra.NewStore(session, index)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		index.heal()
+		closeStore(t, store)
+	})
+	return store, index
+}
+
+// later is a configuration whose clock is hours ahead, so that a repair takes
+// nothing for a delivery that is under way.
+func later(config cassandra.Config) cassandra.Config {
+	config.Now = func() time.Time { return time.Now().Add(3 * time.Hour) }
+	return config
+}
+
+// rows look at the tables behind the store's back.
+type rows struct {
+	t        testing.TB
+	cql      *gocql.Session
+	keyspace string
+}
+
+func tablesOf(t testing.TB, cluster *cassandratest.Cluster, config cassandra.Config) rows {
+	return rows{t, cluster.Session(t, config.LocalDC), config.Keyspace}
+}
+
+func (r rows) exec(statement string, values ...any) {
+	r.t.Helper()
+	require.NoError(r.t, r.cql.Query(strings.ReplaceAll(statement, "KS", r.keyspace), values...).DefaultTimestamp(false).Exec())
+}
+
+func (r rows) count(statement string, values ...any) (n int) {
+	r.t.Helper()
+	require.NoError(r.t, r.cql.Query(strings.ReplaceAll(statement, "KS", r.keyspace), values...).Scan(&n))
+	return n
+}
+
+// members and entries count the rows of a mailbox in a bucket.
+func (r rows) members(store *cassandra.Store, user string, bucket int64) int {
+	r.t.Helper()
+	id, _, err := store.Mailbox(user)
+	require.NoError(r.t, err)
+	return r.count("SELECT count(*) FROM KS.mailbox_message WHERE mailbox_id = ? AND bucket = ?", [16]byte(id), bucket)
+}
+
+func (r rows) entries(store *cassandra.Store, user string, bucket int64) int {
+	r.t.Helper()
+	id, _, err := store.Mailbox(user)
+	require.NoError(r.t, err)
+	return r.count("SELECT count(*) FROM KS.projection WHERE mailbox_id = ? AND bucket = ?", [16]byte(id), bucket)
+}
+
+// contents counts the messages of the keyspace that have any content.
+func (r rows) contents() int {
+	r.t.Helper()
+	iter := r.cql.Query(strings.ReplaceAll("SELECT DISTINCT message_id FROM KS.message", "KS", r.keyspace)).Iter()
+	n := iter.NumRows()
+	require.NoError(r.t, iter.Close())
+	return n
+}
+
+// bucketNow is the bucket of what is delivered now. Tests that begin in one
+// bucket and end in another, once in 30 days, fail.
+func bucketNow(t testing.TB, store *cassandra.Store) int64 {
+	t.Helper()
+	id, err := gocql.UUIDFromTime(time.Now()), error(nil)
+	require.NoError(t, err)
+	return store.Bucket(cassandra.MessageID(id))
+}
+
+// bigBody is a message of about n octets that compresses badly, and is
+// different for each seed.
+func bigBody(seed uint64, n int) string {
+	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/"
+	random := rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8), byte(seed >> 16)})
+	line := make([]byte, 76)
+	var b strings.Builder
+	fmt.Fprintf(&b, "Subject: big %d\r\n\r\n", seed)
+	for b.Len() < n {
+		random.Read(line)
+		for i := range line {
+			line[i] = letters[line[i]&63]
+		}
+		b.Write(line)
+		b.WriteString("\r\n")
+	}
+	return b.String()
+}
+
+// holds checks that a mailbox lists exactly these bodies, in any order, and
+// that each is read octet for octet (P1, P2, P6).
+func holds(t testing.TB, store mailbox.Store, user string, bodies ...string) {
+	t.Helper()
+	mb := open(t, store, user)
+	messages, err := tryList(t.Context(), mb)
+	require.NoError(t, err)
+	want := make(map[string]int)
+	for _, b := range bodies {
+		want[b]++
+	}
+	for _, m := range messages {
+		text, err := read(t.Context(), mb, m.ID)
+		require.NoError(t, err, "P2: what is listed can be read")
+		require.Equal(t, int(m.Size), len(text), "P6: the size that is listed")
+		if want[text]--; want[text] < 0 {
+			t.Errorf("mailbox of %s: a message too many: %.40q", user, text)
+		}
+	}
+	for b, n := range want {
+		if n > 0 {
+			t.Errorf("mailbox of %s: %d messages are lost, such as %.40q", user, n, b)
+		}
+	}
+}
+
+// consistent checks that Verify finds nothing, with a clock for which nothing
+// is young.
+func consistent(t testing.TB, config cassandra.Config, users ...string) {
+	t.Helper()
+	store := newStore(t, later(config))
+	for _, user := range users {
+		report, err := store.Verify(t.Context(), user)
+		require.NoError(t, err)
+		assert.Empty(t, report.Findings, "mailbox of %s", user)
+		assert.Zero(t, report.Postponed, "mailbox of %s", user)
+	}
+}
+
+// An index that fails: the sender gets a temporary error, nothing of the attempt
+// is listed, and the sender's retry is listed exactly once.
+func TestP1AnIndexThatFails(t *testing.T) {
+	cluster := cassandratest.Start(t, cassandratest.Topology{})
+	config := migrated(t, cluster)
+	config.ChunkSize = 32 << 10
+	tables := tablesOf(t, cluster, config)
+	store, index := newFaultyStore(t, config)
+
+	once := func() func(ctx context.Context, goOn func() error) error {
+		failed := false
+		return func(_ context.Context, goOn func() error) error {
+			if !failed {
+				failed = true
+				return errFault
+			}
+			return goOn()
+		}
+	}
+	type hook = func(context.Context, cassandra.MailboxID, func() error) error
+	added := func(f func(ctx context.Context, goOn func() error) error) hook {
+		return func(ctx context.Context, _ cassandra.MailboxID, goOn func() error) error { return f(ctx, goOn) }
+	}
+	refuse := func(context.Context, func() error) error { return errFault }
+	writeAndFail := func(_ context.Context, goOn func() error) error { return errors.Join(goOn(), errFault) }
+	hang := func(ctx context.Context, _ func() error) error { <-ctx.Done(); return ctx.Err() }
+
+	for _, test := range []struct {
+		name    string
+		added   hook
+		removed func(ctx context.Context, goOn func() error) error
+		patient time.Duration // how long the sender waits
+	}{
+		{name: "it refuses", added: added(refuse)},
+		{name: "it lists and says that it failed", added: added(writeAndFail)},
+		{name: "it hangs", added: added(hang), patient: 300 * time.Millisecond},
+		{name: "it fails once", added: added(once())},
+		{name: "it fails and does not take back", added: added(writeAndFail), removed: refuse},
+		{name: "it fails and takes back at the second time", added: added(writeAndFail), removed: once()},
+	} {
+		for size, message := range map[string]string{"small": body(7), "chunked": bigBody(7, 200<<10)} {
+			t.Run(test.name+"/"+size, func(t *testing.T) {
+				user := fmt.Sprintf("%s-%s@example.org", strings.ReplaceAll(test.name, " ", "-"), size)
+				contents := tables.contents()
+				ctx := t.Context()
+				if test.patient > 0 {
+					var cancel context.CancelFunc
+					ctx, cancel = context.WithTimeout(ctx, test.patient)
+					defer cancel()
+				}
+				index.hurt(test.added, test.removed)
+				m, err := tryDeliver(ctx, store, user, message)
+				index.heal()
+				if err == nil { // it was tried again behind the sender's back: as good
+					require.Equal(t, "it fails once", test.name)
+				} else {
+					require.ErrorIs(t, err, mailbox.ErrTemporary)
+					require.Empty(t, m.ID)
+					eventually(t, "nothing of the attempt is listed, or left", func() bool {
+						return len(list(t, store, user)) == 0 &&
+							tables.members(store, user, bucketNow(t, store)) == 0 && tables.contents() == contents
+					})
+					deliver(t, store, user, message)
+				}
+				holds(t, store, user, message)
+				consistent(t, config, user)
+			})
+		}
+	}
+}
+
+// Listeners that fail, hang or panic are in nobody's way.
+func TestP1ListenersAreNeverInTheWay(t *testing.T) {
+	cluster := cassandratest.Start(t, cassandratest.Topology{})
+	config := migrated(t, cluster)
+	var mu sync.Mutex
+	var told []error
+	config.OnError = func(err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		told = append(told, err)
+	}
+	hears := func(text string) func() bool {
+		return func() bool {
+			mu.Lock()
+			defer mu.Unlock()
+			return strings.Contains(errors.Join(told...).Error(), text)
+		}
+	}
+	session := connect(t, config)
+	store, err := cassandra.NewStore(session, projection.New(session))
+	require.NoError(t, err)
+
+	var heard []mailbox.Event
+	store.Listen(mailbox.ListenerFunc(func(context.Context, mailbox.Event) error { return errFault }))
+	store.Listen(mailbox.ListenerFunc(func(context.Context, mailbox.Event) error { panic("a panic of the test") }))
+	store.Listen(mailbox.ListenerFunc(func(ctx context.Context, _ mailbox.Event) error { <-ctx.Done(); return ctx.Err() }))
+	store.Listen(mailbox.ListenerFunc(func(_ context.Context, event mailbox.Event) error {
+		mu.Lock()
+		defer mu.Unlock()
+		heard = append(heard, event)
+		return nil
+	}))
+
+	const user, messages = "anna@example.org", 20
+	var bodies []string
+	start := time.Now()
+	for i := range messages {
+		bodies = append(bodies, body(i))
+		deliver(t, store, user, bodies[i])
+	}
+	holds(t, store, user, bodies...)
+	mb := open(t, store, user)
+	listed, err := tryList(t.Context(), mb)
+	require.NoError(t, err)
+	require.NoError(t, mb.Delete(t.Context(), []string{listed[0].ID, listed[1].ID}))
+	holds(t, store, user, bodies[2:]...)
+	require.Less(t, time.Since(start), 9*time.Second, "nobody waited for a listener, which has 10 s for each event")
+
+	eventually(t, "the one that works heard everything", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(heard) == messages+1
+	})
+	require.Equal(t, mailbox.Removed, heard[messages].Kind)
+	require.Len(t, heard[messages].Messages, 2)
+	eventually(t, "the failure is told", hears(errFault.Error()))
+	eventually(t, "the panic is told", hears("a panic of the test"))
+
+	// Close is bounded by its context, whoever hangs.
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	start = time.Now()
+	require.ErrorIs(t, store.Close(ctx), context.DeadlineExceeded)
+	require.Less(t, time.Since(start), 5*time.Second)
+}
+
+// Of several recipients each has a fate of its own.
+func TestP1TwoRecipientsOfWhichOneFails(t *testing.T) {
+	cluster := cassandratest.Start(t, cassandratest.Topology{})
+	config := migrated(t, cluster)
+	config.ChunkSize, config.MaxMessageSize = 32<<10, 200<<10
+	store, index := newFaultyStore(t, config)
+	const good, bad, long = "good@example.org", "bad@example.org", "long@example.org"
+	badID, _, err := store.Mailbox(bad)
+	require.NoError(t, err)
+	index.hurt(func(_ context.Context, m cassandra.MailboxID, goOn func() error) error {
+		if m == badID {
+			return errFault
+		}
+		return goOn()
+	}, nil)
+
+	small, big := body(1), bigBody(1, 190<<10)
+	padding := "X-Padding: " + strings.Repeat("x", 20<<10) + "\r\n"
+	for _, message := range []string{small, big} {
+		results, err := store.Append(t.Context(), mailbox.Delivery{Recipients: []mailbox.Recipient{
+			{User: good}, {User: bad}, {User: "nobody\x00"}, {User: long, Header: padding},
+		}}, strings.NewReader(message))
+		require.NoError(t, err)
+		require.NoError(t, results[0].Err)
+		require.ErrorIs(t, results[1].Err, mailbox.ErrTemporary)
+		require.ErrorIs(t, results[2].Err, mailbox.ErrNoSuchUser)
+		if message == small {
+			require.NoError(t, results[3].Err)
+		} else { // with its own header it is too large, which is final
+			require.ErrorIs(t, results[3].Err, mailbox.ErrTooLarge)
+			require.NotErrorIs(t, results[3].Err, mailbox.ErrTemporary)
+		}
+	}
+	holds(t, store, good, small, big)
+	holds(t, store, bad)
+	holds(t, store, long, padding+small)
+	index.heal()
+	deliver(t, store, bad, big)
+	holds(t, store, bad, big)
+	consistent(t, config, good, bad, long)
+}
+
+// A delivery whose sender gives up in the middle leaves nothing behind.
+func TestP1DeliveryThatEndsInTheMiddle(t *testing.T) {
+	cluster := cassandratest.Start(t, cassandratest.Topology{})
+	config := migrated(t, cluster)
+	config.ChunkSize = 32 << 10
+	var mu sync.Mutex
+	var atStatement func() // runs at each statement
+	config.Observer = func(cassandra.Observation) {
+		mu.Lock()
+		defer mu.Unlock()
+		if atStatement != nil {
+			atStatement()
+		}
+	}
+	tables := tablesOf(t, cluster, config)
+	store := newStore(t, config)
+	big := bigBody(2, 400<<10)
+	recipients := mailbox.Delivery{Recipients: []mailbox.Recipient{{User: "a@example.org"}, {User: "b@example.org"}}}
+	nothing := func(t *testing.T) {
+		t.Helper()
+		eventually(t, "nothing of the attempt is left", func() bool {
+			return len(list(t, store, "a@example.org")) == 0 && len(list(t, store, "b@example.org")) == 0 && tables.contents() == 0
+		})
+		consistent(t, config, "a@example.org", "b@example.org")
+	}
+
+	t.Run("cancelled while the body arrives", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		source := io.MultiReader(strings.NewReader(big[:200<<10]), readerFunc(func([]byte) (int, error) { cancel(); return 0, nil }), strings.NewReader(big[200<<10:]))
+		results, err := store.Append(ctx, recipients, source)
+		require.ErrorIs(t, err, context.Canceled)
+		require.Nil(t, results)
+		nothing(t)
+	})
+	t.Run("the body breaks", func(t *testing.T) {
+		for _, size := range []int{100, 300 << 10} {
+			results, err := store.Append(t.Context(), recipients, io.MultiReader(strings.NewReader(big[:size]), iotest.ErrReader(io.ErrUnexpectedEOF)))
+			require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+			require.Nil(t, results)
+			nothing(t)
+		}
+	})
+	for name, message := range map[string]string{"small": body(1), "chunked": big} {
+		t.Run("cancelled at each statement in turn/"+name, func(t *testing.T) {
+			for n := 1; ; n++ {
+				ctx, cancel := context.WithCancel(t.Context())
+				seen := 0
+				mu.Lock()
+				atStatement = func() {
+					if seen++; seen == n {
+						cancel()
+					}
+				}
+				mu.Unlock()
+				m, err := tryDeliver(ctx, store, "c@example.org", message)
+				mu.Lock()
+				atStatement = nil
+				mu.Unlock()
+				uncancelled := ctx.Err() == nil
+				cancel()
+				if err == nil {
+					holds(t, store, "c@example.org", message)
+					mb := open(t, store, "c@example.org")
+					require.NoError(t, mb.Delete(t.Context(), []string{m.ID}))
+					eventually(t, "purged", func() bool { return tables.contents() == 0 })
+				}
+				if uncancelled {
+					require.NoError(t, err)
+					require.Greater(t, n, 4)
+					break
+				}
+				eventually(t, "nothing of the attempt is left", func() bool {
+					return len(list(t, store, "c@example.org")) == 0 && tables.contents() == 0
+				})
+			}
+			consistent(t, config, "c@example.org")
+		})
+	}
+}
+
+type readerFunc func(p []byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) {
+	if n, err := f(p); n > 0 || err != nil {
+		return n, err
+	}
+	return 0, io.EOF
+}
+
+// When the queue of purges is full, QUIT waits, and works; Close drains.
+func TestP3CloseDrainsTheQueueOfPurges(t *testing.T) {
+	cluster := cassandratest.Start(t, cassandratest.Topology{})
+	config := migrated(t, cluster)
+	config.PurgeQueue, config.PurgeWorkers = 1, 1
+	tables := tablesOf(t, cluster, config)
+	session := connect(t, config)
+	store, err := cassandra.NewStore(session, projection.New(session))
+	require.NoError(t, err)
+	var mu sync.Mutex
+	heard := 0
+	store.Listen(mailbox.ListenerFunc(func(_ context.Context, event mailbox.Event) error {
+		mu.Lock()
+		defer mu.Unlock()
+		heard += len(event.Messages)
+		return nil
+	}))
+
+	const users, each = 4, 350
+	var group sync.WaitGroup
+	for u := range users {
+		group.Go(func() {
+			for i := range each {
+				_, err := tryDeliver(t.Context(), store, fmt.Sprintf("u%d@example.org", u), body(i))
+				assert.NoError(t, err)
+			}
+		})
+	}
+	group.Wait()
+	for u := range users {
+		group.Go(func() {
+			mb, err := store.Open(t.Context(), mailbox.Login{User: fmt.Sprintf("u%d@example.org", u)})
+			assert.NoError(t, err)
+			listed, err := tryList(t.Context(), mb)
+			assert.NoError(t, err)
+			ids := make([]string, len(listed))
+			for i, m := range listed {
+				ids[i] = m.ID
+			}
+			assert.Len(t, ids, each)
+			assert.NoError(t, mb.Delete(t.Context(), ids[1:]))
+		})
+	}
+	group.Wait()
+	closeStore(t, store)
+	require.Equal(t, users, tables.contents(), "the content of what was removed is purged when Close returns")
+	require.Equal(t, users*each+users*(each-1), heard, "the listeners heard of everything when Close returns")
+	again := newStore(t, config)
+	for u := range users {
+		user := fmt.Sprintf("u%d@example.org", u)
+		holds(t, again, user, body(0))
+		require.Equal(t, 1, tables.members(again, user, bucketNow(t, again)))
+	}
+	_, err = tryDeliver(t.Context(), store, "u0@example.org", body(0))
+	require.ErrorIs(t, err, mailbox.ErrClosed)
+}
+
+// Close ends when its context does, whatever hangs, and what it left undone is
+// found by repair.
+func TestP3CloseIsBoundedByItsContext(t *testing.T) {
+	cluster := cassandratest.Start(t, cassandratest.Topology{})
+	config := migrated(t, cluster)
+	config.PurgeQueue, config.PurgeWorkers = 1, 1
+	session := connect(t, config)
+	index := &faultyIndex{Index: projection.New(session)}
+	store, err := cassandra.NewStore(session, index)
+	require.NoError(t, err)
+
+	// The first removal of an attempt that failed is refused, so that it is left
+	// to the purger; there it hangs until somebody ends it. One hangs in the
+	// worker, one waits in the queue, and the third in its own delivery.
+	hanging := make(chan struct{}, 10)
+	writeAndFail := func(_ context.Context, _ cassandra.MailboxID, goOn func() error) error {
+		return errors.Join(goOn(), errFault)
+	}
+	index.hurt(writeAndFail, func(ctx context.Context, _ func() error) error {
+		if _, undoing := ctx.Deadline(); undoing {
+			return errFault
+		}
+		hanging <- struct{}{}
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	var group sync.WaitGroup
+	for i := range 3 {
+		group.Go(func() {
+			_, err := tryDeliver(t.Context(), store, "anna@example.org", body(i))
+			assert.ErrorIs(t, err, mailbox.ErrTemporary)
+		})
+	}
+	<-hanging
+	<-hanging
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	require.ErrorIs(t, store.Close(ctx), context.DeadlineExceeded)
+	require.Less(t, time.Since(start), 5*time.Second)
+	group.Wait()
+
+	index.heal()
+	again := newStore(t, later(config))
+	report, err := again.Repair(t.Context(), "anna@example.org", cassandra.RepairOptions{})
+	require.NoError(t, err)
+	require.Len(t, report.Findings, 3)
+	require.Equal(t, 3, report.Mended())
+	holds(t, again, "anna@example.org")
+	consistent(t, config, "anna@example.org")
+}
+
+// A QUIT whose index fails is -ERR, and each message is wholly there; then the
+// repair behind the sessions finishes what the mark began, at the latest after
+// the next session has begun (P4).
+func TestP4QuitWithAnIndexThatFails(t *testing.T) {
+	cluster := cassandratest.Start(t, cassandratest.Topology{})
+	config := migrated(t, cluster)
+	tables := tablesOf(t, cluster, config)
+	for _, test := range []struct {
+		name   string
+		fails  int // calls of Removed
+		failed bool
+	}{
+		{"once", 1, false},
+		{"twice", 2, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			store, index := newFaultyStore(t, config)
+			user := strings.ReplaceAll(test.name, " ", "-") + "@example.org"
+			var bodies []string
+			for i := range 5 {
+				bodies = append(bodies, body(i))
+				deliver(t, store, user, bodies[i])
+			}
+			mb := open(t, store, user)
+			listed, err := tryList(t.Context(), mb)
+			require.NoError(t, err)
+			var mu sync.Mutex
+			calls := 0
+			index.hurt(nil, func(_ context.Context, goOn func() error) error {
+				mu.Lock()
+				defer mu.Unlock()
+				if calls++; calls <= test.fails {
+					return errFault
+				}
+				return goOn()
+			})
+			err = mb.Delete(t.Context(), []string{listed[0].ID, listed[1].ID})
+			if !test.failed {
+				require.NoError(t, err)
+				index.heal()
+				holds(t, store, user, bodies[2:]...)
+				return
+			}
+			var failure *mailbox.DeleteError
+			require.ErrorAs(t, err, &failure)
+			require.ErrorIs(t, err, mailbox.ErrTemporary)
+			require.Len(t, failure.Failed, 2)
+			if test.fails > 2 {
+				holds(t, store, user, bodies...) // wholly there
+				eventually(t, "a first repair fails as well", func() bool {
+					mu.Lock()
+					defer mu.Unlock()
+					return calls >= 4
+				})
+			}
+			index.heal()
+			open(t, store, user)
+			eventually(t, "the repair behind the sessions finishes the removal", func() bool {
+				return tables.members(store, user, bucketNow(t, store)) == 3 && tables.entries(store, user, bucketNow(t, store)) == 3
+			})
+			holds(t, store, user, bodies[2:]...)
+			consistent(t, config, user)
+		})
+	}
+}
+
+// What is written to a reader is what was delivered, also by WriteTo.
+func TestP2ReadAndWriteToAgree(t *testing.T) {
+	cluster := cassandratest.Start(t, cassandratest.Topology{})
+	config := migrated(t, cluster)
+	config.ChunkSize = 16 << 10
+	store := newStore(t, config)
+	message := bigBody(3, 300<<10)
+	m := deliver(t, store, "anna@example.org", message)
+	mb := open(t, store, "anna@example.org")
+	reader, err := mb.Open(t.Context(), m.ID, mailbox.OpenOptions{})
+	require.NoError(t, err)
+	start := make([]byte, 1000)
+	_, err = io.ReadFull(reader, start)
+	require.NoError(t, err)
+	var rest bytes.Buffer
+	_, err = reader.(io.WriterTo).WriteTo(&rest)
+	require.NoError(t, err)
+	require.NoError(t, reader.Close())
+	require.Equal(t, message, string(start)+rest.String())
+}
