@@ -248,6 +248,6 @@ func (s *Store) undo(ctx context.Context, a *attempt) {
 	defer cancel()
 	ids := []MessageID{a.id}
 	if err := s.removeWholly(ctx, a.mailbox, ids); err != nil {
-		s.purger.add(purge{mailbox: a.mailbox, ids: ids, wholly: true})
+		s.purger.add(purge{user: a.user, mailbox: a.mailbox, ids: ids, wholly: true})
 	}
 }

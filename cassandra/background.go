@@ -10,14 +10,15 @@ import (
 type background struct {
 	work func(ctx context.Context, user string)
 
-	mu      sync.Mutex
-	waiting map[string]struct{}
-	closed  bool
-	cancel  context.CancelFunc // nil: no worker
-	worker  sync.WaitGroup
+	mu         sync.Mutex
+	waiting    map[string]struct{}
+	remembered map[string]struct{} // the work failed: until somebody opens them
+	closed     bool
+	cancel     context.CancelFunc // nil: no worker
+	worker     sync.WaitGroup
 }
 
-// waitingMailboxes bounds how many mailboxes may wait. One that finds no place
+// waitingMailboxes bounds how many mailboxes may wait, or be remembered. One that finds no place
 // is noticed again when somebody uses it.
 const waitingMailboxes = 1000
 
@@ -36,6 +37,32 @@ func (b *background) want(user string) {
 		ctx, cancel := context.WithCancel(context.Background())
 		b.cancel = cancel
 		b.worker.Go(func() { b.run(ctx) })
+	}
+}
+
+// remember keeps a mailbox in mind for which the work failed. Trying again at
+// once would fail again, most likely.
+func (b *background) remember(user string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed || len(b.remembered) >= waitingMailboxes {
+		return
+	}
+	if b.remembered == nil {
+		b.remembered = make(map[string]struct{})
+	}
+	b.remembered[user] = struct{}{}
+}
+
+// remind asks again for a mailbox that is remembered, now that somebody opens
+// it.
+func (b *background) remind(user string) {
+	b.mu.Lock()
+	_, ok := b.remembered[user]
+	delete(b.remembered, user)
+	b.mu.Unlock()
+	if ok {
+		b.want(user)
 	}
 }
 

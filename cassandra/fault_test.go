@@ -605,6 +605,7 @@ func TestP4QuitWithAnIndexThatFails(t *testing.T) {
 	}{
 		{"once", 1, false},
 		{"twice", 2, true},
+		{"until the next session", 1 << 30, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			store, index := newFaultyStore(t, config)

@@ -9,6 +9,7 @@ import (
 
 // purge is what is left to delete of removed messages.
 type purge struct {
+	user    string
 	mailbox MailboxID
 	ids     []MessageID // at most batchSize
 	wholly  bool        // from the mark on: an attempt that failed
@@ -79,6 +80,7 @@ func (p *purger) do(job purge) {
 		}
 	}
 	if err != nil {
+		p.store.repairs.remember(job.user)
 		p.store.config.OnError(fmt.Errorf("cassandra: purge %d messages of mailbox %s, left to repair: %w", len(job.ids), job.mailbox, err))
 	}
 }

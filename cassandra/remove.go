@@ -84,7 +84,7 @@ func (s *Store) purged(m *maildrop, ids []MessageID) {
 		return
 	}
 	for group := range slices.Chunk(ids, batchSize) {
-		s.purger.add(purge{mailbox: m.id, ids: group})
+		s.purger.add(purge{user: m.user, mailbox: m.id, ids: group})
 	}
 	event := mailbox.Event{Kind: mailbox.Removed, User: m.user}
 	for _, id := range ids {

@@ -203,14 +203,16 @@ func (s *Store) deliverAgain(ctx context.Context, r *Report, f *Finding) error {
 }
 
 // repairBehind repairs a mailbox that a session found wanting, without anything
-// that needs a second look.
+// that needs a second look. Where that fails, the next session asks for it again.
 func (s *Store) repairBehind(ctx context.Context, user string) {
 	report, err := s.Repair(ctx, user, RepairOptions{})
 	if err != nil && ctx.Err() == nil {
+		s.repairs.remember(user)
 		s.config.OnError(err)
 	}
 	for _, f := range report.Findings {
 		if f.Err != nil {
+			s.repairs.remember(user)
 			s.config.OnError(fmt.Errorf("cassandra: repair mailbox of %q: %s %s: %w", user, f.Kind, f.ID, f.Err))
 		}
 	}

@@ -70,6 +70,7 @@ func (s *Store) Open(ctx context.Context, login mailbox.Login) (mailbox.Mailbox,
 	if err != nil {
 		return nil, fmt.Errorf("cassandra: open mailbox: %w", err)
 	}
+	s.repairs.remind(user)
 	return &maildrop{store: s, id: id, user: user}, nil
 }
 
