@@ -1,0 +1,344 @@
+package cassandra_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/popcask/popcask/cassandra"
+	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/mailbox"
+	"github.com/popcask/popcask/projection"
+)
+
+// A process of a host that is killed with SIGKILL. It is this same test program,
+// started again; it delivers or removes, and kills itself at one of its steps:
+// when the n-th statement is answered, or around a call of the index. It prints
+// a line for each acknowledgement that it gets.
+
+// crashEnv tells a test program that it is to crash, and how.
+const crashEnv = "POPCASK_TEST_CRASH"
+
+type crash struct {
+	Config crashConfig
+	Do     string // "append", "undo" or "delete"
+	User   string
+	Body   string
+	IDs    []string // to delete
+	At     int      // kill when so many statements are answered; 0: at none of them
+	Index  string   // kill "before" or "behind" the first call of the index
+}
+
+// crashConfig is what of a configuration can be handed to another process.
+type crashConfig struct {
+	Hosts             []string
+	LocalDC, Keyspace string
+	ChunkSize         int
+}
+
+func die() {
+	self, _ := os.FindProcess(os.Getpid())
+	self.Kill()
+	select {} // until it is done
+}
+
+// dyingIndex kills the process around its first call.
+type dyingIndex struct {
+	cassandra.Index
+	crash
+}
+
+func (d dyingIndex) around(call func() error) error {
+	if d.crash.Index == "before" {
+		die()
+	}
+	err := call()
+	if d.crash.Index == "behind" {
+		die()
+	}
+	if d.Do == "undo" {
+		return errFault
+	}
+	return err
+}
+
+func (d dyingIndex) Added(ctx context.Context, m cassandra.MailboxID, e cassandra.Entry) error {
+	return d.around(func() error { return d.Index.Added(ctx, m, e) })
+}
+
+func (d dyingIndex) Removed(ctx context.Context, m cassandra.MailboxID, ids []cassandra.MessageID) error {
+	if d.Do != "delete" {
+		return d.Index.Removed(ctx, m, ids)
+	}
+	return d.around(func() error { return d.Index.Removed(ctx, m, ids) })
+}
+
+// TestCrashChild is not a test: it is the process that crashes.
+func TestCrashChild(t *testing.T) {
+	job := os.Getenv(crashEnv)
+	if job == "" {
+		t.Skip("it is started by the tests of crashes")
+	}
+	var c crash
+	require.NoError(t, json.Unmarshal([]byte(job), &c))
+	var armed atomic.Bool
+	var seen atomic.Int64
+	session, err := cassandra.Connect(t.Context(), cassandra.Config{
+		Hosts: c.Config.Hosts, LocalDC: c.Config.LocalDC, Keyspace: c.Config.Keyspace, ChunkSize: c.Config.ChunkSize,
+		Timeout: 10 * time.Second,
+		Observer: func(o cassandra.Observation) {
+			if armed.Load() && seen.Add(1) == int64(c.At) {
+				die()
+			}
+		},
+	})
+	require.NoError(t, err)
+	store, err := cassandra.NewStore(session, dyingIndex{projection.New(session), c})
+	require.NoError(t, err)
+	if c.Do == "delete" {
+		mb := open(t, store, c.User)
+		_, err := tryList(t.Context(), mb)
+		require.NoError(t, err)
+		armed.Store(true)
+		if err := mb.Delete(t.Context(), c.IDs); err == nil {
+			fmt.Println("ACK quit")
+		}
+	} else {
+		armed.Store(true)
+		if m, err := tryDeliver(t.Context(), store, c.User, c.Body); err == nil {
+			fmt.Println("ACK", m.ID)
+		}
+	}
+	require.NoError(t, store.Close(t.Context())) // what is behind the session has steps, too
+	fmt.Println("DONE", seen.Load())
+	os.Exit(0)
+}
+
+// run runs the process to its end, and tells what it had acknowledged, and
+// whether it got to its end.
+func (c crash) run(t testing.TB) (acknowledged string, done bool) {
+	t.Helper()
+	job, err := json.Marshal(c)
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	child := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestCrashChild$", "-test.count=1")
+	child.Env = append(os.Environ(), crashEnv+"="+string(job))
+	out, err := child.CombinedOutput()
+	lines := bufio.NewScanner(strings.NewReader(string(out)))
+	for lines.Scan() {
+		if rest, ok := strings.CutPrefix(lines.Text(), "ACK "); ok {
+			acknowledged = rest
+		}
+		done = done || strings.HasPrefix(lines.Text(), "DONE")
+	}
+	if !done {
+		require.ErrorContains(t, err, "killed", "%s", out)
+	}
+	return acknowledged, done
+}
+
+// moments are the moments at which a process is killed: around the call of the
+// index, and at each statement until there are no more.
+func moments(t *testing.T, most int, try func(t *testing.T, at int, index string) (done bool)) {
+	for _, index := range []string{"before", "behind"} {
+		t.Run(index+" the index", func(t *testing.T) {
+			t.Parallel()
+			require.False(t, try(t, 0, index))
+		})
+	}
+	t.Run("at each statement", func(t *testing.T) {
+		t.Parallel()
+		for n := 1; ; n++ {
+			done := false
+			t.Run(fmt.Sprint(n), func(t *testing.T) { done = try(t, n, "") })
+			if done {
+				require.GreaterOrEqual(t, n-1, most, "this many statements there are at least")
+				return
+			}
+			if t.Failed() || n > 50 {
+				t.Fatal("no end of it")
+			}
+		}
+	})
+}
+
+// readable returns what a mailbox lists, by ID, and checks that all of it can be
+// read (P2, P6).
+func readable(t testing.TB, store mailbox.Store, user string) map[string]string {
+	t.Helper()
+	mb := open(t, store, user)
+	messages, err := tryList(t.Context(), mb)
+	require.NoError(t, err)
+	found := make(map[string]string)
+	for _, m := range messages {
+		text, err := read(t.Context(), mb, m.ID)
+		require.NoError(t, err, "P2: what is listed can be read")
+		require.Equal(t, int(m.Size), len(text), "P6")
+		found[m.ID] = text
+	}
+	return found
+}
+
+// mended repairs a mailbox until there is nothing to do, and checks that the
+// second repair finds nothing.
+func mended(t testing.TB, store *cassandra.Store, user string, kinds ...cassandra.FindingKind) cassandra.Report {
+	t.Helper()
+	verified, err := store.Verify(t.Context(), user)
+	require.NoError(t, err)
+	report, err := store.Repair(t.Context(), user, cassandra.RepairOptions{RemoveIncomplete: true})
+	require.NoError(t, err)
+	require.Len(t, report.Findings, len(verified.Findings))
+	for _, f := range report.Findings {
+		assert.Contains(t, kinds, f.Kind)
+		assert.True(t, f.Mended, "%s %s: %v", f.Kind, f.ID, f.Err)
+	}
+	assert.Zero(t, report.Postponed)
+	again, err := store.Repair(t.Context(), user, cassandra.RepairOptions{})
+	require.NoError(t, err)
+	assert.Empty(t, again.Findings, "a second repair finds nothing")
+	assert.Zero(t, again.Postponed)
+	return report
+}
+
+// The process is killed between each two steps of a delivery. What it had
+// acknowledged is listed; what it had not is wholly there or not at all, at the
+// latest after a repair; and the sender's retry is listed.
+func TestP1ProcessKilledInDelivery(t *testing.T) {
+	cluster := cassandratest.Start(t, cassandratest.Topology{})
+	config := migrated(t, cluster)
+	config.ChunkSize = 16 << 10
+	tables := tablesOf(t, cluster, config)
+	check := newStore(t, later(config))
+	sender := newStore(t, config)
+	for _, test := range []struct {
+		name, do, body string
+		statements     int
+	}{
+		{"small", "append", body(1), 5},               // content, membership, bucket, index, fences
+		{"chunked", "append", bigBody(1, 100<<10), 9}, // 4 chunks, what completes them, and the same
+		{"undone", "undo", body(2), 9},                // as small, and the four steps of a removal
+		{"chunked, undone", "undo", bigBody(2, 70<<10), 11},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			moments(t, test.statements, func(t *testing.T, at int, index string) bool {
+				user := fmt.Sprintf("%s-%d-%s@example.org", strings.ReplaceAll(test.name, ", ", "-"), at, index)
+				before := body(100)
+				first := deliver(t, sender, user, before)
+				acknowledged, done := crash{Config: configOf(config), Do: test.do, User: user, Body: test.body, At: at, Index: index}.run(t)
+
+				found := readable(t, check, user)
+				require.Equal(t, before, found[first.ID], "P1: mail from before")
+				delete(found, first.ID)
+				if acknowledged != "" {
+					require.Equal(t, test.body, found[acknowledged], "P1: acknowledged and lost")
+				}
+				require.LessOrEqual(t, len(found), 1)
+				retry := ""
+				if acknowledged == "" {
+					retry = deliver(t, sender, user, test.body).ID
+				}
+
+				listedBefore := found
+				report := mended(t, check, user, cassandra.NotListed, cassandra.NotRemoved, cassandra.NotComplete)
+				found = readable(t, check, user)
+				require.Equal(t, before, found[first.ID])
+				if acknowledged != "" {
+					require.Equal(t, test.body, found[acknowledged])
+				} else {
+					require.Equal(t, test.body, found[retry], "the sender's retry")
+				}
+				require.Equal(t, len(found), report.Messages-incomplete(report), "what is in the mailbox is listed")
+				for id, text := range found {
+					require.Contains(t, []string{before, test.body}, text, id)
+				}
+				if done && test.do == "undo" {
+					require.Empty(t, acknowledged)
+					require.Len(t, found, 2)
+					require.Empty(t, listedBefore)
+				}
+				require.Equal(t, len(found), tables.members(check, user, bucketNow(t, check)))
+				require.Equal(t, len(found), tables.entries(check, user, bucketNow(t, check)))
+				return done
+			})
+		})
+	}
+}
+
+func configOf(c cassandra.Config) crashConfig {
+	return crashConfig{Hosts: c.Hosts, LocalDC: c.LocalDC, Keyspace: c.Keyspace, ChunkSize: c.ChunkSize}
+}
+
+// incomplete counts the messages that were never acknowledged and could not be.
+func incomplete(report cassandra.Report) (n int) {
+	for _, f := range report.Findings {
+		if f.Kind == cassandra.NotComplete {
+			n++
+		}
+	}
+	return n
+}
+
+// The process is killed between each two steps of a removal. What was not to be
+// removed is there; what was is wholly there or wholly gone; after +OK it is
+// gone; and what is gone is gone for good, also after repairs (P3, P4).
+func TestP3ProcessKilledInRemoval(t *testing.T) {
+	cluster := cassandratest.Start(t, cassandratest.Topology{})
+	config := migrated(t, cluster)
+	config.ChunkSize = 16 << 10
+	tables := tablesOf(t, cluster, config)
+	check := newStore(t, later(config))
+	sender := newStore(t, config)
+	// the mark, the index, three contents, the memberships
+	moments(t, 6, func(t *testing.T, at int, index string) bool {
+		user := fmt.Sprintf("u%d%s@example.org", at, index)
+		bodies := map[string]string{}
+		var ids []string
+		for i, text := range []string{body(1), bigBody(5, 100<<10), body(3), body(4), body(5)} {
+			m := deliver(t, sender, user, text)
+			bodies[m.ID] = text
+			if i < 3 {
+				ids = append(ids, m.ID)
+			}
+		}
+		acknowledged, done := crash{Config: configOf(config), Do: "delete", User: user, IDs: ids, At: at, Index: index}.run(t)
+
+		found := readable(t, check, user)
+		gone := map[string]bool{}
+		for id, text := range bodies {
+			switch got, listed := found[id]; {
+			case listed:
+				require.Equal(t, text, got)
+			default:
+				require.Contains(t, ids, id, "P1: it was not to be removed")
+				gone[id] = true
+			}
+		}
+		if acknowledged != "" {
+			require.Len(t, gone, len(ids), "P3: removed and listed again")
+		}
+		mended(t, check, user, cassandra.NotRemoved)
+		found = readable(t, check, user)
+		for id := range gone {
+			require.NotContains(t, found, id, "P3: what was gone is back")
+		}
+		require.Equal(t, len(found), tables.members(check, user, bucketNow(t, check)))
+		require.Equal(t, len(found), tables.entries(check, user, bucketNow(t, check)))
+		require.Len(t, found, 2, "the mark was the first step: the repair finished what it began")
+		for _, id := range ids {
+			require.Zero(t, tables.count("SELECT count(*) FROM KS.message WHERE message_id = ?", id), "its content is purged")
+		}
+		return done
+	})
+}
