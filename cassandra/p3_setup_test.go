@@ -1,0 +1,83 @@
+package cassandra
+
+import (
+	"context"
+	"iter"
+
+	"github.com/scylladb/gocqlx/v2/qb"
+
+	"github.com/popcask/popcask/internal/cql"
+	"github.com/popcask/popcask/mailbox"
+)
+
+var mailboxOpenOptions mailbox.OpenOptions
+
+func deliveryTo(users ...string) mailbox.Delivery {
+	var delivery mailbox.Delivery
+	for _, user := range users {
+		delivery.Recipients = append(delivery.Recipients, mailbox.Recipient{User: user})
+	}
+	return delivery
+}
+
+// rawIndex is the index for tests inside this package, which cannot import
+// package projection: its statements, without its pages and its halving.
+type rawIndex struct{ s *Session }
+
+var (
+	rawInsert = cql.Write(qb.Insert("projection").Columns("mailbox_id", "bucket", "message_id", "size", "uidl").TimestampNamed(cql.Timestamp))
+	rawDelete = cql.Write(qb.Delete("projection").TimestampNamed(cql.Timestamp).Where(membershipTable.PrimaryKeyCmp()...))
+	rawSelect = cql.Read(listingPage, qb.Select("projection").Columns("message_id", "size", "uidl").
+			Where(qb.Eq("mailbox_id"), qb.Eq("bucket"), qb.GtOrEqNamed("message_id", "first"), qb.LtOrEqNamed("message_id", "last")))
+)
+
+func (x rawIndex) Added(ctx context.Context, mailbox MailboxID, e Entry) error {
+	return x.Restore(ctx, mailbox, e)
+}
+
+func (x rawIndex) Restore(ctx context.Context, mailbox MailboxID, e Entry) error {
+	return x.s.db.Exec(ctx, cql.LocalQuorum, rawInsert, addedAt(e.ID), [16]byte(mailbox), x.s.Bucket(e.ID), [16]byte(e.ID), e.Size, e.UIDL)
+}
+
+func (x rawIndex) Removed(ctx context.Context, mailbox MailboxID, ids []MessageID) error {
+	for bucket, group := range x.s.ByBucket(ids, batchSize) {
+		var batch cql.Batch
+		for _, id := range group {
+			batch.Add(rawDelete, deletedAt(id), [16]byte(mailbox), bucket, [16]byte(id))
+		}
+		if err := x.s.db.ExecBatch(ctx, cql.LocalQuorum, &batch); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (x rawIndex) List(ctx context.Context, mailbox MailboxID, slices []Slice) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		for _, slice := range slices {
+			first, last := slice.Borders()
+			stop := false
+			err := x.s.db.Each(ctx, cql.LocalQuorum, rawSelect, func(row cql.Row) error {
+				var id [16]byte
+				var e Entry
+				if err := row.Scan(&id, &e.Size, &e.UIDL); err != nil {
+					return err
+				}
+				e.ID = id
+				stop = stop || !yield(e, nil)
+				return nil
+			}, [16]byte(mailbox), slice.Bucket, [16]byte(first), [16]byte(last))
+			if err != nil && !stop {
+				yield(Entry{}, err)
+				return
+			}
+			if stop {
+				return
+			}
+		}
+	}
+}
+
+func (x rawIndex) ListEverywhere(ctx context.Context, mailbox MailboxID, slices []Slice) iter.Seq2[Entry, error] {
+	return x.List(ctx, mailbox, slices)
+}
