@@ -171,6 +171,9 @@ func (c *content) WriteTo(w io.Writer) (written int64, err error) {
 	}
 }
 
+// IsCanonical implements [mailbox.CanonicalBody]: Append stores nothing else.
+func (c *content) IsCanonical() bool { return true }
+
 // Close implements [io.Closer].
 func (c *content) Close() error {
 	c.cancel()

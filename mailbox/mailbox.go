@@ -43,7 +43,8 @@ type Mailbox interface {
 	// makes them canonical. A message that is gone for certain is
 	// [ErrNotFound]; one that cannot be had at the moment is [ErrTemporary] or
 	// any other error. A reader that also implements [io.WriterTo] is asked to
-	// write itself, which saves a copy.
+	// write itself, which saves a copy; one that is a [CanonicalBody] is not
+	// searched for line ends.
 	//
 	// Open may be called while no other reader of the session is open.
 	Open(ctx context.Context, id string, options OpenOptions) (io.ReadCloser, error)
@@ -75,4 +76,13 @@ type OpenOptions struct {
 	// one, soonest first, for stores that read ahead. It may be nil, and it
 	// must not be used after Open has returned.
 	Next iter.Seq[string]
+}
+
+// CanonicalBody is what [Mailbox.Open] may return where a store keeps the
+// canonical form and is sure of it: sending it is cheaper, since nobody needs to
+// look at every line end. Whoever wraps one and changes its octets must not
+// forward IsCanonical.
+type CanonicalBody interface {
+	io.ReadCloser
+	IsCanonical() bool
 }

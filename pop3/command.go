@@ -132,7 +132,7 @@ func (c *Conn) execute(ctx context.Context, line []byte, in int64) *ended {
 // conclude ends a command that did not go well: the connection ends, or the
 // answer is -ERR, or both.
 func (c *Conn) conclude(cmd *command, err error) (*ended, *Error) {
-	if end := (*ended)(nil); errors.As(err, &end) {
+	if end, is := err.(*ended); is {
 		return end, nil
 	}
 	reply := toReply(err)

@@ -21,6 +21,7 @@ import (
 type Conn struct {
 	server *Server
 	began  time.Time
+	mayEnd bool // the context, without this connection's doing
 
 	cancel context.CancelCauseFunc
 
@@ -135,8 +136,10 @@ func (c *Conn) converse(ctx context.Context) (end *ended) {
 	if c.server.ConnContext != nil {
 		ctx = c.server.ConnContext(ctx, c.nc)
 	}
-	stop := context.AfterFunc(ctx, c.abort)
-	defer stop()
+	if c.mayEnd {
+		stop := context.AfterFunc(ctx, c.abort)
+		defer stop()
+	}
 	if ctx.Err() != nil {
 		c.abort()
 	}

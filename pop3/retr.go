@@ -50,6 +50,9 @@ func (c *Conn) send(ctx context.Context, n int, options mailbox.OpenOptions) err
 	defer body.Close()
 
 	answer := &answer{c: c, step: step, size: c.maildrop.sizes[i], stuffed: stuffer{w: &c.out}}
+	if b, ok := body.(mailbox.CanonicalBody); ok {
+		answer.stuffed.canonical = b.IsCanonical()
+	}
 	var source io.Reader = body
 	if options.Top {
 		answer.size = unknown

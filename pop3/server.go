@@ -201,9 +201,10 @@ func (s *Server) ServeConn(ctx context.Context, nc net.Conn) error {
 		nc.Close()
 		return err
 	}
+	mayEnd := ctx.Done() != nil
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	c := &Conn{server: s, nc: nc, cancel: cancel}
+	c := &Conn{server: s, nc: nc, cancel: cancel, mayEnd: mayEnd || s.ConnContext != nil}
 	if err := s.admit(c); err != nil {
 		c.reject(err)
 		return err

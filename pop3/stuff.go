@@ -11,9 +11,10 @@ import (
 // ends, by the rules of [mailbox.CanonicalReader], and passes on stretches that
 // need no change as they come.
 type stuffer struct {
-	w      io.Writer
-	last   byte  // octet of the message
-	octets int64 // of the canonical form, stuffing not counted
+	w         io.Writer
+	canonical bool  // the message is known to be: only dots are looked for
+	last      byte  // octet of the message
+	octets    int64 // of the canonical form, stuffing not counted
 }
 
 var (
@@ -45,6 +46,9 @@ func (s *stuffer) write(p []byte) (int, error) {
 			return 0, err
 		}
 	}
+	if s.canonical {
+		return s.writeCanonical(p)
+	}
 	written := 0 // what of p is
 	for at := 0; ; {
 		feed := bytes.IndexByte(p[at:], '\n')
@@ -61,6 +65,25 @@ func (s *stuffer) write(p []byte) (int, error) {
 			s.octets++
 		}
 		if at < len(p) && p[at] == '.' {
+			if err := s.insert(p[written:at], dot); err != nil {
+				return written, err
+			}
+			written = at
+		}
+	}
+	s.last = p[len(p)-1]
+	n, err := s.w.Write(p[written:])
+	return written + n, err
+}
+
+// writeCanonical goes from dot to dot, of which there are far fewer than lines.
+func (s *stuffer) writeCanonical(p []byte) (written int, err error) {
+	for at := 1; at < len(p); at++ {
+		next := bytes.IndexByte(p[at:], '.')
+		if next < 0 {
+			break
+		}
+		if at += next; p[at-1] == '\n' {
 			if err := s.insert(p[written:at], dot); err != nil {
 				return written, err
 			}

@@ -28,16 +28,19 @@ func benchmarkBase64() []byte {
 	return bytes.Repeat([]byte(line), (1<<20)/len(line))
 }
 
-// Byte-stuffing alone, into nothing: what it costs to look for line ends.
+// Byte-stuffing alone, into nothing: what it costs to look for line ends, and
+// where the message is known to be canonical, for dots.
 func BenchmarkStuffing(b *testing.B) {
 	for name, message := range map[string][]byte{"text": benchmarkText(), "base64": benchmarkBase64()} {
-		b.Run(name, func(b *testing.B) {
-			b.SetBytes(int64(len(message)))
-			for b.Loop() {
-				s := stuffer{w: io.Discard}
-				s.Write(message)
-				s.close()
-			}
-		})
+		for form, canonical := range map[string]bool{"any": false, "canonical": true} {
+			b.Run(name+"/"+form, func(b *testing.B) {
+				b.SetBytes(int64(len(message)))
+				for b.Loop() {
+					s := stuffer{w: io.Discard, canonical: canonical}
+					s.Write(message)
+					s.close()
+				}
+			})
+		}
 	}
 }

@@ -95,7 +95,9 @@ func (s *session) Delete(ctx context.Context, ids []string) error {
 // Close has nothing to do.
 func (s *session) Close() error { return nil }
 
-// reader is a bytes.Reader, with its WriteTo, that can be closed.
+// reader is a bytes.Reader, with its WriteTo, that can be closed. What it reads
+// was made canonical at delivery.
 type reader struct{ bytes.Reader }
 
-func (*reader) Close() error { return nil }
+func (*reader) Close() error      { return nil }
+func (*reader) IsCanonical() bool { return true }
