@@ -22,6 +22,12 @@ func rewrite(p *planted, change func(octets []byte) []byte) {
 	}
 }
 
+// sureBody says that it is canonical.
+type sureBody struct{ *bytes.Reader }
+
+func (sureBody) Close() error      { return nil }
+func (sureBody) IsCanonical() bool { return true }
+
 func octetsBugs() []bug {
 	return []bug{
 		{"Octets", "NULs end the message", ruleOctets, func(p *planted) {
@@ -31,6 +37,12 @@ func octetsBugs() []bug {
 			rewrite(p, func(octets []byte) []byte {
 				return bytes.ReplaceAll(bytes.ReplaceAll(octets, []byte("\r\n"), []byte("\n")), []byte("\r"), []byte("\n"))
 			})
+		}},
+		{"Octets", "a body that is not canonical says that it is", ruleSure, func(p *planted) {
+			p.onRead = func(ctx context.Context, box *plantedBox, id string, options mailbox.OpenOptions) (io.ReadCloser, error) {
+				octets, err := read(ctx, box.Mailbox, id, options)
+				return sureBody{bytes.NewReader(bytes.ReplaceAll(octets, []byte("\r\n"), []byte("\n")))}, err
+			}
 		}},
 		{"Octets", "the store stuffs dots", ruleOctets, func(p *planted) {
 			rewrite(p, func(octets []byte) []byte { return bytes.ReplaceAll(octets, []byte("\n."), []byte("\n..")) })

@@ -108,6 +108,15 @@ func (s *suite) checkForms(forms []form) {
 	for i, m := range listed {
 		want := canonical([]byte(forms[i].octets))
 		got := box.read(m.ID)
+		s.reading(box, m.ID, func(body io.Reader) {
+			sure, ok := body.(mailbox.CanonicalBody)
+			if !ok || !sure.IsCanonical() {
+				return
+			}
+			if raw, err := io.ReadAll(body); err == nil && string(raw) != want {
+				s.breaks(ruleSure, "the body of the message with %s says that it is canonical, and is not: %s", forms[i].name, difference(string(raw), want))
+			}
+		})
 		if got != want {
 			s.breaks(ruleOctets, "the message with %s comes back with %s", forms[i].name, difference(got, want))
 		}

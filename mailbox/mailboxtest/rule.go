@@ -12,6 +12,7 @@ const (
 	ruleSize      rule = "P6, Message.Size, RFC 1939 section 11: the size is that of the canonical form, or negative"
 	ruleOctets    rule = "P2, Mailbox.Open: what is listed can be retrieved octet for octet as stored"
 	ruleReader    rule = "Mailbox.Open: the reader keeps the rules of io.Reader and, where it is one, of io.WriterTo"
+	ruleSure      rule = "CanonicalBody: a body that says so is in the canonical form for certain"
 	ruleNotFound  rule = "Mailbox.Open: a message that is not in the maildrop is ErrNotFound"
 	ruleTemporary rule = "P2, Mailbox.Open: a message that cannot be had at the moment is never ErrNotFound"
 	ruleTop       rule = "OpenOptions.Top, RFC 1939 section 7: a store may send more than the top, never less"
