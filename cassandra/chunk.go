@@ -24,12 +24,15 @@ func (s *Store) addChunked(ctx context.Context, attempts []*attempt, first []byt
 	for _, a := range attempts {
 		content := append(append(make([]byte, 0, len(a.header)+len(first)), a.header...), first...)
 		a.digest.Write(content)
+		if a.fail(s.checkSize(a)); a.failed() {
+			continue
+		}
 		window.send(func() error {
 			return s.db.Exec(ctx, cql.LocalQuorum, insertFirst, addedAt(a.id), [16]byte(a.id), 0, content, [16]byte(a.mailbox))
 		}, a.fail)
 	}
 	chunks := 1
-	for done := false; !done; {
+	for done := allFailed(attempts); !done; {
 		chunk := make([]byte, s.config.ChunkSize)
 		n, end, err := fill(rest, chunk)
 		if err != nil {

@@ -30,6 +30,7 @@ type content struct {
 	next   int      // number of the chunk that comes next
 	ready  [][]byte // read, not handed out yet
 	ahead  chan contentPageResult
+	behind []byte // state of a page that is read when it is wanted: of TOP
 	err    error
 }
 
@@ -87,8 +88,12 @@ func (c *content) take(page contentPageResult) {
 	c.ready = append(c.ready, page.chunks...)
 	c.chunks = max(c.chunks, page.total)
 	c.next += len(page.chunks)
-	c.ahead = nil
-	if page.err == nil && page.state != nil && c.next < c.chunks {
+	c.ahead, c.behind = nil, nil
+	switch {
+	case page.err != nil || page.state == nil || c.next >= c.chunks:
+	case c.st == selectTop: // most are satisfied with the first chunk
+		c.behind = page.state
+	default:
 		ahead := make(chan contentPageResult, 1)
 		c.ahead = ahead
 		next := c.next
@@ -104,10 +109,10 @@ func (c *content) more() error {
 			return c.err
 		case c.next == c.chunks:
 			return io.EOF
-		case c.ahead == nil:
+		case c.ahead == nil && c.behind == nil:
 			c.err = c.climb()
 		default:
-			page := <-c.ahead
+			page := c.nextPage()
 			if errors.Is(page.err, errMissing) || page.err == nil && len(page.chunks) == 0 {
 				c.err = c.climb()
 				break
@@ -117,6 +122,14 @@ func (c *content) more() error {
 		}
 	}
 	return nil
+}
+
+// nextPage is the page that is being read ahead, or else is read now.
+func (c *content) nextPage() contentPageResult {
+	if c.ahead != nil {
+		return <-c.ahead
+	}
+	return c.readPage(0, c.behind, c.next)
 }
 
 // climb goes on with the answer of every data centre where a chunk is missing

@@ -44,12 +44,19 @@ func (r *recorder) take() []cassandra.Observation {
 // migrated makes a keyspace with the tables on the shared cluster.
 func migrated(t testing.TB, cluster *cassandratest.Cluster) cassandra.Config {
 	t.Helper()
+	return migratedWith(t, cluster, func(*cassandra.Config) {})
+}
+
+// migratedWith is migrated with something in its configuration.
+func migratedWith(t testing.TB, cluster *cassandratest.Cluster, change func(*cassandra.Config)) cassandra.Config {
+	t.Helper()
 	config := cassandra.Config{
 		Hosts:    cluster.Hosts(cluster.DCs[0].Name),
 		LocalDC:  cluster.DCs[0].Name,
 		Keyspace: cluster.KeyspaceName(t),
 		Timeout:  10 * time.Second,
 	}
+	change(&config)
 	paxostest.Watch(t, cluster, config.Keyspace)
 	replication := make(cassandra.Replication)
 	for _, dc := range cluster.DCs {
