@@ -78,7 +78,8 @@ func (m *maildrop) listing(ctx context.Context) (parts []iter.Seq2[Entry, error]
 		return []iter.Seq2[Entry, error]{s.index.List(ctx, m.id, list)}, nil
 	}
 	older, later := around(list, span{guess[0].From, guess[len(guess)-1].To})
-	return []iter.Seq2[Entry, error]{s.index.List(ctx, m.id, older), ahead, s.index.List(ctx, m.id, later)}, nil
+	behind := prefetch(ctx, s.index.List(ctx, m.id, later)) // side by side with what is older
+	return []iter.Seq2[Entry, error]{s.index.List(ctx, m.id, older), ahead, behind}, nil
 }
 
 // recentBuckets are those that may have mail of which the mailbox's own
@@ -94,7 +95,8 @@ func (s *Session) recentBuckets(now time.Time) []int64 {
 func (s *Session) lastHours(now time.Time) (list []Slice) {
 	horizon := s.config.Horizon
 	whole := span{now.Add(-2 * horizon).UnixMicro(), now.Add(horizon).UnixMicro()}
-	for bucket := floorDiv(whole.from, s.bucket.Microseconds()); bucket <= floorDiv(whole.to, s.bucket.Microseconds()); bucket++ {
+	current := s.bucketAt(now) // and no more than its neighbours, where buckets are short
+	for bucket := max(current-1, s.bucketAt(time.UnixMicro(whole.from))); bucket <= min(current+1, s.bucketAt(time.UnixMicro(whole.to))); bucket++ {
 		slice := s.bucketSlice(bucket)
 		slice.From, slice.To = max(slice.From, whole.from), min(slice.To, whole.to)
 		list = append(list, slice)

@@ -1,0 +1,291 @@
+package cassandra_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"regexp"
+	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/popcask/popcask/cassandra"
+	"github.com/popcask/popcask/mailbox"
+	"github.com/popcask/popcask/pop3"
+	"github.com/popcask/popcask/pop3/pop3test"
+)
+
+// What DESIGN.md says that things cost, counted by the observer.
+
+var fiveKB = "Subject: five kilobytes\r\n\r\n" + strings.Repeat("0123456789 0123456789 0123456789 0123456789\r\n", 114)
+
+func counted(seen []cassandra.Observation) (writes, reads int) {
+	for _, o := range seen {
+		if write.MatchString(o.Statement) {
+			writes++
+		} else {
+			reads++
+		}
+	}
+	return writes, reads
+}
+
+// rounds counts the round trips that statements depend on each other for: one
+// that starts before another one has ended cannot need its answer.
+func rounds(seen []cassandra.Observation) int {
+	slices.SortFunc(seen, func(a, b cassandra.Observation) int { return a.Start.Compare(b.Start) })
+	n := 0
+	var end time.Time // of what ended first in the round
+	for _, o := range seen {
+		switch {
+		case n == 0 || !o.Start.Before(end):
+			n++
+			end = o.End
+		case o.End.Before(end):
+			end = o.End
+		}
+	}
+	return n
+}
+
+// atBest is the smallest number of rounds of several tries: one try is enough
+// to show that nothing waits for an answer, and on a busy machine a goroutine
+// may be late.
+func atBest(t *testing.T, want int, try func() []cassandra.Observation) {
+	t.Helper()
+	best := 0
+	for range 50 {
+		if n := rounds(try()); best == 0 || n < best {
+			best = n
+		}
+		if best <= want {
+			return
+		}
+	}
+	t.Errorf("%d round trips at best, want %d", best, want)
+}
+
+func TestCostOfDelivery(t *testing.T) {
+	config := newKeyspace(t, 0)
+	var seen recorder
+	config.Observer = seen.observe
+	store := newStore(t, config)
+	deliver(t, store, "bob", fiveKB)
+	seen.take()
+	atBest(t, 2, func() []cassandra.Observation {
+		deliver(t, store, "bob", fiveKB)
+		all := seen.take()
+		require.Len(t, all, 4)
+		writes, reads := counted(all)
+		require.Equal(t, 3, writes)
+		require.Equal(t, 1, reads)
+		for _, o := range all {
+			if !write.MatchString(o.Statement) {
+				require.Contains(t, o.Statement, "FROM maildrop", "the small partition")
+				require.LessOrEqual(t, o.Rows, 2)
+			}
+			require.Equal(t, "LOCAL_QUORUM", o.Consistency)
+			require.Zero(t, o.Attempt)
+		}
+		return slices.Clone(all)
+	})
+
+	// The first mail of a mailbox in a bucket, for this process: its row too.
+	deliver(t, store, "eve", fiveKB)
+	writes, reads := counted(seen.take())
+	require.Equal(t, 4, writes)
+	require.Equal(t, 1, reads)
+}
+
+func TestCostOfOpening(t *testing.T) {
+	config := newKeyspace(t, 0)
+	var seen recorder
+	config.Observer = seen.observe
+	store := newStore(t, config)
+	for range 100 {
+		deliver(t, store, "bob", body(1))
+	}
+	seen.take()
+	listing := func(store *cassandra.Store) func() []cassandra.Observation {
+		return func() []cassandra.Observation {
+			require.Len(t, list(t, store, "bob"), 100)
+			all := seen.take()
+			require.LessOrEqual(t, len(all), 6)
+			writes, _ := counted(all)
+			require.Zero(t, writes, "a session writes nothing when it opens")
+			return slices.Clone(all)
+		}
+	}
+	list(t, store, "bob")
+	seen.take()
+	atBest(t, 1, listing(store))
+
+	// A process that never saw the mailbox: the mail of the last hours is in
+	// the first round trip, and the second one looks at the rest.
+	atBest(t, 2, func() []cassandra.Observation {
+		other := newStore(t, config)
+		seen.take()
+		return listing(other)()
+	})
+}
+
+func TestCostOfRetrieving(t *testing.T) {
+	config := newKeyspace(t, 0)
+	var seen recorder
+	config.Observer = seen.observe
+	store := newStore(t, config)
+	m := deliver(t, store, "bob", fiveKB)
+	mb := open(t, store, "bob")
+	_, err := tryList(t.Context(), mb)
+	require.NoError(t, err)
+	seen.take()
+	text, err := read(t.Context(), mb, m.ID)
+	require.NoError(t, err)
+	require.Equal(t, fiveKB, text)
+	all := seen.take()
+	require.Len(t, all, 1)
+	require.Equal(t, 1, all[0].Rows)
+	require.Equal(t, "LOCAL_QUORUM", all[0].Consistency)
+}
+
+// DELE of 100 and QUIT, through the POP3 server, with the purge behind it.
+func TestCostOfRemoving(t *testing.T) {
+	config := newKeyspace(t, 0)
+	var seen recorder
+	config.Observer = seen.observe
+	store := newStore(t, config)
+	for range 100 {
+		deliver(t, store, "bob", fiveKB)
+	}
+	server := pop3test.NewServer(t, pop3.Login(pop3test.AnyPassword(), store))
+	client := server.Dial(t)
+	require.True(t, strings.HasPrefix(client.Command("USER bob"), "+OK"))
+	require.True(t, strings.HasPrefix(client.Command("PASS x"), "+OK"))
+	seen.take()
+	for n := range 100 {
+		require.True(t, strings.HasPrefix(client.Command(fmt.Sprintf("DELE %d", n+1)), "+OK"))
+	}
+	require.Empty(t, seen.take(), "DELE asks nobody")
+	require.True(t, strings.HasPrefix(client.Command("QUIT"), "+OK"))
+	require.Empty(t, list(t, newStore(t, config), "bob"))
+	closeStore(t, store)
+	removing := regexp.MustCompile(`^(UPDATE|DELETE|INSERT)`)
+	count, rows := 0, 0
+	for _, o := range seen.take() {
+		if removing.MatchString(o.Statement) {
+			count++
+			rows += max(1, o.Batch)
+		}
+	}
+	require.LessOrEqual(t, count, 110)
+	require.GreaterOrEqual(t, rows, 400, "mark, list, content and membership of each")
+	t.Logf("%d statements, %d writes in them", count, rows)
+}
+
+// heapGrowth runs do and returns by how much the heap grew at the most, dead
+// objects that are not collected yet included.
+func heapGrowth(do func()) int64 {
+	debug.FreeOSMemory()
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(sample)
+	before := sample[0].Value.Uint64()
+	stop := make(chan struct{})
+	var most uint64
+	var group sync.WaitGroup
+	group.Go(func() {
+		for {
+			metrics.Read(sample)
+			most = max(most, sample[0].Value.Uint64())
+			select {
+			case <-stop:
+				return
+			default:
+				runtime.Gosched()
+				time.Sleep(time.Millisecond)
+			}
+		}
+	})
+	do()
+	close(stop)
+	group.Wait()
+	return int64(most) - int64(before)
+}
+
+// lines is a body without end, made while it is read.
+type lines struct{ left int64 }
+
+var line = []byte(strings.Repeat("0123456789", 7) + "\r\n")
+
+func (l *lines) Read(p []byte) (int, error) {
+	if l.left <= 0 {
+		return 0, io.EOF
+	}
+	n := 0
+	for n+len(line) <= len(p) && l.left > 0 {
+		n += copy(p[n:], line)
+		l.left -= int64(len(line))
+	}
+	if n == 0 {
+		return 0, io.ErrShortBuffer
+	}
+	return n, nil
+}
+
+// P8: a message of 50 MB is appended and read with under 8 MB of heap growth.
+func TestP8MemoryOfALargeMessage(t *testing.T) {
+	config := newKeyspace(t, 0)
+	store := newStore(t, config)
+	deliver(t, store, "bob", strings.Repeat("warm\r\n", 100_000)) // prepares the statements, fills the pools
+	const size = 50_000_040
+	var m mailbox.Message
+	most := int64(8 << 20)
+	growth := heapGrowth(func() {
+		results, err := store.Append(t.Context(), mailbox.Delivery{Recipients: []mailbox.Recipient{{User: "bob"}}}, &lines{left: size})
+		require.NoError(t, err)
+		require.NoError(t, results[0].Err)
+		m = results[0].Message
+	})
+	t.Logf("appending %d octets: the heap grew by %.1f MB", m.Size, float64(growth)/1e6)
+	require.Less(t, growth, most)
+	require.GreaterOrEqual(t, m.Size, int64(size))
+
+	mb := open(t, store, "bob")
+	_, err := tryList(t.Context(), mb)
+	require.NoError(t, err)
+	check := &checkWriter{}
+	growth = heapGrowth(func() {
+		source, err := mb.Open(t.Context(), m.ID, mailbox.OpenOptions{})
+		require.NoError(t, err)
+		_, err = io.Copy(check, source)
+		require.NoError(t, err)
+		require.NoError(t, source.Close())
+	})
+	t.Logf("reading it: the heap grew by %.1f MB", float64(growth)/1e6)
+	require.Less(t, growth, most)
+	require.Equal(t, m.Size, check.n)
+	require.False(t, check.wrong)
+}
+
+// checkWriter compares what it gets with lines.
+type checkWriter struct {
+	n     int64
+	wrong bool
+}
+
+func (c *checkWriter) Write(p []byte) (int, error) {
+	for rest := p; len(rest) > 0; {
+		want := line[c.n%int64(len(line)):]
+		n := min(len(want), len(rest))
+		c.wrong = c.wrong || !bytes.Equal(want[:n], rest[:n])
+		c.n += int64(n)
+		rest = rest[n:]
+	}
+	return len(p), nil
+}
