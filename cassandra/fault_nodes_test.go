@@ -1,0 +1,470 @@
+package cassandra_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/popcask/popcask/cassandra"
+	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/mailbox"
+	"github.com/popcask/popcask/pop3"
+	"github.com/popcask/popcask/pop3/pop3test"
+)
+
+// trigger is an observer that runs something once, when a statement begins so.
+type trigger struct {
+	mu     sync.Mutex
+	prefix string
+	after  int
+	do     func()
+}
+
+func (g *trigger) arm(prefix string, after int, do func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.prefix, g.after, g.do = prefix, after, do
+}
+
+func (g *trigger) observe(o cassandra.Observation) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.do == nil || !strings.HasPrefix(o.Statement, g.prefix) {
+		return
+	}
+	if g.after--; g.after <= 0 {
+		go g.do()
+		g.do = nil
+	}
+}
+
+// mailed is what senders had acknowledged, by user and ID.
+type mailed struct {
+	mu    sync.Mutex
+	acked map[string]map[string]string
+}
+
+func (m *mailed) add(user, id, text string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.acked == nil {
+		m.acked = make(map[string]map[string]string)
+	}
+	if m.acked[user] == nil {
+		m.acked[user] = make(map[string]string)
+	}
+	m.acked[user][id] = text
+}
+
+func (m *mailed) of(user string) map[string]string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := make(map[string]string)
+	for id, text := range m.acked[user] {
+		all[id] = text
+	}
+	return all
+}
+
+// sendUntil has a sender for each user deliver one message after the other until
+// ctx ends, as senders do: again, where the error is temporary. Each
+// acknowledged message must be listed in the next session (P1).
+func (m *mailed) sendUntil(ctx context.Context, t *testing.T, store *cassandra.Store, users []string) (wait func()) {
+	var group sync.WaitGroup
+	var refused, sent atomic.Int64
+	var slowest atomic.Int64
+	for u, user := range users {
+		group.Go(func() {
+			for i := 0; ctx.Err() == nil; i++ {
+				text := fmt.Sprintf("Subject: %s %d\r\n\r\nmail\r\n", user, i)
+				if i%5 == 4 {
+					text = bigBody(uint64(u*1000+i), 150<<10)
+				}
+				for {
+					start := time.Now()
+					message, err := tryDeliver(t.Context(), store, user, text)
+					slowest.Store(max(slowest.Load(), int64(time.Since(start))))
+					if err != nil {
+						refused.Add(1)
+						assert.ErrorIs(t, err, mailbox.ErrTemporary)
+						if ctx.Err() != nil {
+							return
+						}
+						continue
+					}
+					sent.Add(1)
+					m.add(user, message.ID, text)
+					break
+				}
+				mb, err := store.Open(t.Context(), mailbox.Login{User: user})
+				if !assert.NoError(t, err) {
+					return
+				}
+				listed, err := tryList(t.Context(), mb)
+				if err != nil {
+					assert.ErrorIs(t, err, mailbox.ErrTemporary)
+					continue
+				}
+				there := make(map[string]bool)
+				for _, l := range listed {
+					there[l.ID] = true
+				}
+				for id := range m.of(user) {
+					assert.True(t, there[id], "P1: acknowledged, and not listed in a later session")
+				}
+			}
+		})
+	}
+	return func() {
+		group.Wait()
+		t.Logf("%d acknowledged, %d refused for now, the slowest took %s", sent.Load(), refused.Load(), time.Duration(slowest.Load()))
+	}
+}
+
+func (m *mailed) total() (n int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, of := range m.acked {
+		n += len(of)
+	}
+	return n
+}
+
+// check reads everything, and compares.
+func (m *mailed) check(t *testing.T, store mailbox.Store, users []string) {
+	t.Helper()
+	for _, user := range users {
+		want := m.of(user)
+		eventually(t, "no attempt that failed is listed", func() bool { return len(list(t, store, user)) <= len(want) })
+		require.Equal(t, want, readable(t, store, user), "mailbox of %s", user)
+	}
+}
+
+// popClient speaks POP3 and hands out errors, where the one of pop3test ends the
+// test.
+type popClient struct {
+	conn net.Conn
+	in   *bufio.Reader
+}
+
+func dialPOP(t testing.TB, server *pop3test.Server, user string) *popClient {
+	t.Helper()
+	conn, err := net.Dial("tcp", server.Addr)
+	require.NoError(t, err)
+	t.Cleanup(func() { conn.Close() })
+	conn.SetDeadline(time.Now().Add(2 * time.Minute))
+	c := &popClient{conn, bufio.NewReaderSize(conn, 64<<10)}
+	_, err = c.line()
+	require.NoError(t, err)
+	for _, line := range []string{"USER " + user, "PASS x"} {
+		answer, err := c.say(line)
+		require.NoError(t, err)
+		require.True(t, strings.HasPrefix(answer, "+OK"), answer)
+	}
+	return c
+}
+
+func (c *popClient) line() (string, error) {
+	line, err := c.in.ReadString('\n')
+	return strings.TrimSuffix(line, "\r\n"), err
+}
+
+func (c *popClient) say(line string) (string, error) {
+	if _, err := io.WriteString(c.conn, line+"\r\n"); err != nil {
+		return "", err
+	}
+	return c.line()
+}
+
+// body reads a multi-line response to its final dot; halfway runs when so many
+// octets have come.
+func (c *popClient) body(half int, halfway func()) ([]byte, error) {
+	var all bytes.Buffer
+	for {
+		line, err := c.in.ReadSlice('\n')
+		if err != nil {
+			return all.Bytes(), err
+		}
+		if string(line) == ".\r\n" {
+			return all.Bytes(), nil
+		}
+		all.Write(bytes.TrimPrefix(line, []byte(".")))
+		if halfway != nil && all.Len() >= half {
+			halfway()
+			halfway = nil
+		}
+	}
+}
+
+// statIsSum checks P6 on a session: STAT is the count and the sum of LIST.
+func (c *popClient) statIsSum(t testing.TB) (messages int) {
+	t.Helper()
+	stat, err := c.say("STAT")
+	require.NoError(t, err)
+	var n, octets, count, sum int
+	_, err = fmt.Sscanf(stat, "+OK %d %d", &n, &octets)
+	require.NoError(t, err, stat)
+	_, err = c.say("LIST")
+	require.NoError(t, err)
+	listing, err := c.body(0, nil)
+	require.NoError(t, err)
+	for line := range strings.Lines(string(listing)) {
+		var number, size int
+		_, err := fmt.Sscanf(line, "%d %d", &number, &size)
+		require.NoError(t, err)
+		count, sum = count+1, sum+size
+	}
+	require.Equal(t, [2]int{n, octets}, [2]int{count, sum}, "P6: STAT is the count and the sum of LIST")
+	return n
+}
+
+// One of three nodes is killed (-9) or stopped while mail is delivered, read and
+// removed. The other two are a quorum: nothing acknowledged is lost, nothing
+// removed returns, and whatever is refused is refused for now.
+func TestP1P2P4P5P6OneNodeOfThree(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it starts three nodes of its own")
+	}
+	cluster := cassandratest.Start(t, cassandratest.Topology{DCs: []cassandratest.DC{{Name: "dc1", Nodes: 3}}, Private: true})
+	config := migrated(t, cluster)
+	config.Timeout = 2 * time.Second
+	config.PurgeWorkers = 2
+	var when trigger
+	config.Observer = when.observe
+	store := newStore(t, config)
+	server := pop3test.NewServer(t, pop3.Login(pop3test.AnyPassword(), store))
+	var mail mailed
+	users := []string{"a@example.org", "b@example.org", "c@example.org"}
+	wake := func(t *testing.T, node string) {
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+		defer cancel()
+		require.NoError(t, cluster.Boot(ctx, node))
+		require.NoError(t, cluster.Settle(ctx))
+	}
+	// sendDuring delivers before, during and after what happens to a node.
+	sendDuring := func(t *testing.T, happen func() error) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		wait := mail.sendUntil(ctx, t, store, users)
+		begun := mail.total()
+		eventually(t, "mail flows", func() bool { return mail.total() > begun+15 })
+		require.NoError(t, happen())
+		at := mail.total()
+		eventually(t, "mail flows on", func() bool { return mail.total() > at+40 })
+		cancel()
+		wait()
+	}
+
+	t.Run("P1 killed while mail is delivered", func(t *testing.T) {
+		sendDuring(t, func() error { return cluster.Kill("dc1-2") })
+		mail.check(t, store, users)
+		for _, user := range users {
+			n := dialPOP(t, server, user).statIsSum(t)
+			require.Equal(t, len(mail.of(user)), n)
+		}
+	})
+	wake(t, "dc1-2")
+	mail.check(t, store, users)
+
+	t.Run("P2 P6 killed in a RETR", func(t *testing.T) {
+		const user = "large@example.org"
+		big := bigBody(77, 6<<20)
+		deliver(t, store, user, big)
+		c := dialPOP(t, server, user)
+		c.statIsSum(t)
+		answer, err := c.say("RETR 1")
+		require.NoError(t, err)
+		require.True(t, strings.HasPrefix(answer, fmt.Sprintf("+OK %d", len(big))), answer)
+		start := time.Now()
+		got, err := c.body(1<<20, func() { assert.NoError(t, cluster.Kill("dc1-3")) })
+		t.Logf("RETR of %d octets while a node is killed: %s, %v", len(got), time.Since(start), err)
+		if err != nil { // the connection drops before the final dot: then again
+			require.True(t, strings.HasPrefix(big, string(got)))
+			c = dialPOP(t, server, user)
+			_, err = c.say("RETR 1")
+			require.NoError(t, err)
+			got, err = c.body(0, nil)
+			require.NoError(t, err)
+		}
+		require.True(t, big == string(got), "octet for octet")
+	})
+	wake(t, "dc1-3")
+
+	t.Run("P3 P4 killed in a QUIT", func(t *testing.T) {
+		const user, messages, removed = "quit@example.org", 300, 260
+		ids := fillMailbox(t, store, user, messages)
+		c := dialPOP(t, server, user)
+		for i := range removed {
+			answer, err := c.say(fmt.Sprintf("DELE %d", i+1))
+			require.NoError(t, err)
+			require.True(t, strings.HasPrefix(answer, "+OK"), answer)
+		}
+		killed := make(chan error, 1)
+		when.arm("UPDATE mailbox_message", 2, func() { killed <- cluster.Kill("dc1-1") })
+		start := time.Now()
+		answer, err := c.say("QUIT")
+		require.NoError(t, err)
+		require.NoError(t, <-killed)
+		t.Logf("QUIT with %d messages while a node is killed: %s, %s", removed, answer, time.Since(start))
+		gone := wholeOrGone(t, store, user, ids)
+		if strings.HasPrefix(answer, "+OK") {
+			require.Len(t, gone, removed, "P3: gone after +OK")
+		} else {
+			require.True(t, strings.HasPrefix(answer, "-ERR"), answer)
+		}
+		wake(t, "dc1-1")
+		for _, node := range cluster.Nodes { // each of them, also with the one that was away
+			again := wholeOrGone(t, store, user, ids)
+			for id := range gone {
+				require.Contains(t, again, id, "P3: back, with %s", node.Name)
+			}
+		}
+		_, err = newStore(t, later(config)).Repair(t.Context(), user, cassandra.RepairOptions{})
+		require.NoError(t, err)
+		after := wholeOrGone(t, store, user, ids)
+		for id := range gone {
+			require.Contains(t, after, id, "P3: back after a repair")
+		}
+	})
+
+	t.Run("P1 P4 a node that is stopped", func(t *testing.T) {
+		const user = "stopped@example.org"
+		ids := fillMailbox(t, store, user, 30)
+		sendDuring(t, func() error { return cluster.Pause("dc1-2") })
+		mb := open(t, store, user)
+		start := time.Now()
+		_, err := tryList(t.Context(), mb)
+		require.NoError(t, err)
+		t.Logf("listing while a node is stopped: %s", time.Since(start))
+		start = time.Now()
+		err = mb.Delete(t.Context(), ids[:20])
+		t.Logf("removal while a node is stopped: %s, %v", time.Since(start), err)
+		gone := wholeOrGone(t, store, user, ids)
+		if err == nil {
+			require.Len(t, gone, 20)
+		} else {
+			require.ErrorIs(t, err, mailbox.ErrTemporary)
+		}
+		require.NoError(t, cluster.Resume("dc1-2"))
+		require.NoError(t, cluster.Settle(t.Context()))
+		after := wholeOrGone(t, store, user, ids)
+		for id := range gone {
+			require.Contains(t, after, id, "P3: back")
+		}
+		mail.check(t, store, users)
+	})
+
+	t.Run("P1 no quorum", func(t *testing.T) {
+		const user = "none@example.org"
+		kept := deliver(t, store, user, body(1))
+		require.NoError(t, cluster.Pause("dc1-1"))
+		require.NoError(t, cluster.Pause("dc1-3"))
+		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+		defer cancel()
+		_, err := tryDeliver(ctx, store, user, body(2))
+		require.ErrorIs(t, err, mailbox.ErrTemporary)
+		_, err = tryList(ctx, open(t, store, user))
+		require.ErrorIs(t, err, mailbox.ErrTemporary)
+		require.NoError(t, cluster.Resume("dc1-1"))
+		require.NoError(t, cluster.Resume("dc1-3"))
+		require.NoError(t, cluster.Settle(t.Context()))
+		var retry mailbox.Message
+		eventually(t, "the sender's retry is taken", func() bool {
+			m, err := tryDeliver(t.Context(), store, user, body(2))
+			retry = m
+			return err == nil
+		})
+		eventually(t, "the failed attempt is not listed, the retry exactly once", func() bool {
+			mb := open(t, store, user)
+			listed, err := tryList(t.Context(), mb)
+			return err == nil && len(listed) == 2
+		})
+		require.Equal(t, map[string]string{kept.ID: body(1), retry.ID: body(2)}, readable(t, store, user))
+	})
+
+	// P5: unique-ids are those that were acknowledged, and distinct.
+	seen := make(map[string]bool)
+	for _, user := range append(users, "quit@example.org", "stopped@example.org") {
+		for _, m := range list(t, store, user) {
+			require.False(t, seen[mailbox.UIDL(m)], "P5: a unique-id comes twice")
+			seen[mailbox.UIDL(m)] = true
+		}
+	}
+	mail.check(t, store, users)
+	check := newStore(t, later(config))
+	for _, user := range users {
+		mended(t, check, user, cassandra.NotRemoved, cassandra.NotListed, cassandra.NotComplete)
+	}
+	mail.check(t, store, users)
+}
+
+// fillMailbox delivers messages side by side, and returns their IDs in order.
+func fillMailbox(t *testing.T, store *cassandra.Store, user string, messages int) (ids []string) {
+	t.Helper()
+	var group sync.WaitGroup
+	for w := range 5 {
+		group.Go(func() {
+			for i := w; i < messages; i += 5 {
+				for {
+					_, err := tryDeliver(t.Context(), store, user, body(i))
+					if err == nil {
+						break
+					}
+					if !assert.ErrorIs(t, err, mailbox.ErrTemporary) {
+						return
+					}
+				}
+			}
+		})
+	}
+	group.Wait()
+	for _, m := range list(t, store, user) {
+		ids = append(ids, m.ID)
+	}
+	require.Len(t, ids, messages)
+	return ids
+}
+
+// wholeOrGone checks that each message is listed and readable, or not listed
+// (P4), and returns which are gone.
+func wholeOrGone(t *testing.T, store mailbox.Store, user string, ids []string) map[string]bool {
+	t.Helper()
+	var found map[string]string
+	eventually(t, "the mailbox can be read", func() bool {
+		mb := open(t, store, user)
+		listed, err := tryList(t.Context(), mb)
+		if err != nil {
+			require.ErrorIs(t, err, mailbox.ErrTemporary)
+			return false
+		}
+		found = make(map[string]string)
+		for _, m := range listed {
+			text, err := read(t.Context(), mb, m.ID)
+			if err != nil {
+				require.ErrorIs(t, err, mailbox.ErrTemporary, "P2")
+				return false
+			}
+			found[m.ID] = text
+		}
+		return true
+	})
+	gone := make(map[string]bool)
+	for _, id := range ids {
+		if _, listed := found[id]; !listed {
+			gone[id] = true
+		}
+	}
+	require.Equal(t, len(ids)-len(gone), len(found), "nothing but what was delivered")
+	return gone
+}
