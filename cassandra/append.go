@@ -101,6 +101,7 @@ func (s *Store) checkDelivery(ctx context.Context, delivery mailbox.Delivery, bo
 // error in the results already.
 func (s *Store) prepare(delivery mailbox.Delivery, results []mailbox.Result) []*attempt {
 	var attempts []*attempt
+	taken := make(map[MailboxID]bool)
 	for i, recipient := range delivery.Recipients {
 		result := &results[i]
 		id, user, err := s.Mailbox(recipient.User)
@@ -122,7 +123,8 @@ func (s *Store) prepare(delivery mailbox.Delivery, results []mailbox.Result) []*
 			continue
 		}
 		a.bucket = s.Bucket(a.id)
-		if delivery.UIDL != "" {
+		if delivery.UIDL != "" && !taken[id] { // one of a mailbox can show it
+			taken[id] = true
 			a.uidl = mailbox.SafeUIDL(delivery.UIDL)
 		}
 		attempts = append(attempts, a)
@@ -198,6 +200,7 @@ func (s *Store) conclude(ctx context.Context, a *attempt) {
 		a.err = together(
 			func() error { return s.index.Added(ctx, a.mailbox, a.entry()) },
 			func() error { return s.checkFences(ctx, a) },
+			func() error { return s.confirmUIDL(ctx, a) },
 		)
 	}
 	if a.err == nil && s.TooOld(a.id) {

@@ -17,11 +17,16 @@ const (
 
 // member asks a mailbox about a message.
 func (s *Session) member(ctx context.Context, level cql.Level, mailbox MailboxID, id MessageID) (membership, error) {
-	found := memberAbsent
-	err := s.db.Each(ctx, level, selectMember, func(row cql.Row) error {
+	found, _, err := s.memberUIDL(ctx, level, mailbox, id)
+	return found, err
+}
+
+// memberUIDL is member, and the foreign unique-id that the message shows.
+func (s *Session) memberUIDL(ctx context.Context, level cql.Level, mailbox MailboxID, id MessageID) (found membership, uidl string, err error) {
+	err = s.db.Each(ctx, level, selectMember, func(row cql.Row) error {
 		var size *int64
 		var removed bool
-		if err := row.Scan(&size, &removed); err != nil {
+		if err := row.Scan(&size, &removed, &uidl); err != nil {
 			return err
 		}
 		switch {
@@ -32,5 +37,5 @@ func (s *Session) member(ctx context.Context, level cql.Level, mailbox MailboxID
 		}
 		return nil
 	}, [16]byte(mailbox), s.Bucket(id), [16]byte(id))
-	return found, err
+	return found, uidl, err
 }

@@ -70,7 +70,7 @@ var (
 	deleteContent = cql.Write(qb.Delete("message").TimestampNamed(cql.Timestamp).Where(qb.Eq("message_id")))
 	deleteMember  = cql.Write(qb.Delete("mailbox_message").TimestampNamed(cql.Timestamp).Where(membershipTable.PrimaryKeyCmp()...))
 
-	selectMember  = cql.Read(1, qb.Select("mailbox_message").Columns("size", "removed").Where(membershipTable.PrimaryKeyCmp()...))
+	selectMember  = cql.Read(1, qb.Select("mailbox_message").Columns("size", "removed", "uidl").Where(membershipTable.PrimaryKeyCmp()...))
 	selectMembers = cql.Read(listingPage, membershipTable.SelectBuilder("message_id", "size", "uidl", "removed").
 			Where(qb.GtOrEqNamed("message_id", "first"), qb.LtOrEqNamed("message_id", "last")))
 

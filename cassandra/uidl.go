@@ -2,6 +2,7 @@ package cassandra
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/gofrs/uuid/v5"
 
@@ -19,36 +20,70 @@ func (s *Store) claimUIDL(ctx context.Context, a *attempt) error {
 	if a.uidl == "" {
 		return nil
 	}
-	partition := [16]byte(uuid.NewV5(uuid.UUID(a.mailbox), a.uidl))
-	err := s.db.Exec(ctx, cql.LocalQuorum, insertClaim, addedAt(a.id), partition, kindUIDL, a.id.Timestamp(), [16]byte(a.id))
+	// The key is the ID's own tick, of which a process has no two.
+	err := s.db.Exec(ctx, cql.LocalQuorum, insertClaim, addedAt(a.id), claims(a), kindUIDL, int64(a.id.ticks()), [16]byte(a.id))
 	if err != nil {
 		return err
 	}
-	var older []MessageID
-	if id, err := ParseMessageID(a.uidl); err == nil {
-		older = append(older, id) // it may be what that message shows
-	}
-	err = s.db.Each(ctx, cql.LocalQuorum, selectClaims, func(row cql.Row) error {
-		var owner [16]byte
-		if err := row.Scan(&owner); err != nil {
-			return err
-		}
-		if id := MessageID(owner); id.Compare(a.id) < 0 {
-			older = append(older, id)
-		}
-		return nil
-	}, partition, kindUIDL)
-	if err != nil {
-		return err
-	}
-	for _, id := range older {
-		m, err := s.member(ctx, cql.LocalQuorum, a.mailbox, id)
+	if id, err := ParseMessageID(a.uidl); err == nil { // it may be what that message shows
+		m, _, err := s.memberUIDL(ctx, cql.LocalQuorum, a.mailbox, id)
 		if err != nil {
 			return err
 		}
 		if m == memberLive {
 			a.uidl = ""
 			return nil
+		}
+	}
+	return s.eachClaim(ctx, a, func(id MessageID, m membership, _ string) error {
+		if m == memberLive && id.Compare(a.id) < 0 {
+			a.uidl = ""
+		}
+		return nil
+	})
+}
+
+// confirmUIDL looks once more, after the membership is acknowledged, whether
+// another message shows the unique-id: of those that took it at the same moment
+// at least one sees the other, since quorums intersect, and is not acknowledged.
+func (s *Store) confirmUIDL(ctx context.Context, a *attempt) error {
+	if a.uidl == "" {
+		return nil
+	}
+	return s.eachClaim(ctx, a, func(id MessageID, m membership, shows string) error {
+		if m == memberLive && shows == a.uidl {
+			return fmt.Errorf("message %s took the unique-id at the same moment", id)
+		}
+		return nil
+	})
+}
+
+// claims is the partition of those who claim a unique-id in a mailbox.
+func claims(a *attempt) [16]byte { return [16]byte(uuid.NewV5(uuid.UUID(a.mailbox), a.uidl)) }
+
+// eachClaim looks at every other message that claims the unique-id.
+func (s *Store) eachClaim(ctx context.Context, a *attempt, look func(id MessageID, m membership, shows string) error) error {
+	var others []MessageID
+	err := s.db.Each(ctx, cql.LocalQuorum, selectClaims, func(row cql.Row) error {
+		var owner [16]byte
+		if err := row.Scan(&owner); err != nil {
+			return err
+		}
+		if owner != a.id {
+			others = append(others, owner)
+		}
+		return nil
+	}, claims(a), kindUIDL)
+	if err != nil {
+		return err
+	}
+	for _, id := range others {
+		m, shows, err := s.memberUIDL(ctx, cql.LocalQuorum, a.mailbox, id)
+		if err == nil {
+			err = look(id, m, shows)
+		}
+		if err != nil || a.uidl == "" {
+			return err
 		}
 	}
 	return nil

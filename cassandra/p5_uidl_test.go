@@ -1,0 +1,136 @@
+package cassandra_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/popcask/popcask/cassandra"
+	"github.com/popcask/popcask/mailbox"
+	"github.com/popcask/popcask/projection"
+)
+
+// P5: a unique-id is unique, never changes, and is settled when the message is
+// delivered; also for those that come from another system.
+
+func importMail(ctx context.Context, store mailbox.Appender, uidl string, users ...string) ([]mailbox.Result, error) {
+	delivery := mailbox.Delivery{UIDL: uidl}
+	for _, user := range users {
+		delivery.Recipients = append(delivery.Recipients, mailbox.Recipient{User: user})
+	}
+	return store.Append(ctx, delivery, strings.NewReader(body(1)))
+}
+
+// requireDistinct lists a mailbox, twice, and looks at the unique-ids that a
+// client would see.
+func requireDistinct(t *testing.T, store mailbox.Store, user string) (shown map[string]string) {
+	t.Helper()
+	shown = make(map[string]string) // by ID
+	seen := make(map[string]bool)
+	for _, m := range list(t, store, user) {
+		uidl := mailbox.UIDL(m)
+		require.False(t, seen[uidl], "P5: %s comes twice", uidl)
+		seen[uidl], shown[m.ID] = true, uidl
+	}
+	return shown
+}
+
+func TestP5ForeignUIDLs(t *testing.T) {
+	t.Parallel()
+	config := newKeyspace(t, 0)
+	session := connect(t, config)
+	index := &faultyIndex{Index: projection.New(session)}
+	store, err := cassandra.NewStore(session, index)
+	require.NoError(t, err)
+	t.Cleanup(func() { closeStore(t, store) })
+	one := func(uidl, user string) mailbox.Message {
+		t.Helper()
+		results, err := importMail(t.Context(), store, uidl, user)
+		require.NoError(t, err)
+		require.NoError(t, results[0].Err)
+		return results[0].Message
+	}
+	first := one("uid-1", "bob")
+	require.Equal(t, "uid-1", first.UIDL)
+	require.Empty(t, one("uid-1", "bob").UIDL, "another message shows it")
+	require.Equal(t, "uid-1", one("uid-1", "eve").UIDL, "another maildrop")
+	plain := deliver(t, store, "bob", body(2))
+	require.Empty(t, one(mailbox.UIDL(plain), "bob").UIDL, "it is what a message shows by its ID")
+	strange := one("not a legal unique-id \x00", "bob")
+	require.Equal(t, mailbox.SafeUIDL("not a legal unique-id \x00"), strange.UIDL)
+	require.True(t, mailbox.ValidUIDL(one(strings.Repeat("x", 100), "carl").UIDL))
+
+	// A failed attempt leaves its claim; the retry shows the unique-id all the
+	// same.
+	index.hurt(func(context.Context, cassandra.MailboxID, func() error) error { return errors.New("broken") }, nil)
+	results, err := importMail(t.Context(), store, "uid-2", "bob")
+	require.NoError(t, err)
+	require.ErrorIs(t, results[0].Err, mailbox.ErrTemporary)
+	index.heal()
+	retried := one("uid-2", "bob")
+	require.Equal(t, "uid-2", retried.UIDL)
+
+	before := requireDistinct(t, store, "bob")
+	require.Len(t, before, 6)
+	require.Equal(t, "uid-1", before[first.ID])
+	require.NoError(t, open(t, store, "bob").Delete(t.Context(), []string{first.ID}))
+	one("uid-1", "bob")
+	after := requireDistinct(t, store, "bob")
+	for id, uidl := range after {
+		if before[id] != "" {
+			require.Equal(t, before[id], uidl, "it never changes")
+		}
+	}
+}
+
+// The same user twice in one delivery.
+func TestP5OneUserTwiceInADelivery(t *testing.T) {
+	t.Parallel()
+	store := newStore(t, newKeyspace(t, 0))
+	for range 10 {
+		results, err := importMail(t.Context(), store, "twice", "bob", "Bob", "BOB")
+		require.NoError(t, err)
+		for _, r := range results {
+			require.NoError(t, r.Err)
+		}
+		requireDistinct(t, store, "bob")
+	}
+}
+
+// Several hosts of one data centre import the same mail at the same moment: at
+// most one message shows the unique-id. The others may be told to try again.
+func TestP5SameUIDLAtTheSameMoment(t *testing.T) {
+	t.Parallel()
+	config := newKeyspace(t, 0)
+	stores := []*cassandra.Store{newStore(t, config), newStore(t, config), newStore(t, config)}
+	shows := 0
+	for round := range 20 {
+		uidl := strings.Repeat("u", round+1)
+		var group sync.WaitGroup
+		start := make(chan struct{})
+		for _, store := range stores {
+			group.Go(func() {
+				<-start
+				results, err := importMail(t.Context(), store, uidl, "bob")
+				if err == nil && results[0].Err != nil && !errors.Is(results[0].Err, mailbox.ErrTemporary) {
+					t.Errorf("%v", results[0].Err)
+				}
+			})
+		}
+		close(start)
+		group.Wait()
+		results, err := importMail(t.Context(), stores[0], uidl, "bob") // the retry
+		require.NoError(t, err)
+		require.NoError(t, results[0].Err)
+		for _, shown := range requireDistinct(t, stores[0], "bob") {
+			if shown == uidl {
+				shows++
+			}
+		}
+	}
+	require.Equal(t, 20, shows, "after the retry each is shown")
+}
