@@ -1,0 +1,279 @@
+package cassandra_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gocql/gocql"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/popcask/popcask/cassandra"
+	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/mailbox"
+	"github.com/popcask/popcask/pop3"
+	"github.com/popcask/popcask/pop3/pop3test"
+)
+
+// dcTopology is two data centres of one node each; POPCASK_TEST_DCS=dc1:3,dc2:3
+// makes them larger, for the record.
+func dcTopology(t *testing.T) cassandratest.Topology {
+	dcs := []cassandratest.DC{{Name: "dc1", Nodes: 1}, {Name: "dc2", Nodes: 1}}
+	if text := os.Getenv("POPCASK_TEST_DCS"); text != "" {
+		var err error
+		dcs, err = cassandratest.ParseDCs(text)
+		require.NoError(t, err)
+		require.Len(t, dcs, 2)
+	}
+	// Without hints, what a data centre misses it misses until somebody repairs
+	// it: replication lag for as long as the test wants.
+	return cassandratest.Topology{DCs: dcs, Private: true, Settings: map[string]any{"hinted_handoff_enabled": false}}
+}
+
+// lagging copies rows of messages from one data centre to the other, so that
+// this much of the replication has arrived and no more. A row keeps its
+// timestamp, as in a hint.
+type lagging struct{ from, to rows }
+
+func (l lagging) listing(store *cassandra.Store, user string, ids ...string) {
+	box, _, err := store.Mailbox(user)
+	require.NoError(l.to.t, err)
+	for _, text := range ids {
+		id, err := cassandra.ParseMessageID(text)
+		require.NoError(l.to.t, err)
+		var size, at int64
+		require.NoError(l.to.t, l.from.cql.Query("SELECT size, WRITETIME(size) FROM "+l.from.keyspace+".projection WHERE mailbox_id = ? AND bucket = ? AND message_id = ?",
+			[16]byte(box), store.Bucket(id), [16]byte(id)).Consistency(gocql.LocalOne).Scan(&size, &at))
+		require.Equal(l.to.t, id.Timestamp(), at)
+		l.to.exec("INSERT INTO KS.projection (mailbox_id, bucket, message_id, size) VALUES (?, ?, ?, ?) USING TIMESTAMP ?", [16]byte(box), store.Bucket(id), [16]byte(id), size, at)
+	}
+}
+
+// firstChunk copies chunk 0 and the static columns.
+func (l lagging) firstChunk(text string) {
+	id, err := cassandra.ParseMessageID(text)
+	require.NoError(l.to.t, err)
+	var data, sum []byte
+	var box [16]byte
+	var size int64
+	var chunks, head int
+	require.NoError(l.to.t, l.from.cql.Query("SELECT data, mailbox_id, size, chunks, head, sha256 FROM "+l.from.keyspace+".message WHERE message_id = ? AND chunk = 0", [16]byte(id)).
+		Consistency(gocql.LocalOne).Scan(&data, &box, &size, &chunks, &head, &sum))
+	l.to.exec("INSERT INTO KS.message (message_id, chunk, data, mailbox_id, size, chunks, head, sha256) VALUES (?, 0, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?",
+		[16]byte(id), data, box, size, chunks, head, sum, id.Timestamp())
+}
+
+// Two data centres: both deliver and serve, each by itself where the other is
+// gone; what has not arrived is found by the ladder, or missed for now.
+func TestP1P2P3P5TwoDataCentres(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it starts two nodes of its own")
+	}
+	cluster := cassandratest.Start(t, dcTopology(t))
+	one, two := cluster.DCs[0].Name, cluster.DCs[1].Name
+	config1 := migrated(t, cluster)
+	config1.Timeout = 2 * time.Second
+	config1.ChunkSize = 16 << 10
+	config2 := config1
+	config2.Hosts, config2.LocalDC = cluster.Hosts(two), two
+	var heard recorder // of dc2
+	config2.Observer = heard.observe
+	store1 := newStore(t, config1)
+	store2 := newStore(t, config2)
+	server2 := pop3test.NewServer(t, pop3.Login(pop3test.AnyPassword(), store2))
+	lag := lagging{tablesOf(t, cluster, config1), tablesOf(t, cluster, config2)}
+	wake := func(dc string) {
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+		defer cancel()
+		require.NoError(t, cluster.Boot(ctx, dc))
+		require.NoError(t, cluster.Settle(ctx))
+		// The drivers, too, must have noticed.
+		for _, store := range []*cassandra.Store{store1, store2} {
+			eventually(t, "the stores work again", func() bool {
+				_, err := store.Verify(ctx, "nobody@example.org")
+				return err == nil
+			})
+		}
+	}
+	replicated := func(user string, bodies ...string) {
+		eventually(t, "replicated", func() bool { return len(list(t, store2, user)) == len(bodies) })
+		holds(t, store2, user, bodies...)
+	}
+
+	// Deliver in one, read in the other: the same messages, the same unique-ids.
+	const user = "anna@example.org"
+	before := []string{body(1), body(2), bigBody(1, 100<<10), body(4)}
+	for _, text := range before {
+		deliver(t, store1, user, text)
+	}
+	replicated(user, before...)
+	uidls := func(store mailbox.Store, user string) (all []string) {
+		for _, m := range list(t, store, user) {
+			all = append(all, mailbox.UIDL(m))
+		}
+		return all
+	}
+	require.Equal(t, uidls(store1, user), uidls(store2, user), "P5: the same unique-ids in both data centres, in the same order")
+	deliver(t, store2, user, body(5))
+	eventually(t, "replicated", func() bool { return len(list(t, store1, user)) == 5 })
+	holds(t, store1, user, append(before, body(5))...)
+	require.Equal(t, uidls(store1, user), uidls(store2, user), "P5")
+
+	// dc2 is gone; dc1 serves its mail as ever, and takes more.
+	require.NoError(t, cluster.Kill(two))
+	start := time.Now()
+	const lost = "lost@example.org" // whose mail dc2 does not get before dc1 is gone
+	var missed []string
+	for i := range 20 {
+		missed = append(missed, deliver(t, store1, lost, body(200+i)).ID)
+	}
+	var ids []string
+	for i := range 4 {
+		ids = append(ids, deliver(t, store1, user, body(100+i)).ID)
+	}
+	large := deliver(t, store1, user, bigBody(2, 200<<10))
+	torn := deliver(t, store1, user, bigBody(3, 200<<10))
+	require.Len(t, list(t, store1, user), 11)
+	require.NoError(t, open(t, store1, user).Delete(t.Context(), []string{list(t, store1, user)[0].ID}))
+	require.Len(t, list(t, store1, user), 10)
+	t.Logf("26 messages delivered, 1 removed in %s while %s is down: %s", one, two, time.Since(start))
+	require.Less(t, time.Since(start), 20*time.Second, "nobody waits for the other data centre")
+	wake(two)
+
+	// The rows of the listing have arrived in dc2, their content has not.
+	require.Len(t, list(t, store2, user), 5, "dc2 lags, and its removed message is still there")
+	require.Empty(t, list(t, store2, lost))
+	lag.listing(store2, user, append(ids, large.ID, torn.ID)...)
+	lag.listing(store2, lost, missed...)
+	lag.firstChunk(torn.ID)
+	session2 := open(t, store2, user)
+	listed, err := tryList(t.Context(), session2)
+	require.NoError(t, err)
+	require.Len(t, listed, 11)
+	content2 := func(id string) int { // a read at LOCAL_QUORUM of dc2 repairs nothing in dc2 from dc1
+		return lag.to.count("SELECT count(*) FROM KS.message WHERE message_id = ?", id)
+	}
+	require.Zero(t, content2(ids[0]))
+	require.Zero(t, content2(missed[0]))
+	require.Zero(t, content2(large.ID))
+	require.Equal(t, 1, content2(torn.ID))
+
+	// P2: the ladder finds it, and neither the session nor the repair that it asks
+	// for writes anything.
+	heard.take()
+	for id, want := range map[string]string{ids[0]: body(100), large.ID: bigBody(2, 200<<10), torn.ID: bigBody(3, 200<<10)} {
+		start := time.Now()
+		got, err := read(t.Context(), session2, id)
+		require.NoError(t, err)
+		require.Equal(t, want, got, "P2: octet for octet")
+		t.Logf("%d octets that are not in this data centre: %s", len(got), time.Since(start))
+	}
+	everywhere := 0
+	for _, o := range heard.take() {
+		assert.True(t, strings.HasPrefix(o.Statement, "SELECT"), "P2: a miss writes nothing: %s", o.Statement)
+		if o.Consistency == "EACH_QUORUM" {
+			everywhere++
+		}
+	}
+	require.NotZero(t, everywhere)
+	// The repair behind the session reads every message of the mailbox in every
+	// data centre, and reading repairs.
+	eventually(t, "the mailbox is made whole behind the session", func() bool {
+		return content2(ids[3]) == 1 && content2(large.ID) == content2(torn.ID) && content2(large.ID) > 5
+	})
+
+	// dc1 is gone. dc2 serves its mail, takes and removes more; what it misses is
+	// missed for now, and 100 misses do not take 100 time-outs.
+	deliver(t, store2, "ben@example.org", body(1))
+	doomed := deliver(t, store2, "ben@example.org", body(2))
+	eventually(t, "replicated", func() bool { return len(list(t, store1, "ben@example.org")) == 2 })
+	// A node that is killed forgets the last 100 ms of its commit log
+	// (commitlog_sync: periodic), and this data centre may have one node only.
+	for _, node := range cluster.Nodes {
+		if node.DC == one {
+			_, err := cluster.NodeTool(t.Context(), node.Name, "flush", config1.Keyspace)
+			require.NoError(t, err)
+		}
+	}
+	require.NoError(t, cluster.Kill(one))
+	session2 = open(t, store2, lost)
+	listed, err = tryList(t.Context(), session2)
+	require.NoError(t, err)
+	require.Len(t, listed, len(missed))
+	start = time.Now()
+	for i := range 100 {
+		_, err := read(t.Context(), session2, missed[i%len(missed)])
+		require.ErrorIs(t, err, mailbox.ErrTemporary)
+		require.False(t, errors.Is(err, mailbox.ErrNotFound), "P2: replication lag is no such message")
+	}
+	took := time.Since(start)
+	t.Logf("100 misses while %s is down: %s, with a time-out of %s", one, took, config2.Timeout)
+	require.Less(t, took, 30*time.Second)
+	client := dialPOP(t, server2, lost)
+	answer, err := client.say("RETR 1")
+	require.NoError(t, err)
+	require.True(t, strings.HasPrefix(answer, "-ERR [SYS/TEMP]"), answer)
+
+	start = time.Now()
+	holds(t, store2, "ben@example.org", body(1), body(2))
+	deliver(t, store2, "ben@example.org", body(3))
+	require.NoError(t, open(t, store2, "ben@example.org").Delete(t.Context(), []string{doomed.ID}))
+	holds(t, store2, "ben@example.org", body(1), body(3))
+	_, err = store2.Verify(t.Context(), "ben@example.org")
+	require.ErrorIs(t, err, mailbox.ErrTemporary, "a repair must hear every data centre")
+	t.Logf("local mail in %s while %s is down: %s", two, one, time.Since(start))
+
+	// After healing the miss is found again.
+	wake(one)
+	require.Len(t, list(t, store1, "ben@example.org"), 2, "dc1 lags now, and does not know of the removal")
+	start = time.Now()
+	eventually(t, "found again", func() bool {
+		got, err := read(t.Context(), session2, missed[1])
+		if err != nil {
+			require.ErrorIs(t, err, mailbox.ErrTemporary)
+		}
+		return err == nil && got == body(201)
+	})
+	t.Logf("found again %s after the data centre is back", time.Since(start))
+
+	// P3: what was removed while the other data centre was cut off stays removed,
+	// also after the operator's repair and ours, in both directions.
+	before1, before2 := listedIDs(t, store1, user), listedIDs(t, store2, "ben@example.org")
+	require.NotContains(t, before2, doomed.ID)
+	for _, node := range []string{one + "-1", two + "-1"} {
+		out, err := cluster.NodeTool(t.Context(), node, "repair", "-full", config1.Keyspace)
+		require.NoError(t, err, out)
+	}
+	for _, config := range []cassandra.Config{config1, config2} {
+		store := newStore(t, later(config))
+		for _, who := range []string{user, lost, "ben@example.org"} {
+			_, err := store.Repair(t.Context(), who, cassandra.RepairOptions{})
+			require.NoError(t, err)
+		}
+		holds(t, store, "ben@example.org", body(1), body(3))
+		found := readable(t, store, user)
+		require.Len(t, found, 10)
+		for id := range before1 {
+			require.Contains(t, found, id)
+		}
+		mended(t, store, user)
+		require.Len(t, readable(t, store, lost), len(missed))
+		mended(t, store, "ben@example.org")
+	}
+	require.Equal(t, uidls(store1, user), uidls(store2, user), "P5")
+	require.Equal(t, uidls(store1, "ben@example.org"), uidls(store2, "ben@example.org"), "P5")
+}
+
+// listedIDs lists the IDs that a data centre has.
+func listedIDs(t testing.TB, store mailbox.Store, user string) map[string]bool {
+	t.Helper()
+	ids := make(map[string]bool)
+	for _, m := range list(t, store, user) {
+		ids[m.ID] = true
+	}
+	return ids
+}
