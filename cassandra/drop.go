@@ -15,6 +15,8 @@ type dropRows struct {
 	buckets []int64 // that ever got mail, ascending
 	gaps    []span  // proven empty, ascending, neither overlapping nor touching
 	fence   int64   // microseconds: up to here somebody is proving, or has proved
+
+	gapStarts map[int64]struct{} // of all rows, before merging
 }
 
 // span is a stretch of time in microseconds; both ends belong to it.
@@ -32,6 +34,10 @@ func (s *Session) readDrop(ctx context.Context, level cql.Level, mailbox Mailbox
 			rows.buckets = append(rows.buckets, start)
 		case kindGap:
 			rows.gaps = append(rows.gaps, span{start, until})
+			if rows.gapStarts == nil {
+				rows.gapStarts = make(map[int64]struct{})
+			}
+			rows.gapStarts[start] = struct{}{}
 		case kindFence:
 			rows.fence = max(rows.fence, until)
 		}

@@ -28,9 +28,16 @@ import (
 // the membership, or the delivery sees the fence, and is not acknowledged.
 // Fences and gaps only grow, and are never deleted.
 
-// mostGaps is how many gaps a mailbox has at the most; the longest are
-// recorded.
-const mostGaps = 64
+const (
+	// gapsOfABucket is how many gaps may begin in one bucket, ever: it bounds
+	// the mailbox's own partition, whose rows are never deleted.
+	gapsOfABucket = 32
+
+	// Each gap costs the listing a statement, so that there are at most
+	// fewGaps, and one more for so many messages that are there.
+	fewGaps        = 16
+	messagesPerGap = 64
+)
 
 // proveBehind is [Store.prove] as the provers call it.
 func (s *Store) proveBehind(ctx context.Context, user string) {
@@ -68,11 +75,17 @@ func (s *Store) prove(ctx context.Context, user string) error {
 	if err := s.writeFence(ctx, id, end); err != nil {
 		return err
 	}
-	empty, err := s.emptySpans(ctx, id, drop, end)
+	empty, live, err := s.emptySpans(ctx, id, drop, end)
 	if err != nil {
 		return err
 	}
-	return s.recordGaps(ctx, id, drop, empty)
+	if err := s.recordGaps(ctx, id, drop, worthwhile(empty, live)); err != nil {
+		return err
+	}
+	if drop, err = s.readDrop(ctx, cql.LocalQuorum, id); err == nil {
+		s.drops.put(id, drop)
+	}
+	return err
 }
 
 // provenUntil is where the last gap ends.
@@ -90,9 +103,9 @@ func (s *Store) writeFence(ctx context.Context, mailbox MailboxID, end int64) er
 }
 
 // emptySpans is step 2: the stretches of the buckets that ever got mail, up to
-// end, in which no data centre has a membership. One that is marked as removed
-// counts as there until it is purged.
-func (s *Store) emptySpans(ctx context.Context, mailbox MailboxID, drop dropRows, end int64) ([]span, error) {
+// end, in which no data centre has a membership, and how many there are. One
+// that is marked as removed is none: it is not listed and never will be.
+func (s *Store) emptySpans(ctx context.Context, mailbox MailboxID, drop dropRows, end int64) (empty []span, live int, err error) {
 	begin := s.bucketSlice(drop.buckets[0]).From
 	var occupied []span
 	for bucket := drop.buckets[0]; s.bucketSlice(bucket).From <= end; bucket++ {
@@ -101,39 +114,58 @@ func (s *Store) emptySpans(ctx context.Context, mailbox MailboxID, drop dropRows
 		for _, slice := range s.without(whole, drop.gaps) {
 			members, err := s.readMembers(ctx, mailbox, slice)
 			if err != nil {
-				return nil, err
+				return nil, 0, err
 			}
 			for _, m := range members {
-				t := m.id.Timestamp()
-				occupied = append(occupied, span{t, t})
+				if t := m.id.Timestamp(); !m.removed {
+					occupied = append(occupied, span{t, t})
+				}
 			}
 		}
 	}
-	return subtract(span{begin, end}, merge(occupied)), nil
+	return subtract(span{begin, end}, merge(occupied)), len(occupied), nil
+}
+
+// worthwhile chooses, of the stretches that are empty, the longest, and the last
+// one, which is the one that will grow.
+func worthwhile(empty []span, live int) []span {
+	most := fewGaps + live/messagesPerGap
+	if len(empty) <= most {
+		return empty
+	}
+	last := empty[len(empty)-1]
+	slices.SortFunc(empty, func(a, b span) int { return cmp.Compare(b.to-b.from, a.to-a.from) })
+	chosen := empty[:most]
+	if !slices.Contains(chosen, last) {
+		chosen[most-1] = last
+	}
+	return chosen
 }
 
 // recordGaps is step 3. What is empty includes the gaps that there were. A gap
 // that grows is written over the row that it had; the timestamp is its end, so
 // that the longest wins in any order.
-func (s *Store) recordGaps(ctx context.Context, mailbox MailboxID, drop dropRows, empty []span) error {
-	if len(empty) > mostGaps {
-		last := empty[len(empty)-1] // it is the one that will grow
-		slices.SortFunc(empty, func(a, b span) int { return cmp.Compare(b.to-b.from, a.to-a.from) })
-		empty = append(empty[:mostGaps-1], last)
+func (s *Store) recordGaps(ctx context.Context, mailbox MailboxID, drop dropRows, gaps []span) error {
+	begun := make(map[int64]int) // by bucket
+	for start := range drop.gapStarts {
+		begun[s.bucketAt(time.UnixMicro(start))]++
 	}
-	for _, gap := range empty {
+	for _, gap := range gaps {
 		if slices.Contains(drop.gaps, gap) {
 			continue
+		}
+		if _, grows := drop.gapStarts[gap.from]; !grows {
+			bucket := s.bucketAt(time.UnixMicro(gap.from))
+			if begun[bucket] == gapsOfABucket {
+				continue
+			}
+			begun[bucket]++
 		}
 		if err := s.db.Exec(ctx, cql.LocalQuorum, insertRange, gap.to, [16]byte(mailbox), kindGap, gap.from, gap.to); err != nil {
 			return err
 		}
 	}
-	drop, err := s.readDrop(ctx, cql.LocalQuorum, mailbox)
-	if err == nil {
-		s.drops.put(mailbox, drop)
-	}
-	return err
+	return nil
 }
 
 // replicationRested tells whether the replication of the keyspace has been what

@@ -1,0 +1,238 @@
+package cassandra_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"regexp"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gocql/gocql"
+	"github.com/stretchr/testify/require"
+
+	"github.com/popcask/popcask/cassandra"
+	"github.com/popcask/popcask/cassandra/cassandratest"
+)
+
+// Measured once with a million messages:
+//
+//	go test ./cassandra -run TestP7Cost -v -timeout 3h -p7.messages 1000000 -p7.threshold 100000
+var (
+	p7Messages  = flag.Int("p7.messages", 3000, "messages that pass through the mailbox of TestP7Cost, for each pattern")
+	p7Threshold = flag.Int("p7.threshold", 1000, "tombstones that a read may meet in TestP7Cost")
+)
+
+// P7: what opening a mailbox costs depends on the mail in it, not on what passed
+// through it. The node that serves it allows few tombstones, so that a listing
+// that met those of the mail that passed would fail.
+func TestP7Cost(t *testing.T) {
+	cluster := cassandratest.Start(t, cassandratest.Topology{Settings: map[string]any{
+		"tombstone_warn_threshold":    *p7Threshold / 2,
+		"tombstone_failure_threshold": *p7Threshold,
+	}})
+	for _, pattern := range []struct {
+		name string
+		// keep says, day by day of the thirty that passed, whether message n
+		// of day is still there at the end of today.
+		keep func(day, today, n int) bool
+		// bounded: the cost is that of a mailbox that never had more.
+		bounded bool
+	}{
+		{"drained", func(int, int, int) bool { return false }, true},
+		{"drained but for 10 old survivors", func(day, _, n int) bool { return day == 2 && n < 10 }, true},
+		{"a window of 14 days", func(day, today, _ int) bool { return day > today-14 }, true},
+		{"half of it removed at random", func(day, _, n int) bool { return rand.New(rand.NewPCG(uint64(day), uint64(n))).IntN(2) == 0 }, false},
+	} {
+		t.Run(pattern.name, func(t *testing.T) {
+			config := migrated(t, cluster)
+			live := passThrough(t, config, pattern.keep)
+			passed := openingCost(t, cluster, config, "passed")
+			require.Equal(t, live, passed.messages)
+			fresh := openingCost(t, cluster, deliverAll(t, config, "fresh", live), "fresh")
+			plain := plainCost(t, cluster, config, "passed")
+			t.Logf("%d passed, %d live: %s; a fresh mailbox: %s; one partition without gaps: %s", *p7Messages, live, passed, fresh, plain)
+			require.Less(t, passed.scanned, 3*live+2000, "rows and tombstones scanned")
+			if pattern.bounded {
+				require.LessOrEqual(t, passed.scanned, fresh.scanned+fresh.scanned/2+100)
+			}
+		})
+	}
+}
+
+const p7Days = 30
+
+// passThrough lets messages pass through a mailbox in thirty days of a clock
+// that the test sets, with a session each day that removes what is not kept. It
+// returns how many are left.
+func passThrough(t *testing.T, config cassandra.Config, keep func(day, today, n int) bool) (live int) {
+	clock := newClock(time.Now().Add(-p7Days * 24 * time.Hour))
+	config.Now = clock.Now
+	store := newStore(t, config)
+	daily := *p7Messages / p7Days
+	kept := make(map[string][2]int)
+	for today := range p7Days {
+		for id, n := range deliverMany(t, store, "passed", daily, func() { clock.advance(24 * time.Hour / time.Duration(daily)) }) {
+			kept[id] = [2]int{today, n}
+		}
+		var gone []string
+		for id, m := range kept {
+			if !keep(m[0], today, m[1]) {
+				gone = append(gone, id)
+				delete(kept, id)
+			}
+		}
+		mb := open(t, store, "passed")
+		_, err := tryList(t.Context(), mb)
+		require.NoError(t, err)
+		require.NoError(t, mb.Delete(t.Context(), gone))
+	}
+	// What is purged can be proven to be gone.
+	closeStore(t, store)
+	config.Now = func() time.Time { return clock.Now().Add(3 * time.Hour) }
+	require.NoError(t, newStore(t, config).Prove(t.Context(), "passed"))
+	return len(kept)
+}
+
+// deliverAll delivers messages to a user at the present time.
+func deliverAll(t *testing.T, config cassandra.Config, user string, n int) cassandra.Config {
+	deliverMany(t, newStore(t, config), user, n, func() {})
+	return config
+}
+
+// deliverMany delivers messages side by side, and returns their IDs and numbers.
+func deliverMany(t *testing.T, store *cassandra.Store, user string, n int, tick func()) map[string]int {
+	t.Helper()
+	ids := make(map[string]int)
+	var mu sync.Mutex
+	var group sync.WaitGroup
+	places := make(chan struct{}, 16)
+	for i := range n {
+		places <- struct{}{}
+		tick()
+		group.Go(func() {
+			m, err := tryDeliver(t.Context(), store, user, body(i))
+			<-places
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			ids[m.ID] = i
+		})
+	}
+	group.Wait()
+	return ids
+}
+
+// cost is what one opening of a mailbox took.
+type cost struct {
+	messages   int
+	scanned    int // rows and tombstones, on all nodes
+	statements int
+	took       time.Duration
+	err        error
+}
+
+func (c cost) String() string {
+	if c.err != nil {
+		return fmt.Sprintf("failed: %v", c.err)
+	}
+	return fmt.Sprintf("%d messages, %d rows and tombstones scanned by %d statements in %.1f ms",
+		c.messages, c.scanned, c.statements, float64(c.took.Microseconds())/1000)
+}
+
+// openingCost opens a mailbox as a process that knows nothing of it, with
+// tracing on, and then a few times without, for the time.
+func openingCost(t *testing.T, cluster *cassandratest.Cluster, config cassandra.Config, user string) (c cost) {
+	t.Helper()
+	var seen recorder
+	config.Observer = seen.observe
+	store := newStore(t, config)
+	c.scanned = traced(t, cluster, config.Keyspace, func() {
+		c.messages = len(list(t, store, user))
+	})
+	c.statements = len(seen.take())
+	for range 5 {
+		began := time.Now()
+		list(t, store, user)
+		if took := time.Since(began); c.took == 0 || took < c.took {
+			c.took = took
+		}
+	}
+	return c
+}
+
+// plainCost lists the same messages as a design with one partition for each
+// mailbox and without gaps would: all of them, and all tombstones.
+func plainCost(t *testing.T, cluster *cassandratest.Cluster, config cassandra.Config, user string) (c cost) {
+	t.Helper()
+	db := cluster.Session(t, "")
+	id, _, err := newStore(t, config).Mailbox(user)
+	require.NoError(t, err)
+	c.scanned = traced(t, cluster, config.Keyspace, func() {
+		began := time.Now()
+		var buckets []int64
+		rows := db.Query(fmt.Sprintf("SELECT start FROM %s.maildrop WHERE mailbox_id = ? AND kind = 'bucket'", config.Keyspace), [16]byte(id)).Iter()
+		for start := int64(0); rows.Scan(&start); {
+			buckets = append(buckets, start)
+		}
+		require.NoError(t, rows.Close())
+		for _, bucket := range buckets {
+			rows := db.Query(fmt.Sprintf("SELECT message_id, size FROM %s.projection WHERE mailbox_id = ? AND bucket = ?", config.Keyspace), [16]byte(id), bucket).Iter()
+			c.messages += rows.NumRows()
+			c.statements++
+			if err := rows.Close(); err != nil {
+				c.err = err
+			}
+		}
+		c.took = time.Since(began)
+	})
+	return c
+}
+
+var readActivity = regexp.MustCompile(`^Read (\d+) live rows and (\d+) tombstone cells`)
+
+// traced counts the rows and tombstones that the nodes scan for a keyspace's
+// projection while do runs.
+func traced(t *testing.T, cluster *cassandratest.Cluster, keyspace string, do func()) (scanned int) {
+	t.Helper()
+	db := cluster.Session(t, "")
+	trace := func(probability string) {
+		_, err := cluster.NodeTool(t.Context(), cluster.Nodes[0].Name, "settraceprobability", probability)
+		require.NoError(t, err)
+	}
+	require.NoError(t, db.Query("TRUNCATE system_traces.events").Exec())
+	require.NoError(t, db.Query("TRUNCATE system_traces.sessions").Exec())
+	trace("1")
+	do()
+	trace("0")
+	// Traces are written behind the queries.
+	last := -1
+	eventually(t, "the traces", func() bool {
+		n, seen := countScanned(t.Context(), db)
+		scanned = n
+		settled := seen == last && seen > 0
+		last = seen
+		return settled
+	})
+	return scanned
+}
+
+func countScanned(ctx context.Context, db *gocql.Session) (scanned, events int) {
+	rows := db.Query("SELECT activity FROM system_traces.events").WithContext(ctx).Consistency(gocql.One).PageSize(1000).Iter()
+	for activity := ""; rows.Scan(&activity); events++ {
+		if match := readActivity.FindStringSubmatch(activity); match != nil {
+			for _, number := range match[1:] {
+				n, _ := strconv.Atoi(number)
+				scanned += n
+			}
+		}
+	}
+	_ = rows.Close()
+	return scanned, events
+}
