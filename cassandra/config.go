@@ -3,6 +3,7 @@ package cassandra
 import (
 	"cmp"
 	"crypto/tls"
+	"strings"
 	"time"
 
 	"github.com/popcask/popcask/internal/cql"
@@ -147,6 +148,7 @@ const (
 
 // withDefaults fills in what is zero.
 func (c Config) withDefaults() Config {
+	c.Keyspace = strings.ToLower(c.Keyspace) // as CQL does, without quotes
 	c.MaxMessageSize = cmp.Or(c.MaxMessageSize, 64<<20)
 	c.MaxRecipients = cmp.Or(c.MaxRecipients, 1000)
 	c.ChunkSize = cmp.Or(c.ChunkSize, 128<<10)

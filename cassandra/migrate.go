@@ -200,12 +200,8 @@ func settle(ctx context.Context, db *cql.Session, config Config) error {
 	if bucket < time.Second || bucket%time.Second != 0 {
 		return fmt.Errorf("Config.Bucket is %s: want whole seconds", bucket)
 	}
-	namespace, err := uuid.NewV4()
-	if err != nil {
-		return err
-	}
 	err = db.Exec(ctx, cql.EachQuorum, insertSettings, schemaVersion,
-		settingsID, schemaVersion, int64(bucket/time.Second), [16]byte(namespace), config.CanonicalName)
+		settingsID, schemaVersion, int64(bucket/time.Second), [16]byte(mailboxNamespace()), config.CanonicalName)
 	if err != nil {
 		return err
 	}
@@ -214,8 +210,21 @@ func settle(ctx context.Context, db *cql.Session, config Config) error {
 		return err
 	}
 	// Of a keyspace that is new, no replica can lack anything.
-	return db.Exec(ctx, cql.EachQuorum, insertReplication, schemaVersion, settingsID, replicationText(replication), int64(0))
+	err = db.Exec(ctx, cql.EachQuorum, insertReplication, schemaVersion, settingsID, replicationText(replication), int64(0))
+	if err != nil {
+		return err
+	}
+	// Somebody else may have written at the same moment: of each column the
+	// larger value wins, and who lost must hear of it.
+	if there, err = readSettings(ctx, db); err != nil || there == nil {
+		return err
+	}
+	return there.check(config)
 }
+
+// mailboxNamespace is what the IDs of mailboxes are made in. It is the same for
+// every keyspace, so that hosts that migrate one at the same moment agree.
+func mailboxNamespace() uuid.UUID { return uuid.NewV5(uuid.NamespaceDNS, "popcask.org") }
 
 const settingsID = "popcask"
 

@@ -68,7 +68,7 @@ func (s *Session) checkKeyspace(ctx context.Context) error {
 			}
 		}
 	}
-	if _, ok := replication[s.config.LocalDC]; !ok {
+	if n := replication[s.config.LocalDC]; n == "" || n == "0" {
 		return fmt.Errorf("keyspace %s has no replicas in data centre %s: its replication is %v", s.config.Keyspace, s.config.LocalDC, replication)
 	}
 	settings, err := readSettings(ctx, s.db)
