@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"strconv"
+	"time"
 
 	"github.com/popcask/popcask/mailbox"
 	"github.com/popcask/popcask/mailbox/maildir"
@@ -24,7 +26,8 @@ type store interface {
 func openStore(ctx context.Context, o options, log *slog.Logger) (s store, isNew bool, err error) {
 	switch o.store {
 	case "memory":
-		return &memory.Store{}, true, nil
+		run := strconv.FormatInt(time.Now().UnixMicro(), 36)
+		return &memory.Store{IDPrefix: run + "-"}, true, nil
 	case "maildir":
 		if isNew, err = isMissingOrEmpty(o.dir); err != nil {
 			return nil, false, fmt.Errorf("-dir: %w", err)

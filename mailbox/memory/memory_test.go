@@ -70,6 +70,11 @@ func TestIDsAreTheSameInEveryRun(t *testing.T) {
 	require.Equal(t, []string{"m1", "m2", "m3"}, ids(t, open(t, &store, "bob")))
 }
 
+func TestIDPrefixTellsRunsApart(t *testing.T) {
+	store := &memory.Store{IDPrefix: "run2-"}
+	require.Equal(t, "run2-1", deliver(t, store, "bob", "hello\n").ID)
+}
+
 func TestAnIDNeverLooksLikeAForeignUIDL(t *testing.T) {
 	var store memory.Store
 	bob := mailbox.Delivery{Recipients: []mailbox.Recipient{{User: "bob"}}, UIDL: "m2"}

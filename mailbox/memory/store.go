@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -27,6 +28,12 @@ type Store struct {
 	// Quota is how much one maildrop holds, in octets; a message that does not
 	// fit is [mailbox.ErrOverQuota]. 0 means no limit.
 	Quota int64
+
+	// IDPrefix begins every message ID. Empty means "m": the first message of
+	// a store is then m1 in every run, as tests like it. A program whose clients
+	// may leave mail on the server needs another one for each run, or they take
+	// new mail for what they have seen.
+	IDPrefix string
 
 	// Listeners hear of every delivery and every removal.
 	mailbox.Listeners
@@ -208,7 +215,7 @@ func (s *Store) maildrop(user string) *maildrop {
 func (s *Store) newID(drop *maildrop) string {
 	for {
 		s.lastID++
-		id := "m" + strconv.FormatUint(s.lastID, 10)
+		id := cmp.Or(s.IDPrefix, "m") + strconv.FormatUint(s.lastID, 10)
 		if _, taken := drop.shown[id]; !taken {
 			return id
 		}
