@@ -78,6 +78,7 @@ var (
 	insertBucket = cql.Write(qb.Insert("maildrop").Columns("mailbox_id", "kind", "start", "user").TimestampNamed(cql.Timestamp))
 	insertRange  = cql.Write(qb.Insert("maildrop").Columns("mailbox_id", "kind", "start", "until").TimestampNamed(cql.Timestamp))
 	insertClaim  = cql.Write(qb.Insert("maildrop").Columns("mailbox_id", "kind", "start", "owner").TimestampNamed(cql.Timestamp))
+	selectUsers  = cql.Read(listingPage, qb.Select("maildrop").Distinct("mailbox_id", "user").Where(qb.Token("mailbox_id").GtValueNamed("after"), qb.Token("mailbox_id").LtOrEqValueNamed("until")))
 	selectDrop   = cql.Read(listingPage, maildropTable.SelectBuilder("kind", "start", "until"))
 	selectClaims = cql.Read(100, maildropTable.SelectBuilder("owner").Where(qb.Eq("kind")))
 )

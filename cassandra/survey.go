@@ -38,7 +38,7 @@ func (s *Store) survey(ctx context.Context, user string) (Report, error) {
 
 // surveyedBack is how many buckets before the oldest known one are looked at,
 // since a row that should be there may be missing.
-const surveyedBack = 12
+const surveyedBack = 3
 
 func (s *Store) bucketsToSurvey(drop dropRows) []int64 {
 	recent := s.recentBuckets(s.config.Now())
