@@ -80,8 +80,8 @@ func create(ctx context.Context, config Config, local bool) (*gocql.Session, err
 	if local {
 		cluster.Keyspace = config.Keyspace
 		cluster.HostFilter = gocql.DataCentreHostFilter(config.LocalDC)
-		cluster.PoolConfig.HostSelectionPolicy = gocql.TokenAwareHostPolicy(
-			gocql.DCAwareRoundRobinPolicy(config.LocalDC), gocql.ShuffleReplicas())
+		cluster.PoolConfig.HostSelectionPolicy = &avoidSilent{HostSelectionPolicy: gocql.TokenAwareHostPolicy(
+			gocql.DCAwareRoundRobinPolicy(config.LocalDC), gocql.ShuffleReplicas())}
 	}
 	type result struct {
 		session *gocql.Session

@@ -1,0 +1,87 @@
+package cql
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/gocql/gocql"
+)
+
+// avoidSilent puts hosts last that lately gave no answer. A node that is stopped
+// or cut off keeps its connections for half a minute and says nothing, and each
+// statement that is sent there first waits for its time-out; where all of its
+// retries go there, it even fails, though the others are a quorum.
+type avoidSilent struct {
+	gocql.HostSelectionPolicy
+
+	mu     sync.Mutex
+	silent map[string]time.Time // by host ID: until when it comes last
+}
+
+// silence is how long a host comes last. Then a statement tries it again.
+const silence = 5 * time.Second
+
+// Pick implements [gocql.HostSelectionPolicy].
+func (p *avoidSilent) Pick(q gocql.ExecutableQuery) gocql.NextHost {
+	next := p.HostSelectionPolicy.Pick(q)
+	var last []gocql.SelectedHost
+	more := true
+	return func() gocql.SelectedHost {
+		for more {
+			host := next()
+			if host == nil {
+				more = false
+				break
+			}
+			if !p.isSilent(host.Info()) {
+				return watchedHost{host, p}
+			}
+			last = append(last, host)
+		}
+		if len(last) == 0 {
+			return nil
+		}
+		host := last[0]
+		last = last[1:]
+		return watchedHost{host, p}
+	}
+}
+
+func (p *avoidSilent) isSilent(host *gocql.HostInfo) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	until, ok := p.silent[host.HostID()]
+	return ok && time.Now().Before(until)
+}
+
+// note learns from how an attempt at a statement ended. An error that a node
+// answers is an answer.
+func (p *avoidSilent) note(host *gocql.HostInfo, err error) {
+	var answer gocql.RequestError
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case err == nil, errors.As(err, &answer):
+		delete(p.silent, host.HostID())
+	default:
+		if p.silent == nil {
+			p.silent = make(map[string]time.Time)
+		}
+		p.silent[host.HostID()] = time.Now().Add(silence)
+	}
+}
+
+// watchedHost is a host that was picked.
+type watchedHost struct {
+	gocql.SelectedHost
+	policy *avoidSilent
+}
+
+// Mark implements [gocql.SelectedHost].
+func (h watchedHost) Mark(err error) {
+	h.policy.note(h.Info(), err)
+	h.SelectedHost.Mark(err)
+}
