@@ -26,6 +26,9 @@ func main() {
 
 // run is the program without its process; it returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	if len(args) > 0 && (args[0] == "verify" || args[0] == "repair") {
+		return runRepair(ctx, args, stdout, stderr)
+	}
 	options, err := parseOptions(args)
 	if err == nil {
 		err = serve(ctx, options, stdout, stderr)

@@ -13,6 +13,7 @@ import (
 )
 
 const usageText = `Usage: mda [flags]
+       mda verify|repair [flags]   for a Cassandra store; -h explains
 
 A mail delivery agent: LMTP and SMTP in, a maildrop per user, POP3 out.
 
