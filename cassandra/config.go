@@ -3,6 +3,7 @@ package cassandra
 import (
 	"cmp"
 	"crypto/tls"
+	"fmt"
 	"strings"
 	"time"
 
@@ -145,6 +146,25 @@ const (
 	smallMessage         = 64 << 10             // octets: chunk 0 of a message, the whole of a small one
 	maxChunkSize         = 256 << 10
 )
+
+// check finds numbers that mean nothing.
+func (c Config) check() error {
+	if c.ChunkSize < 0 || c.ChunkSize > maxChunkSize {
+		return fmt.Errorf("Config.ChunkSize is %d octets: want 1 to %d, or 0 for the default", c.ChunkSize, maxChunkSize)
+	}
+	if c.Connections < 0 {
+		return fmt.Errorf("Config.Connections is %d: want a positive number, or 0 for the default", c.Connections)
+	}
+	for _, d := range []struct {
+		name  string
+		value time.Duration
+	}{{"ConnectTimeout", c.ConnectTimeout}, {"Timeout", c.Timeout}, {"Horizon", c.Horizon}} {
+		if d.value < 0 {
+			return fmt.Errorf("Config.%s is %s: want a positive time, or 0 for the default", d.name, d.value)
+		}
+	}
+	return nil
+}
 
 // withDefaults fills in what is zero.
 func (c Config) withDefaults() Config {

@@ -438,7 +438,7 @@ func TestLimits(t *testing.T) {
 	most := config
 	most.ChunkSize = 256<<10 + 1
 	_, err = cassandra.Connect(t.Context(), most)
-	require.ErrorContains(t, err, "Config.ChunkSize is 262145 octets, 262144 are the most")
+	require.ErrorContains(t, err, "Config.ChunkSize is 262145 octets: want 1 to 262144")
 }
 
 // A body that breaks off leaves nothing, wherever it does.

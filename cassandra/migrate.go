@@ -67,6 +67,9 @@ func Migrate(ctx context.Context, config Config, replication Replication) error 
 	if len(replication) == 0 {
 		return errors.New("cassandra: migrate: no replication given: name each data centre and its replicas, as in dc1:3,dc2:3")
 	}
+	if err := config.check(); err != nil {
+		return fmt.Errorf("cassandra: migrate: %w", err)
+	}
 	config = config.withDefaults()
 	if err := createKeyspace(ctx, config, replication); err != nil {
 		return fmt.Errorf("cassandra: migrate: %w", err)

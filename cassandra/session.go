@@ -27,8 +27,8 @@ func Connect(ctx context.Context, config Config) (*Session, error) {
 	if !legalKeyspace.MatchString(config.Keyspace) {
 		return nil, fmt.Errorf("cassandra: connect: keyspace %q: want a letter, and letters, digits and _ behind it, 48 at most", config.Keyspace)
 	}
-	if config.ChunkSize > maxChunkSize {
-		return nil, fmt.Errorf("cassandra: connect: Config.ChunkSize is %d octets, %d are the most", config.ChunkSize, maxChunkSize)
+	if err := config.check(); err != nil {
+		return nil, fmt.Errorf("cassandra: connect: %w", err)
 	}
 	config = config.withDefaults()
 	db, err := cql.Connect(ctx, config.driver())

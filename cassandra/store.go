@@ -121,9 +121,10 @@ func wait(ctx context.Context, group *sync.WaitGroup, what string) error {
 	}
 }
 
-// temporary makes sure that a failure of the cluster is one that passes.
+// temporary makes sure that a failure of the cluster is one that passes. A name
+// that can be nobody's does not.
 func temporary(err error) error {
-	if err == nil || errors.Is(err, mailbox.ErrTemporary) {
+	if err == nil || errors.Is(err, mailbox.ErrTemporary) || errors.Is(err, mailbox.ErrNoSuchUser) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", mailbox.ErrTemporary, err)

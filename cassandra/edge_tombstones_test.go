@@ -1,0 +1,71 @@
+package cassandra_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/popcask/popcask/cassandra"
+	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/mailbox"
+)
+
+// Far more tombstones than a node allows in one read (1,000 here for 100,000),
+// and no gap that would spare them: the mailbox opens, shows what is in it,
+// takes and gives up mail, and can be verified and repaired.
+func TestTombstonesWithoutAnyGap(t *testing.T) {
+	t.Parallel()
+	cluster := cassandratest.Start(t, cassandratest.Topology{Settings: map[string]any{
+		"tombstone_warn_threshold": 500, "tombstone_failure_threshold": 1000,
+	}})
+	config := migrated(t, cluster)
+	config.GapInterval = -1
+	store := newStore(t, config)
+
+	// All mail of a delivery to one user many times is a quick way to much mail.
+	delivery := mailbox.Delivery{Recipients: slices.Repeat([]mailbox.Recipient{{User: "bob"}}, 1000)}
+	var all []string
+	for range 2 {
+		results, err := store.Append(t.Context(), delivery, newBody(1))
+		require.NoError(t, err)
+		for _, r := range results {
+			require.NoError(t, r.Err)
+			all = append(all, r.ID)
+		}
+	}
+	mb := open(t, store, "bob")
+	listed, err := tryList(t.Context(), mb)
+	require.NoError(t, err)
+	require.Equal(t, all, ids(listed))
+	var kept, removed []string
+	for i, id := range all {
+		if i == 0 || i%1200 == 7 || i == len(all)-1 {
+			kept = append(kept, id)
+		} else {
+			removed = append(removed, id)
+		}
+	}
+	require.NoError(t, mb.Delete(t.Context(), removed))
+	require.Equal(t, kept, ids(list(t, store, "bob")))
+	kept = append(kept, deliver(t, store, "bob", body(2)).ID)
+	closeStore(t, store) // and all is purged
+
+	store = newStore(t, config)
+	mb = open(t, store, "bob")
+	listed, err = tryList(t.Context(), mb)
+	require.NoError(t, err)
+	require.Equal(t, kept, ids(listed))
+	for _, m := range listed {
+		_, err := read(t.Context(), mb, m.ID)
+		require.NoError(t, err)
+	}
+	report, err := store.Verify(t.Context(), "bob")
+	require.NoError(t, err)
+	require.Equal(t, len(kept), report.Messages)
+	require.Empty(t, report.Findings)
+	_, err = store.Repair(t.Context(), "bob", cassandra.RepairOptions{})
+	require.NoError(t, err)
+	require.NoError(t, mb.Delete(t.Context(), kept))
+	require.Empty(t, list(t, store, "bob"))
+}

@@ -1,0 +1,265 @@
+package cassandra_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/popcask/popcask/cassandra"
+	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/mailbox"
+	"github.com/popcask/popcask/projection"
+)
+
+// Ten bad inputs at each public function: clear errors, no panic, and nothing
+// left behind.
+
+func newBody(n int) io.Reader { return strings.NewReader(body(n)) }
+
+// badUsers can be nobody's.
+var badUsers = []string{
+	"", "\x00", "bob\x00", "bob\r\n", "bob\n", "\x1b[31mbob", "\xff\xfe", "b\xc3", strings.Repeat("x", 321), "bob\x7f",
+}
+
+func TestInputsOfOpen(t *testing.T) {
+	t.Parallel()
+	store := newStore(t, newKeyspace(t, 0))
+	for _, user := range badUsers {
+		mb, err := store.Open(t.Context(), mailbox.Login{User: user})
+		require.ErrorIs(t, err, mailbox.ErrNoSuchUser, "%q", user)
+		require.ErrorContains(t, err, "cassandra: open mailbox: ")
+		require.Nil(t, mb)
+	}
+	_, err := store.Open(ended(t), mailbox.Login{User: "bob"})
+	require.ErrorIs(t, err, context.Canceled)
+	for _, user := range []string{"bob", "BOB@EXAMPLE.ORG", "bob'; DROP KEYSPACE x; --", "..", "/etc/passwd", "ünï", strings.Repeat("x", 320)} {
+		require.Empty(t, list(t, store, user))
+	}
+}
+
+func ended(t testing.TB) context.Context {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	return ctx
+}
+
+func TestInputsOfAppend(t *testing.T) {
+	t.Parallel()
+	cluster := cassandratest.Start(t, cassandratest.Topology{})
+	config := migrated(t, cluster)
+	store := newStore(t, config)
+	bob := []mailbox.Recipient{{User: "bob"}}
+	broken := errors.New("broken")
+	for name, test := range map[string]struct {
+		ctx        context.Context
+		recipients []mailbox.Recipient
+		body       io.Reader
+		want       string
+	}{
+		"no body":             {t.Context(), bob, nil, "cassandra: append: no body"},
+		"no recipients":       {t.Context(), nil, newBody(1), "cassandra: append: no recipients"},
+		"no recipients left":  {t.Context(), []mailbox.Recipient{}, newBody(1), "cassandra: append: no recipients"},
+		"too many recipients": {t.Context(), make([]mailbox.Recipient, 1001), newBody(1), "cassandra: append: 1001 recipients, 1000 are the most"},
+		"an ended context":    {ended(t), bob, newBody(1), "cassandra: append: context canceled"},
+		"a broken body":       {t.Context(), bob, iotest.ErrReader(broken), "cassandra: append: read body: broken"},
+		"a body that breaks":  {t.Context(), bob, io.MultiReader(newBody(1), iotest.ErrReader(broken)), "cassandra: append: read body: broken"},
+		"a body cut short":    {t.Context(), bob, io.MultiReader(newBody(1), iotest.ErrReader(io.ErrUnexpectedEOF)), "cassandra: append: read body: unexpected EOF"},
+		"a body that waits":   {t.Context(), bob, iotest.TimeoutReader(iotest.OneByteReader(newBody(1))), "cassandra: append: read body: timeout"},
+		"a body of nothing":   {t.Context(), bob, nothing{}, "cassandra: append: read body: multiple Read calls return no data or error"},
+	} {
+		results, err := store.Append(test.ctx, mailbox.Delivery{Recipients: test.recipients}, test.body)
+		require.EqualError(t, err, test.want, name)
+		require.Nil(t, results, name)
+	}
+
+	// A recipient that is wrong is one error, and the others get their mail.
+	var delivery mailbox.Delivery
+	for _, user := range badUsers {
+		delivery.Recipients = append(delivery.Recipients, mailbox.Recipient{User: user})
+	}
+	delivery.Recipients = append(delivery.Recipients,
+		mailbox.Recipient{User: "eve", Header: strings.Repeat("X: y\r\n", 20_000)}, mailbox.Recipient{User: "bob"})
+	results, err := store.Append(t.Context(), delivery, newBody(1))
+	require.NoError(t, err)
+	for i := range badUsers {
+		require.ErrorIs(t, results[i].Err, mailbox.ErrNoSuchUser)
+		require.NotErrorIs(t, results[i].Err, mailbox.ErrTemporary)
+	}
+	require.ErrorIs(t, results[len(badUsers)].Err, mailbox.ErrTooLarge)
+	require.NoError(t, results[len(badUsers)+1].Err)
+	require.Len(t, list(t, store, "bob"), 1)
+	require.Empty(t, list(t, store, "eve"))
+}
+
+// nothing reads nothing, for ever.
+type nothing struct{}
+
+func (nothing) Read([]byte) (int, error) { return 0, nil }
+
+// badIDs are nobody's.
+var badIDs = []string{
+	"", "x", "1", "\x00", strings.Repeat("x", 10_000), "7d444840-9dc0-41d1-b245-5ffdce74fad2",
+	"7d4448409dc011d1b2455ffdce74fad2", "{7d444840-9dc0-11d1-b245-5ffdce74fad2}", "../../etc/passwd", "' OR 1=1 --",
+	"7d444840-9dc0-11d1-b245-5ffdce74fad2", // legal, and never minted
+	"00000000-0000-1000-8000-000000000000", // the first there can be
+	"ffffffff-ffff-1fff-bfff-ffffffffffff", // the last
+}
+
+func TestInputsOfMailbox(t *testing.T) {
+	t.Parallel()
+	store := newStore(t, newKeyspace(t, 0))
+	m := deliver(t, store, "bob", body(1))
+	mb := open(t, store, "bob")
+	for _, id := range badIDs {
+		for _, options := range []mailbox.OpenOptions{{}, {Top: true}, {Top: true, Lines: -1}} {
+			_, err := mb.Open(t.Context(), id, options)
+			require.ErrorIs(t, err, mailbox.ErrNotFound, "%q", id)
+			require.ErrorContains(t, err, "cassandra: open message")
+		}
+	}
+	require.NoError(t, mb.Delete(t.Context(), badIDs), "what is not there is removed already")
+	require.NoError(t, mb.Delete(t.Context(), nil))
+	require.Equal(t, []string{m.ID}, ids(list(t, store, "bob")))
+
+	require.ErrorIs(t, mb.Delete(ended(t), []string{m.ID}), context.Canceled)
+	_, err := mb.Open(ended(t), m.ID, mailbox.OpenOptions{})
+	require.Error(t, err)
+	require.NotErrorIs(t, err, mailbox.ErrNotFound)
+	_, err = tryList(ended(t), mb)
+	require.ErrorIs(t, err, context.Canceled)
+	require.Equal(t, []string{m.ID}, ids(list(t, store, "bob")))
+
+	// An ID in upper case is the same ID, and one that comes twice is one.
+	text, err := read(t.Context(), mb, strings.ToUpper(m.ID))
+	require.NoError(t, err)
+	require.Equal(t, body(1), text)
+	require.NoError(t, mb.Delete(t.Context(), []string{m.ID, strings.ToUpper(m.ID), m.ID}))
+	require.Empty(t, list(t, store, "bob"))
+}
+
+func TestInputsOfVerifyAndRepair(t *testing.T) {
+	t.Parallel()
+	store := newStore(t, newKeyspace(t, 0))
+	for _, user := range badUsers {
+		_, err := store.Verify(t.Context(), user)
+		require.ErrorIs(t, err, mailbox.ErrNoSuchUser, "%q", user)
+		require.NotErrorIs(t, err, mailbox.ErrTemporary, "trying again does not help")
+		_, err = store.Repair(t.Context(), user, cassandra.RepairOptions{})
+		require.ErrorIs(t, err, mailbox.ErrNoSuchUser, "%q", user)
+	}
+	_, err := store.Verify(ended(t), "bob")
+	require.ErrorIs(t, err, context.Canceled)
+	report, err := store.Verify(t.Context(), "Nobody@Example.ORG")
+	require.NoError(t, err)
+	require.Equal(t, "nobody@example.org", report.User)
+	require.Zero(t, report.Messages)
+}
+
+func TestInputsOfNewStore(t *testing.T) {
+	t.Parallel()
+	session := connect(t, newKeyspace(t, 0))
+	for _, make := range []func() (*cassandra.Store, error){
+		func() (*cassandra.Store, error) { return cassandra.NewStore(nil, nil) },
+		func() (*cassandra.Store, error) { return cassandra.NewStore(session, nil) },
+		func() (*cassandra.Store, error) { return cassandra.NewStore(nil, projection.New(session)) },
+	} {
+		store, err := make()
+		require.EqualError(t, err, "cassandra: NewStore needs a session and an index: see package projection")
+		require.Nil(t, store)
+	}
+}
+
+// Numbers in Config that mean nothing are errors of Connect, not panics later.
+func TestInputsOfConfig(t *testing.T) {
+	t.Parallel()
+	config := newKeyspace(t, 0)
+	for want, change := range map[string]func(*cassandra.Config){
+		"Config.ChunkSize is -1 octets":     func(c *cassandra.Config) { c.ChunkSize = -1 },
+		"Config.ChunkSize is 262145 octets": func(c *cassandra.Config) { c.ChunkSize = 256<<10 + 1 },
+		"Config.Horizon is -1h0m0s":         func(c *cassandra.Config) { c.Horizon = -time.Hour },
+		"Config.Connections is -1":          func(c *cassandra.Config) { c.Connections = -1 },
+		"Config.Timeout is -1s":             func(c *cassandra.Config) { c.Timeout = -time.Second },
+		"Config.ConnectTimeout is -1s":      func(c *cassandra.Config) { c.ConnectTimeout = -time.Second },
+	} {
+		c := config
+		change(&c)
+		_, err := cassandra.Connect(t.Context(), c)
+		require.ErrorContains(t, err, "cassandra: connect: "+want)
+	}
+	for _, change := range []func(*cassandra.Config){ // these have a meaning, or do no harm
+		func(c *cassandra.Config) { c.Window = -1 },
+		func(c *cassandra.Config) { c.PurgeQueue = -1 },
+		func(c *cassandra.Config) { c.PurgeWorkers = -1 },
+		func(c *cassandra.Config) { c.Retries = -1 },
+		func(c *cassandra.Config) { c.MaxMessageSize = -1 },
+		func(c *cassandra.Config) { c.MaxRecipients = -1 },
+	} {
+		c := config
+		change(&c)
+		store := newStore(t, c)
+		m := deliver(t, store, "bob", strings.Repeat("x\r\n", 50_000))
+		mb := open(t, store, "bob")
+		_, err := read(t.Context(), mb, m.ID)
+		require.NoError(t, err)
+		require.NoError(t, mb.Delete(t.Context(), []string{m.ID}))
+	}
+}
+
+// What comes after Close is an error that says so; Close may come again.
+func TestInputsAfterClose(t *testing.T) {
+	t.Parallel()
+	store := newStore(t, newKeyspace(t, 0))
+	m := deliver(t, store, "bob", body(1))
+	mb := open(t, store, "bob")
+	closeStore(t, store)
+	closeStore(t, store)
+	_, err := store.Open(t.Context(), mailbox.Login{User: "bob"})
+	require.ErrorIs(t, err, mailbox.ErrClosed)
+	_, err = tryDeliver(t.Context(), store, "bob", body(2))
+	require.ErrorIs(t, err, mailbox.ErrClosed)
+	_, err = tryList(t.Context(), mb)
+	require.ErrorIs(t, err, mailbox.ErrClosed)
+	_, err = mb.Open(t.Context(), m.ID, mailbox.OpenOptions{})
+	require.ErrorIs(t, err, mailbox.ErrClosed)
+	require.ErrorIs(t, mb.Delete(t.Context(), []string{m.ID}), mailbox.ErrClosed)
+}
+
+// A session that was closed too early: temporary errors, no panics.
+func TestInputsAfterTheSessionIsClosed(t *testing.T) {
+	t.Parallel()
+	config := newKeyspace(t, 0)
+	session, err := cassandra.Connect(t.Context(), config)
+	require.NoError(t, err)
+	store, err := cassandra.NewStore(session, projection.New(session))
+	require.NoError(t, err)
+	m := deliver(t, store, "bob", body(1))
+	mb := open(t, store, "bob")
+	session.Close()
+	session.Close()
+	_, err = tryDeliver(t.Context(), store, "bob", body(2))
+	require.ErrorIs(t, err, mailbox.ErrTemporary)
+	_, err = tryList(t.Context(), mb)
+	require.ErrorIs(t, err, mailbox.ErrTemporary)
+	_, err = mb.Open(t.Context(), m.ID, mailbox.OpenOptions{})
+	require.ErrorIs(t, err, mailbox.ErrTemporary)
+	var failed *mailbox.DeleteError
+	require.ErrorAs(t, mb.Delete(t.Context(), []string{m.ID}), &failed)
+	require.Equal(t, []string{m.ID}, keys(failed.Failed))
+	_, err = store.Verify(t.Context(), "bob")
+	require.ErrorIs(t, err, mailbox.ErrTemporary)
+	closeStore(t, store)
+	require.Equal(t, []string{m.ID}, ids(list(t, newStore(t, config), "bob")))
+}
+
+func keys[V any](m map[string]V) (list []string) {
+	for k := range m {
+		list = append(list, k)
+	}
+	return list
+}
