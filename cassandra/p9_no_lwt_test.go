@@ -203,7 +203,7 @@ func TestP9NoSourceSaysIF(t *testing.T) {
 		paths, err := filepath.Glob(filepath.Join(folder, "*.go"))
 		require.NoError(t, err)
 		for _, path := range paths {
-			if strings.HasSuffix(path, "_test.go") {
+			if strings.HasSuffix(path, "_test.go") || path == "../internal/cql/refuse.go" { // which names what it refuses
 				continue
 			}
 			files++

@@ -42,8 +42,8 @@ const Timestamp = "write_timestamp"
 func Write(b Builder) *Statement {
 	text, names := b.ToCql()
 	st := &Statement{text: text, names: names, timestamp: slices.Index(names, Timestamp)}
-	if st.timestamp < 0 || conditional(text) {
-		panic("cql: a write needs a timestamp and no condition: " + text)
+	if st.timestamp < 0 || conditional(text) || forbidden.MatchString(text) {
+		panic("cql: a write needs a timestamp, and no condition and no expiry: " + text)
 	}
 	return st
 }
@@ -51,8 +51,8 @@ func Write(b Builder) *Statement {
 // Read is a statement that reads pages of so many rows.
 func Read(rows int, b Builder) *Statement {
 	text, names := b.ToCql()
-	if strings.Contains(text, "SELECT *") {
-		panic("cql: name the columns: " + text)
+	if !namesColumns.MatchString(text) || forbidden.MatchString(text) {
+		panic("cql: a read is a SELECT that names its columns and its key: " + text)
 	}
 	return &Statement{text: text, names: names, timestamp: -1, rows: rows}
 }
@@ -60,12 +60,6 @@ func Read(rows int, b Builder) *Statement {
 // bind puts the timestamp where it belongs among the values.
 func (st *Statement) bind(timestamp int64, values []any) []any {
 	return slices.Insert(slices.Clone(values), st.timestamp, any(timestamp))
-}
-
-// conditional tells whether a statement is a lightweight transaction.
-func conditional(text string) bool {
-	text = strings.ToUpper(text)
-	return !strings.HasPrefix(text, "CREATE ") && strings.Contains(text, " IF ")
 }
 
 // String is the text of the statement.
