@@ -25,6 +25,7 @@ type content struct {
 	st      *cql.Statement
 	mailbox MailboxID
 	id      MessageID
+	user    string // whose mailbox is repaired where something is missing; "" for a repair's own reading
 
 	chunks int      // that there are
 	next   int      // number of the chunk that comes next
@@ -147,6 +148,9 @@ func (c *content) climb() error {
 	c.store.noteClimb(page.err)
 	if page.err == nil && len(page.chunks) == 0 {
 		page.err = errMissing
+	}
+	if c.user != "" && (page.err == nil || errors.Is(page.err, errMissing)) {
+		c.store.repairs.want(c.user)
 	}
 	if page.err != nil {
 		return fmt.Errorf("chunk %d of %d: %w", c.next, c.chunks, page.err)

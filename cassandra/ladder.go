@@ -27,6 +27,7 @@ func (s *Store) openMessage(ctx context.Context, m *maildrop, id MessageID, opti
 	body, err := s.openContent(ctx, cql.LocalQuorum, m.id, id, st)
 	switch {
 	case err == nil:
+		body.user = m.user
 		return body, nil
 	case errors.Is(err, errForeign):
 		return nil, fmt.Errorf("%w: %w", mailbox.ErrNotFound, err)
