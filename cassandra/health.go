@@ -1,0 +1,25 @@
+package cassandra
+
+import (
+	"context"
+	"fmt"
+)
+
+// Ready tells whether the store can do its work now: nil where a quorum of the
+// local data centre answers and the keyspace is what this program needs. It is
+// for the readiness probe of a load balancer. For the liveness probe there is
+// nothing to ask: a store that has lost its cluster connects again by itself, so
+// that a restart would not help.
+func (s *Session) Ready(ctx context.Context) error {
+	settings, err := readSettings(ctx, s.db)
+	if err == nil && settings == nil {
+		err = fmt.Errorf("keyspace %s has no settings", s.config.Keyspace)
+	}
+	if err == nil {
+		err = settings.check(s.config)
+	}
+	if err != nil {
+		return fmt.Errorf("cassandra: not ready: %w", err)
+	}
+	return nil
+}
