@@ -278,71 +278,73 @@ func TestP1P2P4P5P6OneNodeOfThree(t *testing.T) {
 	wake(t, "dc1-2")
 	mail.check(t, store, users)
 
-	t.Run("P2 P6 killed in a RETR", func(t *testing.T) {
-		const user = "large@example.org"
+	t.Run("P2 P3 P4 P6 killed in a RETR and a QUIT", func(t *testing.T) {
+		const reader, quitter, messages, removed = "large@example.org", "quit@example.org", 150, 130
 		big := bigBody(77, 6<<20)
-		deliver(t, store, user, big)
-		c := dialPOP(t, server, user)
-		c.statIsSum(t)
-		answer, err := c.say("RETR 1")
+		deliver(t, store, reader, big)
+		ids := fillMailbox(t, store, quitter, messages)
+		quit := dialPOP(t, server, quitter)
+		for i := range removed {
+			answer, err := quit.say(fmt.Sprintf("DELE %d", i+1))
+			require.NoError(t, err)
+			require.True(t, strings.HasPrefix(answer, "+OK"), answer)
+		}
+		retr := dialPOP(t, server, reader)
+		retr.statIsSum(t)
+		answer, err := retr.say("RETR 1")
 		require.NoError(t, err)
 		require.True(t, strings.HasPrefix(answer, fmt.Sprintf("+OK %d", len(big))), answer)
+
+		killed := make(chan error, 1)
+		when.arm("UPDATE mailbox_message", 1, func() { killed <- cluster.Kill("dc1-3") })
+		quitAnswer := make(chan string, 1)
 		start := time.Now()
-		got, err := c.body(1<<20, func() { assert.NoError(t, cluster.Kill("dc1-3")) })
+		got, err := retr.body(1<<20, func() {
+			go func() {
+				answer, err := quit.say("QUIT")
+				assert.NoError(t, err)
+				t.Logf("QUIT with %d messages while a node is killed: %s, %s", removed, answer, time.Since(start))
+				quitAnswer <- answer
+			}()
+			assert.NoError(t, <-killed)
+		})
 		t.Logf("RETR of %d octets while a node is killed: %s, %v", len(got), time.Since(start), err)
 		if err != nil { // the connection dropped before the final dot: then again
 			require.True(t, strings.HasPrefix(big, string(got)))
 			eventually(t, "the client's second attempt", func() bool {
-				c = dialPOP(t, server, user)
-				answer, err := c.say("RETR 1")
+				retr = dialPOP(t, server, reader)
+				answer, err := retr.say("RETR 1")
 				require.NoError(t, err)
 				if !strings.HasPrefix(answer, "+OK") {
 					require.True(t, strings.HasPrefix(answer, "-ERR [SYS/TEMP]"), answer)
 					return false
 				}
-				got, err = c.body(0, nil)
+				got, err = retr.body(0, nil)
 				return err == nil
 			})
 		}
 		require.True(t, big == string(got), "octet for octet")
-	})
-	wake(t, "dc1-3")
 
-	t.Run("P3 P4 killed in a QUIT", func(t *testing.T) {
-		const user, messages, removed = "quit@example.org", 300, 260
-		ids := fillMailbox(t, store, user, messages)
-		c := dialPOP(t, server, user)
-		for i := range removed {
-			answer, err := c.say(fmt.Sprintf("DELE %d", i+1))
-			require.NoError(t, err)
-			require.True(t, strings.HasPrefix(answer, "+OK"), answer)
-		}
-		killed := make(chan error, 1)
-		when.arm("UPDATE mailbox_message", 2, func() { killed <- cluster.Kill("dc1-1") })
-		start := time.Now()
-		answer, err := c.say("QUIT")
-		require.NoError(t, err)
-		require.NoError(t, <-killed)
-		t.Logf("QUIT with %d messages while a node is killed: %s, %s", removed, answer, time.Since(start))
-		gone := wholeOrGone(t, store, user, ids)
+		answer = <-quitAnswer
+		gone := wholeOrGone(t, store, quitter, ids)
 		if strings.HasPrefix(answer, "+OK") {
 			require.Len(t, gone, removed, "P3: gone after +OK")
 		} else {
 			require.True(t, strings.HasPrefix(answer, "-ERR"), answer)
 		}
-		wake(t, "dc1-1")
-		for _, node := range cluster.Nodes { // each of them, also with the one that was away
-			again := wholeOrGone(t, store, user, ids)
+		wake(t, "dc1-3")
+		stillGone := func(when string) {
+			after := wholeOrGone(t, store, quitter, ids)
 			for id := range gone {
-				require.Contains(t, again, id, "P3: back, with %s", node.Name)
+				require.Contains(t, after, id, "P3: back %s", when)
 			}
 		}
-		_, err = newStore(t, later(config)).Repair(t.Context(), user, cassandra.RepairOptions{})
-		require.NoError(t, err)
-		after := wholeOrGone(t, store, user, ids)
-		for id := range gone {
-			require.Contains(t, after, id, "P3: back after a repair")
+		for range cluster.Nodes { // the one that was away answers, too
+			stillGone("with the node")
 		}
+		_, err = newStore(t, later(config)).Repair(t.Context(), quitter, cassandra.RepairOptions{})
+		require.NoError(t, err)
+		stillGone("after a repair")
 	})
 
 	t.Run("P1 P4 a node that is stopped", func(t *testing.T) {
