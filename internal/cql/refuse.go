@@ -3,6 +3,8 @@ package cql
 import (
 	"regexp"
 	"strings"
+
+	"github.com/gocql/gocql"
 )
 
 // What no statement may say (P9, P3): a condition makes a lightweight
@@ -19,4 +21,13 @@ var (
 // reserved word: nothing else can be called that.
 func conditional(text string) bool {
 	return condition.MatchString(text) && !strings.HasPrefix(strings.ToUpper(text), "CREATE ")
+}
+
+// levelName names a level for observers. The driver has no names for the serial
+// ones where a level is asked for, so that they would go unnoticed.
+func levelName(level Level) string {
+	if serial := gocql.SerialConsistency(level); serial == gocql.Serial || serial == gocql.LocalSerial {
+		return serial.String()
+	}
+	return level.String()
 }

@@ -87,14 +87,14 @@ type observer struct {
 
 func (o observer) ObserveQuery(_ context.Context, q gocql.ObservedQuery) {
 	o.tell(Observation{
-		Statement: strings.TrimSpace(q.Statement), Consistency: o.level.String(), Conditional: conditional(q.Statement),
+		Statement: strings.TrimSpace(q.Statement), Consistency: levelName(o.level), Conditional: conditional(q.Statement),
 		Host: hostName(q.Host), Attempt: o.attempt, Start: q.Start, End: q.End, Rows: q.Rows, Err: q.Err,
 	})
 }
 
 func (o observer) ObserveBatch(_ context.Context, b gocql.ObservedBatch) {
 	o.tell(Observation{
-		Statement: strings.TrimSpace(b.Statements[0]), Batch: len(b.Statements), Consistency: o.level.String(),
+		Statement: strings.TrimSpace(b.Statements[0]), Batch: len(b.Statements), Consistency: levelName(o.level),
 		Conditional: conditional(strings.Join(b.Statements, ";")),
 		Host:        hostName(b.Host), Attempt: o.attempt, Start: b.Start, End: b.End, Err: b.Err,
 	})

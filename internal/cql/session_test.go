@@ -1,0 +1,230 @@
+package cql
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gocql/gocql"
+	"github.com/scylladb/gocqlx/v2/qb"
+	"github.com/stretchr/testify/require"
+
+	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/paxostest"
+)
+
+func TestMain(m *testing.M) { os.Exit(paxostest.Main(m)) }
+
+type observations struct {
+	mu   sync.Mutex
+	seen []Observation
+}
+
+func (o *observations) tell(seen Observation) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.seen = append(o.seen, seen)
+}
+
+func (o *observations) take() []Observation {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	seen := o.seen
+	o.seen = nil
+	return seen
+}
+
+// newSession connects to a keyspace with a table t.
+func newSession(t *testing.T, seen *observations) (*Session, *cassandratest.Cluster, Config) {
+	t.Helper()
+	cluster := cassandratest.Start(t, cassandratest.Topology{})
+	config := Config{
+		Hosts: cluster.Hosts(""), LocalDC: cluster.DCs[0].Name, Keyspace: cluster.Keyspace(t),
+		Timeout: 10 * time.Second, Observe: seen.tell,
+	}
+	s, err := Connect(t.Context(), config)
+	require.NoError(t, err)
+	t.Cleanup(s.Close)
+	require.NoError(t, s.Define(t.Context(), "CREATE TABLE t (k int, c int, v text, PRIMARY KEY (k, c))"))
+	return s, cluster, config
+}
+
+var (
+	insertT = Write(qb.Insert("t").Columns("k", "c", "v").TimestampNamed(Timestamp))
+	deleteT = Write(qb.Delete("t").Where(qb.Eq("k"), qb.Eq("c")).TimestampNamed(Timestamp))
+	selectT = Read(10, qb.Select("t").Columns("c", "v").Where(qb.Eq("k")))
+)
+
+func rowsOf(t *testing.T, s *Session, k int) map[int]string {
+	t.Helper()
+	found := make(map[int]string)
+	require.NoError(t, s.Each(t.Context(), LocalQuorum, selectT, func(row Row) error {
+		var c int
+		var v string
+		if err := row.Scan(&c, &v); err != nil {
+			return err
+		}
+		found[c] = v
+		return nil
+	}, k))
+	return found
+}
+
+// The timestamp is the one that the caller gives: the order of the calls, and
+// the clock, have no part in it.
+func TestTimestampsAreTheCallers(t *testing.T) {
+	seen := new(observations)
+	s, cluster, config := newSession(t, seen)
+	paxostest.Watch(t, cluster, config.Keyspace)
+	ctx := t.Context()
+	require.NoError(t, s.Exec(ctx, LocalQuorum, insertT, 20, 1, 1, "later"))
+	require.NoError(t, s.Exec(ctx, LocalQuorum, insertT, 10, 1, 1, "earlier"))
+	require.Equal(t, map[int]string{1: "later"}, rowsOf(t, s, 1))
+	require.NoError(t, s.Exec(ctx, LocalQuorum, deleteT, 19, 1, 1))
+	require.Equal(t, map[int]string{1: "later"}, rowsOf(t, s, 1))
+	require.NoError(t, s.Exec(ctx, LocalQuorum, deleteT, 21, 1, 1))
+	require.NoError(t, s.Exec(ctx, LocalQuorum, insertT, 20, 1, 1, "replayed"))
+	require.Empty(t, rowsOf(t, s, 1))
+
+	// In a batch each write has its own.
+	var batch Batch
+	for c := range 4 {
+		batch.Add(insertT, int64(100+c), 2, c, fmt.Sprint(c))
+	}
+	batch.Add(deleteT, 101, 2, 0)
+	batch.Add(deleteT, 100, 2, 1)
+	require.Equal(t, 6, batch.Len())
+	require.NoError(t, s.ExecBatch(ctx, LocalQuorum, &batch))
+	require.Equal(t, map[int]string{1: "1", 2: "2", 3: "3"}, rowsOf(t, s, 2))
+	require.NoError(t, s.ExecBatch(ctx, LocalQuorum, new(Batch)), "an empty batch asks nobody")
+	var times []int64
+	rows := cluster.Session(t, "").Query("SELECT writetime(v) FROM " + config.Keyspace + ".t WHERE k = 2").Iter()
+	for at := int64(0); rows.Scan(&at); {
+		times = append(times, at)
+	}
+	require.NoError(t, rows.Close())
+	require.Equal(t, []int64{101, 102, 103}, times)
+	for _, o := range seen.take() {
+		require.False(t, o.Conditional)
+		require.Equal(t, "LOCAL_QUORUM", o.Consistency)
+		require.NotEmpty(t, o.Host)
+		require.NoError(t, o.Err)
+	}
+}
+
+// Pages: all rows, once, in order, however many fit a page; and a page's error
+// is one.
+func TestPages(t *testing.T) {
+	s, cluster, config := newSession(t, new(observations))
+	paxostest.Watch(t, cluster, config.Keyspace)
+	for _, n := range []int{0, 1, 9, 10, 11, 20, 25} {
+		for c := range n {
+			require.NoError(t, s.Exec(t.Context(), LocalQuorum, insertT, 1, 100+n, c, "x"))
+		}
+		require.Len(t, rowsOf(t, s, 100+n), n)
+		var state []byte
+		pages, rows := 0, 0
+		for {
+			next, err := s.Page(t.Context(), LocalQuorum, selectT, state, func(row Row) error {
+				rows++
+				var c int
+				var v string
+				return row.Scan(&c, &v)
+			}, 100+n)
+			require.NoError(t, err)
+			pages++
+			if state = next; next == nil {
+				break
+			}
+		}
+		require.Equal(t, n, rows)
+		require.LessOrEqual(t, pages, n/10+1)
+	}
+	stop := fmt.Errorf("enough")
+	require.ErrorIs(t, s.Each(t.Context(), LocalQuorum, selectT, func(Row) error { return stop }, 125), stop)
+	require.Error(t, s.Each(t.Context(), LocalQuorum, selectT, func(row Row) error { var c string; return row.Scan(&c) }, 125))
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorIs(t, s.Each(ended, LocalQuorum, selectT, func(Row) error { return nil }, 125), context.Canceled)
+}
+
+// What cannot succeed is tried once.
+func TestMistakesAreNotTriedAgain(t *testing.T) {
+	seen := new(observations)
+	s, _, _ := newSession(t, seen)
+	seen.take()
+	require.Error(t, s.Exec(t.Context(), LocalQuorum, insertT, 1, "no number", 1, "x"))
+	require.Error(t, s.Exec(t.Context(), LocalQuorum, Write(qb.Insert("nothere").Columns("k").TimestampNamed(Timestamp)), 1, 1))
+	err := s.Exec(t.Context(), LocalQuorum, Write(qb.Insert("t").Columns("k", "nothere").TimestampNamed(Timestamp)), 1, 1, 1)
+	require.Error(t, err)
+	require.True(t, Unsupported(err))
+	require.False(t, TooManyTombstones(err))
+	for _, o := range seen.take() {
+		require.Zero(t, o.Attempt, o.Statement)
+	}
+}
+
+// A test of the tests of P9: a statement with a condition, which cannot be built
+// here, is seen for what it is when it is sent all the same, and leaves its row
+// in system.paxos.
+func TestP9TheObserverSeesARealTransaction(t *testing.T) {
+	seen := new(observations)
+	s, cluster, config := newSession(t, seen)
+	smuggled := &Statement{text: "INSERT INTO t (k,c,v) VALUES (?,?,?) IF NOT EXISTS", names: []string{"k", "c", "v"}, timestamp: -1, rows: 1}
+	_, err := s.Page(t.Context(), LocalQuorum, smuggled, nil, func(Row) error { return nil }, 1, 1, "x")
+	require.NoError(t, err)
+	all := seen.take()
+	require.Len(t, all, 1)
+	require.True(t, all[0].Conditional)
+
+	_, err = s.Page(t.Context(), Level(gocql.Serial), selectT, nil, func(Row) error { return nil }, 1)
+	require.NoError(t, err)
+	all = seen.take()
+	require.Equal(t, "SERIAL", all[0].Consistency)
+
+	tables, err := paxostest.Tables(cluster, config.Keyspace)
+	require.NoError(t, err)
+	found := 0
+	for _, node := range cluster.Nodes {
+		rows, err := paxostest.Rows(node.Addr(), tables)
+		require.NoError(t, err)
+		found += len(rows)
+	}
+	require.Positive(t, found)
+}
+
+func TestConnectErrors(t *testing.T) {
+	_, cluster, config := newSession(t, new(observations))
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	dead := listener.Addr().String()
+	require.NoError(t, listener.Close())
+	for want, change := range map[string]func(*Config){
+		"no hosts given":               func(c *Config) { c.Hosts = nil },
+		"no local data centre given: ": func(c *Config) { c.LocalDC = "" },
+		`the cluster has no data centre "pariss": it has ` + cluster.DCs[0].Name: func(c *Config) { c.LocalDC = "pariss" },
+		`keyspace "nothere": the keyspace does not exist`:                        func(c *Config) { c.Keyspace = "nothere" },
+		"no node of " + dead + " answers: ":                                      func(c *Config) { c.Hosts = []string{dead} },
+	} {
+		c := config
+		change(&c)
+		_, err := Connect(t.Context(), c)
+		require.ErrorContains(t, err, want)
+	}
+	// A node that takes connections and says nothing: the context ends it.
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer silent.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	c := config
+	c.Hosts, c.ConnectTimeout = []string{silent.Addr().String()}, 2*time.Second
+	began := time.Now()
+	_, err = Connect(ctx, c)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.Less(t, time.Since(began), 2*time.Second)
+}
