@@ -1,0 +1,219 @@
+package cassandra_test
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/gocql/gocql"
+	"github.com/stretchr/testify/require"
+
+	"github.com/popcask/popcask/cassandra"
+	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/mailbox"
+)
+
+// Each benchmark has the bare driver as its sibling: a loop that sends the same
+// mutations and reads, in the same round trips, to the same cluster. The two take
+// turns, one operation each, since a JVM gets faster all the time and a shared
+// machine slower: both see the same.
+//
+//	go test ./cassandra -run '^$' -bench . -benchtime 5000x
+//
+// The nodes have the full compiler and a bigger heap.
+var benchTopology = cassandratest.Topology{HeapMB: 1024, JVM: []string{"-XX:TieredStopAtLevel=4"}}
+
+type bench struct {
+	store   *cassandra.Store
+	session *gocql.Session
+	body    string
+}
+
+func newBench(b *testing.B) bench {
+	b.Helper()
+	cluster := cassandratest.Start(b, benchTopology)
+	config := migrated(b, cluster)
+	driver := cluster.Config(config.LocalDC)
+	driver.Keyspace = config.Keyspace
+	driver.Timeout = 10 * time.Second
+	driver.DefaultTimestamp = false
+	driver.Consistency = gocql.LocalQuorum
+	driver.PoolConfig.HostSelectionPolicy = gocql.TokenAwareHostPolicy(gocql.DCAwareRoundRobinPolicy(config.LocalDC), gocql.ShuffleReplicas())
+	session, err := driver.CreateSession()
+	require.NoError(b, err)
+	b.Cleanup(session.Close)
+	return bench{store: newStore(b, config), session: session, body: fiveKB}
+}
+
+// both runs two functions side by side.
+func both(f, g func() error) error {
+	var group sync.WaitGroup
+	var failed error
+	group.Go(func() { failed = f() })
+	err := g()
+	group.Wait()
+	if err == nil {
+		err = failed
+	}
+	return err
+}
+
+func (x bench) bare(user [16]byte) (gocql.UUID, error) {
+	id := gocql.TimeUUID()
+	at := id.Time().UnixMicro()
+	sum := sha256.Sum256([]byte(x.body))
+	size := int64(len(x.body))
+	err := both(func() error {
+		return x.session.Query("INSERT INTO message (message_id,chunk,data,mailbox_id,size,chunks,head,sha256) VALUES (?,?,?,?,?,?,?,?) USING TIMESTAMP ?",
+			id, 0, []byte(x.body), gocql.UUID(user), size, 1, 26, sum[:], at).Idempotent(true).Exec()
+	}, func() error {
+		return x.session.Query("INSERT INTO mailbox_message (mailbox_id,bucket,message_id,uid,mod_seq,size) VALUES (?,?,?,?,?,?) USING TIMESTAMP ?",
+			gocql.UUID(user), int64(1), id, int64(1), int64(1), size, at).Idempotent(true).Exec()
+	})
+	if err != nil {
+		return id, err
+	}
+	return id, both(func() error {
+		return x.session.Query("INSERT INTO projection (mailbox_id,bucket,message_id,size) VALUES (?,?,?,?) USING TIMESTAMP ?",
+			gocql.UUID(user), int64(1), id, size, at).Idempotent(true).Exec()
+	}, func() error {
+		return x.session.Query("SELECT kind,start,until FROM maildrop WHERE mailbox_id=?", gocql.UUID(user)).Idempotent(true).Iter().Close()
+	})
+}
+
+// compare runs the two in turns, in several goroutines, and reports the mean
+// time of an operation of each, and how much longer the library takes.
+func compare(b *testing.B, library, bare func(n int) error) {
+	b.Helper()
+	const workers = 8
+	for n := range 500 { // both compilers, prepared statements, connections
+		require.NoError(b, library(n))
+		require.NoError(b, bare(n))
+	}
+	var times [2]atomic.Int64
+	var next atomic.Int64
+	b.ResetTimer()
+	var group sync.WaitGroup
+	for range workers {
+		group.Go(func() {
+			for n := next.Add(1); n <= int64(b.N); n = next.Add(1) {
+				for turn := range 2 {
+					which := (turn + int(n)) % 2
+					began := time.Now()
+					if err := []func(int) error{library, bare}[which](int(n)); err != nil {
+						b.Error(err)
+						return
+					}
+					times[which].Add(int64(time.Since(began)))
+				}
+			}
+		})
+	}
+	group.Wait()
+	lib, limit := float64(times[0].Load())/float64(b.N), float64(times[1].Load())/float64(b.N)
+	b.ReportMetric(lib/1e3, "library-µs/op")
+	b.ReportMetric(limit/1e3, "bare-µs/op")
+	b.ReportMetric(100*(lib/limit-1), "%more")
+	b.ReportMetric(0, "ns/op")
+}
+
+// users spreads the mail over so many mailboxes.
+const users = 80
+
+func BenchmarkDeliver5KB(b *testing.B) {
+	x := newBench(b)
+	for n := range users {
+		deliver(b, x.store, fmt.Sprint("user", n), x.body)
+	}
+	compare(b, func(n int) error {
+		delivery := mailbox.Delivery{Recipients: []mailbox.Recipient{{User: fmt.Sprint("user", n%users)}}}
+		results, err := x.store.Append(b.Context(), delivery, strings.NewReader(x.body))
+		if err == nil {
+			err = results[0].Err
+		}
+		return err
+	}, func(n int) error {
+		_, err := x.bare([16]byte{15: byte(n % users)})
+		return err
+	})
+}
+
+func BenchmarkRetrieve5KB(b *testing.B) {
+	x := newBench(b)
+	const messages = 100
+	var wanted []string
+	for range messages {
+		wanted = append(wanted, deliver(b, x.store, "bob", x.body).ID)
+	}
+	user, _, err := x.store.Mailbox("bob")
+	require.NoError(b, err)
+	mb, err := x.store.Open(b.Context(), mailbox.Login{User: "bob"})
+	require.NoError(b, err)
+	_, err = tryList(b.Context(), mb)
+	require.NoError(b, err)
+	compare(b, func(n int) error { // what is listed is only read from here on
+		source, err := mb.Open(b.Context(), wanted[n%messages], mailbox.OpenOptions{})
+		if err != nil {
+			return err
+		}
+		defer source.Close()
+		if n, err := io.Copy(io.Discard, source); err != nil || n != int64(len(x.body)) {
+			return fmt.Errorf("%d octets, %w", n, err)
+		}
+		return nil
+	}, func(n int) error {
+		id, _ := gocql.ParseUUID(wanted[n%messages])
+		var mailbox gocql.UUID
+		var size int64
+		var chunks, chunk int
+		var data []byte
+		err := x.session.Query("SELECT mailbox_id,size,chunks,chunk,data FROM message WHERE message_id=? AND chunk>=?", id, 0).
+			PageSize(2).Idempotent(true).Scan(&mailbox, &size, &chunks, &chunk, &data)
+		if err == nil && (len(data) != len(x.body) || mailbox != gocql.UUID(user)) {
+			err = fmt.Errorf("%d octets", len(data))
+		}
+		return err
+	})
+}
+
+func BenchmarkOpen100Messages(b *testing.B) {
+	x := newBench(b)
+	for range 100 {
+		deliver(b, x.store, "bob", body(1))
+	}
+	user, _, err := x.store.Mailbox("bob")
+	require.NoError(b, err)
+	bucket := time.Now().UnixMicro() / (30 * 24 * time.Hour).Microseconds()
+	read := func(bucket int64) error {
+		rows := x.session.Query("SELECT message_id,size,uidl FROM projection WHERE mailbox_id=? AND bucket=? AND message_id>=? AND message_id<=?",
+			gocql.UUID(user), bucket, gocql.MinTimeUUID(time.Unix(0, 0)), gocql.MaxTimeUUID(time.Now().Add(time.Hour))).PageSize(2000).Idempotent(true).Iter()
+		var id gocql.UUID
+		var size int64
+		var uidl string
+		for rows.Scan(&id, &size, &uidl) {
+		}
+		return rows.Close()
+	}
+	compare(b, func(int) error {
+		mb, err := x.store.Open(b.Context(), mailbox.Login{User: "bob"})
+		if err != nil {
+			return err
+		}
+		list, err := tryList(b.Context(), mb)
+		if err == nil && len(list) != 100 {
+			err = fmt.Errorf("%d messages", len(list))
+		}
+		return err
+	}, func(int) error {
+		return both(func() error { return read(bucket) }, func() error {
+			return both(func() error { return read(bucket - 1) }, func() error {
+				return x.session.Query("SELECT kind,start,until FROM maildrop WHERE mailbox_id=?", gocql.UUID(user)).Idempotent(true).Iter().Close()
+			})
+		})
+	})
+}
