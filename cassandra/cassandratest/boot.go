@@ -19,9 +19,9 @@ const startLimit = 4 * time.Minute
 // fleet is the nodes of one cluster, in the hands of the keeper.
 type fleet struct {
 	spec    spec
-	spawn   spawner
 	nodes   []*node
-	release func() // gives the addresses back
+	network *network // of a WAN, else nil
+	release func()   // gives the addresses back
 	state   sync.Mutex
 }
 
@@ -30,10 +30,13 @@ type layoutFile struct {
 	Cluster string
 	Version string
 	DCs     []DC
+	WAN     bool `json:",omitempty"`
 	Nodes   []nodeSpec
 
-	// Software is what the processes run on now; it may change.
-	Software software
+	// Software is what the processes run on now, Namespaces the paths by which
+	// those of a data centre are entered now; they may change.
+	Software   software
+	Namespaces map[string]string `json:",omitempty"`
 }
 
 func (s spec) layoutPath() string { return filepath.Join(s.Dir, "layout.json") }
@@ -45,8 +48,8 @@ func newFleet(s spec) (*fleet, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &fleet{spec: s, spawn: newSpawner()}
-	layout := layoutFile{Cluster: "popcask-" + s.Key, Version: Version, DCs: s.Topology.DCs}
+	f := &fleet{spec: s}
+	layout := layoutFile{Cluster: "popcask-" + s.Key, Version: Version, DCs: s.Topology.DCs, WAN: s.Topology.WAN}
 	if old, err := os.ReadFile(s.layoutPath()); err == nil && s.Keep {
 		layout = layoutFile{}
 		if err := json.Unmarshal(old, &layout); err != nil {
@@ -56,21 +59,49 @@ func newFleet(s spec) (*fleet, error) {
 			return nil, fmt.Errorf("%s holds a cluster %s of Cassandra %s: ask for that, or choose another directory",
 				s.Dir, FormatDCs(layout.DCs), layout.Version)
 		}
+		if layout.WAN != s.Topology.WAN {
+			return nil, fmt.Errorf("%s holds a cluster %s: its addresses are those of its network, choose another directory",
+				s.Dir, map[bool]string{true: "with a WAN", false: "without a WAN"}[layout.WAN])
+		}
 		places := make([]place, len(layout.Nodes))
 		for i, n := range layout.Nodes {
 			places[i] = n.place
 		}
-		if f.release, err = claimSame(base, places); err != nil {
+		if s.Topology.WAN {
+			f.release, err = claimSameSubnets(base, places)
+		} else {
+			f.release, err = claimSame(base, places)
+		}
+		if err != nil {
 			return nil, err
 		}
 	} else {
 		var places []place
-		if places, f.release, err = claimPlaces(base, s.Topology.nodeCount()); err != nil {
+		if s.Topology.WAN {
+			places, f.release, err = claimSubnets(base, s.Topology.DCs)
+		} else {
+			places, f.release, err = claimPlaces(base, s.Topology.nodeCount())
+		}
+		if err != nil {
 			return nil, err
 		}
 		layout.Nodes = layOut(s.Topology, places)
 		if err := writeJSON(s.layoutPath(), layout); err != nil {
 			return nil, err
+		}
+	}
+	threads := map[string]thread{}
+	if s.Topology.WAN {
+		if f.network, err = openNetwork(layout.Nodes); err != nil {
+			return nil, fmt.Errorf("the network of the data centres: %w", err)
+		}
+		for _, c := range f.network.centres {
+			threads[c.name] = c.thread
+		}
+	} else {
+		one := newThread()
+		for _, dc := range layout.DCs {
+			threads[dc.Name] = one
 		}
 	}
 	var where host = local{s.Software.Java}
@@ -87,7 +118,10 @@ func newFleet(s spec) (*fleet, error) {
 			return nil, err
 		}
 		where.clear(n)
-		f.nodes = append(f.nodes, &node{nodeSpec: n, dir: dir, log: filepath.Join(s.Dir, "logs", n.Name+".log"), host: where})
+		f.nodes = append(f.nodes, &node{
+			nodeSpec: n, dir: dir, log: filepath.Join(s.Dir, "logs", n.Name+".log"),
+			host: where, thread: threads[n.DC],
+		})
 	}
 	return f, nil
 }
@@ -158,7 +192,7 @@ func (f *fleet) boot(ctx context.Context, n *node, progress func(string)) error 
 	}
 	began := time.Now()
 	progress(fmt.Sprintf("node %s starts on %s", n.Name, n.cql()))
-	if err := n.start(f.spawn, n.javaArgs(n.dir, f.spec.Software, f.spec.Topology)); err != nil {
+	if err := n.start(n.javaArgs(n.dir, f.spec.Software, f.spec.Topology)); err != nil {
 		return err
 	}
 	f.writeState()
@@ -171,7 +205,8 @@ func (f *fleet) boot(ctx context.Context, n *node, progress func(string)) error 
 }
 
 // settle waits until every serving node takes exactly the serving nodes for
-// alive. The failure detector needs about 15 s to give up a killed node.
+// alive that it can hear of. The failure detector needs about 15 s to give up a
+// killed node.
 func (f *fleet) settle(ctx context.Context) error {
 	if len(f.nodes) == 1 {
 		return nil
@@ -187,9 +222,15 @@ func (f *fleet) settle(ctx context.Context) error {
 	errs := make([]error, len(serving))
 	var wg sync.WaitGroup
 	for i, n := range serving {
+		near := 0
+		for _, other := range serving {
+			if f.network.reaches(n.DC, other.DC) {
+				near++
+			}
+		}
 		wg.Go(func() {
 			err := poll(ctx, n.died(), func(ctx context.Context) error {
-				return sees(ctx, n.place, len(serving), len(f.nodes))
+				return sees(ctx, n.place, near, len(f.nodes))
 			})
 			if err != nil {
 				errs[i] = fmt.Errorf("node %s: %w", n.Name, err)
@@ -213,6 +254,7 @@ func (f *fleet) stopAll() {
 		})
 	}
 	wg.Wait()
+	f.network.close()
 	f.release()
 	os.Remove(f.spec.statePath())
 }

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -30,6 +32,7 @@ type Cluster struct {
 	lease    *lease // nil for an existing cluster
 	private  bool
 	progress func(string)
+	guard    *guard // of a WAN, else nil
 }
 
 // Node is a node of a [Cluster].
@@ -77,16 +80,34 @@ func open(ctx context.Context, topology Topology, options Options) (*Cluster, er
 	if err != nil {
 		return nil, fmt.Errorf("cassandratest: %w", err)
 	}
+	var g *guard
+	if topology.WAN {
+		if g, err = openGuard(); err != nil {
+			return nil, fmt.Errorf("cassandratest: %w", err)
+		}
+	}
 	l, err := acquire(ctx, s, options.Progress)
 	if err != nil {
+		if g != nil {
+			g.close()
+		}
 		if !errors.Is(err, errInUse) {
 			s.awaitEnd()
 		}
 		return nil, fmt.Errorf("cassandratest: %w", err)
 	}
-	c := &Cluster{DCs: l.layout.DCs, Dir: s.Dir, lease: l, private: topology.Private, progress: options.Progress}
+	c := &Cluster{DCs: l.layout.DCs, Dir: s.Dir, lease: l, private: topology.Private, progress: options.Progress, guard: g}
+	var subnets []netip.Prefix
 	for _, n := range l.layout.Nodes {
 		c.Nodes = append(c.Nodes, Node{Name: n.Name, DC: n.DC, Address: n.Address, Port: n.Ports.CQL, at: n.place})
+		if s := subnetOf(n.Address); !slices.Contains(subnets, s) {
+			subnets = append(subnets, s)
+		}
+	}
+	if g != nil {
+		if err := g.stand(subnets); err != nil {
+			return nil, errors.Join(fmt.Errorf("cassandratest: %w", err), c.Close())
+		}
 	}
 	return c, nil
 }
@@ -183,7 +204,8 @@ func (c *Cluster) Boot(ctx context.Context, nodes string) error {
 
 // Settle waits until every node that runs takes exactly the nodes that run for
 // alive: after Kill and Pause about 15 s, after Boot and Resume a second or two.
-// Paused nodes do not count as running.
+// Paused nodes do not count as running, and those behind a [Link] that is cut, one
+// way or both, are expected to be taken for dead.
 func (c *Cluster) Settle(ctx context.Context) error {
 	return c.do(ctx, "settle", request{Op: opSettle})
 }

@@ -38,10 +38,34 @@
 // The keeper is this same program, started again with POPCASK_CASSANDRA_KEEPER in
 // its environment: that is what the init function of this package looks for.
 //
+// # A WAN
+//
+// With [Topology.WAN] each data centre is in a network of its own, and the links
+// between them have a delay, a rate and a loss, and can be cut:
+//
+//	cluster := cassandratest.Start(t, cassandratest.Topology{
+//		DCs:     []cassandratest.DC{{Name: "dc1", Nodes: 3}, {Name: "dc2", Nodes: 3}},
+//		Private: true,
+//		WAN:     true,
+//	})
+//	link := cluster.Link("dc1", "dc2")
+//	err := link.SetDelay(25 * time.Millisecond) // 50 ms for a round trip
+//	err = link.Cut()
+//
+// The test itself, with its sessions, is beside the WAN: it reaches every node of
+// every data centre as fast as on one machine, and while a link is cut.
+// [Cluster.Command] runs a program inside a data centre.
+//
+// This is for root on Linux, with iproute2 and nsenter: network namespaces, joined
+// by TUN devices between which the keeper carries the packets, so no other module
+// of the kernel is needed. The nodes have addresses of 198.18.0.0/15. All of it
+// ends with the keeper; after a kill -9 of that one, the kernel may need a minute
+// to forget the nodes' last connections.
+//
 // # What it is not
 //
 // The nodes are small (see [Topology.HeapMB]) and compiled by the quick compiler
 // of the JVM alone, which halves the time to start and costs throughput: for
 // measurements give [Topology.JVM] "-XX:TieredStopAtLevel=4" and a bigger heap.
-// Nothing listens outside the loopback addresses.
+// Nothing listens outside the loopback addresses and, for a WAN, the namespaces.
 package cassandratest

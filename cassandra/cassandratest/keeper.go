@@ -177,6 +177,12 @@ func (k *keeper) handle(conn net.Conn) {
 		k.end()
 		<-k.gone
 		out.Encode(answer(nil, nil))
+	case opLink:
+		out.Encode(reply{})
+		traffic, err := k.link(r.Link)
+		done := answer(nil, err)
+		done.Traffic = traffic
+		out.Encode(done)
 	default:
 		out.Encode(reply{})
 		out.Encode(answer(nil, k.operate(ctx, r, progress)))
@@ -328,7 +334,10 @@ func (k *keeper) boot(progress func(string)) error {
 func (k *keeper) layout() *layoutFile {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	l := &layoutFile{Cluster: "popcask-" + k.spec.Key, Version: Version, DCs: k.spec.Topology.DCs, Software: k.spec.Software}
+	l := &layoutFile{
+		Cluster: "popcask-" + k.spec.Key, Version: Version, DCs: k.spec.Topology.DCs, WAN: k.spec.Topology.WAN,
+		Software: k.spec.Software, Namespaces: k.fleet.network.paths(),
+	}
 	for _, n := range k.fleet.nodes {
 		l.Nodes = append(l.Nodes, n.nodeSpec)
 	}

@@ -77,9 +77,9 @@ func acquire(ctx context.Context, s spec, progress func(string)) (*lease, error)
 		return nil, err
 	}
 	for {
-		conn, layout, err := ask(ctx, socket, request{Op: opLease}, progress)
+		conn, answer, err := ask(ctx, socket, request{Op: opLease}, progress)
 		if err == nil {
-			return &lease{conn: conn, socket: socket, layout: layout}, nil
+			return &lease{conn: conn, socket: socket, layout: answer.Layout}, nil
 		}
 		if !errors.Is(err, errGone) {
 			return nil, err
@@ -87,6 +87,9 @@ func acquire(ctx context.Context, s spec, progress func(string)) (*lease, error)
 		if s.Software == (software{}) {
 			if s.Software, err = findSoftware(ctx); err != nil {
 				return nil, err
+			}
+			if s.Topology.WAN && s.Software.Docker {
+				return nil, fmt.Errorf("%w: its nodes do not run in Docker, it needs Java 17 and Maven (java and mvn on the PATH)", errNoWAN)
 			}
 		}
 		l, err := spawnKeeper(ctx, s, socket, progress)
@@ -152,13 +155,13 @@ func spawnKeeper(ctx context.Context, s spec, socket string, progress func(strin
 			return nil, err
 		}
 		ours := bytes.Contains(word[:n], []byte("ok"))
-		conn, layout, err := ask(ctx, socket, request{Op: opLease}, progress)
+		conn, answer, err := ask(ctx, socket, request{Op: opLease}, progress)
 		switch {
 		case err == nil && ours:
-			return &lease{conn: conn, socket: socket, layout: layout, keeper: cmd.Process}, nil
+			return &lease{conn: conn, socket: socket, layout: answer.Layout, keeper: cmd.Process}, nil
 		case err == nil:
 			cmd.Process.Release()
-			return &lease{conn: conn, socket: socket, layout: layout}, nil
+			return &lease{conn: conn, socket: socket, layout: answer.Layout}, nil
 		case !errors.Is(err, errGone):
 			cmd.Process.Release()
 			return nil, err
@@ -191,11 +194,16 @@ func (s spec) awaitEnd() {
 
 // do has the keeper do something to nodes.
 func (l *lease) do(ctx context.Context, r request, progress func(string)) error {
-	conn, _, err := ask(ctx, l.socket, r, progress)
+	_, err := l.ask(ctx, r, progress)
+	return err
+}
+
+func (l *lease) ask(ctx context.Context, r request, progress func(string)) (reply, error) {
+	conn, answer, err := ask(ctx, l.socket, r, progress)
 	if err != nil {
-		return err
+		return reply{}, err
 	}
-	return conn.Close()
+	return answer, conn.Close()
 }
 
 // end ends the lease; the cluster goes on for its time of grace.

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// host is where the process of a node runs: as a child of the keeper, in a
-// container, or (one day) in a network namespace.
+// host is what the process of a node runs in: the keeper's own surroundings, or
+// a container.
 type host interface {
 	// command is java with these arguments, at home in dir.
 	command(n nodeSpec, dir string, args []string) *exec.Cmd
@@ -26,6 +26,7 @@ type node struct {
 	nodeSpec
 	dir, log string
 	host     host
+	thread   thread // starts the process: in the network namespace of a WAN's data centre
 
 	mu     sync.Mutex
 	cmd    *exec.Cmd     // nil: never started
@@ -39,7 +40,7 @@ var (
 )
 
 // start starts the process. The log goes on where it ended.
-func (n *node) start(s spawner, args []string) error {
+func (n *node) start(args []string) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.runningLocked() {
@@ -55,7 +56,7 @@ func (n *node) start(s spawner, args []string) error {
 	defer log.Close()
 	cmd := n.host.command(n.nodeSpec, n.dir, args)
 	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = log, log, bound()
-	if err := s.start(cmd); err != nil {
+	if err := n.thread.start(cmd); err != nil {
 		return fmt.Errorf("node %s: %w", n.Name, err)
 	}
 	exited := make(chan struct{})

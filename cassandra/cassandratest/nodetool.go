@@ -45,6 +45,12 @@ func (c *Cluster) NodeTool(ctx context.Context, node string, args ...string) (st
 	}
 	var out, failed bytes.Buffer
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	if c.guard != nil {
+		// JMX listens on the loopback interface of the node's namespace.
+		if cmd, err = c.Command(ctx, n.DC, command[0], command[1:]...); err != nil {
+			return "", err
+		}
+	}
 	cmd.Stdout, cmd.Stderr = &out, &failed
 	cmd.WaitDelay = time.Second
 	if err := cmd.Run(); err != nil {

@@ -7,7 +7,7 @@ import "syscall"
 func detached() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }
 
 // bound is for a node: the kernel ends it when the keeper ends, however that
-// ends. (The signal is tied to the thread that started the node: see spawner.)
+// ends. (The signal is tied to the thread that started the node: see thread.)
 func bound() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }

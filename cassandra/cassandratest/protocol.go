@@ -13,7 +13,7 @@ import (
 // protocolVersion is part of the name of a shared cluster, so that programs built
 // from different versions of this package do not meet. Raise it when anything
 // changes that a keeper and a test say to each other.
-const protocolVersion = 2
+const protocolVersion = 3
 
 // spec is all that a keeper is told.
 type spec struct {
@@ -30,6 +30,8 @@ type request struct {
 	Op       string
 	Nodes    string `json:",omitempty"` // a node, a data centre, or "" for all
 	KeepLogs bool   `json:",omitempty"`
+
+	Link *linkOrder `json:",omitempty"`
 }
 
 const (
@@ -40,6 +42,7 @@ const (
 	opShutdown = "shutdown" // SIGTERM
 	opBoot     = "boot"     // start those that do not run
 	opSettle   = "settle"   // wait until all agree on who is alive
+	opLink     = "link"     // change a link, and say what has passed over it
 	opEnd      = "end"      // of the cluster
 )
 
@@ -50,6 +53,7 @@ type reply struct {
 	Error    string      `json:",omitempty"`
 	InUse    bool        `json:",omitempty"` // the error is errInUse
 	Layout   *layoutFile `json:",omitempty"`
+	Traffic  []Traffic   `json:",omitempty"` // of a link: there and back
 }
 
 // errGone says that the keeper went away before it said a word: it was about to
@@ -60,44 +64,44 @@ var errGone = errors.New("the keeper has ended")
 var errInUse = errors.New("in use by another process")
 
 // ask sends a request and reads the answer. The connection is returned open.
-func ask(ctx context.Context, socket string, r request, progress func(string)) (net.Conn, *layoutFile, error) {
+func ask(ctx context.Context, socket string, r request, progress func(string)) (net.Conn, reply, error) {
 	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", socket)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w: %w", errGone, err)
+		return nil, reply{}, fmt.Errorf("%w: %w", errGone, err)
 	}
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	layout, err := converse(conn, r, progress)
+	answer, err := converse(conn, r, progress)
 	if err != nil {
 		conn.Close()
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
-		return nil, nil, err
+		return nil, reply{}, err
 	}
-	return conn, layout, nil
+	return conn, answer, nil
 }
 
-func converse(conn net.Conn, r request, progress func(string)) (*layoutFile, error) {
+func converse(conn net.Conn, r request, progress func(string)) (reply, error) {
 	if err := json.NewEncoder(conn).Encode(r); err != nil {
-		return nil, fmt.Errorf("%w: %w", errGone, err)
+		return reply{}, fmt.Errorf("%w: %w", errGone, err)
 	}
 	lines := json.NewDecoder(conn)
 	for heard := false; ; heard = true {
 		var answer reply
 		switch err := lines.Decode(&answer); {
 		case err != nil && !heard:
-			return nil, fmt.Errorf("%w: %w", errGone, err)
+			return reply{}, fmt.Errorf("%w: %w", errGone, err)
 		case errors.Is(err, io.EOF):
-			return nil, errors.New("the keeper of the cluster was killed")
+			return reply{}, errors.New("the keeper of the cluster was killed")
 		case err != nil:
-			return nil, fmt.Errorf("the keeper of the cluster: %w", err)
+			return reply{}, fmt.Errorf("the keeper of the cluster: %w", err)
 		case answer.InUse:
-			return nil, fmt.Errorf("%s: %w", answer.Error, errInUse)
+			return reply{}, fmt.Errorf("%s: %w", answer.Error, errInUse)
 		case answer.Error != "":
-			return nil, errors.New(answer.Error)
+			return reply{}, errors.New(answer.Error)
 		case answer.Done:
-			return answer.Layout, nil
+			return answer, nil
 		case answer.Progress != "":
 			progress(answer.Progress)
 		}

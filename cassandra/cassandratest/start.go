@@ -20,7 +20,8 @@ const (
 // ends with the test.
 //
 // Where no cluster can be had the test is skipped; with
-// POPCASK_REQUIRE_CASSANDRA=1 it fails. A cluster that can be had and does not
+// POPCASK_REQUIRE_CASSANDRA=1 it fails, unless it asks for a WAN and does not run
+// as root on Linux. A cluster that can be had and does not
 // start fails the test in any case, and shows the end of the node's log.
 func Start(t testing.TB, topology Topology) *Cluster {
 	t.Helper()
@@ -42,7 +43,10 @@ func Start(t testing.TB, topology Topology) *Cluster {
 	c, err := open(t.Context(), topology, Options{Progress: func(line string) {
 		t.Logf("cassandratest: %5.1fs %s", time.Since(began).Seconds(), line)
 	}})
-	if errors.Is(err, errNoSoftware) {
+	switch {
+	case errors.Is(err, errNoWANHere):
+		t.Skip(err)
+	case errors.Is(err, errNoSoftware), errors.Is(err, errNoWAN):
 		missing(t, err)
 	}
 	if err != nil {

@@ -1,6 +1,7 @@
 package cassandratest
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -34,6 +35,13 @@ type Topology struct {
 	// Private gives the test a cluster for itself, whose nodes it may hurt and
 	// which ends with it.
 	Private bool `json:",omitempty"`
+
+	// WAN puts each data centre into a network of its own. A [Link] between each
+	// two of them, [Cluster.Link], has a delay, a rate and a loss, none at first,
+	// and can be cut. This program reaches all nodes at once, past the links.
+	// It needs root on Linux, with the programs ip and nsenter; [Start] skips the
+	// test elsewhere. The cluster must be Private.
+	WAN bool `json:",omitempty"`
 }
 
 // DC is a data centre of a [Topology].
@@ -108,6 +116,9 @@ func (t Topology) withDefaults() (Topology, error) {
 	}
 	if t.HeapMB < 128 {
 		return t, fmt.Errorf("a heap of %d MiB is too small for Cassandra: give at least 128", t.HeapMB)
+	}
+	if t.WAN && !t.Private {
+		return t, errors.New("Topology.WAN needs Topology.Private: a link that is cut would hurt the other tests")
 	}
 	return t, checkDCs(t.DCs)
 }

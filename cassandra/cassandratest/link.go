@@ -1,0 +1,178 @@
+package cassandratest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"slices"
+	"time"
+)
+
+var (
+	// errNoWAN says why this machine, as it is, has no WAN for a test.
+	errNoWAN = errors.New("no WAN to test with")
+
+	// errNoWANHere says that nothing can be installed to have one.
+	errNoWANHere = fmt.Errorf("%w", errNoWAN)
+)
+
+// Link is the link between two data centres of a cluster with [Topology.WAN]. At
+// first it has no delay, no limit of its rate, and loses nothing. All of that can
+// be changed at any time, by any number of goroutines, and each method returns
+// when the change is made. Packets are of 9000 octets at most, and keep their
+// order.
+type Link struct {
+	cluster *Cluster
+	a, b    string
+}
+
+// Link is the link between two data centres, whichever is named first.
+func (c *Cluster) Link(a, b string) *Link { return &Link{c, a, b} }
+
+// linkOrder is what the keeper is asked to do to a link: what is not nil.
+type linkOrder struct {
+	A, B  string
+	Delay *time.Duration `json:",omitempty"`
+	Rate  *int64         `json:",omitempty"`
+	Loss  *float64       `json:",omitempty"`
+	Seed  uint64         `json:",omitempty"` // of Loss
+	Cut   []string       `json:",omitempty"` // data centres whose packets are stopped
+	Heal  bool           `json:",omitempty"`
+}
+
+// SetDelay sets how long a packet is on its way, which is half a round trip. It
+// holds for the packets that are on their way too. Queues and busy processors
+// come on top of it: 0.1 ms for a round trip on an idle machine.
+func (l *Link) SetDelay(oneWay time.Duration) error {
+	if oneWay < 0 {
+		return l.wrong("delay", oneWay)
+	}
+	return l.order(linkOrder{Delay: &oneWay})
+}
+
+// SetRate limits what passes in each direction, in octets a second; 0 means no
+// limit. A packet that would have to wait more than 0.1 s for those before it is
+// lost.
+func (l *Link) SetRate(octets int64) error {
+	if octets < 0 {
+		return l.wrong("rate", octets)
+	}
+	return l.order(linkOrder{Rate: &octets})
+}
+
+// SetLoss sets the fraction of the packets that are lost in each direction, by
+// chance: 0.01 is one in a hundred. The seed decides which, counted from now.
+func (l *Link) SetLoss(fraction float64, seed uint64) error {
+	if !(fraction >= 0 && fraction <= 1) {
+		return l.wrong("loss", fraction)
+	}
+	return l.order(linkOrder{Loss: &fraction, Seed: seed})
+}
+
+// Cut cuts the link. What is on its way is lost, and when Cut has returned
+// nothing arrives any more: the nodes get no answer, and no error either. They
+// give each other up after some 15 s; see [Cluster.Settle].
+func (l *Link) Cut() error { return l.order(linkOrder{Cut: []string{l.a, l.b}}) }
+
+// CutFrom cuts one direction: what this data centre sends does not arrive at the
+// other, and what the other sends does.
+func (l *Link) CutFrom(dc string) error {
+	if dc != l.a && dc != l.b {
+		return fmt.Errorf("cassandratest: the link between %s and %s has no end %q", l.a, l.b, dc)
+	}
+	return l.order(linkOrder{Cut: []string{dc}})
+}
+
+// Heal ends all cuts; delay, rate and loss are as before.
+func (l *Link) Heal() error { return l.order(linkOrder{Heal: true}) }
+
+// Traffic is what was sent so far, from the first named data centre to the second
+// and from the second to the first.
+func (l *Link) Traffic() (there, back Traffic, err error) {
+	answer, err := l.ask(linkOrder{})
+	if err != nil {
+		return there, back, err
+	}
+	return answer.Traffic[0], answer.Traffic[1], nil
+}
+
+func (l *Link) wrong(what string, value any) error {
+	return fmt.Errorf("cassandratest: link between %s and %s: a %s of %v makes no sense", l.a, l.b, what, value)
+}
+
+func (l *Link) order(o linkOrder) error {
+	_, err := l.ask(o)
+	return err
+}
+
+func (l *Link) ask(o linkOrder) (reply, error) {
+	o.A, o.B = l.a, l.b
+	err := errNoLinks
+	var answer reply
+	if l.cluster.guard != nil {
+		answer, err = l.cluster.lease.ask(context.Background(), request{Op: opLink, Link: &o}, l.cluster.progress)
+	}
+	if err != nil {
+		return reply{}, fmt.Errorf("cassandratest: link between %s and %s: %w", l.a, l.b, err)
+	}
+	return answer, nil
+}
+
+var errNoLinks = errors.New("the cluster has no WAN: set Topology.WAN")
+
+// Command is a program in the network of a data centre, which reaches its nodes
+// at once and those of the others over the links. It has a loopback interface of
+// its own; this program reaches it at the address of any node of that data
+// centre, at another port. The namespace ends with the cluster, and the program
+// must have ended before.
+func (c *Cluster) Command(ctx context.Context, dc, program string, args ...string) (*exec.Cmd, error) {
+	if c.guard == nil {
+		return nil, fmt.Errorf("cassandratest: %w", errNoLinks)
+	}
+	path, ok := c.lease.layout.Namespaces[dc]
+	if !ok {
+		return nil, fmt.Errorf("cassandratest: no data centre is called %q", dc)
+	}
+	return exec.CommandContext(ctx, "nsenter", append([]string{"--net=" + path, program}, args...)...), nil
+}
+
+// link carries out an order of a test.
+func (k *keeper) link(o *linkOrder) ([]Traffic, error) {
+	k.mu.Lock()
+	f := k.fleet
+	k.mu.Unlock()
+	if f == nil || f.network == nil || o == nil {
+		return nil, errNoLinks
+	}
+	return f.network.order(*o)
+}
+
+func (n *network) order(o linkOrder) ([]Traffic, error) {
+	there, back := n.lines[course{o.A, o.B}], n.lines[course{o.B, o.A}]
+	if there == nil {
+		return nil, fmt.Errorf("there is none; the data centres are %s", n.names())
+	}
+	for from, l := range map[string]*line{o.A: there, o.B: back} {
+		if o.Delay != nil {
+			l.setDelay(*o.Delay)
+		}
+		if o.Rate != nil {
+			l.setRate(*o.Rate)
+		}
+		if o.Loss != nil {
+			seed := o.Seed
+			if l == back {
+				seed++ // two directions that lose the same packets would be odd
+			}
+			l.setLoss(*o.Loss, seed)
+		}
+		if o.Heal {
+			l.setCut(false)
+		}
+		if slices.Contains(o.Cut, from) {
+			l.setCut(true)
+		}
+	}
+	return []Traffic{there.carried(), back.carried()}, nil
+}
