@@ -20,6 +20,7 @@ func TestDefaults(t *testing.T) {
 	require.Equal(t, options{
 		pop3: "127.0.0.1:1110", lmtp: "127.0.0.1:1124", smtp: "127.0.0.1:1125",
 		store: "maildir", dir: "./maildata", maxSize: 50 << 20, trace: true,
+		cassandra: "127.0.0.1", dc: "dc1", keyspace: "popcask",
 		level: slog.LevelInfo,
 	}, o)
 }
@@ -33,6 +34,8 @@ func TestUsageErrors(t *testing.T) {
 		{"-insecure-auth=maybe", `invalid boolean value "maybe" for -insecure-auth: strconv.ParseBool: parsing "maybe": invalid syntax`},
 		{"-pop3", "flag needs an argument: -pop3"},
 		{"-trace false", `"false" is no flag`},
+		{"-create-schema dc1:3", "-create-schema needs -store cassandra"},
+		{"-store cassandra -create-schema dc1", `invalid value "dc1" for flag -create-schema: cassandra: replication "dc1": want a data centre and its replicas, as in dc1:3,dc2:3`},
 		{"-store paper", "-store paper: there are maildir, cassandra and memory"},
 		{"-dir=", "-dir: the name is empty"},
 		{"-tls-cert x", "-tls-cert and -tls-key need each other"},
