@@ -1,6 +1,6 @@
 // Command cluster starts a Cassandra cluster on this machine, for trying things
 // out: several data centres on a laptop, on loopback addresses, without a
-// container. It ends with ^C.
+// container, or with a WAN between them. It ends with ^C.
 package main
 
 import (
@@ -19,7 +19,7 @@ import (
 	"github.com/popcask/popcask/cassandra/cassandratest"
 )
 
-const usage = `Usage: cluster [-dcs dc1:3,dc2:3] [-dir DIR] [-heap MIB]
+const usage = `Usage: cluster [-dcs dc1:3,dc2:3] [-wan ROUNDTRIP] [-dir DIR] [-heap MIB]
 
 Starts a Cassandra cluster on this machine and prints, when all its nodes answer,
 
@@ -28,6 +28,10 @@ Starts a Cassandra cluster on this machine and prints, when all its nodes answer
 It needs Java 17 and Maven (java and mvn on the PATH); the first run fetches 66 MB
 of jars. Each node has 400 to 600 MB resident. ^C ends the cluster.
 
+With -wan every data centre is in a network of its own, and a packet and its answer
+take that long between two of them; you reach all nodes without that delay. It
+needs root on Linux.
+
 `
 
 const examples = `
@@ -35,6 +39,7 @@ Examples:
   cluster                               one data centre of three nodes
   cluster -dcs paris:3,tokyo:3          two of them, six nodes
   cluster -dcs dc1:1,dc2:1 -dir ./data  two nodes that keep their data in ./data
+  cluster -dcs dc1:1,dc2:1 -wan 50ms    50 ms from dc1 to dc2 and back
 `
 
 func main() {
@@ -50,6 +55,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 	flags.SetOutput(io.Discard)
 	dcs := flags.String("dcs", "dc1:3", "data centres and their nodes, as `NAME:NODES,...`")
 	dir := flags.String("dir", "", "keep the data in `DIR` from one run to the next (default: a temporary directory)")
+	wan := flags.Duration("wan", 0, "the `ROUNDTRIP` between data centres, such as 50ms (default: none, all on loopback)")
 	heap := flags.Int("heap", 256, "heap of each node, in `MIB`")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
@@ -68,6 +74,10 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 	if topology.DCs, err = cassandratest.ParseDCs(*dcs); err != nil {
 		return misused(errs, err)
 	}
+	if *wan < 0 || *wan > 0 && len(topology.DCs) < 2 {
+		return misused(errs, fmt.Errorf("-wan %s: it takes two data centres, and a time (as -dcs dc1:1,dc2:1 -wan 50ms)", *wan))
+	}
+	topology.WAN = *wan > 0
 	if *heap < 128 {
 		return misused(errs, fmt.Errorf("-heap %d: Cassandra needs at least 128 MiB", *heap))
 	}
@@ -82,6 +92,10 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 	}
 	if err != nil {
 		fmt.Fprintln(errs, "cluster:", err)
+		return 1
+	}
+	if err := delay(cluster, *wan/2); err != nil {
+		fmt.Fprintln(errs, "cluster:", errors.Join(err, cluster.Close()))
 		return 1
 	}
 	progress("logs are in " + filepath.Join(cluster.Dir, "logs"))
@@ -104,6 +118,21 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 	}
 	progress("stopped")
 	return 0
+}
+
+// delay sets the delay of every link, one way.
+func delay(cluster *cassandratest.Cluster, oneWay time.Duration) error {
+	if oneWay == 0 {
+		return nil
+	}
+	for i, a := range cluster.DCs {
+		for _, b := range cluster.DCs[:i] {
+			if err := cluster.Link(b.Name, a.Name).SetDelay(oneWay); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func misused(errs io.Writer, err error) int {

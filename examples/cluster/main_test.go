@@ -26,7 +26,7 @@ func TestHelpTeaches(t *testing.T) {
 	var out, errs bytes.Buffer
 	require.Equal(t, 0, run(context.Background(), []string{"-h"}, &out, &errs))
 	require.Empty(t, errs.String())
-	for _, word := range []string{"Usage: cluster", "-dcs NAME:NODES,...", "-dir DIR", "Java 17 and Maven", "^C", "ready dc1=", "Examples:"} {
+	for _, word := range []string{"Usage: cluster", "-dcs NAME:NODES,...", "-dir DIR", "-wan ROUNDTRIP", "root on Linux", "Java 17 and Maven", "^C", "ready dc1=", "Examples:"} {
 		require.Contains(t, out.String(), word)
 	}
 }
@@ -37,6 +37,8 @@ func TestBadFlagsAreOneLineAndStatus2(t *testing.T) {
 		`has 0 nodes`:                      {"-dcs", "dc1:0"},
 		`"" is not a name`:                 {"-dcs", ""},
 		`at least 128 MiB`:                 {"-heap", "1"},
+		`it takes two data centres`:        {"-dcs", "dc1:2", "-wan", "50ms"},
+		`invalid value "50"`:               {"-wan", "50"},
 		`invalid value "x"`:                {"-heap", "x"},
 		`not defined: -no`:                 {"-no"},
 		`"dc1:3" is not a flag`:            {"dc1:3"},
