@@ -11,7 +11,7 @@ import (
 
 var (
 	// errNoWAN says why this machine, as it is, has no WAN for a test.
-	errNoWAN = errors.New("no WAN to test with")
+	errNoWAN = errors.New("no WAN here")
 
 	// errNoWANHere says that nothing can be installed to have one.
 	errNoWANHere = fmt.Errorf("%w", errNoWAN)

@@ -132,7 +132,7 @@ func TestWithoutRightsThereIsNoWAN(t *testing.T) {
 	} {
 		t.Setenv("POPCASK_REQUIRE_CASSANDRA", required)
 		_, r := watch(t, wan)
-		require.Contains(t, message(r), "no WAN to test with: it needs ")
+		require.Contains(t, message(r), "no WAN here: it needs ")
 		require.NotContains(t, message(r), "\n", "one line")
 		require.Equal(t, root && required == "1", r.failed != "", "only what can be had is required")
 	}
