@@ -196,7 +196,7 @@ func mended(t testing.TB, store *cassandra.Store, user string, kinds ...cassandr
 	t.Helper()
 	verified, err := store.Verify(t.Context(), user)
 	require.NoError(t, err)
-	report, err := store.Repair(t.Context(), user, cassandra.RepairOptions{RemoveIncomplete: true})
+	report, err := store.Repair(t.Context(), user, cassandra.RepairOptions{Confirm: time.Millisecond, RemoveIncomplete: true})
 	require.NoError(t, err)
 	require.Len(t, report.Findings, len(verified.Findings))
 	for _, f := range report.Findings {

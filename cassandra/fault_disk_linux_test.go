@@ -100,7 +100,7 @@ func TestP1DiskFull(t *testing.T) {
 	}
 	deliver(t, store, user, body(2))
 	check := newStore(t, later(config))
-	_, err := check.Repair(t.Context(), user, cassandra.RepairOptions{RemoveIncomplete: true})
+	_, err := check.Repair(t.Context(), user, cassandra.RepairOptions{Confirm: time.Millisecond, RemoveIncomplete: true})
 	require.NoError(t, err)
 	consistent(t, config, user)
 }

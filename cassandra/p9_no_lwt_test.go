@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gocql/gocql"
 	"github.com/stretchr/testify/require"
@@ -105,7 +106,7 @@ func TestP9NoLightweightTransactions(t *testing.T) {
 	require.ErrorIs(t, err, mailbox.ErrNotFound)
 	_, err = store.Verify(t.Context(), "bob")
 	require.NoError(t, err)
-	_, err = store.Repair(t.Context(), "bob", cassandra.RepairOptions{RemoveIncomplete: true})
+	_, err = store.Repair(t.Context(), "bob", cassandra.RepairOptions{Confirm: time.Millisecond, RemoveIncomplete: true})
 	require.NoError(t, err)
 	require.NoError(t, cassandra.Migrate(t.Context(), config, cassandra.Replication{config.LocalDC: 1}))
 

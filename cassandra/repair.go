@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/popcask/popcask/internal/cql"
 	"github.com/popcask/popcask/mailbox"
 )
 
@@ -77,12 +76,13 @@ func (r Report) Mended() int {
 
 // RepairOptions says how far Repair may go.
 type RepairOptions struct {
-	// Confirm is how long to wait between the two looks that a ghost gets
-	// before it is taken off the list. [Config.Horizon] is the safe choice. 0
-	// postpones ghosts.
+	// Confirm is how long to wait between the two looks that are taken before
+	// a ghost goes off the list or a message whose content is nowhere complete
+	// is removed. [Config.Horizon] is the safe choice. 0 postpones both.
 	Confirm time.Duration
 
-	// RemoveIncomplete removes messages whose content is nowhere complete.
+	// RemoveIncomplete removes messages whose content is nowhere complete, at
+	// the second look.
 	RemoveIncomplete bool
 }
 
@@ -105,38 +105,46 @@ func (s *Store) Repair(ctx context.Context, user string, options RepairOptions) 
 	if err != nil {
 		return report, fmt.Errorf("cassandra: repair mailbox of %q: %w", user, temporary(err))
 	}
-	var again map[MessageID]bool // ghosts, at the second look
+	var again map[MessageID]FindingKind // at the second look
 	for i := range report.Findings {
 		f := &report.Findings[i]
-		if f.Kind == Ghost && again == nil && options.Confirm > 0 {
-			if again, err = s.ghostsLater(ctx, user, options.Confirm); err != nil {
+		if f.wantsSecondLook(options) && again == nil && options.Confirm > 0 {
+			if again, err = s.lookLater(ctx, user, options.Confirm); err != nil {
 				return report, fmt.Errorf("cassandra: repair mailbox of %q: second look: %w", user, temporary(err))
 			}
 		}
-		f.Err = s.mend(ctx, &report, f, options, again[f.ID])
+		if f.wantsSecondLook(options) && again[f.ID] != f.Kind {
+			report.Postponed++
+			continue
+		}
+		f.Err = s.mend(ctx, &report, f, options)
 	}
 	return report, nil
 }
 
-// ghostsLater looks a second time, after a while.
-func (s *Store) ghostsLater(ctx context.Context, user string, while time.Duration) (map[MessageID]bool, error) {
+// wantsSecondLook tells whether mending a finding removes something for good
+// because nobody has it.
+func (f *Finding) wantsSecondLook(options RepairOptions) bool {
+	return f.Kind == Ghost || f.Kind == NotComplete && options.RemoveIncomplete
+}
+
+// lookLater looks a second time, after a while.
+func (s *Store) lookLater(ctx context.Context, user string, while time.Duration) (map[MessageID]FindingKind, error) {
 	select {
 	case <-time.After(while):
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 	report, err := s.survey(ctx, user)
-	ghosts := make(map[MessageID]bool)
+	found := make(map[MessageID]FindingKind)
 	for _, f := range report.Findings {
-		if f.Kind == Ghost {
-			ghosts[f.ID] = true
-		}
+		found[f.ID] = f.Kind
 	}
-	return ghosts, err
+	return found, err
 }
 
 // mend mends one finding.
-func (s *Store) mend(ctx context.Context, r *Report, f *Finding, options RepairOptions, confirmed bool) (err error) {
+func (s *Store) mend(ctx context.Context, r *Report, f *Finding, options RepairOptions) (err error) {
 	switch f.Kind {
 	case NotListed, NotMember:
 		err = s.restore(ctx, r, f)
@@ -150,10 +158,6 @@ func (s *Store) mend(ctx context.Context, r *Report, f *Finding, options RepairO
 	case InGap:
 		err = s.deliverAgain(ctx, r, f)
 	case Ghost:
-		if !confirmed {
-			r.Postponed++
-			return nil
-		}
 		err = s.index.Removed(ctx, r.Mailbox, []MessageID{f.ID})
 	case NoBucket:
 		err = s.writeBucket(ctx, bucketKey{r.Mailbox, f.Bucket}, r.User)
@@ -165,7 +169,7 @@ func (s *Store) mend(ctx context.Context, r *Report, f *Finding, options RepairO
 // restore puts a message whose content is complete onto the list, or into the
 // mailbox, whichever lacks it.
 func (s *Store) restore(ctx context.Context, r *Report, f *Finding) error {
-	state, err := s.contentState(ctx, cql.EachQuorum, f.ID)
+	state, err := s.contentState(ctx, s.everywhere(), f.ID)
 	if err != nil {
 		return err
 	}
@@ -173,7 +177,7 @@ func (s *Store) restore(ctx context.Context, r *Report, f *Finding) error {
 		a := &attempt{id: f.ID, mailbox: r.Mailbox, bucket: f.Bucket, user: r.User, uidl: f.uidl, digest: &contentDigest{size: state.size}}
 		return s.addMember(ctx, a)
 	}
-	found, err := s.member(ctx, cql.EachQuorum, r.Mailbox, f.ID)
+	found, err := s.member(ctx, s.everywhere(), r.Mailbox, f.ID)
 	if err != nil {
 		return err
 	}

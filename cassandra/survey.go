@@ -24,7 +24,7 @@ func (s *Store) survey(ctx context.Context, user string) (Report, error) {
 		return Report{}, err
 	}
 	report := Report{User: canonical, Mailbox: id}
-	drop, err := s.readDrop(ctx, cql.EachQuorum, id)
+	drop, err := s.readDrop(ctx, s.everywhere(), id)
 	if err != nil {
 		return report, err
 	}
@@ -114,7 +114,7 @@ func (s *Store) judge(ctx context.Context, report *Report, bucket int64, member 
 		report.Messages++
 	}
 	id := idOf(member, entry)
-	state, err := s.contentState(ctx, cql.EachQuorum, id)
+	state, err := s.contentState(ctx, s.everywhere(), id)
 	if err != nil {
 		return err
 	}

@@ -11,8 +11,8 @@ import (
 
 // claimUIDL settles, for the life of the message, whether it shows the foreign
 // unique-id that it came with. Each message that asks for one leaves a row in a
-// partition of the mailbox and the unique-id; whoever finds an older claim of a
-// message that is there gives its own up. Ordinary mail never comes here.
+// partition of the mailbox and the unique-id; whoever finds an older message that
+// shows it gives its own claim up. Ordinary mail never comes here.
 //
 // Two data centres that take the same unique-id for the same mailbox at the same
 // moment may both keep it: import a mailbox through one of them.
@@ -35,8 +35,8 @@ func (s *Store) claimUIDL(ctx context.Context, a *attempt) error {
 			return nil
 		}
 	}
-	return s.eachClaim(ctx, a, func(id MessageID, m membership, _ string) error {
-		if m == memberLive && id.Compare(a.id) < 0 {
+	return s.eachClaim(ctx, a, func(id MessageID, m membership, shows string) error {
+		if m == memberLive && shows == a.uidl && id.Compare(a.id) < 0 {
 			a.uidl = ""
 		}
 		return nil

@@ -27,9 +27,11 @@ it would do; with -yes it does it. Both can be broken off with ^C and resumed.
   -user NAME         one mailbox only
   -rate N            messages a second, to spare the cluster; 0 for no limit (0)
   -resume WHERE      go on where an earlier run ended, which said where
-  -confirm DURATION  wait so long and look again before taking a message without
-                     content off a list, 1h is safe; 0 leaves them (0s)
-  -remove-incomplete remove messages whose delivery was never acknowledged
+  -confirm DURATION  wait so long and look again before removing something for
+                     good because nobody has its content; 1h is safe, 0 leaves
+                     it (0s)
+  -remove-incomplete with -confirm: remove messages whose content is nowhere
+                     complete, whose delivery was never acknowledged
   -yes               repair: do it
   -json              findings and the end as JSON, a line each
 

@@ -193,13 +193,19 @@ func (s *Session) Define(ctx context.Context, statement string) error {
 func (s *Session) Close() { s.x.Close() }
 
 // attempt runs do until it succeeds, its error is one that will not pass, or
-// the retries are used up. What do sends must be the same each time.
-func (s *Session) attempt(ctx context.Context, do func() error) error {
+// the retries are used up. What do sends must be the same each time. What needs
+// every data centre is tried again once only: while one of them is out of reach
+// each attempt takes a time-out, and somebody may be waiting.
+func (s *Session) attempt(ctx context.Context, level Level, do func() error) error {
 	const first, longest = 25 * time.Millisecond, time.Second
 	pause := first
+	retries := s.retries
+	if level == EachQuorum || level == All {
+		retries = min(retries, 1)
+	}
 	for tries := 0; ; tries++ {
 		err := do()
-		if err == nil || tries == s.retries || !passes(err) || ctx.Err() != nil {
+		if err == nil || tries == retries || !passes(err) || ctx.Err() != nil {
 			return err
 		}
 		select {

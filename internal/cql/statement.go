@@ -112,7 +112,7 @@ func hostName(host *gocql.HostInfo) string {
 func (s *Session) Exec(ctx context.Context, level Level, st *Statement, timestamp int64, values ...any) error {
 	values = st.bind(timestamp, values)
 	tries := -1
-	return s.attempt(ctx, func() error {
+	return s.attempt(ctx, level, func() error {
 		tries++
 		return s.query(ctx, level, st, tries, values).Exec()
 	})
@@ -140,7 +140,7 @@ type Row interface{ Scan(columns ...any) error }
 func (s *Session) Page(ctx context.Context, level Level, st *Statement, state []byte, scan func(Row) error, values ...any) (next []byte, err error) {
 	tries := -1
 	var scanner gocql.Scanner
-	err = s.attempt(ctx, func() error {
+	err = s.attempt(ctx, level, func() error {
 		tries++
 		rows := s.query(ctx, level, st, tries, values).PageState(state).Iter()
 		next = rows.PageState()
@@ -206,7 +206,7 @@ func (s *Session) ExecBatch(ctx context.Context, level Level, b *Batch) error {
 		return nil
 	}
 	tries := -1
-	return s.attempt(ctx, func() error {
+	return s.attempt(ctx, level, func() error {
 		tries++
 		batch := s.x.Session.NewBatch(gocql.UnloggedBatch).WithContext(ctx).RetryPolicy(nil).DefaultTimestamp(false)
 		batch.SetConsistency(level)

@@ -125,7 +125,7 @@ func TestAttempts(t *testing.T) {
 		if failure == nil {
 			failure = lost
 		}
-		err := (&Session{retries: test.retries}).attempt(t.Context(), func() error {
+		err := (&Session{retries: test.retries}).attempt(t.Context(), LocalQuorum, func() error {
 			if tries++; tries <= test.failures {
 				return failure
 			}
@@ -136,7 +136,7 @@ func TestAttempts(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	tries := 0
-	err := (&Session{retries: 1000}).attempt(ctx, func() error {
+	err := (&Session{retries: 1000}).attempt(ctx, LocalQuorum, func() error {
 		if tries++; tries == 2 {
 			cancel()
 		}
