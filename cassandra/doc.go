@@ -48,6 +48,10 @@
 // # What it costs
 //
 // A small delivery is three mutations and one read of a small partition, in two
-// round trips; opening a mailbox with recent mail is one round trip; reading a
-// small message is one read; removing 100 messages is about 110 statements.
+// round trips; opening a mailbox is one round trip where this process has
+// delivered to it or listed it before, else two; reading a small message is one
+// read; removing 100 messages is about 110 statements.
+//
+// PROMISES.md, beside this file, has the promises with the tests that keep them,
+// and what happens when things break.
 package cassandra
