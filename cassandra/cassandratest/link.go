@@ -42,8 +42,9 @@ type linkOrder struct {
 }
 
 // SetDelay sets how long a packet is on its way, which is half a round trip. It
-// holds for the packets that are on their way too. Queues and busy processors
-// come on top of it: 0.1 ms for a round trip on an idle machine.
+// holds for the packets that are on their way too. Timers and busy processors
+// come on top of it: a round trip of 50 ms was seen to take 50.6 to 51.1, one
+// without a delay less than 0.1.
 func (l *Link) SetDelay(oneWay time.Duration) error {
 	if oneWay < 0 {
 		return l.wrong("delay", oneWay)

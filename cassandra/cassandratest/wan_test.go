@@ -97,6 +97,14 @@ func TestDataCentresWithAWANBetweenThem(t *testing.T) {
 	} {
 		require.ErrorContains(t, err, "cassandratest: ")
 	}
+
+	pids := nodePIDs(t, cluster.Dir)
+	keeper, err := os.FindProcess(keeperPID(t, pids[0]))
+	require.NoError(t, err)
+	require.NoError(t, keeper.Kill())
+	eventually(t, noneAlive(pids), "no nodes without a keeper")
+	require.Error(t, link.Heal())
+	keeper.Wait()
 }
 
 func commandsRunInADataCentre(t *testing.T, cluster *cassandratest.Cluster) {
