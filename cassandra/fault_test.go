@@ -306,7 +306,14 @@ func TestP1ListenersAreNeverInTheWay(t *testing.T) {
 	var heard []mailbox.Event
 	store.Listen(mailbox.ListenerFunc(func(context.Context, mailbox.Event) error { return errFault }))
 	store.Listen(mailbox.ListenerFunc(func(context.Context, mailbox.Event) error { panic("a panic of the test") }))
-	store.Listen(mailbox.ListenerFunc(func(ctx context.Context, _ mailbox.Event) error { <-ctx.Done(); return ctx.Err() }))
+	released := make(chan struct{})
+	store.Listen(mailbox.ListenerFunc(func(ctx context.Context, _ mailbox.Event) error {
+		select {
+		case <-ctx.Done():
+		case <-released:
+		}
+		return ctx.Err()
+	}))
 	store.Listen(mailbox.ListenerFunc(func(_ context.Context, event mailbox.Event) error {
 		mu.Lock()
 		defer mu.Unlock()
@@ -345,6 +352,8 @@ func TestP1ListenersAreNeverInTheWay(t *testing.T) {
 	start = time.Now()
 	require.ErrorIs(t, store.Close(ctx), context.DeadlineExceeded)
 	require.Less(t, time.Since(start), 5*time.Second)
+	close(released)
+	closeStore(t, store)
 }
 
 // Of several recipients each has a fate of its own.
