@@ -156,7 +156,8 @@ func TestIdleTimeout(t *testing.T) {
 	}
 }
 
-// writeStep is what a client must take within each WriteTimeout, in octets.
+// writeStep is what a client must take within each WriteTimeout, in octets: less
+// than the server's own step, for a message whose store gives less at a time.
 const writeStep = 128 << 10
 
 func TestWriteTimeout(t *testing.T) {

@@ -45,8 +45,8 @@ type Server struct {
 	// least that RFC 1939 section 3 allows.
 	IdleTimeout time.Duration
 
-	// WriteTimeout is what a client has to take the next 128 KiB of an answer.
-	// Default 5 minutes.
+	// WriteTimeout is what a client has to take the next stretch of an
+	// answer: what was gathered for it, up to 1 MiB. Default 5 minutes.
 	WriteTimeout time.Duration
 
 	// StoreTimeout is how long a store or an authenticator may take over one

@@ -14,10 +14,10 @@ const (
 	writeBuffer = 16 << 10
 
 	// writeStep is how much of a message is looked through before it is
-	// passed on, and must go out within one WriteTimeout, in octets: few enough
-	// to be in the processor's cache still when they are sent, and so that the
-	// client has something to do meanwhile.
-	writeStep = 128 << 10
+	// passed on, and must go out within one WriteTimeout, in octets: not all of
+	// it, so that the client has something to do meanwhile, and many, since
+	// each write may have to wait for the client once.
+	writeStep = 1 << 20
 
 	// keptBack is how many octets at the end of a large stretch stay in the
 	// buffer, so that the dot that ends a message does not travel alone.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/paxostest"
 	"github.com/popcask/popcask/mailbox"
 	"github.com/popcask/popcask/projection"
 )
@@ -20,6 +21,7 @@ func TestVerifyAndRepair(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	dc := cluster.DCs[0].Name
 	config := cassandra.Config{Hosts: cluster.Hosts(dc), LocalDC: dc, Keyspace: cluster.KeyspaceName(t)}
+	paxostest.Watch(t, cluster, config.Keyspace)
 	require.NoError(t, cassandra.Migrate(t.Context(), config, cassandra.Replication{dc: 1}))
 	session, err := cassandra.Connect(t.Context(), config)
 	require.NoError(t, err)

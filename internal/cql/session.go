@@ -70,6 +70,7 @@ func create(ctx context.Context, config Config, local bool) (*gocql.Session, err
 	cluster.DefaultTimestamp = false
 	cluster.Consistency = gocql.LocalQuorum
 	cluster.MaxWaitSchemaAgreement = time.Minute
+	cluster.ReconnectInterval = 2 * time.Second // the driver's own minute is long for who waits for mail
 	cluster.Logger = silent{}
 	if config.TLS != nil {
 		cluster.SslOpts = &gocql.SslOptions{Config: config.TLS, EnableHostVerification: !config.TLS.InsecureSkipVerify}

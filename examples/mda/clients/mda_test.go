@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/paxostest"
 )
 
 // A store is what the MDA keeps the mail in: a row of the table under which
@@ -40,10 +41,11 @@ var (
 
 	cassandra = store{"cassandra", true, func(t *testing.T) []string {
 		cluster := cassandratest.Start(t, cassandratest.Topology{})
-		dc := cluster.DCs[0].Name
+		dc, keyspace := cluster.DCs[0].Name, cluster.KeyspaceName(t)
+		paxostest.Watch(t, cluster, keyspace)
 		return []string{
 			"-store", "cassandra", "-cassandra", strings.Join(cluster.Hosts(dc), ","), "-dc", dc,
-			"-keyspace", cluster.KeyspaceName(t), "-create-schema", dc + ":1",
+			"-keyspace", keyspace, "-create-schema", dc + ":1",
 		}
 	}}
 )
