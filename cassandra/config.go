@@ -158,9 +158,9 @@ func (c Config) check() error {
 	for _, d := range []struct {
 		name  string
 		value time.Duration
-	}{{"ConnectTimeout", c.ConnectTimeout}, {"Timeout", c.Timeout}, {"Horizon", c.Horizon}} {
+	}{{"Config.ConnectTimeout", c.ConnectTimeout}, {"Config.Timeout", c.Timeout}, {"Config.Horizon", c.Horizon}} {
 		if d.value < 0 {
-			return fmt.Errorf("Config.%s is %s: want a positive time, or 0 for the default", d.name, d.value)
+			return fmt.Errorf("%s is %s: want a positive time, or 0 for the default", d.name, d.value)
 		}
 	}
 	return nil
