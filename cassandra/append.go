@@ -132,22 +132,17 @@ func (s *Store) prepare(delivery mailbox.Delivery, results []mailbox.Result) []*
 	return attempts
 }
 
-// each runs a step of all attempts that have not failed, side by side.
+// each runs a step of all attempts, side by side.
 func (s *Store) each(attempts []*attempt, do func(*attempt)) {
-	var group sync.WaitGroup
-	places := make(chan struct{}, recipientsAtOnce)
-	for _, a := range attempts {
-		if len(attempts) == 1 {
-			do(a)
-			return
-		}
-		places <- struct{}{}
-		group.Go(func() {
-			do(a)
-			<-places
-		})
+	if len(attempts) == 1 {
+		do(attempts[0])
+		return
 	}
-	group.Wait()
+	w := newWindow(recipientsAtOnce)
+	for _, a := range attempts {
+		w.run(func() { do(a) })
+	}
+	w.wait()
 }
 
 // addWhole adds a small message: content, membership and the bucket's row at
@@ -167,7 +162,7 @@ func (s *Store) addWhole(ctx context.Context, a *attempt, body []byte) error {
 	return together(
 		func() error {
 			d := a.digest
-			return s.db.Exec(ctx, cql.LocalQuorum, insertWhole, addedAt(a.id),
+			return s.db.Exec(ctx, cql.LocalQuorum, insertWhole, AddedAt(a.id),
 				[16]byte(a.id), 0, content, [16]byte(a.mailbox), d.size, 1, d.head(), d.sum())
 		},
 		func() error { return s.addMember(ctx, a) },
@@ -189,7 +184,7 @@ func (s *Store) addMember(ctx context.Context, a *attempt) error {
 	if a.uidl != "" { // a null would be a tombstone
 		st, values = insertMemberForeign, append(values, a.uidl)
 	}
-	return s.db.Exec(ctx, cql.LocalQuorum, st, addedAt(a.id), values...)
+	return s.db.Exec(ctx, cql.LocalQuorum, st, AddedAt(a.id), values...)
 }
 
 // conclude ends an attempt: the index lists the message while the fences are

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"hash"
 	"io"
-	"sync"
 
 	"github.com/popcask/popcask/internal/cql"
 )
@@ -27,9 +26,9 @@ func (s *Store) addChunked(ctx context.Context, attempts []*attempt, first []byt
 		if a.fail(s.checkSize(a)); a.failed() {
 			continue
 		}
-		window.send(func() error {
-			return s.db.Exec(ctx, cql.LocalQuorum, insertFirst, addedAt(a.id), [16]byte(a.id), 0, content, [16]byte(a.mailbox))
-		}, a.fail)
+		window.run(func() {
+			a.fail(s.db.Exec(ctx, cql.LocalQuorum, insertFirst, AddedAt(a.id), [16]byte(a.id), 0, content, [16]byte(a.mailbox)))
+		})
 	}
 	chunks := 1
 	for done := allFailed(attempts); !done; {
@@ -49,9 +48,9 @@ func (s *Store) addChunked(ctx context.Context, attempts []*attempt, first []byt
 			if a.failed() {
 				continue
 			}
-			window.send(func() error {
-				return s.db.Exec(ctx, cql.LocalQuorum, insertChunk, addedAt(a.id), [16]byte(a.id), number, chunk[:n])
-			}, a.fail)
+			window.run(func() {
+				a.fail(s.db.Exec(ctx, cql.LocalQuorum, insertChunk, AddedAt(a.id), [16]byte(a.id), number, chunk[:n]))
+			})
 		}
 		if allFailed(attempts) {
 			done = true // reading on would be for nobody
@@ -78,7 +77,7 @@ func (s *Store) complete(ctx context.Context, a *attempt, chunks int) error {
 	return together(
 		func() error {
 			d := a.digest
-			return s.db.Exec(ctx, cql.LocalQuorum, insertStatic, addedAt(a.id), [16]byte(a.id), d.size, chunks, d.head(), d.sum())
+			return s.db.Exec(ctx, cql.LocalQuorum, insertStatic, AddedAt(a.id), [16]byte(a.id), d.size, chunks, d.head(), d.sum())
 		},
 		func() error { return s.addMember(ctx, a) },
 		func() error { return s.addBucket(ctx, a) },
@@ -112,25 +111,6 @@ func (a *attempt) failed() bool {
 	defer a.mu.Unlock()
 	return a.err != nil
 }
-
-// window bounds how many writes are on their way.
-type window struct {
-	places chan struct{}
-	group  sync.WaitGroup
-}
-
-func newWindow(size int) *window { return &window{places: make(chan struct{}, max(1, size))} }
-
-// send waits for a place, and runs do in it.
-func (w *window) send(do func() error, done func(error)) {
-	w.places <- struct{}{}
-	w.group.Go(func() {
-		done(do())
-		<-w.places
-	})
-}
-
-func (w *window) wait() { w.group.Wait() }
 
 // contentDigest learns, while content passes by, what its row says of it.
 type contentDigest struct {

@@ -31,7 +31,7 @@ func ParseMessageID(text string) (MessageID, error) {
 func (id MessageID) String() string { return uuid.UUID(id).String() }
 
 // Timestamp is the ID's own time, t(id), in microseconds since 1970. All that is
-// ever written about the message carries it, or one or two more: see [addedAt].
+// ever written about the message carries it, or one or two more: see [AddedAt].
 func (id MessageID) Timestamp() int64 {
 	return (int64(id.ticks()) - ticksTo1970) / ticksPerMicrosecond
 }

@@ -182,11 +182,10 @@ func schemaTables() map[string][]string {
 
 // settings are what all hosts of a keyspace agree on.
 type settings struct {
-	version     int
-	bucket      time.Duration
-	namespace   uuid.UUID
-	canonical   string
-	replication map[string]string
+	version   int
+	bucket    time.Duration
+	namespace uuid.UUID
+	canonical string
 }
 
 // settle writes the settings where there are none. Their timestamp is the

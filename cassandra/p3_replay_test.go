@@ -94,18 +94,18 @@ func (p p3) newLife(t require.TestingT, user, uidl string, chunks int) life {
 	id := [16]byte(a.id)
 	d := a.digest
 	if chunks == 1 {
-		at(&l.add, "content", addedAt(a.id), insertWhole, id, 0, data[0], [16]byte(mailbox), d.size, 1, d.head(), d.sum())
+		at(&l.add, "content", AddedAt(a.id), insertWhole, id, 0, data[0], [16]byte(mailbox), d.size, 1, d.head(), d.sum())
 	} else {
-		at(&l.add, "first chunk", addedAt(a.id), insertFirst, id, 0, data[0], [16]byte(mailbox))
+		at(&l.add, "first chunk", AddedAt(a.id), insertFirst, id, 0, data[0], [16]byte(mailbox))
 		for i, chunk := range data[1:] {
-			at(&l.add, "chunk", addedAt(a.id), insertChunk, id, i+1, chunk)
+			at(&l.add, "chunk", AddedAt(a.id), insertChunk, id, i+1, chunk)
 		}
-		at(&l.add, "statics", addedAt(a.id), insertStatic, id, d.size, chunks, d.head(), d.sum())
+		at(&l.add, "statics", AddedAt(a.id), insertStatic, id, d.size, chunks, d.head(), d.sum())
 	}
 	if uidl == "" {
-		at(&l.add, "membership", addedAt(a.id), insertMember, [16]byte(mailbox), a.bucket, id, uid, modSeq, d.size)
+		at(&l.add, "membership", AddedAt(a.id), insertMember, [16]byte(mailbox), a.bucket, id, uid, modSeq, d.size)
 	} else {
-		at(&l.add, "membership", addedAt(a.id), insertMemberForeign, [16]byte(mailbox), a.bucket, id, uid, modSeq, d.size, uidl)
+		at(&l.add, "membership", AddedAt(a.id), insertMemberForeign, [16]byte(mailbox), a.bucket, id, uid, modSeq, d.size, uidl)
 	}
 	l.add = append(l.add,
 		write{"bucket", func(ctx context.Context) error {
@@ -420,7 +420,7 @@ func TestP3WriteTimesAreTheIDs(t *testing.T) {
 			for row := map[string]any{}; rows.MapScan(row); row = map[string]any{} {
 				count++
 				for column, at := range row {
-					require.Equal(t, addedAt(id), at, column)
+					require.Equal(t, AddedAt(id), at, column)
 				}
 			}
 			require.NoError(t, rows.Close())

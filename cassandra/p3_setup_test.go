@@ -36,14 +36,14 @@ func (x rawIndex) Added(ctx context.Context, mailbox MailboxID, e Entry) error {
 }
 
 func (x rawIndex) Restore(ctx context.Context, mailbox MailboxID, e Entry) error {
-	return x.s.db.Exec(ctx, cql.LocalQuorum, rawInsert, addedAt(e.ID), [16]byte(mailbox), x.s.Bucket(e.ID), [16]byte(e.ID), e.Size, e.UIDL)
+	return x.s.db.Exec(ctx, cql.LocalQuorum, rawInsert, AddedAt(e.ID), [16]byte(mailbox), x.s.Bucket(e.ID), [16]byte(e.ID), e.Size, e.UIDL)
 }
 
 func (x rawIndex) Removed(ctx context.Context, mailbox MailboxID, ids []MessageID) error {
 	for bucket, group := range x.s.ByBucket(ids, batchSize) {
 		var batch cql.Batch
 		for _, id := range group {
-			batch.Add(rawDelete, deletedAt(id), [16]byte(mailbox), bucket, [16]byte(id))
+			batch.Add(rawDelete, DeletedAt(id), [16]byte(mailbox), bucket, [16]byte(id))
 		}
 		if err := x.s.db.ExecBatch(ctx, cql.LocalQuorum, &batch); err != nil {
 			return err

@@ -117,9 +117,7 @@ func (s *Store) deleteContents(ctx context.Context, ids []MessageID) error {
 	w := newWindow(s.config.Window)
 	errs := make([]error, len(ids))
 	for i, id := range ids {
-		w.send(func() error {
-			return s.db.Exec(ctx, cql.LocalQuorum, deleteContent, deletedAt(id), [16]byte(id))
-		}, func(err error) { errs[i] = err })
+		w.run(func() { errs[i] = s.db.Exec(ctx, cql.LocalQuorum, deleteContent, DeletedAt(id), [16]byte(id)) })
 	}
 	w.wait()
 	return errors.Join(errs...)
@@ -131,7 +129,7 @@ func (s *Store) deleteMembers(ctx context.Context, mailbox MailboxID, ids []Mess
 	for bucket, group := range s.ByBucket(ids, batchSize) {
 		var batch cql.Batch
 		for _, id := range group {
-			batch.Add(deleteMember, deletedAt(id), [16]byte(mailbox), bucket, [16]byte(id))
+			batch.Add(deleteMember, DeletedAt(id), [16]byte(mailbox), bucket, [16]byte(id))
 		}
 		if err := s.db.ExecBatch(ctx, cql.LocalQuorum, &batch); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package cassandra
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -109,26 +110,18 @@ func (sc *scan) scanRange(ctx context.Context, i int) error {
 	if err != nil {
 		return err
 	}
-	var group sync.WaitGroup
-	places := make(chan struct{}, max(1, sc.options.Mailboxes))
-	if sc.options.Mailboxes == 0 {
-		places = make(chan struct{}, 4)
-	}
+	w := newWindow(cmp.Or(sc.options.Mailboxes, 4))
 	for _, user := range users {
-		places <- struct{}{}
-		if ctx.Err() != nil {
-			break
-		}
-		group.Go(func() {
-			report, err := sc.look(ctx, user)
-			<-places
-			sc.note(report, err)
+		w.run(func() {
+			if ctx.Err() == nil {
+				sc.note(sc.look(ctx, user))
+			}
 		})
 		if err := sc.pace(ctx); err != nil {
 			break
 		}
 	}
-	group.Wait()
+	w.wait()
 	return ctx.Err()
 }
 
@@ -155,7 +148,7 @@ func (sc *scan) note(report Report, err error) {
 // pace waits where the scan is ahead of its rate.
 func (sc *scan) pace(ctx context.Context) error {
 	if sc.options.Rate <= 0 {
-		return nil
+		return ctx.Err()
 	}
 	sc.mu.Lock()
 	due := sc.began.Add(time.Duration(sc.progress.Messages) * time.Second / time.Duration(sc.options.Rate))

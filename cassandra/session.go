@@ -82,7 +82,6 @@ func (s *Session) checkKeyspace(ctx context.Context) error {
 		return err
 	}
 	s.settings = *settings
-	s.settings.replication = replication
 	return nil
 }
 

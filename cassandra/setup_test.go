@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
@@ -162,21 +161,6 @@ func eventually(t testing.TB, what string, condition func() bool) {
 	require.Eventually(t, condition, time.Minute, 20*time.Millisecond, what)
 }
 
-func TestMain(m *testing.M) {
-	code := paxostest.Main(m)
-	if code == 0 {
-		// The driver's goroutines go on for a moment after a session is closed: it
-		// sleeps for some seconds after a node has come up, and events run out.
-		err := goleak.Find(
-			goleak.IgnoreAnyFunction("github.com/gocql/gocql.(*Session).handleNodeUp"),
-			goleak.IgnoreAnyFunction("github.com/gocql/gocql.(*eventDebouncer).flusher"),
-		)
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
-		}
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(paxostest.MainNoLeaks(m)) }
 
 func body(n int) string { return fmt.Sprintf("Subject: %d\r\n\r\nbody %d\r\n", n, n) }

@@ -129,15 +129,3 @@ func temporary(err error) error {
 	}
 	return fmt.Errorf("%w: %w", mailbox.ErrTemporary, err)
 }
-
-// together runs functions side by side and returns what went wrong.
-func together(functions ...func() error) error {
-	errs := make([]error, len(functions))
-	var group sync.WaitGroup
-	for i, function := range functions[1:] {
-		group.Go(func() { errs[i+1] = function() })
-	}
-	errs[0] = functions[0]()
-	group.Wait()
-	return errors.Join(errs...)
-}

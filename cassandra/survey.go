@@ -10,7 +10,6 @@ import (
 // memberRow is a row of membership.
 type memberRow struct {
 	id      MessageID
-	size    int64
 	uidl    string
 	live    bool
 	removed bool
@@ -162,9 +161,7 @@ func (s *Store) readMembers(ctx context.Context, mailbox MailboxID, slice Slice)
 			return err
 		}
 		m.id = id
-		if size != nil {
-			m.size, m.live = *size, true
-		}
+		m.live = size != nil
 		members = append(members, m)
 		return nil
 	}, [16]byte(mailbox), slice.Bucket, [16]byte(first), [16]byte(last))

@@ -7,18 +7,15 @@ package cassandra
 // two data centres and a repair all commute: the result is the same in any order
 // (P3).
 
-// addedAt is the timestamp of the writes that add a message.
-func addedAt(id MessageID) int64 { return id.Timestamp() }
+// AddedAt is the timestamp of the writes that add a message, an [Index]'s among
+// them, in microseconds.
+func AddedAt(id MessageID) int64 { return id.Timestamp() }
 
 // markedAt is the timestamp of the mark that a message is removed: later than
 // whatever added it.
 func markedAt(id MessageID) int64 { return id.Timestamp() + 1 }
 
-// deletedAt is the timestamp of the final deletes: later than the mark, and
-// than whatever added the message, even where that is written afterwards.
-func deletedAt(id MessageID) int64 { return id.Timestamp() + 2 }
-
-// AddedAt and DeletedAt are the timestamps that an [Index] must use for its own
-// rows.
-func AddedAt(id MessageID) int64   { return addedAt(id) }
-func DeletedAt(id MessageID) int64 { return deletedAt(id) }
+// DeletedAt is the timestamp of the final deletes, an [Index]'s among them: later
+// than the mark, and than whatever added the message, even where that is written
+// afterwards.
+func DeletedAt(id MessageID) int64 { return id.Timestamp() + 2 }

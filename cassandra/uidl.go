@@ -21,7 +21,7 @@ func (s *Store) claimUIDL(ctx context.Context, a *attempt) error {
 		return nil
 	}
 	// The key is the ID's own tick, of which a process has no two.
-	err := s.db.Exec(ctx, cql.LocalQuorum, insertClaim, addedAt(a.id), claims(a), kindUIDL, int64(a.id.ticks()), [16]byte(a.id))
+	err := s.db.Exec(ctx, cql.LocalQuorum, insertClaim, AddedAt(a.id), claims(a), kindUIDL, int64(a.id.ticks()), [16]byte(a.id))
 	if err != nil {
 		return err
 	}

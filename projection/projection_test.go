@@ -13,7 +13,6 @@ import (
 
 	"github.com/gocql/gocql"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 
 	"github.com/popcask/popcask/cassandra"
@@ -22,22 +21,7 @@ import (
 	"github.com/popcask/popcask/projection"
 )
 
-func TestMain(m *testing.M) {
-	code := paxostest.Main(m)
-	if code == 0 {
-		err := goleak.Find(
-			// The driver's, which go on for a moment after a session is closed: it
-			// sleeps after a node has come up, and its timers run out.
-			goleak.IgnoreAnyFunction("github.com/gocql/gocql.(*Session).handleNodeUp"),
-			goleak.IgnoreAnyFunction("github.com/gocql/gocql.(*eventDebouncer).flusher"),
-		)
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
-		}
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(paxostest.MainNoLeaks(m)) }
 
 // lowered is a cluster on which a read may meet 1,000 tombstones.
 var lowered = cassandratest.Topology{Settings: map[string]any{

@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/gocql/gocql"
+	"go.uber.org/goleak"
 
 	"github.com/popcask/popcask/cassandra/cassandratest"
 )
@@ -91,6 +92,25 @@ func Main(m *testing.M) int {
 		}
 	}
 	return code
+}
+
+// MainNoLeaks is Main, and fails a run that leaves goroutines behind.
+func MainNoLeaks(m *testing.M) int {
+	code := Main(m)
+	if code != 0 {
+		return code // a test that failed may well have left something
+	}
+	// The driver's goroutines go on for a moment after a session is closed: it
+	// sleeps for some seconds after a node has come up, and events run out.
+	err := goleak.Find(
+		goleak.IgnoreAnyFunction("github.com/gocql/gocql.(*Session).handleNodeUp"),
+		goleak.IgnoreAnyFunction("github.com/gocql/gocql.(*eventDebouncer).flusher"),
+	)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
 }
 
 // Tables names the tables of a keyspace, by the ids that system.paxos has.
