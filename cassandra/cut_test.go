@@ -1,0 +1,311 @@
+package cassandra_test
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/popcask/popcask/cassandra"
+	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/mailbox"
+	"github.com/popcask/popcask/pop3"
+	"github.com/popcask/popcask/pop3/pop3test"
+)
+
+// side is one of two data centres that cannot hear each other.
+type side struct {
+	dc     string
+	store  *cassandra.Store
+	server *pop3test.Server
+	heard  recorder
+	held   map[string]map[string]string // by user and ID: the bodies that it must list, and no others
+	gone   map[string]bool              // the IDs that it removed
+	number int                          // of its last body
+	took   map[string][]time.Duration   // by kind of work
+
+	mu       sync.Mutex
+	unproven int // proofs of gaps that failed
+}
+
+func newSide(t *testing.T, cluster *cassandratest.Cluster, config cassandra.Config, dc string) *side {
+	s := &side{dc: dc, held: make(map[string]map[string]string), gone: make(map[string]bool), took: make(map[string][]time.Duration)}
+	config.Hosts, config.LocalDC, config.Observer = cluster.Hosts(dc), dc, s.heard.observe
+	config.OnError = func(err error) {
+		if strings.Contains(err.Error(), "prove what is empty") {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.unproven++
+		}
+	}
+	s.store = newStore(t, config)
+	s.server = pop3test.NewServer(t, pop3.Login(pop3test.AnyPassword(), s.store))
+	return s
+}
+
+func (s *side) failedProofs() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.unproven
+}
+
+// time notes how long some work took.
+func (s *side) time(kind string, work func()) {
+	began := time.Now()
+	work()
+	s.took[kind] = append(s.took[kind], time.Since(began))
+}
+
+// work delivers, lists, retrieves and removes mail of a user, first over POP3
+// and then through the library. After each step the data centre must list just
+// what it got and did not remove itself.
+func (s *side) work(t *testing.T, user string, also int) {
+	if s.held[user] == nil {
+		s.held[user] = make(map[string]string)
+	}
+	for i := range 4 {
+		s.number++
+		text := fmt.Sprintf("Subject: %d of %s\r\n\r\n.%s\r\n", s.number, s.dc, user)
+		if i == 3 {
+			text = bigBody(uint64(s.number), 100<<10) + s.dc + "\r\n"
+		}
+		s.time("delivery", func() { s.held[user][deliver(t, s.store, user, text).ID] = text })
+	}
+	ids := s.ids(user)
+	s.time("POP3 session", func() {
+		client := s.server.Dial(t)
+		client.Login(user, "x")
+		require.Equal(t, fmt.Sprintf("+OK %d %d", len(ids), s.octets(user)), client.Command("STAT"), "%s of %s", user, s.dc)
+		for i, id := range ids {
+			status, body := client.Multi(fmt.Sprintf("RETR %d", i+1))
+			require.True(t, strings.HasPrefix(status, "+OK"), status)
+			require.True(t, s.held[user][id] == string(body), "P2: octet for octet")
+		}
+		for _, n := range []int{1, len(ids)} {
+			require.True(t, strings.HasPrefix(client.Command(fmt.Sprintf("DELE %d", n)), "+OK"))
+		}
+		status := client.Quit()
+		require.True(t, strings.HasPrefix(status, "+OK"), status)
+	})
+	s.removed(user, ids[0], ids[len(ids)-1])
+	ids = s.ids(user)
+	s.time("session", func() {
+		mb, err := s.store.Open(t.Context(), mailbox.Login{User: user})
+		require.NoError(t, err)
+		messages, err := tryList(t.Context(), mb)
+		require.NoError(t, err)
+		require.Equal(t, ids, idsOf(messages), "%s of %s", user, s.dc)
+		for _, id := range ids {
+			text, err := read(t.Context(), mb, id)
+			require.NoError(t, err)
+			require.True(t, s.held[user][id] == text, "P2: octet for octet")
+		}
+		require.NoError(t, mb.Delete(t.Context(), []string{ids[also]}))
+		require.NoError(t, mb.Close())
+	})
+	s.removed(user, ids[also])
+	require.Equal(t, s.ids(user), listIDs(t, s.store, user))
+}
+
+func (s *side) removed(user string, ids ...string) {
+	for _, id := range ids {
+		delete(s.held[user], id)
+		s.gone[id] = true
+	}
+}
+
+// ids are those that it must list, in the order of their times, which their
+// names have too.
+func (s *side) ids(user string) []string { return inOrder(s.held[user]) }
+
+func (s *side) octets(user string) (sum int) {
+	for _, text := range s.held[user] {
+		sum += len(text)
+	}
+	return sum
+}
+
+func inOrder(bodies map[string]string) []string {
+	ids := slices.Collect(maps.Keys(bodies))
+	slices.SortFunc(ids, func(a, b string) int {
+		x, errX := cassandra.ParseMessageID(a)
+		y, errY := cassandra.ParseMessageID(b)
+		if err := errors.Join(errX, errY); err != nil {
+			panic(err)
+		}
+		return x.Compare(y)
+	})
+	return ids
+}
+
+func listIDs(t *testing.T, store mailbox.Store, user string) []string {
+	t.Helper()
+	return idsOf(list(t, store, user))
+}
+
+// union is what both must list when they hear each other again: what one of
+// them got, and none removed.
+func union(a, b *side, user string) map[string]string {
+	all := maps.Clone(a.held[user])
+	maps.Copy(all, b.held[user])
+	maps.DeleteFunc(all, func(id, _ string) bool { return a.gone[id] || b.gone[id] })
+	return all
+}
+
+// alike makes sure that both list the same set with the same unique-ids, octet
+// for octet, over POP3 and through the library.
+func alike(t *testing.T, a, b *side, user string, want map[string]string) {
+	ids := inOrder(want)
+	var uidls [2]string
+	for i, s := range []*side{a, b} {
+		require.Equal(t, ids, listIDs(t, s.store, user), "%s of %s", user, s.dc)
+		client := s.server.Dial(t)
+		client.Login(user, "x")
+		status, body := client.Multi("UIDL")
+		require.True(t, strings.HasPrefix(status, "+OK"), status)
+		uidls[i] = string(body)
+		for n, id := range ids {
+			status, body := client.Multi(fmt.Sprintf("RETR %d", n+1))
+			require.True(t, strings.HasPrefix(status, "+OK"), status)
+			require.True(t, want[id] == string(body), "P2: octet for octet")
+		}
+		require.True(t, strings.HasPrefix(client.Quit(), "+OK"))
+	}
+	require.Equal(t, len(ids), strings.Count(uidls[0], "\r\n"))
+	require.Equal(t, uidls[0], uidls[1], "P5: the same unique-ids in both data centres")
+}
+
+// The link between two data centres is cut before the first delivery and healed
+// at the end. Meanwhile both deliver and serve as if nothing had happened, the
+// same users too; then both list the same set. The first time hints bring what
+// the other missed, the second time, without any, the operator's repair.
+func TestP1P2P3P5CutLinkForTheWholeTest(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it starts two nodes of its own")
+	}
+	cluster := cassandratest.Start(t, cassandratest.Topology{
+		DCs:      []cassandratest.DC{{Name: "dc1", Nodes: 1}, {Name: "dc2", Nodes: 1}},
+		Settings: map[string]any{"phi_convict_threshold": 5, "hints_flush_period": "1000ms"},
+		Private:  true,
+		WAN:      true,
+	})
+	link := cluster.Link("dc1", "dc2")
+	config := migrated(t, cluster)
+	config.ChunkSize = 16 << 10
+	one, two := newSide(t, cluster, config, "dc1"), newSide(t, cluster, config, "dc2")
+	sides := []*side{one, two}
+	users := []string{"anna@example.org", "ben@example.org", "cleo@example.org"}
+	work := func() {
+		for _, user := range users {
+			for i, s := range sides {
+				s.work(t, user, i)
+			}
+		}
+	}
+	gaps := func(s *side) (found int) {
+		db := cluster.Session(t, s.dc)
+		for _, user := range users {
+			id, _, err := s.store.Mailbox(user)
+			require.NoError(t, err)
+			found += len(gapRows(t, db, config.Keyspace, id))
+		}
+		return found
+	}
+	apart := func() {
+		require.NoError(t, link.Cut())
+		before := []int{one.failedProofs(), two.failedProofs()}
+		work() // the nodes take each other for alive, and wait for answers
+		require.NoError(t, cluster.Settle(t.Context()))
+		work() // they have given each other up
+		for i, s := range sides {
+			eventually(t, "nothing can be proven empty while a data centre is silent", func() bool { return s.failedProofs() > before[i] })
+			require.Zero(t, gaps(s), "P7: no gap without every data centre")
+		}
+		require.NotEqual(t, one.ids(users[0]), two.ids(users[0]))
+		require.NoError(t, link.Heal())
+		require.NoError(t, cluster.Settle(t.Context()))
+	}
+	together := func() {
+		for _, user := range users {
+			want := union(one, two, user)
+			for _, s := range sides {
+				require.Eventually(t, func() bool {
+					mb, err := s.store.Open(t.Context(), mailbox.Login{User: user})
+					if err != nil {
+						return false
+					}
+					defer mb.Close()
+					messages, err := tryList(t.Context(), mb)
+					return err == nil && slices.Equal(inOrder(want), idsOf(messages))
+				}, 3*time.Minute, 100*time.Millisecond, "%s lists what both got, and nothing that one removed", s.dc)
+			}
+			alike(t, one, two, user, want)
+			one.held[user], two.held[user] = maps.Clone(want), maps.Clone(want)
+		}
+	}
+	began := time.Now()
+	step := func(what string) { t.Logf("%5.1f s: %s", time.Since(began).Seconds(), what) }
+
+	apart()
+	step("apart, and healed")
+	together()
+	step("hints have brought everything")
+
+	for _, node := range cluster.Nodes {
+		_, err := cluster.NodeTool(t.Context(), node.Name, "disablehandoff")
+		require.NoError(t, err)
+	}
+	apart()
+	step("apart without hints, and healed")
+	for _, user := range users {
+		require.NotEqual(t, listIDs(t, one.store, user), listIDs(t, two.store, user), "nothing has brought it yet")
+	}
+	out, err := cluster.NodeTool(t.Context(), cluster.Nodes[0].Name, "repair", "-full", config.Keyspace)
+	require.NoError(t, err, out)
+	step("repaired")
+	together()
+	step("the repair has brought everything")
+	for _, s := range sides {
+		again := newSide(t, cluster, config, s.dc) // a process that remembers nothing
+		for _, user := range users {
+			require.Equal(t, s.ids(user), listIDs(t, again.store, user), "P3: what was removed is gone")
+		}
+	}
+
+	// The same work with the link whole. Whatever waits for the other side of a
+	// cut link waits for a time-out of the nodes, 2 s or more.
+	took := []map[string][]time.Duration{maps.Clone(one.took), maps.Clone(two.took)}
+	for i, s := range sides {
+		clear(s.took)
+		for n := range 2 * len(users) {
+			user := fmt.Sprintf("%d@%s.example.org", n, s.dc)
+			s.work(t, user, 0)
+			s.work(t, user, 0)
+		}
+		for kind, whole := range s.took {
+			cut, uncut := median(took[i][kind]), median(whole)
+			t.Logf("%s: median of a %s %s with the link cut, %s with it whole", s.dc, kind, cut, uncut)
+			require.Less(t, cut, 10*uncut+time.Second, "a %s of %s waits for nobody", kind, s.dc)
+		}
+	}
+	for _, s := range sides {
+		for _, o := range s.heard.take() {
+			if o.Err != nil && o.Consistency != "EACH_QUORUM" {
+				t.Logf("%s: tried again: %s at %s: %v", s.dc, o.Statement, o.Consistency, o.Err)
+			}
+		}
+	}
+	require.NoError(t, open(t, one.store, users[0]).Delete(t.Context(), []string{one.ids(users[0])[0]}))
+	eventually(t, "gaps are proven again, now that both answer", func() bool { return gaps(one) > 0 })
+}
+
+func median(took []time.Duration) time.Duration {
+	slices.Sort(took)
+	return took[len(took)/2]
+}
