@@ -3,6 +3,7 @@ module github.com/popcask/popcask
 go 1.25.0
 
 require (
+	github.com/anishathalye/porcupine v1.3.1
 	github.com/emersion/go-maildir v0.6.0
 	github.com/emersion/go-smtp v0.25.1
 	github.com/gocql/gocql v1.7.0

@@ -1,0 +1,105 @@
+package faults
+
+import "fmt"
+
+// checkContent compares what was retrieved with what was delivered, and what
+// was retrieved, or listed, with what was before.
+func (c *checker) checkContent(l *life) {
+	if len(l.added) > 1 {
+		var evidences []Evidence
+		for _, op := range l.added {
+			evidences = append(evidences, evidence(op, "acknowledged as this ID: %s", bodyName(op.Body)))
+		}
+		c.violated(Corrupt, l, fmt.Sprintf("%d deliveries were acknowledged as one ID", len(l.added)), evidences...)
+	}
+	for _, op := range l.reads {
+		switch {
+		case op.Torn != "":
+			c.violated(Corrupt, l, "torn: "+op.Torn, c.withOrigin(l, evidence(op, "%s: %s", bodyName(op.Body), op.Torn))...)
+		case op.Outcome == OK && op.Body != l.body:
+			c.violated(Corrupt, l, "the wrong text: "+bodyName(op.Body), c.withOrigin(l, evidence(op, "retrieved %s", bodyName(op.Body)))...)
+		}
+	}
+	var first sighting
+	for _, s := range l.message {
+		switch {
+		case s.Size <= 0:
+		case first.op == nil:
+			first = s
+		case s.Size != first.Size:
+			c.violated(Corrupt, l, fmt.Sprintf("%d octets, and %d", first.Size, s.Size),
+				evidence(first.op, "%d octets", first.Size), evidence(s.op, "%d octets", s.Size))
+			return
+		}
+	}
+}
+
+// withOrigin adds where the text that is expected comes from: the delivery, or
+// else the first time that it was retrieved.
+func (c *checker) withOrigin(l *life, e Evidence) []Evidence {
+	if added := l.acknowledged(); added != nil {
+		return []Evidence{e, evidence(added, "delivered %s", bodyName(added.Body))}
+	}
+	for _, op := range l.reads {
+		if op.Outcome == OK && op.Torn == "" && op.Body == l.body {
+			return []Evidence{e, evidence(op, "retrieved %s", bodyName(op.Body))}
+		}
+	}
+	return []Evidence{e}
+}
+
+// checkGone looks at each "no such message". Of an attempt that failed it is
+// true once it is undone, and then the final pass does not have the message.
+func (c *checker) checkGone(l *life) {
+	for _, op := range l.reads {
+		if op.Outcome != Gone || op.User != l.user || l.mayBeRemoved(op.Return) {
+			continue
+		}
+		if added := l.acknowledged(); added != nil {
+			c.violated(WronglyGone, l, "acknowledged, not removed, and answered with no such message",
+				evidence(added, "acknowledged"), evidence(op, "no such message"))
+			continue
+		}
+		for _, dc := range c.dcs {
+			list := c.final[place{dc, l.user}]
+			if list == nil {
+				continue
+			}
+			if _, has := list.has[l.id]; has {
+				c.violated(WronglyGone, l, "answered with no such message, and in the final pass of "+dc,
+					evidence(op, "no such message"), evidence(list.Op, "has it"))
+			}
+		}
+	}
+}
+
+// checkUIDL wants one unique-id for each message and one message for each
+// unique-id of a mailbox.
+func (c *checker) checkUIDL(l *life) {
+	var first sighting
+	for _, s := range l.message {
+		if s.UIDL == "" {
+			continue
+		}
+		key := uniqueID{l.user, s.UIDL}
+		if owner, taken := c.uidls[key]; taken && owner.life != l {
+			c.violated(ChangedUIDL, l, fmt.Sprintf("the unique-id %s is that of %s, too", s.UIDL, owner.life.id),
+				evidence(owner.op, "%s is %s", owner.life.id, s.UIDL), evidence(s.op, "%s is %s", l.id, s.UIDL))
+		} else if !taken {
+			c.uidls[key] = ownership{l, s.op}
+		}
+		if first.op == nil {
+			first = s
+		} else if s.UIDL != first.UIDL {
+			c.violated(ChangedUIDL, l, fmt.Sprintf("the unique-id was %s and is %s", first.UIDL, s.UIDL),
+				evidence(first.op, "%s", first.UIDL), evidence(s.op, "%s", s.UIDL))
+		}
+	}
+}
+
+type uniqueID struct{ user, uidl string }
+
+type ownership struct {
+	life *life
+	op   *Op
+}

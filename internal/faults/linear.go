@@ -1,0 +1,153 @@
+package faults
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+)
+
+// To one data centre, a message is absent, then present, then removed, and never
+// anything else again. Whether what its listings showed can be put into one
+// order in which that is so, and in which everything that had returned comes
+// before everything that was called later, is what porcupine finds out, for each
+// message by itself.
+
+// linearLimit is what all of it may take. What is left then is reported as
+// unknown.
+const linearLimit = 2 * time.Minute
+
+// The states of a message in one data centre.
+const (
+	absent = iota
+	present
+	removed
+)
+
+// deed is what an operation is to one message.
+type deed int
+
+const (
+	add     deed = iota
+	take         // it off the list
+	see          // it on the list
+	seeNone      // of it on the list
+)
+
+// message is the model.
+var message = porcupine.Model{
+	Init: func() any { return absent },
+	Step: func(state, input, _ any) (bool, any) {
+		switch now := state.(int); input.(deed) {
+		case add:
+			return true, max(now, present)
+		case take: // wins, whatever comes first
+			return true, removed
+		case see:
+			return now == present, now
+		default:
+			return now != present, now
+		}
+	},
+}
+
+// checkLinear checks every message that was delivered in one data centre and
+// removed, if at all, only there.
+func (c *checker) checkLinear() {
+	began := time.Now()
+	for _, l := range c.lives {
+		dc, deliveries := c.home(l)
+		if dc == "" {
+			c.report.Linear.Skipped++
+			continue
+		}
+		left := linearLimit - time.Since(began)
+		if left <= 0 {
+			c.report.Linear.Unknown++
+			continue
+		}
+		steps, ops := c.steps(l, dc, deliveries)
+		switch porcupine.CheckOperationsTimeout(message, ops, left) {
+		case porcupine.Ok:
+			c.report.Linear.Checked++
+		case porcupine.Unknown:
+			c.report.Linear.Unknown++
+		case porcupine.Illegal:
+			c.report.Linear.Checked++
+			c.violated(NotLinear, l, "no order explains what "+dc+" showed of it", steps...)
+		}
+	}
+}
+
+// home is the data centre that took a message in, and the deliveries that may
+// have been it. It is "" where that is not known, or where another one removed
+// the message.
+func (c *checker) home(l *life) (dc string, deliveries []*Op) {
+	deliveries = l.added
+	if len(deliveries) == 0 && l.body != (Body{}) {
+		for _, op := range c.attempts[delivered{l.user, l.body}] {
+			if op.Outcome != OK {
+				deliveries = append(deliveries, op)
+			}
+		}
+	}
+	if len(deliveries) == 0 {
+		return "", nil
+	}
+	dc = deliveries[0].DC
+	for _, ops := range [][]*Op{deliveries, l.removes} {
+		for _, op := range ops {
+			if op.DC != dc {
+				return "", nil
+			}
+		}
+	}
+	return dc, deliveries
+}
+
+// steps are the operations about one message in its data centre. Listings that
+// follow from the others are left out, so that few are left: one without it that
+// returned before it was delivered, or was called after its removal returned; and
+// one with it between two others with it.
+func (c *checker) steps(l *life, dc string, deliveries []*Op) (steps []Evidence, ops []porcupine.Operation) {
+	note := func(op *Op, s deed, text string, open bool) {
+		until := op.Return.UnixNano()
+		if open {
+			until = math.MaxInt64
+		}
+		steps = append(steps, evidence(op, "%s", text))
+		ops = append(ops, porcupine.Operation{ClientId: len(ops), Input: s, Call: op.Call.UnixNano(), Return: until})
+	}
+	for _, op := range deliveries {
+		note(op, add, "adds it", op.Outcome != OK)
+		if op.Outcome != OK { // it is undone
+			note(op, take, "may be undone", true)
+		}
+	}
+	for _, op := range l.removes {
+		note(op, take, "removes it", op.Outcome != OK)
+	}
+	lists := c.listings[place{dc, l.user}]
+	var firstSeen, lastSeen *Op // the first that returned, the last that was called
+	for _, list := range lists {
+		if _, has := list.has[l.id]; has {
+			if firstSeen == nil || list.Return.Before(firstSeen.Return) {
+				firstSeen = list.Op
+			}
+			lastSeen = list.Op
+		}
+	}
+	for _, list := range lists {
+		_, has := list.has[l.id]
+		switch {
+		case has && firstSeen.Return.Before(list.Call) && list.Return.Before(lastSeen.Call):
+		case has:
+			note(list.Op, see, "has it", false)
+		case list.Return.Before(deliveries[0].Call), l.removed(list.Call) != nil:
+		default:
+			note(list.Op, seeNone, "does not have it", false)
+		}
+	}
+	return steps, ops
+}
