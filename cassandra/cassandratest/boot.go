@@ -49,7 +49,7 @@ func newFleet(s spec) (*fleet, error) {
 		return nil, err
 	}
 	f := &fleet{spec: s}
-	layout := layoutFile{Cluster: "popcask-" + s.Key, Version: Version, DCs: s.Topology.DCs, WAN: s.Topology.WAN}
+	layout := layoutFile{Cluster: s.clusterName(), Version: Version, DCs: s.Topology.DCs, WAN: s.Topology.WAN}
 	if old, err := os.ReadFile(s.layoutPath()); err == nil && s.Keep {
 		layout = layoutFile{}
 		if err := json.Unmarshal(old, &layout); err != nil {
@@ -108,22 +108,14 @@ func newFleet(s spec) (*fleet, error) {
 	if s.Software.Docker {
 		where = docker{layout.Cluster}
 	}
-	var seeds []string
 	for _, n := range layout.Nodes {
-		seeds = append(seeds, fmt.Sprintf("%s:%d", n.Address, n.Ports.Storage))
-	}
-	for _, n := range layout.Nodes {
-		dir := filepath.Join(s.Dir, "nodes", n.Name)
-		if err := n.writeConfig(layout.Cluster, dir, seeds, s.Topology); err != nil {
-			return nil, err
-		}
 		where.clear(n)
 		f.nodes = append(f.nodes, &node{
-			nodeSpec: n, dir: dir, log: filepath.Join(s.Dir, "logs", n.Name+".log"),
+			nodeSpec: n, dir: filepath.Join(s.Dir, "nodes", n.Name), log: filepath.Join(s.Dir, "logs", n.Name+".log"),
 			host: where, thread: threads[n.DC],
 		})
 	}
-	return f, nil
+	return f, f.configure()
 }
 
 // bootAll starts every node that is not running, and returns when each answers

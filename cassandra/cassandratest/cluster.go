@@ -97,9 +97,9 @@ func open(ctx context.Context, topology Topology, options Options) (*Cluster, er
 		return nil, fmt.Errorf("cassandratest: %w", err)
 	}
 	c := &Cluster{DCs: l.layout.DCs, Dir: s.Dir, lease: l, private: topology.Private, progress: options.Progress, guard: g}
+	c.takeNodes(l.layout)
 	var subnets []netip.Prefix
-	for _, n := range l.layout.Nodes {
-		c.Nodes = append(c.Nodes, Node{Name: n.Name, DC: n.DC, Address: n.Address, Port: n.Ports.CQL, at: n.place})
+	for _, n := range c.Nodes {
 		if s := subnetOf(n.Address); !slices.Contains(subnets, s) {
 			subnets = append(subnets, s)
 		}

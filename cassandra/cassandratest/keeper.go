@@ -177,6 +177,9 @@ func (k *keeper) handle(conn net.Conn) {
 		k.end()
 		<-k.gone
 		out.Encode(answer(nil, nil))
+	case opMove:
+		out.Encode(reply{})
+		out.Encode(answer(k.move(ctx, r.Nodes, progress)))
 	case opLink:
 		out.Encode(reply{})
 		traffic, err := k.link(r.Link)
@@ -335,7 +338,7 @@ func (k *keeper) layout() *layoutFile {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	l := &layoutFile{
-		Cluster: "popcask-" + k.spec.Key, Version: Version, DCs: k.spec.Topology.DCs, WAN: k.spec.Topology.WAN,
+		Cluster: k.spec.clusterName(), Version: Version, DCs: k.spec.Topology.DCs, WAN: k.spec.Topology.WAN,
 		Software: k.spec.Software, Namespaces: k.fleet.network.paths(),
 	}
 	for _, n := range k.fleet.nodes {

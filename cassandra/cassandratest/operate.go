@@ -12,13 +12,15 @@ import (
 // shutdownPatience is how long a node may take to say goodbye.
 const shutdownPatience = 30 * time.Second
 
+var errNotStarted = errors.New("the cluster has not started")
+
 // operate does something to nodes, on behalf of a test.
 func (k *keeper) operate(ctx context.Context, r request, progress func(string)) error {
 	k.mu.Lock()
 	f := k.fleet
 	k.mu.Unlock()
 	if f == nil {
-		return errors.New("the cluster has not started")
+		return errNotStarted
 	}
 	nodes, err := f.choose(r.Nodes)
 	if err != nil {

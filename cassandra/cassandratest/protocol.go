@@ -13,7 +13,7 @@ import (
 // protocolVersion is part of the name of a shared cluster, so that programs built
 // from different versions of this package do not meet. Raise it when anything
 // changes that a keeper and a test say to each other.
-const protocolVersion = 3
+const protocolVersion = 4
 
 // spec is all that a keeper is told.
 type spec struct {
@@ -23,6 +23,9 @@ type spec struct {
 	Topology Topology
 	Software software
 }
+
+// clusterName is the cluster's name in Cassandra.
+func (s spec) clusterName() string { return "popcask-" + s.Key }
 
 // request is the one line a connection to the keeper begins with. A lease stays
 // open; any other is answered and closed.
@@ -42,6 +45,7 @@ const (
 	opShutdown = "shutdown" // SIGTERM
 	opBoot     = "boot"     // start those that do not run
 	opSettle   = "settle"   // wait until all agree on who is alive
+	opMove     = "move"     // start again at other addresses
 	opLink     = "link"     // change a link, and say what has passed over it
 	opEnd      = "end"      // of the cluster
 )
