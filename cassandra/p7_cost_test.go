@@ -1,7 +1,6 @@
 package cassandra_test
 
 import (
-	"context"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -22,18 +21,22 @@ import (
 //
 //	go test ./cassandra -run TestP7Cost -v -timeout 3h -p7.messages 1000000 -p7.threshold 100000
 var (
-	p7Messages  = flag.Int("p7.messages", 3000, "messages that pass through the mailbox of TestP7Cost, for each pattern")
-	p7Threshold = flag.Int("p7.threshold", 1000, "tombstones that a read may meet in TestP7Cost")
+	p7Messages  = flag.Int("p7.messages", 10_000, "messages that pass through the mailbox of TestP7Cost, for each pattern")
+	p7Threshold = flag.Int("p7.threshold", 3000, "tombstones that a page may meet in TestP7Cost, more than the rows that it has")
 )
 
 // P7: what opening a mailbox costs depends on the mail in it, not on what passed
 // through it. The node that serves it allows few tombstones, so that a listing
 // that met those of the mail that passed would fail.
 func TestP7Cost(t *testing.T) {
-	cluster := cassandratest.Start(t, cassandratest.Topology{Settings: map[string]any{
+	topology := cassandratest.Topology{Settings: map[string]any{
 		"tombstone_warn_threshold":    *p7Threshold / 2,
 		"tombstone_failure_threshold": *p7Threshold,
-	}})
+	}}
+	if *p7Messages > 100_000 {
+		topology.HeapMB = 2048
+	}
+	cluster := cassandratest.Start(t, topology)
 	for _, pattern := range []struct {
 		name string
 		// keep says, day by day of the thirty that passed, whether message n
@@ -109,7 +112,7 @@ func deliverMany(t *testing.T, store *cassandra.Store, user string, n int, tick 
 	ids := make(map[string]int)
 	var mu sync.Mutex
 	var group sync.WaitGroup
-	places := make(chan struct{}, 16)
+	places := make(chan struct{}, 64)
 	for i := range n {
 		places <- struct{}{}
 		tick()
@@ -153,10 +156,14 @@ func openingCost(t *testing.T, cluster *cassandratest.Cluster, config cassandra.
 	var seen recorder
 	config.Observer = seen.observe
 	store := newStore(t, config)
-	c.scanned = traced(t, cluster, config.Keyspace, func() {
+	id, _, err := store.Mailbox(user)
+	require.NoError(t, err)
+	c.scanned = traced(t, cluster, id, func() int {
+		seen.take() // of Connect
 		c.messages = len(list(t, store, user))
+		c.statements = len(seen.take())
+		return c.statements
 	})
-	c.statements = len(seen.take())
 	for range 5 {
 		began := time.Now()
 		list(t, store, user)
@@ -174,7 +181,7 @@ func plainCost(t *testing.T, cluster *cassandratest.Cluster, config cassandra.Co
 	db := cluster.Session(t, "")
 	id, _, err := newStore(t, config).Mailbox(user)
 	require.NoError(t, err)
-	c.scanned = traced(t, cluster, config.Keyspace, func() {
+	c.scanned = traced(t, cluster, id, func() int {
 		began := time.Now()
 		var buckets []int64
 		rows := db.Query(fmt.Sprintf("SELECT start FROM %s.maildrop WHERE mailbox_id = ? AND kind = 'bucket'", config.Keyspace), [16]byte(id)).Iter()
@@ -191,48 +198,65 @@ func plainCost(t *testing.T, cluster *cassandratest.Cluster, config cassandra.Co
 			}
 		}
 		c.took = time.Since(began)
+		return c.statements
 	})
 	return c
 }
 
-var readActivity = regexp.MustCompile(`^Read (\d+) live rows and (\d+) tombstone cells`)
+// What a node notes in a trace of what a read met, and of one that it gave up.
+var (
+	readActivity    = regexp.MustCompile(`^Read (\d+) live rows and (\d+) tombstone cells`)
+	abortedActivity = regexp.MustCompile(`^Scanned over (\d+) tombstones`)
+)
 
-// traced counts the rows and tombstones that the nodes scan for a keyspace's
-// projection while do runs.
-func traced(t *testing.T, cluster *cassandratest.Cluster, keyspace string, do func()) (scanned int) {
+// traced counts the rows and tombstones that the nodes scan in a mailbox while
+// do runs, which returns how many statements about the mailbox it sent.
+func traced(t *testing.T, cluster *cassandratest.Cluster, mailbox cassandra.MailboxID, do func() int) (scanned int) {
 	t.Helper()
 	db := cluster.Session(t, "")
 	trace := func(probability string) {
-		_, err := cluster.NodeTool(t.Context(), cluster.Nodes[0].Name, "settraceprobability", probability)
-		require.NoError(t, err)
+		for _, node := range cluster.Nodes {
+			_, err := cluster.NodeTool(t.Context(), node.Name, "settraceprobability", probability)
+			require.NoError(t, err)
+		}
 	}
 	require.NoError(t, db.Query("TRUNCATE system_traces.events").Exec())
 	require.NoError(t, db.Query("TRUNCATE system_traces.sessions").Exec())
 	trace("1")
-	do()
+	statements := do()
 	trace("0")
-	// Traces are written behind the queries.
-	last := -1
+	// Traces are written behind the queries: the last thing is how long they took.
+	var traces []gocql.UUID
 	eventually(t, "the traces", func() bool {
-		n, seen := countScanned(t.Context(), db)
-		scanned = n
-		settled := seen == last && seen > 0
-		last = seen
-		return settled
+		traces = tracesOf(t, db, mailbox)
+		return len(traces) >= statements
 	})
-	return scanned
-}
-
-func countScanned(ctx context.Context, db *gocql.Session) (scanned, events int) {
-	rows := db.Query("SELECT activity FROM system_traces.events").WithContext(ctx).Consistency(gocql.One).PageSize(1000).Iter()
-	for activity := ""; rows.Scan(&activity); events++ {
-		if match := readActivity.FindStringSubmatch(activity); match != nil {
-			for _, number := range match[1:] {
-				n, _ := strconv.Atoi(number)
+	for _, id := range traces {
+		rows := db.Query("SELECT activity FROM system_traces.events WHERE session_id = ?", id).Consistency(gocql.One).Iter()
+		for activity := ""; rows.Scan(&activity); {
+			match := append(readActivity.FindStringSubmatch(activity), abortedActivity.FindStringSubmatch(activity)...)
+			for _, number := range match {
+				n, _ := strconv.Atoi(number) // 0 for the whole match
 				scanned += n
 			}
 		}
+		require.NoError(t, rows.Close())
 	}
-	_ = rows.Close()
-	return scanned, events
+	return scanned
+}
+
+// tracesOf finds the traces of the statements about a mailbox that have ended.
+// Everything that the nodes did meanwhile is traced, for others too.
+func tracesOf(t *testing.T, db *gocql.Session, mailbox cassandra.MailboxID) (ended []gocql.UUID) {
+	rows := db.Query("SELECT session_id, duration, parameters FROM system_traces.sessions").Consistency(gocql.One).Iter()
+	var id gocql.UUID
+	var duration *int
+	var parameters map[string]string
+	for rows.Scan(&id, &duration, &parameters) {
+		if parameters["bound_var_0_mailbox_id"] == mailbox.String() && duration != nil {
+			ended = append(ended, id)
+		}
+	}
+	require.NoError(t, rows.Close())
+	return ended
 }
