@@ -83,7 +83,9 @@ type Evidence struct {
 // Check tells what became of each message of a history. Only what was
 // acknowledged is promised. What failed, or was not heard of again, may have
 // happened at any time from its call on, or not at all.
-func Check(ops []Op, faults []Fault) Report {
+func Check(ops []Op, faults []Fault) Report { return check(ops, faults, linearLimit) }
+
+func check(ops []Op, faults []Fault, linearLimit time.Duration) Report {
 	c := &checker{history: newHistory(ops), uidls: make(map[uniqueID]ownership)}
 	c.report.From, c.report.To = c.span()
 	c.report.Faults = len(faults)
@@ -96,7 +98,7 @@ func Check(ops []Op, faults []Fault) Report {
 	}
 	c.checkOrigin()
 	c.checkFinalPass()
-	c.checkLinear()
+	c.checkLinear(linearLimit)
 	c.count()
 	c.report.Availability = availability(c.ops, faults)
 	return c.report

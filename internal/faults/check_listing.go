@@ -133,8 +133,8 @@ func (s *shown) conclude() {
 			sight([]Evidence{evidence(added, "acknowledged"), evidence(s.lost, "does not have it")})...)
 	}
 	if s.missing != nil {
-		s.violated(Missed, s.life, fmt.Sprintf("acknowledged, not removed, and not in %d later listings of %s", s.missed, s.dc),
-			sight([]Evidence{evidence(added, "acknowledged"), evidence(s.missing, "does not have it, the first one of %d", s.missed)})...)
+		s.violated(Missed, s.life, fmt.Sprintf("acknowledged, not removed, and not in what %s listed later, %s", s.dc, times(s.missed)),
+			sight([]Evidence{evidence(added, "acknowledged"), evidence(s.missing, "does not have it, the first one that should")})...)
 	}
 	if s.back != nil {
 		cause, text := s.why, "its removal was acknowledged"
@@ -142,7 +142,7 @@ func (s *shown) conclude() {
 		if cause == nil {
 			cause, text, note = s.off, "it was off the list", "does not have it any more"
 		}
-		evidences := []Evidence{evidence(cause, note), evidence(s.back, "has it, the first one of %d", s.came)}
+		evidences := []Evidence{evidence(cause, "%s", note), evidence(s.back, "has it, the first one that should not")}
 		if added != nil {
 			evidences = append(evidences, evidence(added, "acknowledged"))
 		}
@@ -151,7 +151,7 @@ func (s *shown) conclude() {
 				evidences = append(evidences, evidence(op, "another removal"))
 			}
 		}
-		s.violated(Resurrected, s.life, fmt.Sprintf("%s, and %d later listings of %s have it", text, s.came, s.dc), evidences...)
+		s.violated(Resurrected, s.life, fmt.Sprintf("%s, and it is in what %s listed later, %s", text, s.dc, times(s.came)), evidences...)
 	}
 	if added != nil && added.DC != s.dc && s.compared {
 		s.report.Stale.Compared++
@@ -246,4 +246,11 @@ func (c *checker) checkReadable(l *life, list *Op, reads []*Op) {
 		return
 	}
 	c.violated(Unreadable, l, "listed in the final pass of "+list.DC+", and not to be retrieved there", evidences...)
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
 }

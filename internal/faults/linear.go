@@ -1,7 +1,6 @@
 package faults
 
 import (
-	"fmt"
 	"math"
 	"time"
 
@@ -54,7 +53,7 @@ var message = porcupine.Model{
 
 // checkLinear checks every message that was delivered in one data centre and
 // removed, if at all, only there.
-func (c *checker) checkLinear() {
+func (c *checker) checkLinear(limit time.Duration) {
 	began := time.Now()
 	for _, l := range c.lives {
 		dc, deliveries := c.home(l)
@@ -62,7 +61,7 @@ func (c *checker) checkLinear() {
 			c.report.Linear.Skipped++
 			continue
 		}
-		left := linearLimit - time.Since(began)
+		left := limit - time.Since(began)
 		if left <= 0 {
 			c.report.Linear.Unknown++
 			continue

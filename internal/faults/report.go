@@ -130,7 +130,7 @@ func (s *Staleness) measure(times []time.Duration) {
 		return
 	}
 	slices.Sort(times)
-	s.Median, s.Max = times[len(times)/2], times[len(times)-1]
+	s.Median, s.Max = times[(len(times)-1)/2], times[len(times)-1]
 }
 
 // shownOfAClass is how many violations of one class the text shows in full.
@@ -150,7 +150,7 @@ func (r Report) String() string {
 	if !r.Clean() {
 		verdict = fmt.Sprintf("%d VIOLATIONS", len(r.Violations))
 	}
-	fmt.Fprintf(&b, "%s: %d operations, %d faults, %s to %s (%s)\n\n", verdict, total, r.Faults, clockTime(r.From), clockTime(r.To), rounded(r.To.Sub(r.From)))
+	fmt.Fprintf(&b, "%s: %d operations, faults done: %d, %s to %s (%s)\n\n", verdict, total, r.Faults, r.From.Format("2006-01-02 15:04:05"), clockTime(r.To), rounded(r.To.Sub(r.From)))
 	r.writeCounts(&b)
 	r.writeViolations(&b)
 	r.writeUnverified(&b)
@@ -178,8 +178,14 @@ func (r Report) writeCounts(b *strings.Builder) {
 	fmt.Fprintln(b)
 	t = newTable(b)
 	for _, class := range classes {
-		fmt.Fprintf(t, "%s\t%d\n", class, len(r.Of(class)))
+		messages := make(map[string]bool) // one may be lost in each data centre
+		for _, v := range r.Of(class) {
+			messages[v.ID] = true
+		}
+		fmt.Fprintf(t, "%s\t%d\n", class, len(messages))
 	}
+	t.Flush()
+	fmt.Fprintln(b)
 	for _, line := range []struct {
 		name  string
 		count int
