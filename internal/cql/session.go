@@ -38,6 +38,7 @@ type Session struct {
 	x       gocqlx.Session
 	retries int
 	observe func(Observation)
+	tamper  func(*Call) // nil but for tests of the tests
 }
 
 // Connect connects. A cluster that cannot be reached, a data centre or a

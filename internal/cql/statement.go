@@ -110,7 +110,11 @@ func hostName(host *gocql.HostInfo) string {
 // Exec runs a write with a timestamp, in microseconds. The values are those of
 // the statement's other names, in their order.
 func (s *Session) Exec(ctx context.Context, level Level, st *Statement, timestamp int64, values ...any) error {
-	values = st.bind(timestamp, values)
+	call := s.tampered(level, st, timestamp, values)
+	if call.Drop {
+		return nil
+	}
+	level, values = call.Level, st.bind(call.Timestamp, call.Values)
 	tries := -1
 	return s.attempt(ctx, level, func() error {
 		tries++
@@ -138,6 +142,11 @@ type Row interface{ Scan(columns ...any) error }
 // stands for. It hands the rows to scan, one by one, and returns the state of
 // the next page, nil after the last one. Scan must not keep what it is given.
 func (s *Session) Page(ctx context.Context, level Level, st *Statement, state []byte, scan func(Row) error, values ...any) (next []byte, err error) {
+	call := s.tampered(level, st, 0, values)
+	if call.Drop {
+		return nil, nil
+	}
+	level, values = call.Level, call.Values
 	tries := -1
 	var scanner gocql.Scanner
 	err = s.attempt(ctx, level, func() error {
@@ -202,7 +211,7 @@ func (b *Batch) Len() int { return len(b.entries) }
 
 // ExecBatch runs a batch, unlogged, since it is for one partition.
 func (s *Session) ExecBatch(ctx context.Context, level Level, b *Batch) error {
-	if len(b.entries) == 0 {
+	if b = s.tamperedBatch(level, b); len(b.entries) == 0 {
 		return nil
 	}
 	tries := -1
