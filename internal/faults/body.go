@@ -1,0 +1,65 @@
+package faults
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+)
+
+// text is a message that says itself who wrote it.
+type text struct {
+	Body
+	octets string
+}
+
+// write writes a message of about so many octets, in lines of which some begin
+// with a dot.
+func write(writer string, seq, size int, random *rand.Rand) text {
+	var payload strings.Builder
+	for payload.Len() < size {
+		if random.IntN(8) == 0 {
+			payload.WriteByte('.')
+		}
+		for range 1 + random.IntN(4) {
+			payload.WriteString(strconv.FormatUint(random.Uint64(), 36))
+		}
+		payload.WriteString("\r\n")
+	}
+	body := Body{Writer: writer, Seq: seq, Hash: hash(writer, seq, payload.String())}
+	octets := fmt.Sprintf("Subject: faults\r\nX-Writer: %s\r\nX-Seq: %d\r\nX-Hash: %s\r\n\r\n%s", writer, seq, body.Hash, payload.String())
+	return text{body, octets}
+}
+
+// hash is of all that a message says, but for the hash.
+func hash(writer string, seq int, payload string) string {
+	sum := sha256.Sum256([]byte(fmt.Sprintf("%s %d %s", writer, seq, payload)))
+	return hex.EncodeToString(sum[:16])
+}
+
+// read finds out whose a message is, and what is torn about it, if anything is.
+func read(octets string, listed int64) (body Body, torn string) {
+	if int64(len(octets)) != listed {
+		torn = fmt.Sprintf("%d octets, %d are listed", len(octets), listed)
+	}
+	header, payload, ok := strings.Cut(octets, "\r\n\r\n")
+	if !ok {
+		return body, "there is no header"
+	}
+	for line := range strings.SplitSeq(header, "\r\n") {
+		switch name, value, _ := strings.Cut(line, ": "); name {
+		case "X-Writer":
+			body.Writer = value
+		case "X-Seq":
+			body.Seq, _ = strconv.Atoi(value)
+		case "X-Hash":
+			body.Hash = value
+		}
+	}
+	if got := hash(body.Writer, body.Seq, payload); got != body.Hash {
+		torn = fmt.Sprintf("the hash is %s, the message says %q", got, body.Hash)
+	}
+	return body, torn
+}

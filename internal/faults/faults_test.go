@@ -1,0 +1,134 @@
+package faults
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/paxostest"
+)
+
+var (
+	flagDCs     = flag.String("faults.dcs", "dc1:3,dc2:1", "the data centres, and their nodes")
+	flagLength  = flag.Duration("faults.length", 2*time.Minute, "how long things break, about; healing comes on top")
+	flagSeed    = flag.Uint64("faults.seed", 0, "replays the schedule of a run; 0 makes a new one")
+	flagNemesis = flag.String("faults.nemesis", "", "only these, as kill-node,cut-link")
+)
+
+func TestMain(m *testing.M) {
+	HostMain()
+	os.Exit(paxostest.MainNoLeaks(m))
+}
+
+// Mail is delivered, listed, retrieved and removed in every data centre, through
+// the store and over POP3, while nodes, links, clocks and the library's own
+// processes break, one thing at a time and then several. In the end nothing is
+// lost (P1), torn (P2), back again (P3), half removed (P4), or under another
+// unique-id (P5).
+func TestFaults(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes some minutes")
+	}
+	seed := *flagSeed
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	dcs, err := cassandratest.ParseDCs(*flagDCs)
+	require.NoError(t, err)
+	var names []string
+	if *flagNemesis != "" {
+		names = strings.Split(*flagNemesis, ",")
+	}
+	steps, err := schedule(seed, *flagLength, stageOf(dcs), names)
+	require.NoError(t, err)
+	again := fmt.Sprintf("go test ./internal/faults -run TestFaults -v -timeout 0 -faults.dcs %s -faults.length %s -faults.seed %d", *flagDCs, *flagLength, seed)
+	if names != nil {
+		again += " -faults.nemesis " + *flagNemesis
+	}
+	t.Logf("the same schedule again: %s", again)
+	for i, s := range steps {
+		t.Logf("%3d. %s", i+1, s)
+	}
+
+	cluster := cassandratest.Start(t, cassandratest.Topology{DCs: dcs, Private: true, WAN: true, Settings: settings})
+	keyspace := cluster.KeyspaceName(t)
+	paxostest.Watch(t, cluster, keyspace)
+	began := time.Now()
+	r, err := newRun(t.Context(), cluster, keyspace, seed, *flagLength, func(format string, args ...any) {
+		t.Logf("%6.1fs %s", time.Since(began).Seconds(), fmt.Sprintf(format, args...))
+	})
+	require.NoError(t, err)
+	defer r.kill()
+	defer keep(t, r)
+	require.NoError(t, r.walk(t.Context(), steps))
+	stopping, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	require.NoError(t, r.stop(stopping))
+	require.NoError(t, r.heal(t.Context()))
+	require.NoError(t, r.final(t.Context()))
+
+	ops, faults := r.history()
+	report := Check(ops, faults)
+	t.Logf("%s", report)
+	assert.Empty(t, r.wrongs)
+	assert.Empty(t, report.Unverified)
+	assert.True(t, report.Clean(), "violations; the schedule again: %s", again)
+	require.NotZero(t, report.Messages)
+	require.NotZero(t, report.Removed)
+	for _, s := range steps {
+		for _, f := range s.faults {
+			assert.True(t, happened(faults, f), "%s %s", f.name, f.target)
+		}
+	}
+}
+
+func happened(faults []Fault, f fault) bool {
+	for _, was := range faults {
+		if was.Nemesis == f.name && was.Target == f.target {
+			return true
+		}
+	}
+	return false
+}
+
+// keep writes the history of a run that failed to where it can be looked at.
+func keep(t *testing.T, r *run) {
+	if !t.Failed() {
+		return
+	}
+	dir, err := os.MkdirTemp("", "popcask-faults-")
+	require.NoError(t, err)
+	ops, faults := r.history()
+	require.NoError(t, lines(filepath.Join(dir, "ops.jsonl"), ops))
+	require.NoError(t, lines(filepath.Join(dir, "faults.jsonl"), faults))
+	t.Logf("the history is in %s", dir)
+}
+
+// lines writes values as lines of JSON.
+func lines[T any](path string, values []T) error {
+	file, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	buffered := bufio.NewWriter(file)
+	encoder := json.NewEncoder(buffered)
+	for _, v := range values {
+		if err := encoder.Encode(v); err != nil {
+			return err
+		}
+	}
+	return buffered.Flush()
+}

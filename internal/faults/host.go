@@ -1,0 +1,180 @@
+package faults
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/popcask/popcask/cassandra"
+	"github.com/popcask/popcask/mailbox"
+	"github.com/popcask/popcask/pop3"
+	"github.com/popcask/popcask/projection"
+)
+
+// Host is a user of the library: a store, a POP3 server, and workers that
+// deliver, list, retrieve and remove mail through both. It runs in a process of
+// its own or within a test. Name, DC, Config and Record are required.
+type Host struct {
+	Name string // "dc1/a"
+	DC   string
+
+	// Life counts the hosts of the same name that were there before, so that no
+	// two of them write the same message.
+	Life int
+
+	// Config is the library's. Its clock is the one that Order sets.
+	Config cassandra.Config
+
+	// Index makes the index; nil means [projection.New].
+	Index func(*cassandra.Session) (cassandra.Index, error)
+
+	// Workers is how many things are done at a time. 0 means 3.
+	Workers int
+
+	// Pause is how long a worker rests between two things, on average. 0 means
+	// not at all.
+	Pause time.Duration
+
+	// Deadline is what one operation may take. 0 means 5 seconds.
+	Deadline time.Duration
+
+	// Seed is what the choices of the workers come from.
+	Seed uint64
+
+	// Users are those whose mail is delivered and read. [Host.Order] names
+	// others.
+	Users []string
+
+	// Record is told of each operation twice: when it is called, with the
+	// outcome Unknown, and, under the same number, when it has returned. It is
+	// called from several goroutines.
+	Record func(number int64, op Op)
+
+	// Ready is called when the host is connected. It may be nil.
+	Ready func()
+
+	once     sync.Once
+	clock    clock
+	users    atomic.Pointer[[]string]
+	recorded atomic.Int64
+}
+
+// prepare fills in what is zero.
+func (h *Host) prepare() { h.once.Do(h.fillIn) }
+
+func (h *Host) fillIn() {
+	if h.Workers == 0 {
+		h.Workers = 3
+	}
+	if h.Deadline == 0 {
+		h.Deadline = 5 * time.Second
+	}
+	if h.Index == nil {
+		h.Index = func(s *cassandra.Session) (cassandra.Index, error) { return projection.New(s), nil }
+	}
+	if h.clock.right = h.Config.Now; h.clock.right == nil {
+		h.clock.right = time.Now
+	}
+	h.Config.Now = h.clock.now
+	h.users.Store(&h.Users)
+}
+
+// Order obeys "users A B C" and "clock X": see clock.
+func (h *Host) Order(order string) error {
+	h.prepare()
+	verb, rest, _ := strings.Cut(order, " ")
+	switch verb {
+	case "users":
+		users := strings.Fields(rest)
+		if len(users) == 0 {
+			return errors.New("faults: no users")
+		}
+		h.users.Store(&users)
+		return nil
+	case "clock":
+		return h.clock.set(rest)
+	}
+	return fmt.Errorf("faults: a host does not know %q", order)
+}
+
+// Run works until ctx ends, and then ends what it has begun. It connects as
+// often as it takes. The error says what the library may not do: everything else
+// is in the history.
+func (h *Host) Run(ctx context.Context) error {
+	h.prepare()
+	session, err := h.connect(ctx)
+	if err != nil {
+		return fmt.Errorf("faults: host %s: %w", h.Name, err)
+	}
+	defer session.Close()
+	index, err := h.Index(session)
+	if err != nil {
+		return fmt.Errorf("faults: host %s: index: %w", h.Name, err)
+	}
+	store, err := cassandra.NewStore(session, index)
+	if err != nil {
+		return fmt.Errorf("faults: host %s: %w", h.Name, err)
+	}
+	server, address, err := h.serve(store)
+	if err != nil {
+		return fmt.Errorf("faults: host %s: %w", h.Name, err)
+	}
+	if h.Ready != nil {
+		h.Ready()
+	}
+	var working sync.WaitGroup
+	for i := range h.Workers {
+		w := &worker{host: h, store: store, address: address, number: i, random: h.random(i)}
+		working.Go(func() { w.work(ctx) })
+	}
+	working.Wait()
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
+	defer cancel()
+	if err := errors.Join(server.Shutdown(closing), store.Close(closing)); err != nil {
+		return fmt.Errorf("faults: host %s: close: %w", h.Name, err)
+	}
+	return nil
+}
+
+// closeTime is what the end of a host may take: the library tries for some time
+// to purge what was removed.
+const closeTime = time.Minute
+
+func (h *Host) connect(ctx context.Context) (*cassandra.Session, error) {
+	for {
+		session, err := cassandra.Connect(ctx, h.Config)
+		if err == nil || ctx.Err() != nil {
+			return session, err
+		}
+		select { // its data centre may be down
+		case <-time.After(500 * time.Millisecond):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// serve serves POP3 on a loopback port, with any password.
+func (h *Host) serve(store mailbox.Store) (server *pop3.Server, address string, err error) {
+	anybody := pop3.AuthenticatorFunc(func(_ context.Context, login mailbox.Login) (string, error) { return login.User, nil })
+	server = &pop3.Server{Handler: pop3.Login(anybody, store), AllowInsecureAuth: true, StoreTimeout: h.Deadline}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, "", err
+	}
+	go server.Serve(listener)
+	return server, listener.Addr().String(), nil
+}
+
+// random is where the choices of a worker come from.
+func (h *Host) random(worker int) *rand.Rand {
+	sum := fnv.New64a()
+	fmt.Fprintf(sum, "%s %d %d", h.Name, h.Life, worker)
+	return rand.New(rand.NewPCG(h.Seed, sum.Sum64()))
+}

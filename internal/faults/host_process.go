@@ -1,0 +1,256 @@
+package faults
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/popcask/popcask/cassandra"
+	"github.com/popcask/popcask/cassandra/cassandratest"
+)
+
+// A host in a process of its own is this same program, started again. It takes
+// orders on its standard input and writes events on its standard output: each
+// operation when it is called and when it has returned, so that whoever kills it
+// knows what it was doing. It ends when its input does.
+
+// jobEnv tells a program that it is to be a host, and which.
+const jobEnv = "POPCASK_FAULTS_HOST"
+
+// job is what a process is told at its start.
+type job struct {
+	Name, DC  string
+	Life      int
+	Hosts     []string
+	Keyspace  string
+	Users     []string
+	Seed      uint64
+	Workers   int
+	Pause     time.Duration
+	LastsTill time.Time // in any case
+}
+
+// config is how the library is used here: everything that takes an hour in real
+// life takes a second or two.
+func config(hosts []string, dc, keyspace string) cassandra.Config {
+	return cassandra.Config{
+		Hosts: hosts, LocalDC: dc, Keyspace: keyspace,
+		Timeout:         2 * time.Second,
+		Retries:         1,
+		ChunkSize:       16 << 10,
+		Horizon:         horizon,
+		GapInterval:     time.Second,
+		ReplicationRest: time.Millisecond,
+	}
+}
+
+const horizon = 2 * time.Second
+
+// event is a line of a process: one of them is set.
+type event struct {
+	Ready  bool   `json:",omitempty"`
+	Number int64  `json:",omitempty"`
+	Op     *Op    `json:",omitempty"`
+	Wrong  string `json:",omitempty"` // what the library may not do
+}
+
+// HostMain is for TestMain: where this process is to be a host, it is one, and
+// the program ends with it.
+func HostMain() {
+	text := os.Getenv(jobEnv)
+	if text == "" {
+		return
+	}
+	if err := beHost(text); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+func beHost(text string) error {
+	var j job
+	if err := json.Unmarshal([]byte(text), &j); err != nil {
+		return fmt.Errorf("faults: %s: %w", jobEnv, err)
+	}
+	time.AfterFunc(time.Until(j.LastsTill), func() { os.Exit(2) })
+	out := &events{to: os.Stdout}
+	h := &Host{
+		Name: j.Name, DC: j.DC, Life: j.Life, Config: config(j.Hosts, j.DC, j.Keyspace),
+		Users: j.Users, Seed: j.Seed, Workers: j.Workers, Pause: j.Pause,
+		Record: func(number int64, op Op) { out.say(event{Number: number, Op: &op}) },
+		Ready:  func() { out.say(event{Ready: true}) },
+	}
+	h.Config.Observer = func(o cassandra.Observation) {
+		if o.Conditional { // P9
+			out.say(event{Wrong: "a lightweight transaction: " + o.Statement})
+		}
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	go func() {
+		orders := bufio.NewScanner(os.Stdin)
+		for orders.Scan() {
+			if orders.Text() == "stop" {
+				stop()
+			} else if err := h.Order(orders.Text()); err != nil {
+				out.say(event{Wrong: err.Error()})
+			}
+		}
+		os.Exit(3) // nobody is there any more
+	}()
+	return h.Run(ctx)
+}
+
+// events writes each event at once.
+type events struct {
+	mu sync.Mutex
+	to io.Writer
+}
+
+func (e *events) say(event event) {
+	line, err := json.Marshal(event)
+	if err != nil {
+		panic(err)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.to.Write(append(line, '\n'))
+}
+
+// process is a host in a process of its own, as who started it sees it.
+type process struct {
+	job
+	cmd    *exec.Cmd
+	orders io.WriteCloser
+	ready  chan struct{}
+	ended  chan struct{}
+	errs   strings.Builder // its standard error
+
+	mu     sync.Mutex
+	killed bool
+	err    error // once ended; nil where it was killed or stopped
+}
+
+// start starts a host within the network of its data centre. record hears of its
+// operations, and of those that it did not end once more, when it has ended.
+func start(ctx context.Context, cluster *cassandratest.Cluster, j job, record func(key, Op), wrong func(string)) (*process, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(j)
+	if err != nil {
+		return nil, err
+	}
+	cmd, err := cluster.Command(ctx, j.DC, self)
+	if err != nil {
+		return nil, err
+	}
+	p := &process{job: j, cmd: cmd, ready: make(chan struct{}), ended: make(chan struct{})}
+	cmd.Env = append(os.Environ(), jobEnv+"="+string(text))
+	cmd.Stderr = &p.errs
+	cmd.SysProcAttr = bound()
+	if p.orders, err = cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start host %s: %w", j.Name, err)
+	}
+	go p.listen(out, record, wrong)
+	return p, nil
+}
+
+// key names an operation.
+type key struct {
+	host   string
+	life   int
+	number int64
+}
+
+func (p *process) listen(out io.Reader, record func(key, Op), wrong func(string)) {
+	defer close(p.ended)
+	lines := bufio.NewReader(out)
+	for {
+		line, err := lines.ReadBytes('\n')
+		if err != nil {
+			break // of half a line nothing is known
+		}
+		var e event
+		if err := json.Unmarshal(line, &e); err != nil {
+			wrong(fmt.Sprintf("host %s says %q: %v", p.Name, line, err))
+			continue
+		}
+		switch {
+		case e.Ready:
+			close(p.ready)
+		case e.Op != nil:
+			record(key{p.Name, p.Life, e.Number}, *e.Op)
+		case e.Wrong != "":
+			wrong(fmt.Sprintf("host %s: %s", p.Name, e.Wrong))
+		}
+	}
+	err := p.cmd.Wait()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err != nil && !p.killed {
+		p.err = fmt.Errorf("host %s ended: %w\n%s", p.Name, err, p.errs.String())
+		wrong(p.err.Error())
+	}
+}
+
+func (p *process) order(text string) error {
+	_, err := io.WriteString(p.orders, text+"\n")
+	return err
+}
+
+// kill ends it with SIGKILL.
+func (p *process) kill() error {
+	p.mu.Lock()
+	p.killed = true
+	p.mu.Unlock()
+	err := p.cmd.Process.Kill()
+	<-p.ended
+	if errors.Is(err, os.ErrProcessDone) {
+		return nil
+	}
+	return err
+}
+
+// stop lets it end what it has begun.
+func (p *process) stop(ctx context.Context) error {
+	if err := p.order("stop"); err != nil {
+		return fmt.Errorf("stop host %s: %w", p.Name, err)
+	}
+	select {
+	case <-p.ended:
+		return p.err
+	case <-ctx.Done():
+		p.kill()
+		return fmt.Errorf("host %s does not stop: %w", p.Name, ctx.Err())
+	}
+}
+
+// awaitReady waits until it is connected.
+func (p *process) awaitReady(ctx context.Context) error {
+	select {
+	case <-p.ready:
+		return nil
+	case <-p.ended:
+		return fmt.Errorf("host %s ended before it was connected: %s", p.Name, p.errs.String())
+	case <-ctx.Done():
+		return fmt.Errorf("host %s does not connect: %w", p.Name, ctx.Err())
+	}
+}

@@ -1,0 +1,256 @@
+package faults
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/popcask/popcask/cassandra/cassandratest"
+)
+
+// nemesis is somebody who breaks things. None of them breaks what a promise
+// rests on: of no data centre more than a minority of the nodes forgets anything
+// (and with a commit log that is synchronous not even those), clocks are wrong by
+// less than half of gc_grace_seconds, and tombstones go only when a repair has
+// taken them everywhere.
+type nemesis struct {
+	name  string
+	holds thing         // what it takes hold of
+	costs time.Duration // about what breaking and healing take, beside the fault itself
+	aim   func(*rand.Rand, stage) string
+	act   func(context.Context, *run, fault) (heal func(context.Context) error, err error)
+}
+
+// thing is what a nemesis takes hold of.
+type thing int
+
+const (
+	nodes thing = 1 << iota
+	link
+	processes
+	clocks
+
+	everything = nodes | link | processes | clocks
+)
+
+// nemeses are all of them.
+var nemeses = []nemesis{
+	{"kill-node", nodes, 12 * time.Second, oneNode, killNode},          // -9, and started again
+	{"pause-node", nodes, 2 * time.Second, oneNode, pauseNode},         // SIGSTOP, SIGCONT
+	{"restart-dc", nodes, 20 * time.Second, oneDC, restartDC},          // every node of it, with a goodbye
+	{"kill-process", processes, 0, oneHost, killProcess},               // the library's own, -9
+	{"pause-process", processes, 0, oneHost, pauseProcess},             // SIGSTOP, SIGCONT
+	{"cut-link", link, 2 * time.Second, twoDCs, cutLink},               // both ways
+	{"cut-link-one-way", link, 2 * time.Second, twoDCs, cutLinkOneWay}, // what the first one sends is lost
+	{"slow-link", link, 0, twoDCs, slowLink},                           // delay, rate and loss
+	{"drop-hints", link, 10 * time.Second, twoDCs, dropHints},          // cut, and nobody remembers for the others
+	{"clock-wrong", clocks, 0, oneHost, clockWrong},                    // the library's, by minutes
+	{"clock-frozen", clocks, 0, oneHost, clockFrozen},                  // the library's
+	{"repair", nodes | link, 10 * time.Second, nobody, repairNow},      // nodetool repair, in the middle of it all
+	{"compact", everything, 20 * time.Second, nobody, compactNow},      // and tombstones go
+}
+
+func oneNode(random *rand.Rand, s stage) string {
+	dc := s.dcs[random.IntN(len(s.dcs))]
+	return fmt.Sprintf("%s-%d", dc.Name, 1+random.IntN(dc.Nodes))
+}
+
+func oneDC(random *rand.Rand, s stage) string { return s.dcs[random.IntN(len(s.dcs))].Name }
+
+func oneHost(random *rand.Rand, s stage) string { return s.hosts[random.IntN(len(s.hosts))] }
+
+// twoDCs are the ends of a link, as "dc1 dc2", in any order.
+func twoDCs(random *rand.Rand, s stage) string {
+	order := random.Perm(len(s.dcs))
+	return s.dcs[order[0]].Name + " " + s.dcs[order[1]].Name
+}
+
+func nobody(*rand.Rand, stage) string { return "" }
+
+func killNode(_ context.Context, r *run, f fault) (func(context.Context) error, error) {
+	return r.bootAgain(f.target), r.cluster.Kill(f.target)
+}
+
+func restartDC(_ context.Context, r *run, f fault) (func(context.Context) error, error) {
+	return r.bootAgain(f.target), r.cluster.Shutdown(f.target)
+}
+
+func (r *run) bootAgain(target string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if err := r.cluster.Boot(ctx, target); err != nil {
+			return err
+		}
+		return r.cluster.Settle(ctx)
+	}
+}
+
+func pauseNode(_ context.Context, r *run, f fault) (func(context.Context) error, error) {
+	return func(ctx context.Context) error {
+		if err := r.cluster.Resume(f.target); err != nil {
+			return err
+		}
+		return r.cluster.Settle(ctx)
+	}, r.cluster.Pause(f.target)
+}
+
+// killProcess has a new one take its place at once, as a supervisor would.
+func killProcess(ctx context.Context, r *run, f fault) (func(context.Context) error, error) {
+	if err := r.hosts[f.target].kill(); err != nil {
+		return nil, err
+	}
+	return nil, r.startHost(ctx, f.target)
+}
+
+func pauseProcess(_ context.Context, r *run, f fault) (func(context.Context) error, error) {
+	p := r.hosts[f.target]
+	return func(context.Context) error { return p.resume() }, p.pause()
+}
+
+func ends(f fault) (a, b string) {
+	a, b, _ = strings.Cut(f.target, " ")
+	return a, b
+}
+
+func (r *run) healLink(a, b string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if err := r.cluster.Link(a, b).Heal(); err != nil {
+			return err
+		}
+		return r.cluster.Settle(ctx)
+	}
+}
+
+func cutLink(_ context.Context, r *run, f fault) (func(context.Context) error, error) {
+	a, b := ends(f)
+	return r.healLink(a, b), r.cluster.Link(a, b).Cut()
+}
+
+func cutLinkOneWay(_ context.Context, r *run, f fault) (func(context.Context) error, error) {
+	a, b := ends(f)
+	return r.healLink(a, b), r.cluster.Link(a, b).CutFrom(a)
+}
+
+func slowLink(_ context.Context, r *run, f fault) (func(context.Context) error, error) {
+	a, b := ends(f)
+	random := rand.New(rand.NewPCG(f.dice, 0))
+	l := r.cluster.Link(a, b)
+	set := func(delay time.Duration, rate int64, loss float64) error {
+		if err := l.SetDelay(delay); err != nil {
+			return err
+		}
+		if err := l.SetRate(rate); err != nil {
+			return err
+		}
+		return l.SetLoss(loss, f.dice)
+	}
+	return func(context.Context) error { return set(0, 0, 0) },
+		set(10*time.Millisecond+upTo(random, 190*time.Millisecond), 200_000+random.Int64N(2_000_000), 0.05*random.Float64())
+}
+
+// dropHints cuts a link while no node keeps hints: what one data centre misses
+// it misses until somebody repairs it.
+func dropHints(ctx context.Context, r *run, f fault) (func(context.Context) error, error) {
+	a, b := ends(f)
+	heal := func(ctx context.Context) error {
+		if err := r.healLink(a, b)(ctx); err != nil {
+			return err
+		}
+		if err := r.everyNode(ctx, "truncatehints"); err != nil {
+			return err
+		}
+		return r.everyNode(ctx, "enablehandoff")
+	}
+	if err := r.everyNode(ctx, "disablehandoff"); err != nil {
+		return heal, err
+	}
+	return heal, r.cluster.Link(a, b).Cut()
+}
+
+// clockWrong sets a clock wrong by up to five minutes, in either direction.
+func clockWrong(_ context.Context, r *run, f fault) (func(context.Context) error, error) {
+	random := rand.New(rand.NewPCG(f.dice, 0))
+	ahead := time.Second + upTo(random, 5*time.Minute)
+	if random.IntN(2) == 0 {
+		ahead = -ahead
+	}
+	return r.clockOf(f.target, ahead.Round(time.Second).String())
+}
+
+func clockFrozen(_ context.Context, r *run, f fault) (func(context.Context) error, error) {
+	return r.clockOf(f.target, "freeze")
+}
+
+// clockOf sets a clock. A process that takes the place of one that is killed
+// meanwhile has the right one.
+func (r *run) clockOf(host, setting string) (func(context.Context) error, error) {
+	p := r.hosts[host]
+	return func(context.Context) error {
+		if p != r.hosts[host] {
+			return nil
+		}
+		return p.order("clock right")
+	}, p.order("clock " + setting)
+}
+
+func repairNow(ctx context.Context, r *run, _ fault) (func(context.Context) error, error) {
+	return nil, r.repair(ctx)
+}
+
+func compactNow(ctx context.Context, r *run, _ fault) (func(context.Context) error, error) {
+	return nil, r.compact(ctx)
+}
+
+// repair is nodetool repair -full of everything. Where each node has a replica
+// of everything, one of them sees to all.
+func (r *run) repair(ctx context.Context) error {
+	for _, node := range r.cluster.Nodes {
+		if _, err := r.cluster.NodeTool(ctx, node.Name, "repair", "-full", r.keyspace); err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(r.cluster.DCs, func(dc cassandratest.DC) bool { return dc.Nodes > replicas }) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// compact has tombstones go, as they do after gc_grace_seconds: those from
+// before a repair that took them everywhere (P3 is promised for clusters that
+// are repaired in time). Hints from before the repair would bring back what they
+// add, as would any write that was on its way for so long, so the hints go first,
+// and only tombstones that are some time older than the repair.
+func (r *run) compact(ctx context.Context) error {
+	const older = 15 * time.Second
+	if err := r.everyNode(ctx, "truncatehints"); err != nil {
+		return err
+	}
+	began := time.Now()
+	if err := r.repair(ctx); err != nil {
+		return err
+	}
+	if err := r.everyNode(ctx, "flush", r.keyspace); err != nil {
+		return err
+	}
+	const patience = 20 * time.Second // for the compactions to begin
+	grace := time.Since(began) + older + patience
+	if err := r.setGrace(ctx, grace); err != nil {
+		return err
+	}
+	compacting := time.Now()
+	if err := r.everyNode(ctx, "compact", r.keyspace); err != nil {
+		return err
+	}
+	took := time.Since(compacting)
+	if err := r.setGrace(ctx, gcGrace); err != nil {
+		return err
+	}
+	if took > grace-(compacting.Sub(began)) {
+		r.log("compaction took %s: some tombstones may have gone before their time", took)
+	}
+	return nil
+}
+
+const gcGrace = 864000 * time.Second // as in the library's schema

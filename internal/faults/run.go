@@ -1,0 +1,298 @@
+package faults
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/popcask/popcask/cassandra"
+	"github.com/popcask/popcask/cassandra/cassandratest"
+)
+
+// settings are those of the nodes. The commit log is synchronous, because a node
+// that is killed would forget its last 100 ms otherwise, and a data centre may
+// have no other: P1 is promised while a quorum of it survives.
+var settings = map[string]any{"commitlog_sync": "batch", "commitlog_sync_period": "0ms"}
+
+// replicas is how many each data centre has, where it has so many nodes.
+const replicas = 3
+
+// usersAStep is how many users are new at each step. They take the places of
+// those of the step before the last: a clock that is ahead closes a mailbox for
+// those whose clocks are right, and it is not to stay closed.
+const usersAStep = 3
+
+// run is one run of the suite: the cluster, the hosts, and what they did.
+type run struct {
+	cluster  *cassandratest.Cluster
+	keyspace string
+	seed     uint64
+	stage    stage
+	till     time.Time // it is over by then
+	log      func(format string, args ...any)
+
+	hosts map[string]*process
+	users [][]string // by step
+
+	mu     sync.Mutex
+	ops    map[key]Op
+	wrongs []string
+	faults []Fault
+	now    string // what is going on
+	intern map[string]string
+}
+
+// newRun makes a keyspace and starts two hosts in each data centre.
+func newRun(ctx context.Context, cluster *cassandratest.Cluster, keyspace string, seed uint64, length time.Duration, log func(string, ...any)) (*run, error) {
+	r := &run{
+		cluster: cluster, keyspace: keyspace, seed: seed, log: log,
+		stage: stageOf(cluster.DCs), till: time.Now().Add(3*length + 20*time.Minute),
+		hosts: make(map[string]*process), ops: make(map[key]Op), intern: make(map[string]string),
+	}
+	replication := make(cassandra.Replication)
+	for _, dc := range cluster.DCs {
+		replication[dc.Name] = min(dc.Nodes, replicas)
+	}
+	c := r.config(cluster.DCs[0].Name)
+	c.Timeout = 30 * time.Second // a schema takes its time
+	c.Bucket = max(15*time.Second, (length / 10).Round(time.Second))
+	if err := cassandra.Migrate(ctx, c, replication); err != nil {
+		return nil, err
+	}
+	r.nextUsers()
+	for _, name := range r.stage.hosts {
+		if err := r.startHost(ctx, name); err != nil {
+			return nil, err
+		}
+	}
+	for _, p := range r.hosts {
+		if err := p.awaitReady(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// stageOf puts two hosts into each data centre.
+func stageOf(dcs []cassandratest.DC) stage {
+	s := stage{dcs: dcs}
+	for _, dc := range dcs {
+		s.hosts = append(s.hosts, dc.Name+"/a", dc.Name+"/b")
+	}
+	return s
+}
+
+func (r *run) config(dc string) cassandra.Config {
+	return config(r.cluster.Hosts(dc), dc, r.keyspace)
+}
+
+// startHost starts a host, or the one that takes the place of another.
+func (r *run) startHost(ctx context.Context, name string) error {
+	life := 1
+	if before := r.hosts[name]; before != nil {
+		life = before.Life + 1
+	}
+	dc, _, _ := strings.Cut(name, "/")
+	p, err := start(ctx, r.cluster, job{
+		Name: name, DC: dc, Life: life, Hosts: r.cluster.Hosts(dc), Keyspace: r.keyspace,
+		Users: r.currentUsers(), Seed: r.seed, Workers: 3, Pause: 50 * time.Millisecond, LastsTill: r.till,
+	}, r.record, r.wrong)
+	if err != nil {
+		return err
+	}
+	r.hosts[name] = p
+	return nil
+}
+
+// nextUsers makes new users.
+func (r *run) nextUsers() {
+	var users []string
+	for i := range usersAStep {
+		users = append(users, fmt.Sprintf("s%d-%d@example.org", len(r.users), i+1))
+	}
+	r.users = append(r.users, users)
+}
+
+// currentUsers are those of this step and of the one before.
+func (r *run) currentUsers() []string {
+	return slices.Concat(r.users[max(0, len(r.users)-2):]...)
+}
+
+func (r *run) record(k key, op Op) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	// A message is listed many times, and an hour is long.
+	for _, list := range [][]Message{op.Listed, op.Removed} {
+		for i := range list {
+			list[i].ID, list[i].UIDL = r.one(list[i].ID), r.one(list[i].UIDL)
+		}
+	}
+	r.ops[k] = op
+}
+
+func (r *run) one(text string) string {
+	if same, ok := r.intern[text]; ok {
+		return same
+	}
+	r.intern[text] = text
+	return text
+}
+
+func (r *run) wrong(text string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.wrongs = append(r.wrongs, text)
+	r.log("WRONG: %s", text)
+}
+
+// history is what was recorded so far.
+func (r *run) history() (ops []Op, faults []Fault) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, op := range r.ops {
+		ops = append(ops, op)
+	}
+	slices.SortFunc(ops, func(a, b Op) int { return a.Call.Compare(b.Call) })
+	return ops, slices.Clone(r.faults)
+}
+
+// walk goes through the steps. An error is one of the suite, not of what it
+// tests.
+func (r *run) walk(ctx context.Context, steps []step) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var reporting sync.WaitGroup
+	reporting.Go(func() { r.progress(ctx) })
+	defer reporting.Wait()
+	defer cancel()
+	for i, s := range steps {
+		r.say(fmt.Sprintf("step %d of %d: %s", i+1, len(steps), s))
+		r.nextUsers()
+		for _, p := range r.hosts {
+			if err := p.order("clock right\nusers " + strings.Join(r.currentUsers(), " ")); err != nil {
+				return fmt.Errorf("host %s: %w", p.Name, err)
+			}
+		}
+		if err := r.step(ctx, s); err != nil {
+			return fmt.Errorf("step %d of %d, %s: %w", i+1, len(steps), s, err)
+		}
+	}
+	r.say("calm")
+	return nil
+}
+
+// step breaks, waits, and heals in the opposite order.
+func (r *run) step(ctx context.Context, s step) (err error) {
+	var heals []func() error
+	for _, f := range s.faults {
+		noted := Fault{Nemesis: f.name, Target: f.target, From: time.Now()}
+		heal, failed := f.act(ctx, r, f)
+		heals = append(heals, func() error {
+			var err error
+			if heal != nil {
+				err = heal(ctx)
+			}
+			noted.To = time.Now()
+			r.mu.Lock()
+			r.faults = append(r.faults, noted)
+			r.mu.Unlock()
+			return err
+		})
+		if err = failed; err != nil {
+			break
+		}
+	}
+	if err == nil {
+		select {
+		case <-time.After(s.lasts):
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+	}
+	for _, heal := range slices.Backward(heals) {
+		err = errors.Join(err, heal())
+	}
+	return err
+}
+
+func (r *run) say(now string) {
+	r.mu.Lock()
+	r.now = now
+	r.mu.Unlock()
+	r.log("%s", now)
+}
+
+// progress tells every ten seconds how it goes.
+func (r *run) progress(ctx context.Context) {
+	began := time.Now()
+	ticks := time.NewTicker(10 * time.Second)
+	defer ticks.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticks.C:
+		}
+		r.mu.Lock()
+		count := make(map[Outcome]int)
+		for _, op := range r.ops {
+			count[op.Outcome]++
+		}
+		now := r.now
+		r.mu.Unlock()
+		r.log("%s: %d operations, %d failed, %d gone, %d unknown; %s", time.Since(began).Round(time.Second),
+			count[OK]+count[Failed]+count[Gone]+count[Unknown], count[Failed], count[Gone], count[Unknown], now)
+	}
+}
+
+// stop lets the hosts end what they have begun.
+func (r *run) stop(ctx context.Context) error {
+	var errs []error
+	for _, p := range r.hosts {
+		errs = append(errs, p.stop(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// kill ends the hosts that are there still.
+func (r *run) kill() {
+	for _, p := range r.hosts {
+		p.kill()
+	}
+}
+
+// everyNode runs nodetool against every node.
+func (r *run) everyNode(ctx context.Context, args ...string) error {
+	errs := make([]error, len(r.cluster.Nodes))
+	var group sync.WaitGroup
+	for i, node := range r.cluster.Nodes {
+		group.Go(func() { _, errs[i] = r.cluster.NodeTool(ctx, node.Name, args...) })
+	}
+	group.Wait()
+	return errors.Join(errs...)
+}
+
+// tables are those that have tombstones.
+var tables = []string{"message", "mailbox_message", "projection"}
+
+// setGrace sets how long tombstones stay.
+func (r *run) setGrace(ctx context.Context, grace time.Duration) error {
+	c := r.config(r.cluster.DCs[0].Name)
+	c.Timeout = 30 * time.Second
+	session, err := cassandra.Connect(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	for _, table := range tables {
+		statement := fmt.Sprintf("ALTER TABLE %s WITH gc_grace_seconds = %d", table, grace/time.Second)
+		if err := session.Driver().Define(ctx, statement); err != nil {
+			return err
+		}
+	}
+	return nil
+}

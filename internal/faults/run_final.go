@@ -1,0 +1,165 @@
+package faults
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/popcask/popcask/cassandra"
+	"github.com/popcask/popcask/mailbox"
+	"github.com/popcask/popcask/projection"
+)
+
+// heal ends whatever is wrong still, and repairs: the operator's repair and a
+// compaction, then the library's.
+func (r *run) heal(ctx context.Context) error {
+	r.say("healing")
+	for i, a := range r.cluster.DCs {
+		for _, b := range r.cluster.DCs[i+1:] {
+			l := r.cluster.Link(a.Name, b.Name)
+			if err := firstOf(l.Heal(), l.SetDelay(0), l.SetRate(0), l.SetLoss(0, 0)); err != nil {
+				return err
+			}
+		}
+	}
+	if err := r.cluster.Settle(ctx); err != nil {
+		return err
+	}
+	r.say("nodetool repair and compact")
+	if err := r.compact(ctx); err != nil {
+		return err
+	}
+	r.say("the library's repair")
+	found, err := r.repairAll(ctx)
+	if err != nil {
+		return err
+	}
+	if found > 0 { // it has written in one data centre: as soon as it is everywhere
+		r.say("nodetool repair")
+		return r.repair(ctx)
+	}
+	return nil
+}
+
+func firstOf(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// repairAll is the library's repair, at a time at which no message is young any
+// more, whatever clock it came from.
+func (r *run) repairAll(ctx context.Context) (findings int, err error) {
+	c := r.config(r.cluster.DCs[0].Name)
+	c.Timeout = 10 * time.Second
+	c.Now = func() time.Time { return time.Now().Add(6 * time.Minute) }
+	w, done, err := r.inProcess(ctx, "repair/"+c.LocalDC, c)
+	if err != nil {
+		return 0, err
+	}
+	defer done()
+	kinds := make(map[cassandra.FindingKind]int)
+	progress, err := w.store.RepairAll(ctx, cassandra.ScanOptions{
+		RepairOptions: cassandra.RepairOptions{Confirm: horizon + time.Second, RemoveIncomplete: true},
+		Found: func(report cassandra.Report) {
+			for _, f := range report.Findings {
+				kinds[f.Kind]++
+				if !f.Mended {
+					r.log("%s: %s %s is not mended: %v", report.User, f.Kind, f.ID, f.Err)
+				}
+			}
+		},
+	})
+	r.log("the library's repair: %d mailboxes, %d messages, findings %v, %d mended, %d postponed, %d failed, in %s",
+		progress.Mailboxes, progress.Messages, kinds, progress.Mended, progress.Postponed, progress.Failed, progress.Elapsed.Round(time.Second))
+	if err == nil && progress.Failed > 0 {
+		err = fmt.Errorf("the library's repair could not look at %d mailboxes", progress.Failed)
+	}
+	return progress.Findings, err
+}
+
+// final lists every mailbox in every data centre, and retrieves all of it.
+func (r *run) final(ctx context.Context) error {
+	for _, dc := range r.cluster.DCs {
+		r.say("the final pass of " + dc.Name)
+		c := r.config(dc.Name)
+		c.Timeout = 10 * time.Second
+		w, done, err := r.inProcess(ctx, "final/"+dc.Name, c)
+		if err != nil {
+			return err
+		}
+		users := make(chan string)
+		var group sync.WaitGroup
+		for i := range 4 {
+			w := &worker{host: w.host, store: w.store, number: i}
+			group.Go(func() {
+				for user := range users {
+					w.look(ctx, user)
+				}
+			})
+		}
+		for _, step := range r.users {
+			for _, user := range step {
+				users <- user
+			}
+		}
+		close(users)
+		group.Wait()
+		done()
+	}
+	return nil
+}
+
+// inProcess is a host of this process, which sees the nodes past the links.
+func (r *run) inProcess(ctx context.Context, name string, c cassandra.Config) (w *worker, done func(), err error) {
+	h := &Host{
+		Name: name, DC: c.LocalDC, Config: c, Deadline: time.Minute,
+		Record: func(number int64, op Op) { r.record(key{host: name, number: number}, op) },
+	}
+	session, err := cassandra.Connect(ctx, c)
+	if err != nil {
+		return nil, nil, err
+	}
+	store, err := cassandra.NewStore(session, projection.New(session))
+	if err != nil {
+		session.Close()
+		return nil, nil, err
+	}
+	return &worker{host: h, store: store}, func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
+		defer cancel()
+		if err := store.Close(ctx); err != nil {
+			r.wrong(err.Error())
+		}
+		session.Close()
+	}, nil
+}
+
+// look lists a mailbox and retrieves all of it. A machine may be too busy once.
+func (w *worker) look(ctx context.Context, user string) {
+	const tries = 4
+	for range tries {
+		box, err := w.store.Open(ctx, mailbox.Login{User: user})
+		if err != nil {
+			continue
+		}
+		messages, err := w.listing(ctx, box, Op{Kind: List, User: user, Final: true})
+		if err != nil {
+			box.Close()
+			continue
+		}
+		for _, m := range messages {
+			for range tries {
+				if w.retrieve(ctx, box, user, m, true) == nil {
+					break
+				}
+			}
+		}
+		box.Close()
+		return
+	}
+}
