@@ -184,7 +184,7 @@ func (s *Store) addMember(ctx context.Context, a *attempt) error {
 	if a.uidl != "" { // a null would be a tombstone
 		st, values = insertMemberForeign, append(values, a.uidl)
 	}
-	return s.db.Exec(ctx, cql.LocalQuorum, st, AddedAt(a.id), values...)
+	return s.db.Exec(ctx, a.level(), st, AddedAt(a.id), values...)
 }
 
 // conclude ends an attempt: the index lists the message while the fences are

@@ -14,19 +14,20 @@ import (
 // partition of the mailbox and the unique-id; whoever finds an older message that
 // shows it gives its own claim up. Ordinary mail never comes here.
 //
-// Two data centres that take the same unique-id for the same mailbox at the same
-// moment may both keep it: import a mailbox through one of them.
+// Unlike ordinary mail, one with a foreign unique-id is written in every data
+// centre before it is acknowledged, and refused for now where one of them is out
+// of reach: another may be taking the same unique-id (P5).
 func (s *Store) claimUIDL(ctx context.Context, a *attempt) error {
 	if a.uidl == "" {
 		return nil
 	}
 	// The key is the ID's own tick, of which a process has no two.
-	err := s.db.Exec(ctx, cql.LocalQuorum, insertClaim, AddedAt(a.id), claims(a), kindUIDL, int64(a.id.ticks()), [16]byte(a.id))
+	err := s.db.Exec(ctx, a.level(), insertClaim, AddedAt(a.id), claims(a), kindUIDL, int64(a.id.ticks()), [16]byte(a.id))
 	if err != nil {
 		return err
 	}
 	if id, err := ParseMessageID(a.uidl); err == nil { // it may be what that message shows
-		m, _, err := s.memberUIDL(ctx, cql.LocalQuorum, a.mailbox, id)
+		m, _, err := s.memberUIDL(ctx, s.everywhere(), a.mailbox, id)
 		if err != nil {
 			return err
 		}
@@ -56,6 +57,15 @@ func (s *Store) confirmUIDL(ctx context.Context, a *attempt) error {
 		}
 		return nil
 	})
+}
+
+// level is where the claim and the membership must be acknowledged: whoever
+// claims the same unique-id looks for them in its own data centre.
+func (a *attempt) level() cql.Level {
+	if a.uidl != "" {
+		return cql.EachQuorum
+	}
+	return cql.LocalQuorum
 }
 
 // claims is the partition of those who claim a unique-id in a mailbox.

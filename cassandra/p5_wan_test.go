@@ -1,0 +1,63 @@
+package cassandra_test
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/popcask/popcask/cassandra"
+	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/mailbox"
+)
+
+// P5: two data centres that import the same mail at the same moment, further
+// from each other than an import takes, do not both show its unique-id.
+func TestP5SameUIDLInTwoDataCentres(t *testing.T) {
+	cluster := cassandratest.Start(t, cassandratest.Topology{
+		DCs:     []cassandratest.DC{{Name: "dc1", Nodes: 1}, {Name: "dc2", Nodes: 1}},
+		Private: true,
+		WAN:     true,
+	})
+	config1 := migrated(t, cluster)
+	config2 := config1
+	config2.Hosts, config2.LocalDC = cluster.Hosts("dc2"), "dc2"
+	stores := []*cassandra.Store{newStore(t, config1), newStore(t, config2)}
+	require.NoError(t, cluster.Link("dc1", "dc2").SetDelay(50*time.Millisecond))
+
+	acknowledged := 0
+	for round := range 5 {
+		var mu sync.Mutex
+		var group sync.WaitGroup
+		for _, store := range stores {
+			group.Go(func() {
+				results, err := importMail(t.Context(), store, fmt.Sprint("uid-", round), "bob")
+				if err == nil {
+					err = results[0].Err
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				if err == nil {
+					acknowledged++
+				} else if !errors.Is(err, mailbox.ErrTemporary) {
+					t.Errorf("%v", err)
+				}
+			})
+		}
+		group.Wait()
+	}
+	for _, store := range stores {
+		eventually(t, "replicated", func() bool { return len(list(t, store, "bob")) == acknowledged })
+		requireDistinct(t, store, "bob")
+	}
+
+	// What cannot be known everywhere is refused for now; ordinary mail is not.
+	require.NoError(t, cluster.Link("dc1", "dc2").Cut())
+	results, err := importMail(t.Context(), stores[0], "uid-6", "bob")
+	require.NoError(t, err)
+	require.ErrorIs(t, results[0].Err, mailbox.ErrTemporary)
+	deliver(t, stores[0], "bob", body(1))
+}
