@@ -206,6 +206,7 @@ func (c Config) driver() cql.Config {
 		TLS: c.TLS, Username: c.Username, Password: c.Password,
 		ConnectTimeout: c.ConnectTimeout, Timeout: c.Timeout,
 		Retries: c.Retries, Connections: c.Connections,
+		OnError: func(err error) { c.OnError(fmt.Errorf("cassandra: %w", err)) },
 	}
 	if observe := c.Observer; observe != nil {
 		driver.Observe = func(o cql.Observation) {

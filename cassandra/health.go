@@ -18,6 +18,9 @@ func (s *Session) Ready(ctx context.Context) error {
 	if err == nil {
 		err = settings.check(s.config)
 	}
+	if err == nil && *settings != s.settings {
+		err = fmt.Errorf("the settings of the keyspace %s are others than they were", s.config.Keyspace)
+	}
 	if err != nil {
 		return fmt.Errorf("cassandra: not ready: %w", err)
 	}

@@ -14,8 +14,9 @@ import (
 // keyspace says of itself. A host has one, and gives it to the store and to the
 // index. It is safe for concurrent use.
 type Session struct {
-	db     *cql.Session
-	config Config // with the defaults filled in, and the keyspace's settings
+	db      *cql.Session
+	config  Config   // with the defaults filled in, and the keyspace's settings
+	tableID [16]byte // of the table of the settings: another keyspace has another one
 	settings
 }
 
@@ -31,16 +32,33 @@ func Connect(ctx context.Context, config Config) (*Session, error) {
 		return nil, fmt.Errorf("cassandra: connect: %w", err)
 	}
 	config = config.withDefaults()
-	db, err := cql.Connect(ctx, config.driver())
-	if err != nil {
-		return nil, fmt.Errorf("cassandra: connect: %w", hint(err))
-	}
-	s := &Session{db: db, config: config}
-	if err := s.checkKeyspace(ctx); err != nil {
-		db.Close()
+	s := &Session{config: config}
+	driver := config.driver()
+	driver.Check = s.takeKeyspace
+	var err error
+	if s.db, err = cql.Connect(ctx, driver); err != nil {
 		return nil, fmt.Errorf("cassandra: connect: %w", hint(err))
 	}
 	return s, nil
+}
+
+// takeKeyspace looks at the keyspace behind a connection: the first time whether
+// it is what this program needs, later whether it is still that one.
+func (s *Session) takeKeyspace(ctx context.Context, db *cql.Session) error {
+	settings, err := checkKeyspace(ctx, db, s.config)
+	if err != nil {
+		return err
+	}
+	id, err := db.TableID(ctx, s.config.Keyspace, "settings")
+	switch {
+	case err != nil:
+		return err
+	case s.tableID == [16]byte{}:
+		s.tableID, s.settings = id, *settings
+	case id != s.tableID || *settings != s.settings:
+		return fmt.Errorf("the keyspace %s that is there now is another one than before, of another cluster or made anew, and is not used", s.config.Keyspace)
+	}
+	return nil
 }
 
 // hint says what to do about a keyspace that is not there.
@@ -51,38 +69,35 @@ func hint(err error) error {
 	return err
 }
 
-// checkKeyspace compares the keyspace with what this program needs.
-func (s *Session) checkKeyspace(ctx context.Context) error {
-	tables, replication, err := s.db.Tables(ctx, s.config.Keyspace)
+// checkKeyspace compares the keyspace with what this program needs, and reads
+// its settings.
+func checkKeyspace(ctx context.Context, db *cql.Session, config Config) (*settings, error) {
+	tables, replication, err := db.Tables(ctx, config.Keyspace)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for table, columns := range schemaTables() {
 		there, ok := tables[table]
 		if !ok {
-			return fmt.Errorf("keyspace %s has no table %s: create it with cassandra.Migrate", s.config.Keyspace, table)
+			return nil, fmt.Errorf("keyspace %s has no table %s: create it with cassandra.Migrate", config.Keyspace, table)
 		}
 		for _, column := range columns {
 			if !slices.Contains(there, column) {
-				return fmt.Errorf("table %s.%s has no column %s: it was not made by cassandra.Migrate", s.config.Keyspace, table, column)
+				return nil, fmt.Errorf("table %s.%s has no column %s: it was not made by cassandra.Migrate", config.Keyspace, table, column)
 			}
 		}
 	}
-	if n := replication[s.config.LocalDC]; n == "" || n == "0" {
-		return fmt.Errorf("keyspace %s has no replicas in data centre %s: its replication is %v", s.config.Keyspace, s.config.LocalDC, replication)
+	if n := replication[config.LocalDC]; n == "" || n == "0" {
+		return nil, fmt.Errorf("keyspace %s has no replicas in data centre %s: its replication is %v", config.Keyspace, config.LocalDC, replication)
 	}
-	settings, err := readSettings(ctx, s.db)
+	settings, err := readSettings(ctx, db)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if settings == nil {
-		return fmt.Errorf("keyspace %s has no settings: write them with cassandra.Migrate", s.config.Keyspace)
+		return nil, fmt.Errorf("keyspace %s has no settings: write them with cassandra.Migrate", config.Keyspace)
 	}
-	if err := settings.check(s.config); err != nil {
-		return err
-	}
-	s.settings = *settings
-	return nil
+	return settings, settings.check(config)
 }
 
 // Close closes the connections. The stores that use the session are closed

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/gocql/gocql"
@@ -30,12 +31,21 @@ type Config struct {
 	Connections    int           // to each node; default 2
 
 	Observe func(Observation) // may be nil
+
+	// Check looks at a new connection before it is used: the first one, and
+	// each of those that take its place when it has lost all nodes. What it
+	// refuses is not used. It may be nil, and gets a session that ends with it.
+	Check func(context.Context, *Session) error
+
+	// OnError hears why connecting anew failed. It may be nil.
+	OnError func(error)
 }
 
 // Session is a connection to the local data centre of a cluster. It is safe
-// for concurrent use.
+// for concurrent use, and connects anew where the driver has lost all nodes.
 type Session struct {
-	x       gocqlx.Session
+	link    atomic.Pointer[link]
+	renewal *renewal // nil: for Config.Check
 	retries int
 	observe func(Observation)
 	tamper  func(*Call) // nil but for tests of the tests
@@ -51,87 +61,76 @@ func Connect(ctx context.Context, config Config) (*Session, error) {
 	case config.LocalDC == "":
 		return nil, errors.New("no local data centre given: the driver would use any, and LOCAL_QUORUM would mean a remote one")
 	}
-	session, err := create(ctx, config, true)
+	first, err := connect(ctx, config)
 	if err != nil {
-		return nil, explain(ctx, config, err)
+		return nil, err
 	}
-	s := &Session{x: gocqlx.NewSession(session), retries: max(0, cmp.Or(config.Retries, 3)), observe: config.Observe}
+	s := sessionOn(first, config)
+	s.renewal = &renewal{
+		connect: func(ctx context.Context) (*link, error) { return connect(ctx, config) },
+		swap:    func(fresh *link) *link { return s.link.Swap(fresh) },
+		onError: config.OnError,
+	}
+	if s.renewal.onError == nil {
+		s.renewal.onError = func(error) {}
+	}
 	return s, nil
 }
 
-// create opens a driver session, to one data centre or, to ask what there is,
-// to any node.
-func create(ctx context.Context, config Config, local bool) (*gocql.Session, error) {
-	cluster := gocql.NewCluster(config.Hosts...)
-	cluster.ConnectTimeout = cmp.Or(config.ConnectTimeout, 5*time.Second)
-	cluster.Timeout = cmp.Or(config.Timeout, 5*time.Second)
-	cluster.WriteTimeout = cluster.Timeout
-	cluster.ProtoVersion = 4
-	cluster.NumConns = cmp.Or(config.Connections, 2)
-	cluster.DefaultTimestamp = false
-	cluster.Consistency = gocql.LocalQuorum
-	cluster.MaxWaitSchemaAgreement = time.Minute
-	cluster.ReconnectInterval = 2 * time.Second // the driver's own minute is long for who waits for mail
-	cluster.Logger = silent{}
-	if config.TLS != nil {
-		cluster.SslOpts = &gocql.SslOptions{Config: config.TLS, EnableHostVerification: !config.TLS.InsecureSkipVerify}
-	}
-	if config.Username != "" {
-		cluster.Authenticator = gocql.PasswordAuthenticator{Username: config.Username, Password: config.Password}
-	}
-	if local {
-		cluster.Keyspace = config.Keyspace
-		cluster.HostFilter = gocql.DataCentreHostFilter(config.LocalDC)
-		cluster.PoolConfig.HostSelectionPolicy = &avoidSilent{HostSelectionPolicy: gocql.TokenAwareHostPolicy(
-			gocql.DCAwareRoundRobinPolicy(config.LocalDC), gocql.ShuffleReplicas())}
-	}
-	type result struct {
-		session *gocql.Session
-		err     error
-	}
-	// The driver takes no context here.
-	done := make(chan result, 1)
-	go func() {
-		session, err := cluster.CreateSession()
-		done <- result{session, err}
-	}()
-	select {
-	case r := <-done:
-		return r.session, r.err
-	case <-ctx.Done():
-		go func() {
-			if r := <-done; r.session != nil {
-				r.session.Close()
-			}
-		}()
-		return nil, ctx.Err()
-	}
+// sessionOn is a session that uses this link, and no other.
+func sessionOn(l *link, config Config) *Session {
+	s := &Session{retries: max(0, cmp.Or(config.Retries, 3)), observe: config.Observe}
+	s.link.Store(l)
+	return s
 }
 
-// silent is the driver's logger: what it has to say comes back as errors.
-type silent struct{}
+// connect makes a connection, and looks whether it is one that may be used.
+func connect(ctx context.Context, config Config) (*link, error) {
+	l, err := open(ctx, config, true)
+	if err != nil {
+		return nil, explain(ctx, config, err)
+	}
+	if config.Check != nil {
+		if err := config.Check(ctx, sessionOn(l, config)); err != nil {
+			l.close()
+			return nil, err
+		}
+	}
+	return l, nil
+}
 
-func (silent) Print(...any)          {}
-func (silent) Printf(string, ...any) {}
-func (silent) Println(...any)        {}
+// use does something with the driver's session of the moment.
+func (s *Session) use(do func(gocqlx.Session) error) error {
+	l := s.link.Load()
+	for !l.enter() { // another one has just taken its place
+		l = s.link.Load()
+	}
+	defer l.leave()
+	err := do(l.x)
+	if s.renewal == nil {
+		return err
+	}
+	s.renewal.note(err)
+	return s.renewal.explain(err)
+}
 
 // explain finds out why a connection failed.
 func explain(ctx context.Context, config Config, cause error) error {
 	if ctx.Err() != nil {
 		return cause
 	}
-	any, err := create(ctx, config, false)
+	any, err := open(ctx, config, false)
 	if err != nil {
 		return fmt.Errorf("no node of %s answers: %w", strings.Join(config.Hosts, ", "), err)
 	}
-	defer any.Close()
-	centres, err := dataCentres(ctx, any)
+	defer any.close()
+	centres, err := dataCentres(ctx, any.x.Session)
 	if err == nil && !slices.Contains(centres, config.LocalDC) {
 		return fmt.Errorf("the cluster has no data centre %q: it has %s", config.LocalDC, strings.Join(centres, ", "))
 	}
 	if config.Keyspace != "" {
 		var name string
-		err := any.Query("SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = ?", config.Keyspace).
+		err := any.x.Session.Query("SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = ?", config.Keyspace).
 			WithContext(ctx).Consistency(gocql.One).Scan(&name)
 		if errors.Is(err, gocql.ErrNotFound) {
 			return fmt.Errorf("keyspace %q: %w", config.Keyspace, ErrNoKeyspace)
@@ -159,40 +158,66 @@ func dataCentres(ctx context.Context, session *gocql.Session) ([]string, error) 
 }
 
 // DataCentres names the data centres of the cluster.
-func (s *Session) DataCentres(ctx context.Context) ([]string, error) {
-	return dataCentres(ctx, s.x.Session)
+func (s *Session) DataCentres(ctx context.Context) (centres []string, err error) {
+	err = s.use(func(x gocqlx.Session) error {
+		centres, err = dataCentres(ctx, x.Session)
+		return err
+	})
+	return centres, err
 }
 
 // Tables returns the columns of each table of a keyspace, sorted, and the
 // keyspace's replication.
 func (s *Session) Tables(ctx context.Context, keyspace string) (tables map[string][]string, replication map[string]string, err error) {
-	err = s.x.Session.Query("SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = ?", keyspace).
-		WithContext(ctx).Consistency(gocql.One).Scan(&replication)
+	err = s.use(func(x gocqlx.Session) error {
+		err := x.Session.Query("SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = ?", keyspace).
+			WithContext(ctx).Consistency(gocql.One).Scan(&replication)
+		if err != nil {
+			return err
+		}
+		tables = make(map[string][]string)
+		rows := x.Session.Query("SELECT table_name, column_name FROM system_schema.columns WHERE keyspace_name = ?", keyspace).
+			WithContext(ctx).Consistency(gocql.One).Iter()
+		for table, column := "", ""; rows.Scan(&table, &column); {
+			tables[table] = append(tables[table], column)
+		}
+		return rows.Close()
+	})
 	if errors.Is(err, gocql.ErrNotFound) {
-		return nil, nil, fmt.Errorf("keyspace %q: %w", keyspace, ErrNoKeyspace)
+		err = fmt.Errorf("keyspace %q: %w", keyspace, ErrNoKeyspace)
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	tables = make(map[string][]string)
-	rows := s.x.Session.Query("SELECT table_name, column_name FROM system_schema.columns WHERE keyspace_name = ?", keyspace).
-		WithContext(ctx).Consistency(gocql.One).Iter()
-	for table, column := "", ""; rows.Scan(&table, &column); {
-		tables[table] = append(tables[table], column)
-	}
-	return tables, replication, rows.Close()
+	return tables, replication, nil
+}
+
+// TableID is what a cluster gave a table when it was made: no other table has
+// it, not even one of the same name.
+func (s *Session) TableID(ctx context.Context, keyspace, table string) (id [16]byte, err error) {
+	var found gocql.UUID
+	err = s.use(func(x gocqlx.Session) error {
+		return x.Session.Query("SELECT id FROM system_schema.tables WHERE keyspace_name = ? AND table_name = ?", keyspace, table).
+			WithContext(ctx).Consistency(gocql.One).Scan(&found)
+	})
+	return found, err
 }
 
 // Define runs a statement of the schema, and waits until all nodes agree on it.
 func (s *Session) Define(ctx context.Context, statement string) error {
-	if err := s.x.Session.Query(statement).WithContext(ctx).Consistency(gocql.LocalQuorum).Exec(); err != nil {
-		return err
-	}
-	return s.x.Session.AwaitSchemaAgreement(ctx)
+	return s.use(func(x gocqlx.Session) error {
+		if err := x.Session.Query(statement).WithContext(ctx).Consistency(gocql.LocalQuorum).Exec(); err != nil {
+			return err
+		}
+		return x.Session.AwaitSchemaAgreement(ctx)
+	})
 }
 
-// Close closes the connections.
-func (s *Session) Close() { s.x.Close() }
+// Close closes the connections. What is under way fails.
+func (s *Session) Close() {
+	s.renewal.close()
+	s.link.Load().close()
+}
 
 // attempt runs do until it succeeds, its error is one that will not pass, or
 // the retries are used up. What do sends must be the same each time. What needs

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gocql/gocql"
+	"github.com/scylladb/gocqlx/v2"
 )
 
 // Level is a consistency level.
@@ -118,13 +119,13 @@ func (s *Session) Exec(ctx context.Context, level Level, st *Statement, timestam
 	tries := -1
 	return s.attempt(ctx, level, func() error {
 		tries++
-		return s.query(ctx, level, st, tries, values).Exec()
+		return s.use(func(x gocqlx.Session) error { return s.query(ctx, x, level, st, tries, values).Exec() })
 	})
 }
 
 // query makes the driver's query.
-func (s *Session) query(ctx context.Context, level Level, st *Statement, tries int, values []any) *gocql.Query {
-	q := s.x.ContextQuery(ctx, st.text, st.names).Bind(values...).Query
+func (s *Session) query(ctx context.Context, x gocqlx.Session, level Level, st *Statement, tries int, values []any) *gocql.Query {
+	q := x.ContextQuery(ctx, st.text, st.names).Bind(values...).Query
 	q.Consistency(level).Idempotent(true).RetryPolicy(nil)
 	if st.rows > 0 {
 		q.PageSize(st.rows)
@@ -151,14 +152,16 @@ func (s *Session) Page(ctx context.Context, level Level, st *Statement, state []
 	var scanner gocql.Scanner
 	err = s.attempt(ctx, level, func() error {
 		tries++
-		rows := s.query(ctx, level, st, tries, values).PageState(state).Iter()
-		next = rows.PageState()
-		if rows.NumRows() == 0 {
-			scanner = nil
-			return rows.Close()
-		}
-		scanner = rows.Scanner()
-		return nil
+		return s.use(func(x gocqlx.Session) error {
+			rows := s.query(ctx, x, level, st, tries, values).PageState(state).Iter()
+			next = rows.PageState()
+			if rows.NumRows() == 0 {
+				scanner = nil
+				return rows.Close()
+			}
+			scanner = rows.Scanner()
+			return nil
+		})
 	})
 	if err != nil || scanner == nil {
 		return emptyToNil(next), err
@@ -217,15 +220,18 @@ func (s *Session) ExecBatch(ctx context.Context, level Level, b *Batch) error {
 	tries := -1
 	return s.attempt(ctx, level, func() error {
 		tries++
-		batch := s.x.Session.NewBatch(gocql.UnloggedBatch).WithContext(ctx).RetryPolicy(nil).DefaultTimestamp(false)
-		batch.SetConsistency(level)
-		if s.observe != nil {
-			batch.Observer(observer{level, tries, s.observe})
-		}
-		for _, e := range b.entries {
-			batch.Entries = append(batch.Entries, gocql.BatchEntry{Stmt: e.st.text, Args: e.values, Idempotent: true})
-		}
-		if err := s.x.Session.ExecuteBatch(batch); err != nil {
+		err := s.use(func(x gocqlx.Session) error {
+			batch := x.Session.NewBatch(gocql.UnloggedBatch).WithContext(ctx).RetryPolicy(nil).DefaultTimestamp(false)
+			batch.SetConsistency(level)
+			if s.observe != nil {
+				batch.Observer(observer{level, tries, s.observe})
+			}
+			for _, e := range b.entries {
+				batch.Entries = append(batch.Entries, gocql.BatchEntry{Stmt: e.st.text, Args: e.values, Idempotent: true})
+			}
+			return x.Session.ExecuteBatch(batch)
+		})
+		if err != nil {
 			return fmt.Errorf("batch of %d: %w", len(b.entries), err)
 		}
 		return nil

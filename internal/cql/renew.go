@@ -1,0 +1,159 @@
+package cql
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gocql/gocql"
+)
+
+const (
+	// patience is how long statements are asked without any answer before the
+	// driver is taken to have lost its nodes. By itself it finds nodes that come
+	// back at their old addresses, in about 2 s.
+	patience = 3 * time.Second
+
+	// One attempt to connect anew follows the other after pauses that double
+	// from firstRest to longestRest.
+	firstRest   = time.Second
+	longestRest = 10 * time.Second
+
+	// renewLimit is what one attempt may take.
+	renewLimit = time.Minute
+)
+
+// renewal makes a new session of the driver where the old one has lost its
+// nodes: when all of them have come back at other addresses, it knows none that
+// answers, and may ask the old ones for ever. The hosts of the configuration are
+// resolved anew; what is found there must be the keyspace that it was.
+//
+// Statements do not wait for it. They fail, are tried again, and go to the new
+// session as soon as that is there.
+type renewal struct {
+	connect func(context.Context) (*link, error)
+	swap    func(fresh *link) (old *link)
+	onError func(error)
+
+	silent atomic.Bool // mirrors silentSince, for those who get answers
+
+	mu          sync.Mutex
+	silentSince time.Time // of the first statement without an answer since the last answer
+	running     bool
+	rest        time.Duration
+	notBefore   time.Time
+	failed      error              // why the last attempt failed, nil after an answer
+	end         context.CancelFunc // of an attempt under way
+	closed      bool
+	work        sync.WaitGroup
+}
+
+// note learns from how an attempt at a statement ended, and begins to connect
+// anew where nothing has answered for too long.
+func (r *renewal) note(err error) {
+	switch {
+	case answered(err):
+		if r.silent.Load() {
+			r.heard()
+		}
+	case unanswered(err):
+		r.unheard(time.Now())
+	}
+}
+
+// answered tells whether a node has answered, though perhaps with an error.
+func answered(err error) bool {
+	var answer gocql.RequestError
+	return err == nil || errors.As(err, &answer) || errors.Is(err, gocql.ErrNotFound)
+}
+
+// unanswered tells whether no node has answered: not in time, or not at all.
+func unanswered(err error) bool {
+	return !answered(err) && (passes(err) || errors.Is(err, context.DeadlineExceeded))
+}
+
+func (r *renewal) heard() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.silent.Store(false)
+	r.silentSince, r.failed = time.Time{}, nil
+}
+
+func (r *renewal) unheard(now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.silentSince.IsZero() {
+		r.silentSince = now
+		r.silent.Store(true)
+	}
+	if r.closed || r.running || now.Sub(r.silentSince) < patience || now.Before(r.notBefore) {
+		return
+	}
+	r.running = true
+	ctx, cancel := context.WithTimeout(context.Background(), renewLimit)
+	r.end = cancel
+	r.work.Go(func() {
+		defer cancel()
+		r.renew(ctx)
+	})
+}
+
+// renew is one attempt.
+func (r *renewal) renew(ctx context.Context) {
+	fresh, err := r.connect(ctx)
+	if err != nil {
+		r.onError(fmt.Errorf("connect anew: %w", err))
+	}
+	if old := r.renewed(time.Now(), fresh, err); old != nil {
+		old.retire(ctx)
+	}
+}
+
+// renewed takes the new session, where there is one, and returns the one that is
+// to be closed.
+func (r *renewal) renewed(now time.Time, fresh *link, err error) (old *link) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if now.Sub(r.notBefore) > time.Minute { // the last time is long ago
+		r.rest = 0
+	}
+	r.rest = min(max(2*r.rest, firstRest), longestRest)
+	r.running, r.notBefore = false, now.Add(r.rest)
+	switch {
+	case err != nil:
+		r.failed = err
+		return nil
+	case r.closed:
+		return fresh
+	}
+	r.silent.Store(false)
+	r.silentSince, r.failed = time.Time{}, nil
+	return r.swap(fresh)
+}
+
+// explain adds to the error of a statement why there is no new session yet.
+func (r *renewal) explain(err error) error {
+	if !unanswered(err) {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.failed == nil {
+		return err
+	}
+	return fmt.Errorf("%w (connecting anew: %v)", err, r.failed)
+}
+
+// close ends an attempt that is under way, and lets no other begin.
+func (r *renewal) close() {
+	r.mu.Lock()
+	r.closed = true
+	if r.end != nil {
+		r.end()
+	}
+	r.mu.Unlock()
+	r.work.Wait()
+}

@@ -1,0 +1,213 @@
+package cql
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gocql/gocql"
+	"github.com/stretchr/testify/require"
+
+	"github.com/popcask/popcask/cassandra/cassandratest"
+)
+
+// Only what no node has answered counts against the driver.
+func TestAnsweredAndUnanswered(t *testing.T) {
+	for err, want := range map[error]bool{
+		nil: true, gocql.ErrNotFound: true, answer{gocql.ErrCodeUnavailable}: true, fmt.Errorf("batch: %w", answer{gocql.ErrCodeInvalid}): true,
+		gocql.ErrNoConnections: false, gocql.ErrTimeoutNoResponse: false, context.DeadlineExceeded: false, errors.New("connection reset by peer"): false,
+	} {
+		require.Equal(t, want, answered(err), "%v", err)
+		require.Equal(t, !want, unanswered(err), "%v", err)
+	}
+	for _, err := range []error{context.Canceled, gocql.ErrSessionClosed, gocql.MarshalError("no number")} {
+		require.False(t, answered(err), "%v", err)
+		require.False(t, unanswered(err), "%v", err)
+	}
+}
+
+// However many statements fail: one attempt to connect anew at a time, with
+// pauses that grow, none before patience is at its end, after an answer, or after
+// the end.
+func TestRenewalsAreBounded(t *testing.T) {
+	attempts := make(chan chan error)
+	r := &renewal{
+		connect: func(context.Context) (*link, error) {
+			result := make(chan error)
+			attempts <- result
+			return nil, <-result
+		},
+		onError: func(error) {},
+	}
+	start := time.Now()
+	fail := func(at time.Duration) {
+		for range 100 {
+			r.unheard(start.Add(at))
+		}
+	}
+	running := func() bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return r.running
+	}
+	fail(0)
+	fail(patience - 1)
+	require.False(t, running())
+	r.note(answer{gocql.ErrCodeUnavailable})
+	fail(patience)
+	require.False(t, running(), "a node has answered")
+	lost := fmt.Errorf("nobody there")
+	for _, rest := range []time.Duration{1, 2, 4, 8, 10, 10} {
+		before := time.Now()
+		fail(time.Hour)
+		fail(2 * time.Hour)
+		require.True(t, running())
+		result := <-attempts
+		result <- lost
+		r.work.Wait()
+		require.False(t, running())
+		require.WithinRange(t, r.notBefore, before.Add(rest*time.Second), time.Now().Add(rest*time.Second))
+		fail(r.notBefore.Sub(start) - 1)
+		require.False(t, running(), "it rests")
+		require.ErrorIs(t, r.explain(gocql.ErrNoConnections), gocql.ErrNoConnections)
+		require.ErrorContains(t, r.explain(gocql.ErrNoConnections), lost.Error())
+		require.NoError(t, r.explain(nil))
+	}
+	r.note(nil)
+	require.Equal(t, gocql.ErrNoConnections, r.explain(gocql.ErrNoConnections), "that was long ago")
+	r.close()
+	fail(3 * time.Hour)
+	fail(4 * time.Hour)
+	require.False(t, running())
+}
+
+// blackHole takes connections at an address and says nothing, as soon as nobody
+// else listens there: so do, more or less, the addresses of pods that are gone.
+func blackHole(t *testing.T, ctx context.Context, address string) {
+	t.Helper()
+	var listener net.Listener
+	require.Eventually(t, func() bool {
+		var err error
+		listener, err = net.Listen("tcp", address)
+		return err == nil
+	}, time.Minute, time.Millisecond)
+	context.AfterFunc(ctx, func() { listener.Close() })
+}
+
+// A driver whose only node comes back at another address, while the old one
+// takes connections and says nothing, would hang there for the time that a
+// connection may take. The session takes another driver, which asks the name
+// anew. What is under way on the old one ends there first.
+func TestDriverThatHasLostItsNodesIsReplaced(t *testing.T) {
+	cluster := cassandratest.Start(t, cassandratest.Topology{Private: true})
+	dns := newNames(t)
+	dns.set("cassandra.test", cluster.Nodes[0].Address)
+	seen := new(observations)
+	checks := 0
+	config := Config{
+		Hosts:   []string{fmt.Sprintf("cassandra.test:%d", cluster.Nodes[0].Port)},
+		LocalDC: "dc1", Keyspace: cluster.Keyspace(t),
+		ConnectTimeout: 10 * time.Minute, Timeout: 2 * time.Second, Observe: seen.tell,
+		Check: func(ctx context.Context, s *Session) error {
+			checks++
+			_, err := s.DataCentres(ctx)
+			return err
+		},
+	}
+	s, err := Connect(t.Context(), config)
+	require.NoError(t, err)
+	defer s.Close()
+	require.NoError(t, s.Define(t.Context(), "CREATE TABLE t (k int, c int, v text, PRIMARY KEY (k, c))"))
+	require.NoError(t, s.Exec(t.Context(), LocalQuorum, insertT, 1, 1, 1, "before"))
+	require.Equal(t, 1, checks)
+	first := s.link.Load()
+	require.True(t, first.enter()) // a statement that is under way
+
+	dns.set("cassandra.test") // the pod is gone
+	hole, fill := context.WithCancel(t.Context())
+	defer fill()
+	old := cluster.Nodes[0].Addr()
+	dug := make(chan struct{})
+	go func() {
+		defer close(dug)
+		blackHole(t, hole, old)
+	}()
+	require.NoError(t, cluster.Move(t.Context(), ""))
+	<-dug
+	dns.set("cassandra.test", cluster.Nodes[0].Address)
+	require.Eventually(t, func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		return s.Exec(ctx, LocalQuorum, insertT, 2, 1, 2, "after") == nil
+	}, 2*time.Minute, 50*time.Millisecond)
+	require.Equal(t, map[int]string{1: "before", 2: "after"}, rowsOf(t, s, 1))
+	require.NotSame(t, first, s.link.Load())
+	require.Equal(t, 2, checks)
+	all := seen.take()
+	require.Equal(t, cluster.Nodes[0].Addr(), all[len(all)-1].Host, "the observer hears of the new one too")
+
+	require.False(t, first.x.Session.Closed(), "a statement is under way")
+	first.leave()
+	require.Eventually(t, first.x.Session.Closed, time.Minute, 10*time.Millisecond)
+	s.renewal.work.Wait()
+}
+
+// Nodes of another cluster at the addresses of the configuration are not taken,
+// not even where the keyspace and the tables have the same names: neither by the
+// driver, which asks there when it has lost its own, nor by a new one.
+func TestAnotherClusterAtTheSameNameIsNotTaken(t *testing.T) {
+	own := cassandratest.Start(t, cassandratest.Topology{Private: true, Settings: map[string]any{"cluster_name": "mail"}})
+	other := cassandratest.Start(t, cassandratest.Topology{Private: true, Settings: map[string]any{"cluster_name": "mail"}})
+	const table = "CREATE TABLE mail.t (k int, c int, v text, PRIMARY KEY (k, c))"
+	for _, cluster := range []*cassandratest.Cluster{own, other} {
+		session := cluster.Session(t, "")
+		require.NoError(t, session.Query("CREATE KEYSPACE mail WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': 1}").Exec())
+		require.NoError(t, session.Query(table).Exec())
+	}
+	require.Equal(t, own.Nodes[0].Port, other.Nodes[0].Port)
+	dns := newNames(t)
+	dns.set("cassandra.test", own.Nodes[0].Address)
+	var wanted [16]byte
+	refused := errors.New("another cluster")
+	s, err := Connect(t.Context(), Config{
+		Hosts:   []string{fmt.Sprintf("cassandra.test:%d", own.Nodes[0].Port)},
+		LocalDC: "dc1", Keyspace: "mail", Timeout: 5 * time.Second,
+		Check: func(ctx context.Context, s *Session) error {
+			id, err := s.TableID(ctx, "mail", "t")
+			switch {
+			case err != nil:
+				return err
+			case wanted == [16]byte{}:
+				wanted = id
+			case id != wanted:
+				return refused
+			}
+			return nil
+		},
+	})
+	require.NoError(t, err)
+	defer s.Close()
+	write := func() error { return s.Exec(t.Context(), LocalQuorum, insertT, 1, 1, 1, "x") }
+	require.NoError(t, write())
+
+	require.NoError(t, own.Shutdown(""))
+	dns.set("cassandra.test", other.Nodes[0].Address)
+	require.Eventually(t, func() bool {
+		err := write()
+		if err == nil {
+			t.Error("it was written to the other cluster")
+		}
+		return t.Failed() || unanswered(err) && strings.Contains(err.Error(), refused.Error())
+	}, time.Minute, 50*time.Millisecond)
+	var rows int
+	require.NoError(t, other.Session(t, "").Query("SELECT count(*) FROM mail.t").Scan(&rows))
+	require.Zero(t, rows, "nothing was written there")
+
+	dns.set("cassandra.test", own.Nodes[0].Address)
+	require.NoError(t, own.Boot(t.Context(), ""))
+	require.Eventually(t, func() bool { return write() == nil }, time.Minute, 50*time.Millisecond)
+}
