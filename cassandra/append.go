@@ -20,8 +20,9 @@ type attempt struct {
 	mailbox MailboxID
 	bucket  int64
 	user    string
-	header  []byte // the recipient's own, canonical
-	uidl    string // foreign; "" for almost all mail
+	header  []byte    // the recipient's own, canonical
+	uidl    string    // foreign; "" for almost all mail
+	instead MessageID // the message in a gap that this one takes the place of; zero for almost all mail
 	digest  *contentDigest
 	result  *mailbox.Result
 
@@ -38,6 +39,11 @@ const recipientsAtOnce = 16
 // the mailbox; a nil Err in the result means that all of it is acknowledged by
 // a quorum of the local data centre (P1).
 func (s *Store) Append(ctx context.Context, delivery mailbox.Delivery, body io.Reader) ([]mailbox.Result, error) {
+	return s.append(ctx, delivery, body, MessageID{})
+}
+
+// append is Append, of a message that may take the place of another one.
+func (s *Store) append(ctx context.Context, delivery mailbox.Delivery, body io.Reader, instead MessageID) ([]mailbox.Result, error) {
 	leave, err := s.enter()
 	if err != nil {
 		return nil, fmt.Errorf("cassandra: append: %w", err)
@@ -55,7 +61,7 @@ func (s *Store) Append(ctx context.Context, delivery mailbox.Delivery, body io.R
 	first = first[:n]
 
 	results := make([]mailbox.Result, len(delivery.Recipients))
-	attempts := s.prepare(delivery, results)
+	attempts := s.prepare(delivery, results, instead)
 	if whole {
 		s.each(attempts, func(a *attempt) { a.err = s.addWhole(ctx, a, first) })
 	} else if err := s.addChunked(ctx, attempts, first, canonical); err != nil {
@@ -99,7 +105,7 @@ func (s *Store) checkDelivery(ctx context.Context, delivery mailbox.Delivery, bo
 // prepare mints an ID for each recipient, now that the body is arriving: a slow
 // sender's line does not age it. Recipients that cannot be served have their
 // error in the results already.
-func (s *Store) prepare(delivery mailbox.Delivery, results []mailbox.Result) []*attempt {
+func (s *Store) prepare(delivery mailbox.Delivery, results []mailbox.Result, instead MessageID) []*attempt {
 	var attempts []*attempt
 	taken := make(map[MailboxID]bool)
 	for i, recipient := range delivery.Recipients {
@@ -117,7 +123,7 @@ func (s *Store) prepare(delivery mailbox.Delivery, results []mailbox.Result) []*
 			result.Err = fmt.Errorf("cassandra: append for %q: %w", user, err)
 			continue
 		}
-		a := &attempt{mailbox: id, user: user, header: header, result: result, digest: newContentDigest()}
+		a := &attempt{mailbox: id, user: user, header: header, instead: instead, result: result, digest: newContentDigest()}
 		if a.id, err = s.minter.mint(s.config.Now()); err != nil {
 			result.Err = fmt.Errorf("cassandra: append for %q: %w", user, temporary(err))
 			continue

@@ -13,6 +13,7 @@ import (
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/cql"
 	"github.com/popcask/popcask/mailbox"
 	"github.com/popcask/popcask/projection"
 )
@@ -237,22 +238,37 @@ func TestP1NoGapSoonAfterAChangeOfReplication(t *testing.T) {
 }
 
 // A message that lies in a gap, as one does that a backup brought back, is
-// delivered again under a new ID, and the old one removed.
-func TestRepairDeliversAgainWhatLiesInAGap(t *testing.T) {
+// delivered again under a new ID, and the old one removed; once, however often
+// that is broken off in between. Clients know it by the unique-id that it had
+// (P5).
+func TestP5RepairDeliversAgainWhatLiesInAGap(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := migrated(t, cluster)
-	store := newStore(t, config)
+	session := connect(t, config)
+	var broken atomic.Bool // between the delivery and the removal of the old one
+	session.Driver().Tamper(func(c *cql.Call) {
+		write := strings.HasPrefix(c.Statement, "UPDATE") || strings.HasPrefix(c.Statement, "DELETE")
+		c.Drop = write && broken.Load()
+	})
+	store, err := cassandra.NewStore(session, projection.New(session))
+	require.NoError(t, err)
+	t.Cleanup(func() { closeStore(t, store) })
 	db := cluster.Session(t, "")
 	id, _, err := store.Mailbox("demo")
 	require.NoError(t, err)
 	hidden, err := cassandra.ParseMessageID(deliver(t, store, "demo", body(1)).ID)
 	require.NoError(t, err)
+	uidl := mailbox.UIDL(list(t, store, "demo")[0])
 	other := deliver(t, store, "demo", body(2)).ID
 	require.NoError(t, db.Query(fmt.Sprintf(
 		"INSERT INTO %s.maildrop (mailbox_id, kind, start, until) VALUES (?, 'gap', ?, ?)", config.Keyspace),
 		[16]byte(id), hidden.Timestamp(), hidden.Timestamp()).Exec())
 	require.Equal(t, []string{other}, idsOf(list(t, store, "demo")))
 
+	broken.Store(true)
+	_, err = store.Repair(t.Context(), "demo", cassandra.RepairOptions{})
+	require.NoError(t, err)
+	broken.Store(false)
 	report, err := store.Repair(t.Context(), "demo", cassandra.RepairOptions{})
 	require.NoError(t, err)
 	require.Len(t, report.Findings, 1)
@@ -264,6 +280,7 @@ func TestRepairDeliversAgainWhatLiesInAGap(t *testing.T) {
 	text, err := read(t.Context(), open(t, store, "demo"), messages[1].ID)
 	require.NoError(t, err)
 	require.Equal(t, body(1), text)
+	require.Equal(t, uidl, mailbox.UIDL(messages[1]))
 
 	report, err = store.Verify(t.Context(), "demo")
 	require.NoError(t, err)

@@ -188,19 +188,20 @@ func (s *Store) restore(ctx context.Context, r *Report, f *Finding) error {
 }
 
 // deliverAgain delivers a message that lies in a gap under a new ID, and removes
-// the old one then.
+// the old one then. The unique-id that clients know it by goes with it (P5).
 func (s *Store) deliverAgain(ctx context.Context, r *Report, f *Finding) error {
 	body, err := s.openContent(ctx, s.everywhere(), r.Mailbox, f.ID, selectContent)
 	if err != nil {
 		return err
 	}
 	defer body.Close()
-	delivery := mailbox.Delivery{Recipients: []mailbox.Recipient{{User: r.User}}, UIDL: f.uidl}
-	results, err := s.Append(ctx, delivery, body)
+	shown := mailbox.UIDL(mailbox.Message{ID: f.ID.String(), UIDL: f.uidl})
+	delivery := mailbox.Delivery{Recipients: []mailbox.Recipient{{User: r.User}}, UIDL: shown}
+	results, err := s.append(ctx, delivery, body, f.ID)
 	if err == nil {
 		err = results[0].Err
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, errDeliveredAgain) {
 		return err
 	}
 	return s.removeWholly(ctx, r.Mailbox, []MessageID{f.ID})

@@ -2,6 +2,7 @@ package cassandra
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/gofrs/uuid/v5"
@@ -31,18 +32,26 @@ func (s *Store) claimUIDL(ctx context.Context, a *attempt) error {
 		if err != nil {
 			return err
 		}
-		if m == memberLive {
+		if m == memberLive && id != a.instead {
 			a.uidl = ""
 			return nil
 		}
 	}
-	return s.eachClaim(ctx, a, func(id MessageID, m membership, shows string) error {
+	err = s.eachClaim(ctx, a, func(id MessageID, m membership, shows string) error {
 		if m == memberLive && shows == a.uidl && id.Compare(a.id) < 0 {
 			a.uidl = ""
 		}
 		return nil
 	})
+	if err == nil && a.uidl == "" && a.instead != (MessageID{}) {
+		return errDeliveredAgain
+	}
+	return err
 }
+
+// errDeliveredAgain says that another message has taken the place already: the
+// repair that delivered it was broken off.
+var errDeliveredAgain = errors.New("delivered again already")
 
 // confirmUIDL looks once more, after the membership is acknowledged, whether
 // another message shows the unique-id: of those that took it at the same moment
@@ -71,7 +80,8 @@ func (a *attempt) level() cql.Level {
 // claims is the partition of those who claim a unique-id in a mailbox.
 func claims(a *attempt) [16]byte { return [16]byte(uuid.NewV5(uuid.UUID(a.mailbox), a.uidl)) }
 
-// eachClaim looks at every other message that claims the unique-id.
+// eachClaim looks at every other message that claims the unique-id, but for the
+// one whose place this takes.
 func (s *Store) eachClaim(ctx context.Context, a *attempt, look func(id MessageID, m membership, shows string) error) error {
 	var others []MessageID
 	err := s.db.Each(ctx, cql.LocalQuorum, selectClaims, func(row cql.Row) error {
@@ -79,7 +89,7 @@ func (s *Store) eachClaim(ctx context.Context, a *attempt, look func(id MessageI
 		if err := row.Scan(&owner); err != nil {
 			return err
 		}
-		if owner != a.id {
+		if owner != a.id && owner != a.instead {
 			others = append(others, owner)
 		}
 		return nil
