@@ -105,6 +105,7 @@ func MainNoLeaks(m *testing.M) int {
 	err := goleak.Find(
 		goleak.IgnoreAnyFunction("github.com/gocql/gocql.(*Session).handleNodeUp"),
 		goleak.IgnoreAnyFunction("github.com/gocql/gocql.(*eventDebouncer).flusher"),
+		goleak.IgnoreAnyFunction("github.com/gocql/gocql.(*Session).handleSchemaEvent"), // waits for an agreement, up to a minute
 	)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -1,0 +1,223 @@
+package faults
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gocql/gocql"
+	"github.com/stretchr/testify/require"
+
+	"github.com/popcask/popcask/cassandra"
+	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/cql"
+	"github.com/popcask/popcask/internal/paxostest"
+	"github.com/popcask/popcask/mailbox"
+	"github.com/popcask/popcask/projection"
+)
+
+// plot is a short history on a real cluster, in which a bug of the library that
+// is planted does its harm, and in which nothing happens where it is not.
+type plot struct {
+	*testing.T
+	planted  bool
+	cluster  *cassandratest.Cluster
+	keyspace string
+	user     string
+
+	mu      sync.Mutex
+	ops     []Op
+	harmful int // calls that the bug has changed
+}
+
+// site is a keyspace for plots.
+type site struct {
+	cluster  *cassandratest.Cluster
+	keyspace string
+}
+
+// bucketOfPlots is the width of a bucket.
+const bucketOfPlots = time.Hour
+
+// newSite makes a keyspace, which one data centre has.
+func newSite(t *testing.T, cluster *cassandratest.Cluster, replication cassandra.Replication) site {
+	t.Helper()
+	keyspace := cluster.KeyspaceName(t)
+	paxostest.Watch(t, cluster, keyspace)
+	for dc := range replication {
+		config := configOf(cluster, keyspace, dc)
+		config.Bucket = bucketOfPlots
+		require.NoError(t, cassandra.Migrate(t.Context(), config, replication))
+	}
+	return site{cluster, keyspace}
+}
+
+func configOf(cluster *cassandratest.Cluster, keyspace, dc string) cassandra.Config {
+	return cassandra.Config{Hosts: cluster.Hosts(dc), LocalDC: dc, Keyspace: keyspace, Timeout: 20 * time.Second, GapInterval: -1}
+}
+
+// find plays a plot with the bug, which the checker must find as one of this
+// class, and without it, where it must find nothing.
+func (s site) find(t *testing.T, want Class, play func(*plot)) {
+	for _, planted := range []bool{true, false} {
+		t.Run(map[bool]string{true: "planted", false: "not planted"}[planted], func(t *testing.T) {
+			p := &plot{T: t, planted: planted, cluster: s.cluster, keyspace: s.keyspace}
+			p.user = strings.ToLower(strings.NewReplacer("/", ".", "_", "").Replace(t.Name())) + "@example.org"
+			play(p)
+			report := Check(p.ops, nil)
+			require.Empty(t, report.Unverified)
+			if !planted {
+				require.Empty(t, report.Violations, "%s", report)
+				return
+			}
+			require.Positive(t, p.harmful, "the bug did nothing")
+			found := report.Of(want)
+			require.NotEmpty(t, found, "%s", report)
+			for _, v := range found {
+				t.Logf("%s: %s", v.Class, v.Text)
+			}
+		})
+	}
+}
+
+// harm notes that the bug has done something.
+func (p *plot) harm() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.harmful++
+}
+
+// bug is how a bug is planted, and how the host is set up in which it is.
+type bug struct {
+	change func(*cassandra.Config)
+	tamper func(*cql.Call)                       // planted alone
+	index  func(cassandra.Index) cassandra.Index // in any case
+}
+
+// host is a user of the library in this process, whose history is the plot's.
+func (p *plot) host(name, dc string, b bug) (*worker, *cassandra.Session) {
+	p.Helper()
+	config := configOf(p.cluster, p.keyspace, dc)
+	if b.change != nil {
+		b.change(&config)
+	}
+	session, err := cassandra.Connect(p.Context(), config)
+	require.NoError(p, err)
+	p.Cleanup(session.Close)
+	if p.planted && b.tamper != nil {
+		session.Driver().Tamper(b.tamper)
+	}
+	var index cassandra.Index = projection.New(session)
+	if b.index != nil {
+		index = b.index(index)
+	}
+	store, err := cassandra.NewStore(session, index)
+	require.NoError(p, err)
+	p.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		require.NoError(p, store.Close(ctx))
+	})
+	return &worker{host: &Host{Name: dc + "/" + name, DC: dc, Deadline: time.Minute, Record: p.record()}, store: store}, session
+}
+
+// record keeps the operations of a host. Those that it is told of twice are over.
+func (p *plot) record() func(int64, Op) {
+	places := make(map[int64]int)
+	return func(number int64, op Op) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if place, called := places[number]; called {
+			p.ops[place] = op
+			return
+		}
+		places[number] = len(p.ops)
+		p.ops = append(p.ops, op)
+	}
+}
+
+// letter is the n-th message of the plot, of about so many octets.
+func (p *plot) letter(n, size int) text {
+	return write(p.user, n, size, rand.New(rand.NewPCG(1, uint64(n))))
+}
+
+// delivers delivers messages through a host, each of which must be acknowledged.
+func (p *plot) delivers(w *worker, letters ...text) (messages []Message) {
+	p.Helper()
+	for _, letter := range letters {
+		require.Empty(p, w.attempt(p.Context(), letter, []string{p.user}))
+		messages = append(messages, p.last().Message)
+	}
+	return messages
+}
+
+// last is the last operation.
+func (p *plot) last() Op {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.ops[len(p.ops)-1]
+}
+
+// opens opens a session, and lists the mailbox.
+func (p *plot) opens(w *worker, final bool) (mailbox.Mailbox, []Message) {
+	p.Helper()
+	box, err := w.store.Open(p.Context(), mailbox.Login{User: p.user})
+	require.NoError(p, err)
+	messages, err := w.listing(p.Context(), box, Op{Kind: List, User: p.user, Final: final})
+	require.NoError(p, err)
+	return box, messages
+}
+
+// reads lists and retrieves all that is listed.
+func (p *plot) reads(w *worker, final bool) {
+	p.Helper()
+	box, messages := p.opens(w, final)
+	for _, m := range messages {
+		w.retrieve(p.Context(), box, p.user, m, final) // what goes wrong is in the history
+	}
+	require.NoError(p, box.Close())
+}
+
+// removes removes messages in a session of its own.
+func (p *plot) removes(w *worker, messages ...Message) {
+	p.Helper()
+	box, _ := p.opens(w, false)
+	w.remove(p.Context(), box, p.user, messages)
+	require.Equal(p, OK, p.last().Outcome, p.last().Error)
+	require.NoError(p, box.Close())
+}
+
+// mailboxOf is the plot's mailbox.
+func (p *plot) mailboxOf(session *cassandra.Session) cassandra.MailboxID {
+	p.Helper()
+	id, _, err := session.Mailbox(p.user)
+	require.NoError(p, err)
+	return id
+}
+
+// provenUntil is where the last range ends that is recorded as empty, in
+// microseconds.
+func (p *plot) provenUntil(db *gocql.Session, id cassandra.MailboxID) (until int64) {
+	p.Helper()
+	rows := db.Query(fmt.Sprintf("SELECT until FROM %s.maildrop WHERE mailbox_id = ? AND kind = 'gap'", p.keyspace), [16]byte(id)).Iter()
+	for end := int64(0); rows.Scan(&end); {
+		until = max(until, end)
+	}
+	require.NoError(p, rows.Close())
+	return until
+}
+
+func (p *plot) eventually(what string, condition func() bool) {
+	p.Helper()
+	require.Eventually(p, condition, 2*time.Minute, 20*time.Millisecond, what)
+}
+
+func idOf(t require.TestingT, m Message) cassandra.MessageID {
+	id, err := cassandra.ParseMessageID(m.ID)
+	require.NoError(t, err)
+	return id
+}
