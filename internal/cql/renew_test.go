@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/dnstest"
 )
 
 // Only what no node has answered counts against the driver.
@@ -104,8 +105,8 @@ func blackHole(t *testing.T, ctx context.Context, address string) {
 // anew. What is under way on the old one ends there first.
 func TestDriverThatHasLostItsNodesIsReplaced(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{Private: true})
-	dns := newNames(t)
-	dns.set("cassandra.test", cluster.Nodes[0].Address)
+	dns := dnstest.Start(t)
+	dns.Set("cassandra.test", cluster.Nodes[0].Address)
 	seen := new(observations)
 	checks := 0
 	config := Config{
@@ -127,7 +128,7 @@ func TestDriverThatHasLostItsNodesIsReplaced(t *testing.T) {
 	first := s.link.Load()
 	require.True(t, first.enter()) // a statement that is under way
 
-	dns.set("cassandra.test") // the pod is gone
+	dns.Set("cassandra.test") // the pod is gone
 	hole, fill := context.WithCancel(t.Context())
 	defer fill()
 	old := cluster.Nodes[0].Addr()
@@ -138,7 +139,7 @@ func TestDriverThatHasLostItsNodesIsReplaced(t *testing.T) {
 	}()
 	require.NoError(t, cluster.Move(t.Context(), ""))
 	<-dug
-	dns.set("cassandra.test", cluster.Nodes[0].Address)
+	dns.Set("cassandra.test", cluster.Nodes[0].Address)
 	require.Eventually(t, func() bool {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
@@ -169,8 +170,8 @@ func TestAnotherClusterAtTheSameNameIsNotTaken(t *testing.T) {
 		require.NoError(t, session.Query(table).Exec())
 	}
 	require.Equal(t, own.Nodes[0].Port, other.Nodes[0].Port)
-	dns := newNames(t)
-	dns.set("cassandra.test", own.Nodes[0].Address)
+	dns := dnstest.Start(t)
+	dns.Set("cassandra.test", own.Nodes[0].Address)
 	var wanted [16]byte
 	refused := errors.New("another cluster")
 	s, err := Connect(t.Context(), Config{
@@ -195,7 +196,7 @@ func TestAnotherClusterAtTheSameNameIsNotTaken(t *testing.T) {
 	require.NoError(t, write())
 
 	require.NoError(t, own.Shutdown(""))
-	dns.set("cassandra.test", other.Nodes[0].Address)
+	dns.Set("cassandra.test", other.Nodes[0].Address)
 	require.Eventually(t, func() bool {
 		err := write()
 		if err == nil {
@@ -207,7 +208,7 @@ func TestAnotherClusterAtTheSameNameIsNotTaken(t *testing.T) {
 	require.NoError(t, other.Session(t, "").Query("SELECT count(*) FROM mail.t").Scan(&rows))
 	require.Zero(t, rows, "nothing was written there")
 
-	dns.set("cassandra.test", own.Nodes[0].Address)
+	dns.Set("cassandra.test", own.Nodes[0].Address)
 	require.NoError(t, own.Boot(t.Context(), ""))
 	require.Eventually(t, func() bool { return write() == nil }, time.Minute, 50*time.Millisecond)
 }

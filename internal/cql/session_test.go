@@ -17,7 +17,7 @@ import (
 	"github.com/popcask/popcask/internal/paxostest"
 )
 
-func TestMain(m *testing.M) { os.Exit(paxostest.Main(m)) }
+func TestMain(m *testing.M) { os.Exit(paxostest.MainNoLeaks(m)) }
 
 type observations struct {
 	mu   sync.Mutex

@@ -1,4 +1,6 @@
-package cql
+// Package dnstest lets tests say which addresses a name has, now and later, as a
+// headless service of Kubernetes has those of the pods that there are.
+package dnstest
 
 import (
 	"context"
@@ -11,24 +13,24 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// names is a DNS server on loopback that this program asks: a name has the
-// addresses that the test says, as a headless service of Kubernetes has those of
-// its pods.
-type names struct {
+// Server is a DNS server on loopback that this program asks.
+type Server struct {
 	conn net.PacketConn
 	mu   sync.Mutex
 	at   map[string][]string
 }
 
-// newNames makes the program ask the server, until the test ends.
-func newNames(t *testing.T) *names {
+// Start makes the whole program ask a new server, until the test ends. The test
+// must not be parallel to others that look up names.
+func Start(t testing.TB) *Server {
+	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 	require.NoError(t, err)
-	n := &names{conn: conn, at: make(map[string][]string)}
+	s := &Server{conn: conn, at: make(map[string][]string)}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		n.serve()
+		s.serve()
 	}()
 	before := net.DefaultResolver
 	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -39,20 +41,21 @@ func newNames(t *testing.T) *names {
 		conn.Close()
 		<-done
 	})
-	return n
+	return s
 }
 
-// set says what addresses a name has from now on.
-func (n *names) set(name string, addresses ...string) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.at[name+"."] = addresses
+// Set says which IPv4 addresses a name has from now on; a name that has never
+// been set does not exist.
+func (s *Server) Set(name string, addresses ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.at[name+"."] = addresses
 }
 
-func (n *names) serve() {
+func (s *Server) serve() {
 	packet := make([]byte, 1500)
 	for {
-		size, from, err := n.conn.ReadFrom(packet)
+		size, from, err := s.conn.ReadFrom(packet)
 		if err != nil {
 			return // closed
 		}
@@ -61,9 +64,9 @@ func (n *names) serve() {
 			continue
 		}
 		q := m.Questions[0]
-		n.mu.Lock()
-		addresses, known := n.at[q.Name.String()]
-		n.mu.Unlock()
+		s.mu.Lock()
+		addresses, known := s.at[q.Name.String()]
+		s.mu.Unlock()
 		m.Response, m.Authoritative, m.Additionals = true, true, nil
 		if !known {
 			m.RCode = dnsmessage.RCodeNameError
@@ -77,7 +80,7 @@ func (n *names) serve() {
 			}
 		}
 		if answer, err := m.Pack(); err == nil {
-			n.conn.WriteTo(answer, from)
+			s.conn.WriteTo(answer, from)
 		}
 	}
 }
