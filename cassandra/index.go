@@ -35,6 +35,18 @@ type Index interface {
 	// ListEverywhere is List with the answer of every data centre, for
 	// repair. It fails where one of them cannot be reached.
 	ListEverywhere(ctx context.Context, mailbox MailboxID, slices []Slice) iter.Seq2[Entry, error]
+
+	// Scan lists what is in the buckets of all mailboxes whose [Token] is
+	// above after and at most until, with the answer of every data centre: in
+	// the order of the tokens, and of the IDs within each bucket.
+	Scan(ctx context.Context, after, until int64) iter.Seq2[Listed, error]
+}
+
+// Listed is an entry together with where it is.
+type Listed struct {
+	Mailbox MailboxID
+	Bucket  int64
+	Entry
 }
 
 // Entry is a message on the list of a mailbox.

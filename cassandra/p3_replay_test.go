@@ -237,9 +237,9 @@ func TestP3FirstSeenInAnyOrder(t *testing.T) {
 		}
 		require.Equal(t, p.state(t, l), shuffled)
 		m := &maildrop{store: p.store, id: l.attempt.mailbox, user: user}
-		state, err := p.store.contentState(context.Background(), cql.LocalQuorum, l.attempt.id)
+		content, err := p.store.countContent(context.Background(), l.attempt.id)
 		require.NoError(t, err)
-		require.True(t, state.complete)
+		require.True(t, content.complete())
 		require.Equal(t, sha256.Size, len(l.attempt.digest.sum()))
 		listed := 0
 		for _, err := range m.Messages(context.Background()) {

@@ -2,6 +2,7 @@ package cassandra
 
 import (
 	"context"
+	"errors"
 	"iter"
 
 	"github.com/scylladb/gocqlx/v2/qb"
@@ -80,4 +81,8 @@ func (x rawIndex) List(ctx context.Context, mailbox MailboxID, slices []Slice) i
 
 func (x rawIndex) ListEverywhere(ctx context.Context, mailbox MailboxID, slices []Slice) iter.Seq2[Entry, error] {
 	return x.List(ctx, mailbox, slices)
+}
+
+func (x rawIndex) Scan(ctx context.Context, after, until int64) iter.Seq2[Listed, error] {
+	return func(yield func(Listed, error) bool) { yield(Listed{}, errors.New("this index is not scanned")) }
 }

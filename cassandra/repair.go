@@ -49,6 +49,12 @@ const (
 	// raised without a repair. Repair delivers it again under a new ID.
 	InGap FindingKind = "in a gap"
 
+	// Orphan: there is content that neither a mailbox nor the index knows of:
+	// of a delivery that failed and could not be undone, or of a removal that
+	// the cluster has half forgotten. Only a scan of everything finds it. Repair
+	// restores or purges it on request: see [RepairOptions.Orphans].
+	Orphan FindingKind = "content without membership"
+
 	// NoBucket: a bucket has mail and the mailbox does not say so. Repair
 	// writes the row.
 	NoBucket FindingKind = "bucket without its row"
@@ -77,13 +83,18 @@ func (r Report) Mended() int {
 // RepairOptions says how far Repair may go.
 type RepairOptions struct {
 	// Confirm is how long to wait between the two looks that are taken before
-	// a ghost goes off the list or a message whose content is nowhere complete
-	// is removed. [Config.Horizon] is the safe choice. 0 postpones both.
+	// something is removed for good because nobody has the rest of it: a ghost,
+	// a message whose content is nowhere complete, an orphan.
+	// [Config.Horizon] is the safe choice. 0 postpones all of them.
 	Confirm time.Duration
 
 	// RemoveIncomplete removes messages whose content is nowhere complete, at
 	// the second look.
 	RemoveIncomplete bool
+
+	// Orphans says what is done about content that no mailbox knows of. ""
+	// reports it.
+	Orphans OrphanAction
 }
 
 // Verify compares what the mailbox of a user, the index and the content say of
@@ -105,42 +116,128 @@ func (s *Store) Repair(ctx context.Context, user string, options RepairOptions) 
 	if err != nil {
 		return report, fmt.Errorf("cassandra: repair mailbox of %q: %w", user, temporary(err))
 	}
-	var again map[MessageID]FindingKind // at the second look
+	var later []*Finding
 	for i := range report.Findings {
 		f := &report.Findings[i]
-		if f.wantsSecondLook(options) && again == nil && options.Confirm > 0 {
-			if again, err = s.lookLater(ctx, user, options.Confirm); err != nil {
-				return report, fmt.Errorf("cassandra: repair mailbox of %q: second look: %w", user, temporary(err))
-			}
-		}
-		if f.wantsSecondLook(options) && again[f.ID] != f.Kind {
+		switch s.plan(f, options) {
+		case mendNow:
+			f.Err = s.mend(ctx, &report, f, options)
+		case mendLater:
+			later = append(later, f)
+		case postpone:
 			report.Postponed++
-			continue
 		}
-		f.Err = s.mend(ctx, &report, f, options)
+	}
+	if len(later) == 0 {
+		return report, nil
+	}
+	if err = s.closeRange(ctx, report.Mailbox, later...); err == nil {
+		err = pause(ctx, options.Confirm)
+	}
+	for _, f := range later {
+		if err == nil {
+			err = s.mendIfStill(ctx, &report, f, options)
+		}
+	}
+	if err != nil {
+		return report, fmt.Errorf("cassandra: repair mailbox of %q: second look: %w", user, temporary(err))
 	}
 	return report, nil
 }
 
-// wantsSecondLook tells whether mending a finding removes something for good
-// because nobody has it.
-func (f *Finding) wantsSecondLook(options RepairOptions) bool {
-	return f.Kind == Ghost || f.Kind == NotComplete && options.RemoveIncomplete
-}
-
-// lookLater looks a second time, after a while.
-func (s *Store) lookLater(ctx context.Context, user string, while time.Duration) (map[MessageID]FindingKind, error) {
+func pause(ctx context.Context, while time.Duration) error {
 	select {
 	case <-time.After(while):
+		return nil
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return ctx.Err()
 	}
-	report, err := s.survey(ctx, user)
-	found := make(map[MessageID]FindingKind)
-	for _, f := range report.Findings {
-		found[f.ID] = f.Kind
+}
+
+// plan is what a repair does about a finding.
+type plan int
+
+const (
+	leave     plan = iota // report it
+	mendNow               // at once
+	mendLater             // at a second look
+	postpone              // not in this run
+)
+
+func (s *Store) plan(f *Finding, options RepairOptions) plan {
+	removes := false // for good, because nobody has the rest of it
+	switch f.Kind {
+	case Ghost:
+		removes = true
+	case NotComplete:
+		if !options.RemoveIncomplete {
+			return leave
+		}
+		removes = true
+	case Orphan:
+		switch options.Orphans {
+		case RestoreOrphans:
+			return mendNow
+		case PurgeOrphans:
+			removes = s.mayPurge(f.ID)
+			if !removes {
+				return postpone
+			}
+		default:
+			return leave
+		}
 	}
-	return found, err
+	switch {
+	case !removes:
+		return mendNow
+	case options.Confirm <= 0:
+		return postpone
+	}
+	return mendLater
+}
+
+// closeRange sees to it that a delivery which was frozen in the middle, however
+// long, is not acknowledged after what it has written so far was removed: it
+// would find the fence above its ID. What it had completed before it looked for
+// one the second look sees.
+func (s *Store) closeRange(ctx context.Context, mailbox MailboxID, findings ...*Finding) error {
+	var end int64
+	for _, f := range findings {
+		if f.Kind != Ghost { // the index has it: it came that far
+			end = max(end, f.ID.Timestamp())
+		}
+	}
+	if end == 0 || mailbox == (MailboxID{}) {
+		return nil
+	}
+	return s.writeFence(ctx, mailbox, end)
+}
+
+// mendIfStill mends a finding that is still one at the second look.
+func (s *Store) mendIfStill(ctx context.Context, r *Report, f *Finding, options RepairOptions) error {
+	drop, err := s.dropOf(ctx, r.Mailbox)
+	if err != nil {
+		return err
+	}
+	again, err := s.examine(ctx, r.Mailbox, drop, f.ID)
+	switch {
+	case err != nil:
+		return err
+	case again.kind != f.Kind:
+		r.Postponed++
+	default:
+		f.Err = s.mend(ctx, r, f, options)
+	}
+	return nil
+}
+
+// dropOf reads a mailbox's own partition everywhere. What has no mailbox has
+// none.
+func (s *Store) dropOf(ctx context.Context, mailbox MailboxID) (dropRows, error) {
+	if mailbox == (MailboxID{}) {
+		return dropRows{}, nil
+	}
+	return s.readDrop(ctx, s.everywhere(), mailbox)
 }
 
 // mend mends one finding.
@@ -148,17 +245,14 @@ func (s *Store) mend(ctx context.Context, r *Report, f *Finding, options RepairO
 	switch f.Kind {
 	case NotListed, NotMember:
 		err = s.restore(ctx, r, f)
-	case NotRemoved:
-		err = s.removeWholly(ctx, r.Mailbox, []MessageID{f.ID})
-	case NotComplete:
-		if !options.RemoveIncomplete {
-			return nil
-		}
+	case NotRemoved, NotComplete:
 		err = s.removeWholly(ctx, r.Mailbox, []MessageID{f.ID})
 	case InGap:
 		err = s.deliverAgain(ctx, r, f)
 	case Ghost:
 		err = s.index.Removed(ctx, r.Mailbox, []MessageID{f.ID})
+	case Orphan:
+		err = s.mendOrphan(ctx, r, f, options.Orphans)
 	case NoBucket:
 		err = s.writeBucket(ctx, bucketKey{r.Mailbox, f.Bucket}, r.User)
 	}
@@ -169,22 +263,38 @@ func (s *Store) mend(ctx context.Context, r *Report, f *Finding, options RepairO
 // restore puts a message whose content is complete onto the list, or into the
 // mailbox, whichever lacks it.
 func (s *Store) restore(ctx context.Context, r *Report, f *Finding) error {
-	state, err := s.contentState(ctx, s.everywhere(), f.ID)
+	content, err := s.countContent(ctx, f.ID)
 	if err != nil {
 		return err
 	}
-	if f.Kind == NotMember {
-		a := &attempt{id: f.ID, mailbox: r.Mailbox, bucket: f.Bucket, user: r.User, uidl: f.uidl, digest: &contentDigest{size: state.size}}
-		return s.addMember(ctx, a)
+	if !content.complete() {
+		return errMissing
 	}
-	found, err := s.member(ctx, s.everywhere(), r.Mailbox, f.ID)
+	if f.Kind == NotMember {
+		return s.restoreMember(ctx, r, f, content.size)
+	}
+	return s.relist(ctx, r.Mailbox, f, content.size)
+}
+
+// restoreMember puts a message into its mailbox.
+func (s *Store) restoreMember(ctx context.Context, r *Report, f *Finding, size int64) error {
+	a := &attempt{id: f.ID, mailbox: r.Mailbox, bucket: f.Bucket, user: r.User, uidl: f.uidl, digest: &contentDigest{size: size}}
+	return s.addMember(ctx, a)
+}
+
+// errRemoved says that a message was removed, so that it cannot be listed.
+var errRemoved = errors.New("removed meanwhile")
+
+// relist puts a message that is in its mailbox onto the list.
+func (s *Store) relist(ctx context.Context, mailbox MailboxID, f *Finding, size int64) error {
+	found, uidl, err := s.memberUIDL(ctx, s.everywhere(), mailbox, f.ID)
 	if err != nil {
 		return err
 	}
 	if found != memberLive {
-		return errors.New("removed meanwhile")
+		return errRemoved
 	}
-	return s.index.Restore(ctx, r.Mailbox, Entry{ID: f.ID, Size: state.size, UIDL: f.uidl})
+	return s.index.Restore(ctx, mailbox, Entry{ID: f.ID, Size: size, UIDL: uidl})
 }
 
 // deliverAgain delivers a message that lies in a gap under a new ID, and removes

@@ -22,11 +22,12 @@ import (
 // plant is a message of which only some rows are there.
 type plant struct {
 	age     time.Duration
-	content string // "whole", "chunked", "unfinished" (no statics), "torn" (a chunk is missing), ""
+	content string // "whole", "chunked", "unfinished" (no statics), "torn" (a chunk is missing), "homeless" (chunk 0 is), ""
 	member  string // "live", "removed", ""
 	listed  bool
 	bucket  bool // the bucket's row
 	uidl    string
+	gap     bool // recorded over it
 }
 
 const plantedChunk = "Subject: planted\r\n\r\n"
@@ -56,11 +57,11 @@ func (p plant) write(r rows, store *cassandra.Store, user string, id cassandra.M
 	require.NoError(r.t, err)
 	m, key, bucket, at := [16]byte(box), [16]byte(id), store.Bucket(id), cassandra.AddedAt(id)
 	text := p.planted()
-	chunks := map[string][]int{"whole": {0}, "chunked": {0, 1, 2}, "unfinished": {0, 1}, "torn": {0, 2}}[p.content]
+	chunks := map[string][]int{"whole": {0}, "chunked": {0, 1, 2}, "unfinished": {0, 1}, "torn": {0, 2}, "homeless": {1}}[p.content]
 	for _, chunk := range chunks {
 		r.exec("INSERT INTO KS.message (message_id, chunk, data) VALUES (?, ?, ?) USING TIMESTAMP ?", key, chunk, []byte(plantedChunk), at)
 	}
-	if len(chunks) > 0 {
+	if len(chunks) > 0 && p.content != "homeless" {
 		r.exec("INSERT INTO KS.message (message_id, mailbox_id) VALUES (?, ?) USING TIMESTAMP ?", key, m, at)
 	}
 	if count := map[string]int{"whole": 1, "chunked": 3, "torn": 3}[p.content]; count > 0 {
@@ -84,6 +85,9 @@ func (p plant) write(r rows, store *cassandra.Store, user string, id cassandra.M
 			r.exec("INSERT INTO KS.projection (mailbox_id, bucket, message_id, uidl) VALUES (?, ?, ?, ?) USING TIMESTAMP ?", m, bucket, key, p.uidl, at)
 		}
 	}
+	if p.gap {
+		r.exec("INSERT INTO KS.maildrop (mailbox_id, kind, start, until) VALUES (?, 'gap', ?, ?) USING TIMESTAMP ?", m, at, at, at)
+	}
 	if p.bucket {
 		r.exec("INSERT INTO KS.maildrop (mailbox_id, kind, start, user) VALUES (?, 'bucket', ?, ?) USING TIMESTAMP 1", m, bucket, name)
 	}
@@ -106,28 +110,28 @@ func TestP1RepairMendsWhatIsPlanted(t *testing.T) {
 		found  cassandra.FindingKind
 		listed bool // after the repair
 	}{
-		{"all is well", plant{old, "whole", "live", true, true, ""}, none, true},
-		{"all is well, chunked", plant{old, "chunked", "live", true, true, ""}, none, true},
+		{"all is well", plant{old, "whole", "live", true, true, "", false}, none, true},
+		{"all is well, chunked", plant{old, "chunked", "live", true, true, "", false}, none, true},
 		{"nothing at all", plant{age: old}, none, false},
-		{"not listed", plant{old, "whole", "live", false, true, ""}, cassandra.NotListed, true},
-		{"not listed, chunked", plant{old, "chunked", "live", false, true, ""}, cassandra.NotListed, true},
-		{"not listed, with a foreign unique-id", plant{old, "whole", "live", false, true, "foreign-1"}, cassandra.NotListed, true},
-		{"marked", plant{old, "whole", "removed", true, true, ""}, cassandra.NotRemoved, false},
-		{"marked, young", plant{young, "whole", "removed", true, true, ""}, cassandra.NotRemoved, false},
-		{"marked, not listed", plant{old, "chunked", "removed", false, true, ""}, cassandra.NotRemoved, false},
-		{"marked, without content", plant{old, "", "removed", false, true, ""}, cassandra.NotRemoved, false},
-		{"content absent", plant{old, "", "live", true, true, ""}, cassandra.NotComplete, false},
-		{"content absent, not listed", plant{old, "", "live", false, true, ""}, cassandra.NotComplete, false},
-		{"content unfinished", plant{old, "unfinished", "live", true, true, ""}, cassandra.NotComplete, false},
-		{"content torn", plant{old, "torn", "live", true, true, ""}, cassandra.NotComplete, false},
-		{"not a member", plant{old, "whole", "", true, true, ""}, cassandra.NotMember, true},
-		{"not a member, chunked, with a foreign unique-id", plant{old, "chunked", "", true, true, "foreign-2"}, cassandra.NotMember, true},
-		{"ghost", plant{old, "", "", true, true, ""}, cassandra.Ghost, false},
-		{"ghost with unfinished content", plant{old, "unfinished", "", true, true, ""}, cassandra.Ghost, false},
-		{"ghost with torn content", plant{old, "torn", "", true, true, ""}, cassandra.Ghost, false},
-		{"no bucket", plant{old, "whole", "live", true, false, ""}, cassandra.NoBucket, true},
-		{"no bucket, months ago", plant{100 * 24 * time.Hour, "whole", "live", true, false, ""}, cassandra.NoBucket, true},
-		{"not listed, days ago", plant{9 * 24 * time.Hour, "whole", "live", false, true, ""}, cassandra.NotListed, true},
+		{"not listed", plant{old, "whole", "live", false, true, "", false}, cassandra.NotListed, true},
+		{"not listed, chunked", plant{old, "chunked", "live", false, true, "", false}, cassandra.NotListed, true},
+		{"not listed, with a foreign unique-id", plant{old, "whole", "live", false, true, "foreign-1", false}, cassandra.NotListed, true},
+		{"marked", plant{old, "whole", "removed", true, true, "", false}, cassandra.NotRemoved, false},
+		{"marked, young", plant{young, "whole", "removed", true, true, "", false}, cassandra.NotRemoved, false},
+		{"marked, not listed", plant{old, "chunked", "removed", false, true, "", false}, cassandra.NotRemoved, false},
+		{"marked, without content", plant{old, "", "removed", false, true, "", false}, cassandra.NotRemoved, false},
+		{"content absent", plant{old, "", "live", true, true, "", false}, cassandra.NotComplete, false},
+		{"content absent, not listed", plant{old, "", "live", false, true, "", false}, cassandra.NotComplete, false},
+		{"content unfinished", plant{old, "unfinished", "live", true, true, "", false}, cassandra.NotComplete, false},
+		{"content torn", plant{old, "torn", "live", true, true, "", false}, cassandra.NotComplete, false},
+		{"not a member", plant{old, "whole", "", true, true, "", false}, cassandra.NotMember, true},
+		{"not a member, chunked, with a foreign unique-id", plant{old, "chunked", "", true, true, "foreign-2", false}, cassandra.NotMember, true},
+		{"ghost", plant{old, "", "", true, true, "", false}, cassandra.Ghost, false},
+		{"ghost with unfinished content", plant{old, "unfinished", "", true, true, "", false}, cassandra.Ghost, false},
+		{"ghost with torn content", plant{old, "torn", "", true, true, "", false}, cassandra.Ghost, false},
+		{"no bucket", plant{old, "whole", "live", true, false, "", false}, cassandra.NoBucket, true},
+		{"no bucket, months ago", plant{100 * 24 * time.Hour, "whole", "live", true, false, "", false}, cassandra.NoBucket, true},
+		{"not listed, days ago", plant{9 * 24 * time.Hour, "whole", "live", false, true, "", false}, cassandra.NotListed, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -187,12 +191,12 @@ func TestP1RepairMendsWhatIsPlanted(t *testing.T) {
 	// What is young may be a delivery that is under way: it is left alone, and
 	// counted.
 	for _, p := range []plant{
-		{young, "whole", "live", false, true, ""},
-		{young, "", "live", true, true, ""},
-		{young, "", "live", false, true, ""},
-		{young, "unfinished", "live", false, true, ""},
-		{young, "whole", "", true, true, ""},
-		{young, "", "", true, true, ""},
+		{young, "whole", "live", false, true, "", false},
+		{young, "", "live", true, true, "", false},
+		{young, "", "live", false, true, "", false},
+		{young, "unfinished", "live", false, true, "", false},
+		{young, "whole", "", true, true, "", false},
+		{young, "", "", true, true, "", false},
 	} {
 		t.Run(fmt.Sprintf("young/%s/%s/%t", p.content, p.member, p.listed), func(t *testing.T) {
 			t.Parallel()
@@ -340,8 +344,8 @@ func TestP2MissIsTemporaryAndHandedToRepair(t *testing.T) {
 	const user = "anna@example.org"
 	const old = 2 * time.Hour
 	for _, content := range []string{"", "unfinished", "torn"} {
-		lost := plant{old, content, "live", true, true, ""}.put(tables, store, user)
-		marked := plant{old, "whole", "removed", false, true, ""}.put(tables, store, user)
+		lost := plant{old, content, "live", true, true, "", false}.put(tables, store, user)
+		marked := plant{old, "whole", "removed", false, true, "", false}.put(tables, store, user)
 		mb := open(t, store, user)
 		listed, err := tryList(t.Context(), mb)
 		require.NoError(t, err)

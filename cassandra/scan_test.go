@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
+	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/popcask/popcask/cassandra"
@@ -14,68 +17,133 @@ import (
 )
 
 // A scan of everything finds what is wrong in any mailbox, can be broken off and
-// resumed, mends it, and finds nothing then.
+// resumed, mends it, and finds nothing then; also where it may hold the content of
+// a few messages only, so that it takes many rounds.
 func TestScanOfEverything(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
-	config := migrated(t, cluster)
-	config.Horizon = 1 // nanosecond: nothing is too young
-	session := connect(t, config)
-	db := cluster.Session(t, "")
-	store := newStore(t, config)
-	const users = 40
-	var damaged []string
-	for n := range users {
-		user := fmt.Sprintf("user%d@example.org", n)
-		var last string
-		for m := range 5 {
-			last = deliver(t, store, user, body(m)).ID
-		}
-		if rand.IntN(4) == 0 {
-			continue
-		}
-		damaged = append(damaged, user)
-		id, err := cassandra.ParseMessageID(last)
-		require.NoError(t, err)
-		mailbox, _, err := store.Mailbox(user)
-		require.NoError(t, err)
-		// Its removal has begun, and nobody has finished it.
-		require.NoError(t, db.Query(fmt.Sprintf(
-			"UPDATE %s.mailbox_message USING TIMESTAMP ? SET removed = true WHERE mailbox_id = ? AND bucket = ? AND message_id = ?", config.Keyspace),
-			cassandra.AddedAt(id)+1, [16]byte(mailbox), session.Bucket(id), [16]byte(id)).Exec())
+	for _, hold := range []int{0, 60} {
+		t.Run(fmt.Sprintf("hold %d", hold), func(t *testing.T) {
+			t.Parallel()
+			config := migrated(t, cluster)
+			config.Horizon = 1 // nanosecond: nothing is too young
+			tables := tablesOf(t, cluster, config)
+			store := newStore(t, config)
+			const users = 40
+			var damaged []string
+			for n := range users {
+				user := fmt.Sprintf("user%d@example.org", n)
+				var last string
+				for m := range 5 {
+					last = deliver(t, store, user, body(m)).ID
+				}
+				if rand.IntN(4) == 0 {
+					continue
+				}
+				damaged = append(damaged, user)
+				tables.mark(store, user, last) // its removal has begun, and nobody finishes it
+			}
+
+			var found []string
+			verified, err := store.VerifyAll(t.Context(), cassandra.ScanOptions{
+				Hold: hold, Found: func(r cassandra.Report) { found = append(found, r.User) },
+			})
+			require.NoError(t, err)
+			slices.Sort(found)
+			slices.Sort(damaged)
+			require.Equal(t, damaged, found)
+			require.Equal(t, users, verified.Mailboxes)
+			require.Equal(t, users*5, verified.Contents)
+			require.Equal(t, len(damaged), verified.Findings)
+			require.Equal(t, users*5-len(damaged), verified.Messages)
+			require.Zero(t, verified.Mended)
+			require.Zero(t, verified.Failed)
+			require.Equal(t, 1.0, verified.Done)
+
+			// Broken off in the middle, and resumed.
+			ctx, cancel := context.WithCancel(t.Context())
+			var half cassandra.Progress
+			_, err = store.RepairAll(ctx, cassandra.ScanOptions{Hold: hold, Progress: func(p cassandra.Progress) {
+				if p.Done >= 0.7 && half.Resume == "" {
+					half = p
+					cancel()
+				}
+			}})
+			require.ErrorIs(t, err, context.Canceled)
+			rest, err := store.RepairAll(t.Context(), cassandra.ScanOptions{Hold: hold, Resume: half.Resume, Ranges: 8})
+			require.NoError(t, err)
+			require.Equal(t, len(damaged), half.Mended+rest.Mended)
+
+			again, err := store.VerifyAll(t.Context(), cassandra.ScanOptions{Hold: hold, Rate: 1000})
+			require.NoError(t, err)
+			require.Zero(t, again.Findings)
+
+			_, err = store.VerifyAll(t.Context(), cassandra.ScanOptions{Resume: again.Resume})
+			require.NoError(t, err, "at the end there is nothing left to do")
+		})
 	}
+}
 
-	var found []string
-	verified, err := store.VerifyAll(t.Context(), cassandra.ScanOptions{Found: func(r cassandra.Report) { found = append(found, r.User) }})
-	require.NoError(t, err)
-	slices.Sort(found)
-	slices.Sort(damaged)
-	require.Equal(t, damaged, found)
-	require.Equal(t, users, verified.Mailboxes)
-	require.Equal(t, len(damaged), verified.Findings)
-	require.Equal(t, users*5-len(damaged), verified.Messages)
-	require.Zero(t, verified.Mended)
-	require.Equal(t, 1.0, verified.Done)
+// Where a scan may go on is what a scan has said, and nothing else.
+func TestScanResumesWhereItSaid(t *testing.T) {
+	cluster := cassandratest.Start(t, cassandratest.Topology{})
+	store := newStore(t, migrated(t, cluster))
+	for _, text := range []string{"page 7", "range 7", "content 7", "content 9-7 range 0", "content 0-257 range 0", "content -1-2 range 0",
+		"content 0-256 range 257", "content 0-0 range 7", "content 0-256 range 7 and so on", " content 0-256 range 7"} {
+		_, err := store.VerifyAll(t.Context(), cassandra.ScanOptions{Resume: text})
+		require.ErrorContains(t, err, fmt.Sprintf("%q is not where a scan can go on", text))
+	}
+}
 
-	// Broken off in the middle, and resumed.
+// Mail that comes and goes while a scan is under way is no finding.
+func TestScanOfABusyStore(t *testing.T) {
+	cluster := cassandratest.Start(t, cassandratest.Topology{})
+	config := migrated(t, cluster)
+	config.Horizon = 30 * time.Second
+	store := newStore(t, config)
+	for n := range 300 {
+		deliver(t, store, fmt.Sprintf("u%d", n%10), body(n))
+	}
 	ctx, cancel := context.WithCancel(t.Context())
-	var half cassandra.Progress
-	_, err = store.RepairAll(ctx, cassandra.ScanOptions{Progress: func(p cassandra.Progress) {
-		if p.Done >= 0.5 && half.Resume == "" {
-			half = p
-			cancel()
-		}
-	}})
-	require.ErrorIs(t, err, context.Canceled)
-	require.Less(t, half.Mailboxes, users)
-	rest, err := store.RepairAll(t.Context(), cassandra.ScanOptions{Resume: half.Resume, Mailboxes: 8})
-	require.NoError(t, err)
-	require.Equal(t, users, half.Mailboxes+rest.Mailboxes)
-	require.Equal(t, len(damaged), half.Mended+rest.Mended)
+	var group sync.WaitGroup
+	for n := range 4 {
+		group.Go(func() {
+			for i := 0; ctx.Err() == nil; i++ {
+				user := fmt.Sprintf("u%d", rand.IntN(12))
+				if _, err := tryDeliver(ctx, store, user, body(i)); err != nil && ctx.Err() == nil {
+					assert.NoError(t, err)
+				}
+				if mb := open(t, store, user); n%2 == 0 {
+					messages, err := tryList(ctx, mb)
+					if err == nil && len(messages) > 3 {
+						err = mb.Delete(ctx, ids(messages[:2]))
+					}
+					if ctx.Err() == nil {
+						assert.NoError(t, err)
+					}
+				}
+			}
+		})
+	}
+	for range 3 {
+		p, err := store.VerifyAll(t.Context(), cassandra.ScanOptions{Rate: 500, Found: func(r cassandra.Report) {
+			t.Errorf("%s: %s %s", r.User, r.Findings[0].Kind, r.Findings[0].ID)
+		}})
+		require.NoError(t, err)
+		require.Zero(t, p.Findings)
+		require.Zero(t, p.Failed)
+		require.Greater(t, p.Messages, 100)
+	}
+	cancel()
+	group.Wait()
+}
 
-	again, err := store.VerifyAll(t.Context(), cassandra.ScanOptions{Rate: 1000})
-	require.NoError(t, err)
-	require.Zero(t, again.Findings)
-
-	_, err = store.VerifyAll(t.Context(), cassandra.ScanOptions{Resume: "page 7"})
-	require.ErrorContains(t, err, `"page 7" is not where a scan can go on`)
+// mark marks a message as removed, as a session does that is killed then.
+func (r rows) mark(store *cassandra.Store, user, message string) {
+	r.t.Helper()
+	id, err := cassandra.ParseMessageID(message)
+	require.NoError(r.t, err)
+	mailbox, _, err := store.Mailbox(user)
+	require.NoError(r.t, err)
+	r.exec("UPDATE KS.mailbox_message USING TIMESTAMP ? SET removed = true WHERE mailbox_id = ? AND bucket = ? AND message_id = ?",
+		cassandra.AddedAt(id)+1, [16]byte(mailbox), store.Bucket(id), [16]byte(id))
 }

@@ -36,10 +36,12 @@ var (
 )
 
 // Pages of listings hold thousands of rows, since rows are small; those of
-// content hold few, since a page counts rows and not octets.
+// content hold few, since a page counts rows and not octets. One that leaves the
+// content itself out is small, but a node has to read past it.
 const (
-	listingPage = 2000
-	contentPage = 2
+	listingPage  = 2000
+	contentPage  = 2
+	contentsPage = 1000
 )
 
 var (
@@ -78,10 +80,23 @@ var (
 	insertBucket = cql.Write(qb.Insert("maildrop").Columns("mailbox_id", "kind", "start", "user").TimestampNamed(cql.Timestamp))
 	insertRange  = cql.Write(qb.Insert("maildrop").Columns("mailbox_id", "kind", "start", "until").TimestampNamed(cql.Timestamp))
 	insertClaim  = cql.Write(qb.Insert("maildrop").Columns("mailbox_id", "kind", "start", "owner").TimestampNamed(cql.Timestamp))
-	selectUsers  = cql.Read(listingPage, qb.Select("maildrop").Distinct("mailbox_id", "user").Where(qb.Token("mailbox_id").GtValueNamed("after"), qb.Token("mailbox_id").LtOrEqValueNamed("until")))
+	selectUser   = cql.Read(1, qb.Select("maildrop").Columns("user").Where(qb.Eq("mailbox_id")).Limit(1))
 	selectDrop   = cql.Read(listingPage, maildropTable.SelectBuilder("kind", "start", "until"))
 	selectClaims = cql.Read(100, maildropTable.SelectBuilder("owner").Where(qb.Eq("kind")))
 )
+
+// Scans of a stretch of the ring.
+var (
+	selectMembersIn  = cql.Read(listingPage, qb.Select("mailbox_message").Columns("mailbox_id", "bucket", "message_id", "size", "removed").Where(within("mailbox_id", "bucket")...))
+	selectDropsIn    = cql.Read(listingPage, qb.Select("maildrop").Columns("mailbox_id", "kind", "start", "until").Where(within("mailbox_id")...))
+	selectContentsIn = cql.Read(contentsPage, qb.Select("message").Columns("message_id", "mailbox_id", "size", "chunks", "chunk").Where(within("message_id")...))
+	selectContentAt  = cql.Read(1, qb.Select("message").Distinct("message_id").Where(within("message_id")...))
+)
+
+// within is the condition that a partition lies in a stretch of the ring.
+func within(key ...string) []qb.Cmp {
+	return []qb.Cmp{qb.Token(key...).GtValueNamed("after"), qb.Token(key...).LtOrEqValueNamed("until")}
+}
 
 // The kinds of rows of a mailbox's own partition.
 const (

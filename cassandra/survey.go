@@ -11,9 +11,21 @@ import (
 type memberRow struct {
 	id      MessageID
 	uidl    string
+	size    int64 // octets; of a message that is live
 	live    bool
 	removed bool
 }
+
+// setSize takes what the row says of the size: nothing, where all that was ever
+// written is a mark.
+func (m *memberRow) setSize(size *int64) {
+	if m.live = size != nil; m.live {
+		m.size = *size
+	}
+}
+
+// isMember tells whether the row stands for a message that is in the mailbox.
+func (m *memberRow) isMember() bool { return m != nil && m.live && !m.removed }
 
 // survey merges, bucket by bucket, what every data centre says of a mailbox.
 // Membership and index share their partition key and their order.
@@ -28,47 +40,71 @@ func (s *Store) survey(ctx context.Context, user string) (Report, error) {
 		return report, err
 	}
 	for _, bucket := range s.bucketsToSurvey(drop) {
-		if err := s.surveyBucket(ctx, &report, bucket, drop); err != nil {
+		messages, err := s.readBucket(ctx, id, bucket)
+		if err != nil {
+			return report, err
+		}
+		if len(messages) > 0 && !slices.Contains(drop.buckets, bucket) {
+			report.Findings = append(report.Findings, Finding{Kind: NoBucket, Bucket: bucket})
+		}
+		if err := s.surveyBucket(ctx, &report, drop, messages); err != nil {
 			return report, err
 		}
 	}
 	return report, nil
 }
 
-// surveyedBack is how many buckets before the oldest known one are looked at,
-// since a row that should be there may be missing.
-const surveyedBack = 3
+const (
+	// surveyedBack is how many buckets before the oldest known one are looked
+	// at, since a row that should be there may be missing.
+	surveyedBack = 3
+
+	// surveyedBetween is how many buckets there may be, from the oldest to the
+	// newest, for all of them to be looked at, whether they have a row or not.
+	// Where buckets are short there are too many: a scan of everything finds
+	// those that have mail and no row.
+	surveyedBetween = 100
+)
 
 func (s *Store) bucketsToSurvey(drop dropRows) []int64 {
-	recent := s.recentBuckets(s.config.Now())
-	first, last := recent[0], recent[len(recent)-1]
-	if len(drop.buckets) > 0 {
-		first = min(first, drop.buckets[0])
-		last = max(last, drop.buckets[len(drop.buckets)-1])
-	}
-	first -= surveyedBack
-	buckets := make([]int64, 0, last-first+1)
-	for bucket := first; bucket <= last; bucket++ {
+	buckets := slices.Concat(drop.buckets, s.recentBuckets(s.config.Now()))
+	slices.Sort(buckets)
+	first, last := buckets[0]-surveyedBack, buckets[len(buckets)-1]
+	for bucket := first; bucket <= last && (bucket < buckets[0] || last-first < surveyedBetween); bucket++ {
 		buckets = append(buckets, bucket)
 	}
-	return buckets
+	slices.Sort(buckets)
+	return slices.Compact(buckets)
 }
 
-func (s *Store) surveyBucket(ctx context.Context, report *Report, bucket int64, drop dropRows) error {
-	members, err := s.readMembers(ctx, report.Mailbox, s.bucketSlice(bucket))
+// pair is what the mailbox and the index say of one message; one of them may be
+// nil.
+type pair struct {
+	id     MessageID
+	member *memberRow
+	entry  *Entry
+}
+
+// readBucket reads what the mailbox and the index say of one bucket.
+func (s *Store) readBucket(ctx context.Context, mailbox MailboxID, bucket int64) ([]pair, error) {
+	members, err := s.readMembers(ctx, mailbox, s.bucketSlice(bucket))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var entries []Entry
-	for entry, err := range s.index.ListEverywhere(ctx, report.Mailbox, []Slice{s.bucketSlice(bucket)}) {
+	for entry, err := range s.index.ListEverywhere(ctx, mailbox, []Slice{s.bucketSlice(bucket)}) {
 		if err != nil {
-			return err
+			return nil, err
 		}
 		entries = append(entries, entry)
 	}
-	if len(members)+len(entries) > 0 && !slices.Contains(drop.buckets, bucket) {
-		report.Findings = append(report.Findings, Finding{Kind: NoBucket, Bucket: bucket})
-	}
+	return pairs(members, entries), nil
+}
+
+// pairs merges the memberships and the entries of one bucket, both in the order
+// of their IDs.
+func pairs(members []memberRow, entries []Entry) []pair {
+	list := make([]pair, 0, max(len(members), len(entries)))
 	for len(members)+len(entries) > 0 {
 		order := 0
 		switch {
@@ -79,73 +115,62 @@ func (s *Store) surveyBucket(ctx context.Context, report *Report, bucket int64, 
 		default:
 			order = members[0].id.Compare(entries[0].ID)
 		}
-		var member *memberRow
-		var entry *Entry
-		if order <= 0 {
-			member, members = &members[0], members[1:]
-		}
+		var p pair
 		if order >= 0 {
-			entry, entries = &entries[0], entries[1:]
+			p.id, p.entry, entries = entries[0].ID, &entries[0], entries[1:]
 		}
-		if member != nil && member.live && !member.removed && drop.inGap(member.id) {
+		if order <= 0 {
+			p.id, p.member, members = members[0].id, &members[0], members[1:]
+		}
+		list = append(list, p)
+	}
+	return list
+}
+
+// lookers is how many messages are looked at side by side.
+const lookers = 16
+
+// surveyBucket judges the messages of one bucket. What is found is looked at
+// again, by itself: it may have come or gone meanwhile.
+func (s *Store) surveyBucket(ctx context.Context, report *Report, drop dropRows, messages []pair) error {
+	verdicts, errs := make([]verdict, len(messages)), make([]error, len(messages))
+	w := newWindow(lookers)
+	for i, p := range messages {
+		w.run(func() {
+			if errs[i] = ctx.Err(); errs[i] != nil {
+				return
+			}
+			content, err := s.countContent(ctx, p.id)
+			if err != nil {
+				errs[i] = err
+				return
+			}
+			if verdicts[i] = s.judge(report.Mailbox, drop, p, content); verdicts[i].kind != "" {
+				verdicts[i], errs[i] = s.examine(ctx, report.Mailbox, drop, p.id)
+			}
+		})
+	}
+	w.wait()
+	for i, p := range messages {
+		if errs[i] != nil {
+			return errs[i]
+		}
+		if p.member.isMember() {
 			report.Messages++
-			report.Findings = append(report.Findings, Finding{Kind: InGap, ID: member.id, Bucket: bucket, uidl: member.uidl})
-			continue
 		}
-		if err := s.judge(ctx, report, bucket, member, entry); err != nil {
-			return err
-		}
+		report.note(verdicts[i])
 	}
 	return nil
 }
 
-// judge compares what the mailbox and the index say of one message; one of them
-// may be nil.
-func (s *Store) judge(ctx context.Context, report *Report, bucket int64, member *memberRow, entry *Entry) error {
-	found := func(kind FindingKind, id MessageID) {
-		report.Findings = append(report.Findings, Finding{Kind: kind, ID: id, Bucket: bucket, uidl: uidlOf(member, entry)})
+// note adds a verdict to a report.
+func (r *Report) note(v verdict) {
+	if v.young {
+		r.Postponed++
 	}
-	if member != nil && member.removed {
-		found(NotRemoved, member.id)
-		return nil
+	if v.kind != "" {
+		r.Findings = append(r.Findings, v.Finding())
 	}
-	if member != nil {
-		report.Messages++
-	}
-	id := idOf(member, entry)
-	state, err := s.contentState(ctx, s.everywhere(), id)
-	if err != nil {
-		return err
-	}
-	young := s.config.Now().Sub(id.Time()) < s.config.Horizon
-	switch {
-	case member != nil && entry != nil && state.complete:
-	case young: // its delivery may be under way
-		report.Postponed++
-	case member != nil && !state.complete:
-		found(NotComplete, id)
-	case entry == nil:
-		found(NotListed, id)
-	case state.complete && state.mailbox == report.Mailbox:
-		found(NotMember, id)
-	default:
-		found(Ghost, id)
-	}
-	return nil
-}
-
-func idOf(member *memberRow, entry *Entry) MessageID {
-	if member != nil {
-		return member.id
-	}
-	return entry.ID
-}
-
-func uidlOf(member *memberRow, entry *Entry) string {
-	if member != nil {
-		return member.uidl
-	}
-	return entry.UIDL
 }
 
 // readMembers reads the memberships of a slice from every data centre. A slice
@@ -161,7 +186,7 @@ func (s *Store) readMembers(ctx context.Context, mailbox MailboxID, slice Slice)
 			return err
 		}
 		m.id = id
-		m.live = size != nil
+		m.setSize(size)
 		members = append(members, m)
 		return nil
 	}, [16]byte(mailbox), slice.Bucket, [16]byte(first), [16]byte(last))
@@ -173,37 +198,4 @@ func (s *Store) readMembers(ctx context.Context, mailbox MailboxID, slice Slice)
 		return append(members, more...), err
 	}
 	return members, err
-}
-
-// contentState is what there is of a message's content.
-type contentState struct {
-	complete bool
-	mailbox  MailboxID
-	size     int64
-}
-
-// contentState counts the chunks of a message without reading them.
-func (s *Store) contentState(ctx context.Context, level cql.Level, id MessageID) (state contentState, err error) {
-	want, number, gap := -1, 0, false
-	err = s.db.Each(ctx, level, selectChunks, func(row cql.Row) error {
-		var mailbox []byte
-		var size *int64
-		var chunks, chunk *int
-		if err := row.Scan(&mailbox, &size, &chunks, &chunk); err != nil {
-			return err
-		}
-		if len(mailbox) == len(state.mailbox) {
-			state.mailbox = MailboxID(mailbox)
-		}
-		if size != nil && chunks != nil {
-			state.size, want = *size, *chunks
-		}
-		if chunk != nil {
-			gap = gap || *chunk != number
-			number++
-		}
-		return nil
-	}, [16]byte(id))
-	state.complete = err == nil && !gap && want > 0 && number == want && state.mailbox != MailboxID{}
-	return state, err
 }

@@ -1,0 +1,282 @@
+package cassandra
+
+import (
+	"context"
+	"slices"
+
+	"github.com/popcask/popcask/internal/cql"
+)
+
+// comparedRows is about how many memberships a scan compares at a time: it bounds
+// its memory, with [ScanOptions.Ranges], but for a bucket that has more.
+const comparedRows = 20_000
+
+// placedMember is a membership together with where it is.
+type placedMember struct {
+	bucketKey
+	memberRow
+}
+
+// compareTokens compares the memberships and the index in a stretch of the ring.
+func (sc *scan) compareTokens(ctx context.Context, stretch tokens) error {
+	for stretch.after < stretch.until {
+		members, until, err := sc.store.readMembersIn(ctx, stretch)
+		var entries []Listed
+		if err == nil {
+			entries, err = sc.scanIndex(ctx, tokens{stretch.after, until})
+		}
+		if cql.TooManyTombstones(err) {
+			return sc.compareNarrower(ctx, stretch, err)
+		}
+		if err != nil {
+			return err
+		}
+		if err := sc.compareRows(ctx, members, entries); err != nil {
+			return err
+		}
+		stretch.after = until
+	}
+	return nil
+}
+
+// compareNarrower is for a stretch in which there are too many tombstones. It
+// narrows down to a bucket that is known, which can be read in slices of time.
+func (sc *scan) compareNarrower(ctx context.Context, stretch tokens, cause error) error {
+	known := sc.known.in(stretch)
+	if len(known) == 1 {
+		token := known[0].token
+		if err := sc.compareTokens(ctx, tokens{stretch.after, token - 1}); err != nil {
+			return err
+		}
+		messages, err := sc.store.readBucket(ctx, known[0].mailbox, known[0].bucket)
+		if err == nil {
+			err = sc.compareBucket(ctx, known[0].bucketKey, token, messages)
+		}
+		if err != nil {
+			return err
+		}
+		return sc.compareTokens(ctx, tokens{token, stretch.until})
+	}
+	middle, ok := stretch.middle()
+	if len(known) > 1 {
+		middle = known[len(known)/2-1].token
+	} else if !ok { // a bucket that its mailbox does not know of
+		return sc.fail(ctx, cause)
+	}
+	if err := sc.compareTokens(ctx, tokens{stretch.after, middle}); err != nil {
+		return err
+	}
+	return sc.compareTokens(ctx, tokens{middle, stretch.until})
+}
+
+// readMembersIn reads the memberships in a stretch of the ring, whole buckets, and
+// the token up to which it has read them.
+func (s *Store) readMembersIn(ctx context.Context, stretch tokens) (members []placedMember, until int64, err error) {
+	var state []byte
+	for {
+		state, err = s.db.Page(ctx, s.everywhere(), selectMembersIn, state, func(row cql.Row) error {
+			var m placedMember
+			var mailbox, id [16]byte
+			var size *int64
+			if err := row.Scan(&mailbox, &m.bucket, &id, &size, &m.removed); err != nil {
+				return err
+			}
+			m.mailbox, m.id = mailbox, id
+			m.setSize(size)
+			members = append(members, m)
+			return nil
+		}, stretch.after, stretch.until)
+		if err != nil || state == nil {
+			return members, stretch.until, err
+		}
+		if len(members) < comparedRows {
+			continue
+		}
+		// The last bucket may go on behind this page.
+		end := len(members)
+		for last := members[end-1].bucketKey; end > 0 && members[end-1].bucketKey == last; end-- {
+		}
+		if end > 0 {
+			before := members[end-1].bucketKey
+			return members[:end], Token(before.mailbox, before.bucket), nil
+		}
+	}
+}
+
+func (sc *scan) scanIndex(ctx context.Context, stretch tokens) (entries []Listed, err error) {
+	for entry, err := range sc.store.index.Scan(ctx, stretch.after, stretch.until) {
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, entry)
+	}
+	return entries, nil
+}
+
+// compareRows merges memberships and entries, which come bucket by bucket in the
+// same order.
+func (sc *scan) compareRows(ctx context.Context, members []placedMember, entries []Listed) error {
+	for len(members)+len(entries) > 0 {
+		key, token := nextBucket(members, entries)
+		var ms []memberRow
+		for ; len(members) > 0 && members[0].bucketKey == key; members = members[1:] {
+			ms = append(ms, members[0].memberRow)
+		}
+		var es []Entry
+		for ; len(entries) > 0 && (bucketKey{entries[0].Mailbox, entries[0].Bucket}) == key; entries = entries[1:] {
+			es = append(es, entries[0].Entry)
+		}
+		if err := sc.compareBucket(ctx, key, token, pairs(ms, es)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// nextBucket is the bucket that comes first.
+func nextBucket(members []placedMember, entries []Listed) (key bucketKey, token int64) {
+	if len(members) > 0 {
+		key = members[0].bucketKey
+		token = Token(key.mailbox, key.bucket)
+	}
+	if len(entries) > 0 {
+		other := bucketKey{entries[0].Mailbox, entries[0].Bucket}
+		at := Token(other.mailbox, other.bucket)
+		if len(members) == 0 || at < token || at == token && slices.Compare(other.mailbox[:], key.mailbox[:]) < 0 {
+			return other, at
+		}
+	}
+	return key, token
+}
+
+// compareBucket compares one bucket with the content that is held, and has a
+// closer look at what does not fit.
+func (sc *scan) compareBucket(ctx context.Context, key bucketKey, token int64, messages []pair) error {
+	known := sc.known.find(key, token)
+	suspects := suspects{bucketKey: key, unknown: known == nil && sc.place.first == 0 && !sc.relists}
+	var unlisted []*memberRow
+	live := 0
+	for _, p := range messages {
+		at := contentToken(p.id)
+		if !sc.contents.has(at) {
+			continue // it belongs to another round
+		}
+		member, complete := p.member.isMember(), sc.contents.want(at)
+		if member {
+			live++
+		}
+		if member && complete && p.entry == nil {
+			unlisted = append(unlisted, p.member)
+		}
+		if !member || p.entry == nil || !complete || known == nil || known.inGap(p.id) {
+			suspects.ids = append(suspects.ids, p.id)
+		}
+	}
+	sc.mu.Lock()
+	sc.progress.Messages += live
+	sc.mu.Unlock()
+	if sc.relists {
+		return sc.relist(ctx, key, unlisted)
+	}
+	return sc.closer(ctx, suspects)
+}
+
+// suspects are messages of one bucket that do not fit.
+type suspects struct {
+	bucketKey
+	ids     []MessageID
+	unknown bool // the bucket: its mailbox did not say that it has it
+}
+
+// closer has a closer look at suspects.
+func (sc *scan) closer(ctx context.Context, list suspects) error {
+	if len(list.ids) == 0 && !list.unknown {
+		return nil
+	}
+	s := sc.store
+	of, drop, err := s.ownerOf(ctx, list.mailbox)
+	if err != nil {
+		return sc.fail(ctx, err)
+	}
+	if list.unknown && !slices.Contains(drop.buckets, list.bucket) {
+		if err := sc.see(ctx, of, verdict{kind: NoBucket, bucket: list.bucket}); err != nil {
+			return sc.fail(ctx, err)
+		}
+	}
+	errs := make([]error, len(list.ids))
+	w := newWindow(lookers)
+	for i, id := range list.ids {
+		w.run(func() {
+			var v verdict
+			if v, errs[i] = s.examine(ctx, list.mailbox, drop, id); errs[i] == nil {
+				errs[i] = sc.see(ctx, of, v)
+			}
+		})
+	}
+	w.wait()
+	for _, err := range errs {
+		if err == nil {
+			continue
+		}
+		if err := sc.fail(ctx, err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ownerOf reads whose a mailbox is, and its own partition. What has no mailbox
+// is nobody's.
+func (s *Store) ownerOf(ctx context.Context, mailbox MailboxID) (of Report, drop dropRows, err error) {
+	of.Mailbox = mailbox
+	if mailbox == (MailboxID{}) {
+		return of, drop, nil
+	}
+	err = s.db.Each(ctx, s.everywhere(), selectUser, func(row cql.Row) error { return row.Scan(&of.User) }, [16]byte(mailbox))
+	if err == nil {
+		drop, err = s.readDrop(ctx, s.everywhere(), mailbox)
+	}
+	return of, drop, err
+}
+
+// orphans has a closer look at the content whose membership would be in a part,
+// and of which neither the memberships nor the index knew.
+func (sc *scan) orphans(ctx context.Context, part int) error {
+	return sc.unwanted(ctx, sc.contents.unwanted(part))
+}
+
+// homeless does the same for content that does not say whose it is: any
+// membership may have asked for it. Where the scan was resumed in the middle of
+// the round, nobody knows whether one did.
+func (sc *scan) homeless(ctx context.Context) error {
+	at := sc.contents.homeless()
+	if !sc.resumed {
+		return sc.unwanted(ctx, at)
+	}
+	sc.mu.Lock()
+	defer sc.mu.Unlock()
+	sc.progress.Postponed += len(at)
+	return nil
+}
+
+func (sc *scan) unwanted(ctx context.Context, at []int64) error {
+	if len(at) == 0 || sc.relists {
+		return nil
+	}
+	ids, err := sc.store.contentIDs(ctx, at)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		content, err := sc.store.countContent(ctx, id)
+		if err == nil && content.exists() {
+			err = sc.closer(ctx, suspects{bucketKey: bucketKey{content.mailbox, sc.store.Bucket(id)}, ids: []MessageID{id}})
+		}
+		if err != nil {
+			if err := sc.fail(ctx, err); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

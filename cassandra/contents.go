@@ -1,0 +1,213 @@
+package cassandra
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/popcask/popcask/internal/cql"
+)
+
+// contents is what there is of the content of many messages, at 10 octets each:
+// all whose tokens lie in some stretch of the ring. A scan reads them once, in the
+// order of their tokens, without the content itself, and then asks for each
+// membership that it meets whether its content is there.
+type contents struct {
+	tokens
+	at    []int64       // tokens, ascending
+	notes []contentNote // about each of them
+}
+
+// contentNote says whether the content is complete, whether a membership or the
+// index has asked for it, and in which part of the ring its membership must be,
+// if there is any.
+type contentNote uint16
+
+const (
+	contentPart     contentNote = ringParts - 1 // the bits of the part
+	contentComplete contentNote = 1 << 8
+	contentWanted   contentNote = 1 << 9
+	contentHomeless contentNote = 1 << 10 // chunk 0, which names the mailbox, is missing
+)
+
+// want notes that the message of a token is known in its mailbox, and tells
+// whether its content is complete.
+func (c *contents) want(token int64) (complete bool) {
+	i, ok := slices.BinarySearch(c.at, token)
+	if !ok {
+		return false
+	}
+	c.notes[i] |= contentWanted
+	return c.notes[i]&contentComplete != 0
+}
+
+// unwanted returns the tokens of the content whose membership must be in a part,
+// and that nobody has asked for.
+func (c *contents) unwanted(part int) (list []int64) {
+	for i, note := range c.notes {
+		if note&(contentWanted|contentHomeless) == 0 && int(note&contentPart) == part {
+			list = append(list, c.at[i])
+		}
+	}
+	return list
+}
+
+// homeless returns the tokens of the content that does not say whose it is, and
+// that nobody has asked for.
+func (c *contents) homeless() (list []int64) {
+	for i, note := range c.notes {
+		if note&(contentWanted|contentHomeless) == contentHomeless {
+			list = append(list, c.at[i])
+		}
+	}
+	return list
+}
+
+// readContents reads parts of the ring, from the first one on, so many side by
+// side, until there are as many messages as it may hold, or the last part is
+// reached. It returns the part behind the last one.
+func (s *Store) readContents(ctx context.Context, first, last, hold, readers int, step func(messages, next int) error) (c *contents, next int, err error) {
+	c = &contents{tokens: tokens{partEnd(first - 1), partEnd(first - 1)}}
+	for next = first; next < last && len(c.at) < hold; {
+		some := make([]contents, min(readers, last-next))
+		errs := make([]error, len(some))
+		w := newWindow(readers)
+		for i := range some {
+			w.run(func() { errs[i] = s.readContentsIn(ctx, partTokens(next+i), &some[i]) })
+		}
+		w.wait()
+		for i, more := range some {
+			if errs[i] != nil {
+				return nil, next, errs[i]
+			}
+			c.at, c.notes = append(c.at, more.at...), append(c.notes, more.notes...)
+			next++
+			c.until = partEnd(next - 1)
+			if err := step(len(more.at), next); err != nil {
+				return nil, next, err
+			}
+		}
+	}
+	return c, next, nil
+}
+
+// readContentsIn reads a stretch of the ring, in two halves where there are too
+// many tombstones in it.
+func (s *Store) readContentsIn(ctx context.Context, stretch tokens, c *contents) error {
+	begun := len(c.at)
+	var last contentCount
+	err := s.db.Each(ctx, s.everywhere(), selectContentsIn, func(row cql.Row) error {
+		var id [16]byte
+		var mailbox []byte
+		var size *int64
+		var chunks, chunk *int
+		if err := row.Scan(&id, &mailbox, &size, &chunks, &chunk); err != nil {
+			return err
+		}
+		if last.id != id {
+			s.note(c, last)
+			last = contentCount{id: id}
+		}
+		last.count(mailbox, size, chunks, chunk)
+		return nil
+	}, stretch.after, stretch.until)
+	middle, ok := stretch.middle()
+	if ok && cql.TooManyTombstones(err) {
+		c.at, c.notes = c.at[:begun], c.notes[:begun]
+		if err := s.readContentsIn(ctx, tokens{stretch.after, middle}, c); err != nil {
+			return err
+		}
+		return s.readContentsIn(ctx, tokens{middle, stretch.until}, c)
+	}
+	s.note(c, last)
+	return err
+}
+
+// note adds a message to those that are there.
+func (s *Store) note(c *contents, m contentCount) {
+	if m.id == (MessageID{}) {
+		return
+	}
+	var note contentNote
+	if m.complete() {
+		note |= contentComplete
+	}
+	if m.mailbox == (MailboxID{}) {
+		note |= contentHomeless
+	} else {
+		note |= contentNote(partOf(Token(m.mailbox, s.Bucket(m.id))))
+	}
+	c.at, c.notes = append(c.at, contentToken(m.id)), append(c.notes, note)
+}
+
+// contentCount is what there is of a message's content: a count of its chunks,
+// whose rows come in order.
+type contentCount struct {
+	id      MessageID // zero: nothing is there
+	mailbox MailboxID // zero: chunk 0, which names it, is missing
+	size    int64
+	want    int // chunks; 0: nobody has said how many
+	number  int // chunks
+	torn    bool
+}
+
+func (c *contentCount) count(mailbox []byte, size *int64, chunks, chunk *int) {
+	if len(mailbox) == len(c.mailbox) {
+		c.mailbox = MailboxID(mailbox)
+	}
+	if size != nil && chunks != nil {
+		c.size, c.want = *size, *chunks
+	}
+	if chunk != nil {
+		c.torn = c.torn || *chunk != c.number
+		c.number++
+	}
+}
+
+func (c *contentCount) exists() bool { return c.id != MessageID{} }
+
+func (c *contentCount) complete() bool {
+	return !c.torn && c.want > 0 && c.number == c.want && c.mailbox != MailboxID{}
+}
+
+// countContent counts the chunks of a message in every data centre, without
+// reading them.
+func (s *Store) countContent(ctx context.Context, id MessageID) (c contentCount, err error) {
+	err = s.db.Each(ctx, s.everywhere(), selectChunks, func(row cql.Row) error {
+		var mailbox []byte
+		var size *int64
+		var chunks, chunk *int
+		if err := row.Scan(&mailbox, &size, &chunks, &chunk); err != nil {
+			return err
+		}
+		c.id = id
+		c.count(mailbox, size, chunks, chunk)
+		return nil
+	}, [16]byte(id))
+	return c, err
+}
+
+// contentIDs finds the messages whose content lies at tokens.
+func (s *Store) contentIDs(ctx context.Context, at []int64) (ids []MessageID, err error) {
+	w := newWindow(lookers)
+	var mu sync.Mutex
+	for _, token := range at {
+		w.run(func() {
+			found := s.db.Each(ctx, s.everywhere(), selectContentAt, func(row cql.Row) error {
+				var id [16]byte
+				err := row.Scan(&id)
+				mu.Lock()
+				defer mu.Unlock()
+				ids = append(ids, id)
+				return err
+			}, token-1, token)
+			mu.Lock()
+			defer mu.Unlock()
+			if err == nil {
+				err = found
+			}
+		})
+	}
+	w.wait()
+	return ids, err
+}

@@ -1,0 +1,144 @@
+package cassandra
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/popcask/popcask/internal/cql"
+)
+
+// knownBuckets are the buckets that the mailboxes say they have, of some parts of
+// the ring, so that a scan need not ask mailbox by mailbox.
+type knownBuckets struct {
+	until int // the part behind the last one
+	rows  []knownBucket
+}
+
+type knownBucket struct {
+	bucketKey
+	token int64
+	first bool   // of its mailbox
+	gaps  []span // that reach into it
+}
+
+// heldBuckets bounds how many buckets, and gaps in them, a scan holds at a time,
+// at about 80 octets each. The table is read again for those that do not fit.
+const heldBuckets = 500_000
+
+// in returns the buckets of a stretch of the ring.
+func (k *knownBuckets) in(stretch tokens) []knownBucket {
+	byToken := func(b knownBucket, token int64) int {
+		if b.token <= token {
+			return -1
+		}
+		return 1
+	}
+	from, _ := slices.BinarySearchFunc(k.rows, stretch.after, byToken)
+	to, _ := slices.BinarySearchFunc(k.rows, stretch.until, byToken)
+	return k.rows[from:to]
+}
+
+// find finds one bucket; nil where its mailbox does not say that it has it.
+func (k *knownBuckets) find(key bucketKey, token int64) *knownBucket {
+	i, _ := slices.BinarySearchFunc(k.rows, token, func(b knownBucket, token int64) int { return cmp.Compare(b.token, token) })
+	for ; i < len(k.rows) && k.rows[i].token == token; i++ {
+		if k.rows[i].bucketKey == key {
+			return &k.rows[i]
+		}
+	}
+	return nil
+}
+
+// inGap tells whether a time lies in a gap.
+func (b *knownBucket) inGap(id MessageID) bool {
+	return len(b.gaps) > 0 && dropRows{gaps: b.gaps}.inGap(id)
+}
+
+// readKnown reads the buckets whose memberships lie in the parts from one on, as
+// many parts as fit.
+func (s *Store) readKnown(ctx context.Context, from, readers int) (*knownBuckets, error) {
+	const stretches = 32
+	k := &knownBuckets{until: ringParts}
+	var mu sync.Mutex
+	size := 0
+	keep := func(rows []knownBucket) {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, row := range rows {
+			if part := partOf(row.token); part >= from && part < k.until {
+				k.rows = append(k.rows, row)
+				size += 1 + len(row.gaps)
+			}
+		}
+		for size > heldBuckets && k.until > from+1 {
+			k.until = from + (k.until-from)/2
+			k.rows = slices.DeleteFunc(k.rows, func(b knownBucket) bool { return partOf(b.token) >= k.until })
+			size = len(k.rows)
+			for _, row := range k.rows {
+				size += len(row.gaps)
+			}
+		}
+	}
+	errs := make([]error, stretches)
+	w := newWindow(readers)
+	for i := range stretches {
+		w.run(func() {
+			const each = ringParts / stretches
+			errs[i] = s.readKnownIn(ctx, tokens{partEnd(i*each - 1), partEnd((i+1)*each - 1)}, keep)
+		})
+	}
+	w.wait()
+	for _, err := range errs {
+		if err != nil {
+			return nil, err
+		}
+	}
+	slices.SortFunc(k.rows, func(a, b knownBucket) int { return cmp.Compare(a.token, b.token) })
+	return k, nil
+}
+
+// readKnownIn reads a stretch of the mailboxes' own partitions. Their rows are
+// never deleted: there are no tombstones in the way.
+func (s *Store) readKnownIn(ctx context.Context, stretch tokens, keep func([]knownBucket)) error {
+	var mailbox MailboxID
+	var buckets []int64
+	var gaps []span
+	flush := func() {
+		rows := make([]knownBucket, len(buckets))
+		gaps = merge(gaps)
+		for i, bucket := range buckets {
+			rows[i] = knownBucket{bucketKey: bucketKey{mailbox, bucket}, token: Token(mailbox, bucket), first: i == 0}
+			whole := s.bucketSlice(bucket)
+			for _, gap := range gaps {
+				if gap.from <= whole.To && gap.to >= whole.From {
+					rows[i].gaps = append(rows[i].gaps, gap)
+				}
+			}
+		}
+		keep(rows)
+		buckets, gaps = buckets[:0], gaps[:0]
+	}
+	err := s.db.Each(ctx, s.everywhere(), selectDropsIn, func(row cql.Row) error {
+		var id [16]byte
+		var kind string
+		var start, until int64
+		if err := row.Scan(&id, &kind, &start, &until); err != nil {
+			return err
+		}
+		if mailbox != id {
+			flush()
+			mailbox = id
+		}
+		switch kind {
+		case kindBucket:
+			buckets = append(buckets, start)
+		case kindGap:
+			gaps = append(gaps, span{start, until})
+		}
+		return nil
+	}, stretch.after, stretch.until)
+	flush()
+	return err
+}

@@ -1,0 +1,94 @@
+package cassandra
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Rebuild lists every message that is in the mailbox of a user, whose content is
+// complete, and that the index does not have, and returns how many there were. It
+// is for an index that lost its table: unlike [Store.Repair] it does not leave
+// young messages for later. What was removed, or is marked to be, is not listed,
+// since what is written carries the timestamps of the IDs. It reads every data
+// centre, and may run beside deliveries and sessions, and again at any time.
+func (s *Store) Rebuild(ctx context.Context, user string) (listed int, err error) {
+	id, canonical, err := s.Mailbox(user)
+	if err != nil {
+		return 0, fmt.Errorf("cassandra: rebuild: %w", err)
+	}
+	drop, err := s.readDrop(ctx, s.everywhere(), id)
+	for _, bucket := range s.bucketsToSurvey(drop) {
+		if err != nil {
+			break
+		}
+		var messages []pair
+		if messages, err = s.readBucket(ctx, id, bucket); err != nil {
+			break
+		}
+		var unlisted []*memberRow
+		for _, p := range messages {
+			if !p.member.isMember() || p.entry != nil {
+				continue
+			}
+			var content contentCount
+			if content, err = s.countContent(ctx, p.id); err != nil {
+				break
+			}
+			if content.complete() {
+				unlisted = append(unlisted, p.member)
+			}
+		}
+		if err == nil {
+			var n int
+			n, err = s.relistAll(ctx, id, unlisted)
+			listed += n
+		}
+	}
+	if err != nil {
+		return listed, fmt.Errorf("cassandra: rebuild the index of %q: %w", canonical, temporary(err))
+	}
+	return listed, nil
+}
+
+// RebuildAll is Rebuild of all mailboxes, as [Store.VerifyAll] goes through them:
+// Mended of the progress counts what was listed. The options for mending mean
+// nothing to it.
+func (s *Store) RebuildAll(ctx context.Context, options ScanOptions) (Progress, error) {
+	return (&scan{store: s, options: options, relists: true}).run(ctx)
+}
+
+// relist lists messages of one bucket.
+func (sc *scan) relist(ctx context.Context, key bucketKey, unlisted []*memberRow) error {
+	n, err := sc.store.relistAll(ctx, key.mailbox, unlisted)
+	sc.mu.Lock()
+	sc.progress.Findings += len(unlisted)
+	sc.progress.Mended += n
+	sc.mu.Unlock()
+	return err
+}
+
+// relistAll lists messages that are in their mailbox, each after another look at
+// whether it still is: with the timestamp of its ID, so that a removal that comes
+// between the two wins.
+func (s *Store) relistAll(ctx context.Context, mailbox MailboxID, messages []*memberRow) (listed int, err error) {
+	errs := make([]error, len(messages))
+	w := newWindow(lookers)
+	for i, m := range messages {
+		w.run(func() {
+			if errs[i] = ctx.Err(); errs[i] == nil {
+				errs[i] = s.relist(ctx, mailbox, &Finding{ID: m.id}, m.size)
+			}
+		})
+	}
+	w.wait()
+	for _, one := range errs {
+		switch {
+		case one == nil:
+			listed++
+		case !errors.Is(one, errRemoved):
+			err = one
+		}
+	}
+	return listed, err
+}

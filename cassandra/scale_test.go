@@ -1,0 +1,306 @@
+package cassandra_test
+
+import (
+	"flag"
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gocql/gocql"
+	"github.com/stretchr/testify/require"
+
+	"github.com/popcask/popcask/cassandra"
+	"github.com/popcask/popcask/cassandra/cassandratest"
+)
+
+var (
+	repairMessages = flag.Int("repair.messages", 10_000, "messages of 1 KiB in TestRepairAtScale")
+	repairNodes    = flag.Int("repair.nodes", 1, "nodes of the data centre of TestRepairAtScale")
+	repairSeed     = flag.Uint64("repair.seed", 0, "what TestRepairAtScale plants; 0 draws one")
+)
+
+// sick are the things that are planted among healthy messages: all rows of the
+// design's table of repairs, in several forms.
+var sick = []struct {
+	name  string
+	plant plant
+	found cassandra.FindingKind
+	kept  bool // listed in the end, under its own ID
+}{
+	{"not listed", plant{content: "whole", member: "live", bucket: true}, cassandra.NotListed, true},
+	{"not listed, chunked", plant{content: "chunked", member: "live", bucket: true}, cassandra.NotListed, true},
+	{"marked", plant{content: "whole", member: "removed", listed: true, bucket: true}, cassandra.NotRemoved, false},
+	{"marked, not listed, content gone", plant{member: "removed", bucket: true}, cassandra.NotRemoved, false},
+	{"content absent", plant{member: "live", listed: true, bucket: true}, cassandra.NotComplete, false},
+	{"content unfinished", plant{content: "unfinished", member: "live", listed: true, bucket: true}, cassandra.NotComplete, false},
+	{"content torn", plant{content: "torn", member: "live", bucket: true}, cassandra.NotComplete, false},
+	{"not a member", plant{content: "whole", listed: true, bucket: true}, cassandra.NotMember, true},
+	{"not a member, chunked", plant{content: "chunked", listed: true, bucket: true}, cassandra.NotMember, true},
+	{"ghost", plant{listed: true, bucket: true}, cassandra.Ghost, false},
+	{"ghost, content torn", plant{content: "torn", listed: true, bucket: true}, cassandra.Ghost, false},
+	{"orphan", plant{content: "whole"}, cassandra.Orphan, true},
+	{"orphan, chunked", plant{content: "chunked"}, cassandra.Orphan, true},
+	{"orphan, unfinished", plant{content: "unfinished"}, cassandra.Orphan, false},
+	{"orphan, torn", plant{content: "torn"}, cassandra.Orphan, false},
+	{"orphan, without chunk 0", plant{content: "homeless"}, cassandra.Orphan, false},
+	{"in a gap", plant{content: "whole", member: "live", listed: true, bucket: true, gap: true}, cassandra.InGap, false},
+	{"in a gap, chunked", plant{content: "chunked", member: "live", listed: true, bucket: true, gap: true}, cassandra.InGap, false},
+	{"bucket without its row", plant{content: "whole", member: "live", listed: true}, cassandra.NoBucket, true},
+}
+
+// finding is what a scan is to find.
+type finding struct {
+	user   string
+	kind   cassandra.FindingKind
+	id     cassandra.MessageID
+	bucket int64
+}
+
+// Repair at scale: among many healthy messages several of each kind that is wrong
+// are planted, in several mailboxes and buckets. Verify finds all of them and
+// nothing else, and writes nothing; Repair, whose process is killed in the middle
+// and which is resumed, mends all of them; the next scan finds nothing, and no
+// row of a healthy message was touched.
+//
+// With -repair.messages 1000000 -repair.nodes 3 it is the record.
+func TestRepairAtScale(t *testing.T) {
+	const days = 60
+	topology := cassandratest.Topology{}
+	if *repairNodes > 1 {
+		topology = cassandratest.Topology{
+			DCs: []cassandratest.DC{{Name: "dc1", Nodes: *repairNodes}}, HeapMB: 1024, JVM: []string{"-XX:TieredStopAtLevel=4"}, Private: true,
+		}
+	}
+	random := newRandom(t)
+	cluster := cassandratest.Start(t, topology)
+	config := migratedWith(t, cluster, func(c *cassandra.Config) { c.Bucket = 10 * 24 * time.Hour })
+	tables := tablesOf(t, cluster, config)
+	var wrote recorder
+	config.Observer = func(o cassandra.Observation) {
+		if !strings.HasPrefix(o.Statement, "SELECT") {
+			wrote.observe(o)
+		}
+	}
+	store := newStore(t, config)
+
+	users := usersNamed("user", max(25, *repairMessages/1000))
+	began := time.Now()
+	healthy := newSeeder(tables, store, 1024)
+	listed := healthy.seed(users, *repairMessages, days)
+	t.Logf("%d messages of 1 KiB in %d mailboxes: written in %s, %.0f a second", *repairMessages, len(users),
+		time.Since(began).Round(time.Second), float64(*repairMessages)/time.Since(began).Seconds())
+	planted := plantAll(t, random, tables, store, users, days)
+	before := digest(t, tables, planted)
+	t.Logf("%d things are wrong", len(planted))
+
+	// Verify: all of them, and nothing is changed.
+	found := make(map[finding]int)
+	began = time.Now()
+	verified, err := store.VerifyAll(t.Context(), cassandra.ScanOptions{Found: func(r cassandra.Report) {
+		f := r.Findings[0]
+		found[finding{r.User, f.Kind, f.ID, f.Bucket}]++
+	}})
+	require.NoError(t, err)
+	t.Logf("verify: %d messages in %s, %.0f a second", verified.Messages, time.Since(began).Round(time.Millisecond), float64(*repairMessages)/time.Since(began).Seconds())
+	for want := range planted {
+		require.Equal(t, 1, found[want], "%+v", want)
+		delete(found, want)
+	}
+	require.Empty(t, found, "healthy, and found all the same")
+	require.Equal(t, len(planted), verified.Findings)
+	require.Zero(t, verified.Mended)
+	require.Zero(t, verified.Postponed)
+	require.Zero(t, verified.Failed)
+	require.Empty(t, wrote.take(), "a dry run writes nothing")
+	require.Equal(t, before, digest(t, tables, planted))
+
+	// Repair: killed in the middle, resumed by another process.
+	began = time.Now()
+	options := cassandra.ScanOptions{RepairOptions: cassandra.RepairOptions{
+		Confirm: time.Second, RemoveIncomplete: true, Orphans: cassandra.RestoreOrphans,
+	}}
+	job := repairJob{Config: configOf(config), Options: options}
+	if *repairMessages < 100_000 { // so that there is a middle
+		job.Options.Rate = *repairMessages / 2
+	}
+	killed := job.run(t, 0.6)
+	require.Less(t, killed.Done, 1.0)
+	t.Logf("repair: kill -9 after %s at %.0f %%, to be resumed from %q", time.Since(began).Round(time.Millisecond), 100*killed.Done, killed.Resume)
+	job.Options = options
+	job.Options.Resume = killed.Resume
+	resumed := job.run(t, 2)
+	took := time.Since(began)
+	t.Logf("repair: %d messages, killed and resumed, in %s, %.0f a second", *repairMessages, took.Round(time.Millisecond), float64(*repairMessages)/took.Seconds())
+	require.Equal(t, 1.0, resumed.Done)
+	require.Zero(t, resumed.Failed)
+
+	// What is left is content that nobody can read: it is purged.
+	options.Orphans = cassandra.PurgeOrphans
+	unreadable := make(map[cassandra.MessageID]bool)
+	for f, p := range planted {
+		// Of a ghost only what the index had of it is removed.
+		if f.kind == cassandra.Orphan && !p.kept || f.kind == cassandra.Ghost && p.content != "" {
+			unreadable[p.id] = true
+		}
+	}
+	options.Found = func(r cassandra.Report) {
+		f := r.Findings[0]
+		require.True(t, unreadable[f.ID] && f.Kind == cassandra.Orphan, "%s %s of %q: %v", f.Kind, f.ID, r.User, f.Err)
+	}
+	purged, err := store.RepairAll(t.Context(), options)
+	require.NoError(t, err)
+	require.Equal(t, len(unreadable), purged.Findings)
+	require.Equal(t, len(unreadable), purged.Mended)
+	require.Zero(t, purged.Postponed)
+
+	again, err := store.RepairAll(t.Context(), options)
+	require.NoError(t, err)
+	require.Zero(t, again.Findings, "a second run finds nothing")
+	require.Zero(t, again.Postponed)
+	require.Zero(t, again.Failed)
+	require.Equal(t, before, digest(t, tables, planted), "what was healthy is as it was, to the timestamp of each row")
+
+	// What the mailboxes with something planted in them list now.
+	for f, p := range planted {
+		if p.kept {
+			listed[f.user] = append(listed[f.user], p.id)
+		}
+	}
+	delivered := make(map[string]int) // again, under a new ID
+	for f := range planted {
+		if f.kind == cassandra.InGap {
+			delivered[f.user]++
+		}
+	}
+	for user := range usersOf(planted) {
+		want := make(map[string]bool)
+		for _, id := range listed[user] {
+			want[id.String()] = true
+		}
+		for _, m := range list(t, store, user) {
+			if want[m.ID] {
+				delete(want, m.ID)
+				continue
+			}
+			delivered[user]--
+		}
+		require.Empty(t, want, "not listed: %s", user)
+		require.Zero(t, delivered[user], "delivered again: %s", user)
+	}
+	for f, p := range planted {
+		if p.kept {
+			text, err := read(t.Context(), open(t, store, f.user), p.id.String())
+			require.NoError(t, err)
+			require.Equal(t, p.planted(), text)
+		}
+	}
+}
+
+// newRandom is the source of what is planted.
+func newRandom(t *testing.T) *rand.Rand {
+	seed := *repairSeed
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	t.Logf("-repair.seed %d", seed)
+	return rand.New(rand.NewPCG(seed, seed))
+}
+
+type sickness struct {
+	plant
+	id   cassandra.MessageID
+	kept bool
+}
+
+// plantAll plants several of each kind, and returns them by what is to be found.
+// All of them are older than gc_grace_seconds, so that orphans may be purged.
+func plantAll(t *testing.T, random *rand.Rand, tables rows, store *cassandra.Store, users []string, days int) map[finding]sickness {
+	planted := make(map[finding]sickness)
+	for _, kind := range sick {
+		for n := range 3 + random.IntN(4) {
+			p := kind.plant
+			user := users[random.IntN(len(users))]
+			p.age = 11*24*time.Hour + time.Duration(random.Int64N(int64(days-11)*int64(24*time.Hour)))
+			if kind.found == cassandra.NoBucket { // in a bucket that has no other mail
+				user = users[n%len(users)]
+				p.age = time.Duration(days+30+10*random.IntN(20)) * 24 * time.Hour
+			}
+			id := p.put(tables, store, user)
+			f := finding{user, kind.found, id, store.Bucket(id)}
+			switch {
+			case kind.found == cassandra.NoBucket:
+				f.id = cassandra.MessageID{}
+			case p.content == "homeless":
+				f.user = ""
+			}
+			planted[f] = sickness{p, id, kind.kept}
+		}
+	}
+	return planted
+}
+
+func usersOf(planted map[finding]sickness) map[string]bool {
+	users := make(map[string]bool)
+	for f := range planted {
+		if f.user != "" {
+			users[f.user] = true
+		}
+	}
+	return users
+}
+
+// digest sums up every row of the tables but for those of what was planted and
+// of what was delivered since, with the times at which they were written.
+func digest(t *testing.T, tables rows, planted map[finding]sickness) map[string]uint64 {
+	t.Helper()
+	skip := make(map[cassandra.MessageID]bool)
+	for _, p := range planted {
+		skip[p.id] = true
+	}
+	sums := make(map[string]uint64)
+	var mu sync.Mutex
+	for table, query := range map[string]string{
+		"message":         "SELECT message_id, mailbox_id, size, chunks, chunk, data, writetime(data) FROM KS.message WHERE token(message_id) > ? AND token(message_id) <= ?",
+		"mailbox_message": "SELECT message_id, mailbox_id, bucket, uid, mod_seq, size, writetime(size) FROM KS.mailbox_message WHERE token(mailbox_id, bucket) > ? AND token(mailbox_id, bucket) <= ?",
+		"projection":      "SELECT message_id, mailbox_id, bucket, size, writetime(size) FROM KS.projection WHERE token(mailbox_id, bucket) > ? AND token(mailbox_id, bucket) <= ?",
+	} {
+		const parts = 64
+		var group sync.WaitGroup
+		places := make(chan struct{}, 4)
+		for i := range parts {
+			places <- struct{}{}
+			group.Go(func() {
+				defer func() { <-places }()
+				after, until := int64(-1<<63)+int64(i)*(1<<58), int64(-1<<63)+int64(i+1)*(1<<58)-1
+				rows := tables.cql.Query(strings.ReplaceAll(query, "KS", tables.keyspace), after-min(1, int64(i)), until).
+					Consistency(gocql.LocalQuorum).PageSize(1000).Iter()
+				sum := uint64(0)
+				for row := map[string]any{}; rows.MapScan(row); row = map[string]any{} {
+					id := cassandra.MessageID(row["message_id"].(gocql.UUID))
+					if skip[id] || time.Since(id.Time()) < 90*time.Minute {
+						continue
+					}
+					hash := fnv.New64a()
+					for _, name := range slices.Sorted(maps.Keys(row)) {
+						fmt.Fprintf(hash, "%s=%v;", name, row[name])
+					}
+					sum += hash.Sum64()
+				}
+				if err := rows.Close(); err != nil {
+					t.Error(err)
+				}
+				mu.Lock()
+				sums[table] += sum
+				mu.Unlock()
+			})
+		}
+		group.Wait()
+	}
+	return sums
+}

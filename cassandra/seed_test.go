@@ -1,0 +1,161 @@
+package cassandra_test
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gocql/gocql"
+	"github.com/gofrs/uuid/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/popcask/popcask/cassandra"
+)
+
+// seeder writes messages as deliveries leave them, many times faster: the rows
+// of memberships and listings in batches, all of one partition.
+type seeder struct {
+	rows
+	store  *cassandra.Store
+	uuids  *uuid.Gen
+	octets int // of a message
+	noise  string
+}
+
+func newSeeder(r rows, store *cassandra.Store, octets int) *seeder {
+	return &seeder{rows: r, store: store, uuids: uuid.NewGen(), octets: octets, noise: bigBody(uint64(octets), 64<<10)}
+}
+
+// idAt is the ID of a message that came then.
+func (s *seeder) idAt(at time.Time) cassandra.MessageID {
+	id, err := s.uuids.NewV1AtTime(at)
+	require.NoError(s.t, err)
+	return cassandra.MessageID(id)
+}
+
+// body is what the message of an ID has in it.
+func (s *seeder) body(id cassandra.MessageID) string {
+	const header = "Subject: %s\r\n\r\n"
+	head := fmt.Sprintf(header, id)
+	from := int(id[3]) + int(id[2])<<8
+	from %= len(s.noise) - s.octets
+	return head + s.noise[from:from+s.octets-len(head)-2] + "\r\n"
+}
+
+// seed spreads messages over the users and over the days before the last two
+// hours, and returns their IDs by user.
+func (s *seeder) seed(users []string, messages, days int) map[string][]cassandra.MessageID {
+	s.t.Helper()
+	const batch, writers = 50, 16
+	seeded := make(map[string][]cassandra.MessageID, len(users))
+	var group sync.WaitGroup
+	places := make(chan struct{}, writers)
+	failed := make(chan error, 1)
+	now := time.Now()
+	for left, n := messages, 0; left > 0; n++ {
+		user := users[n%len(users)]
+		// All of a batch are in one bucket, somewhere in the days.
+		begin := now.Add(-2*time.Hour - rand.N(time.Duration(days)*24*time.Hour))
+		ids := make([]cassandra.MessageID, 0, batch)
+		for range min(batch, left) {
+			id := s.idAt(begin.Add(-rand.N(time.Minute)))
+			if len(ids) == 0 || s.store.Bucket(id) == s.store.Bucket(ids[0]) {
+				ids = append(ids, id)
+			}
+		}
+		left -= len(ids)
+		seeded[user] = append(seeded[user], ids...)
+		places <- struct{}{}
+		group.Go(func() {
+			if err := s.write(user, ids); err != nil {
+				select {
+				case failed <- err:
+				default:
+				}
+			}
+			<-places
+		})
+	}
+	group.Wait()
+	select {
+	case err := <-failed:
+		require.NoError(s.t, err)
+	default:
+	}
+	return seeded
+}
+
+// write writes the rows of messages of one bucket, with the timestamps that the
+// store would give them.
+func (s *seeder) write(user string, ids []cassandra.MessageID) error {
+	box, name, err := s.store.Mailbox(user)
+	if err != nil {
+		return err
+	}
+	bucket := s.store.Bucket(ids[0])
+	members, entries := s.batch(), s.batch()
+	for _, id := range ids {
+		at := cassandra.AddedAt(id)
+		members.Query(s.in("INSERT INTO KS.mailbox_message (mailbox_id, bucket, message_id, uid, mod_seq, size) VALUES (?, ?, ?, ?, ?, ?) USING TIMESTAMP ?"),
+			[16]byte(box), bucket, [16]byte(id), rand.Int64N(1<<32), rand.Int64(), int64(s.octets), at)
+		entries.Query(s.in("INSERT INTO KS.projection (mailbox_id, bucket, message_id, size) VALUES (?, ?, ?, ?) USING TIMESTAMP ?"),
+			[16]byte(box), bucket, [16]byte(id), int64(s.octets), at)
+	}
+	for _, batch := range []*gocql.Batch{members, entries} {
+		if err := s.cql.ExecuteBatch(batch); err != nil {
+			return err
+		}
+	}
+	if err := s.one("INSERT INTO KS.maildrop (mailbox_id, kind, start, user) VALUES (?, 'bucket', ?, ?) USING TIMESTAMP 1", [16]byte(box), bucket, name); err != nil {
+		return err
+	}
+	return s.writeContents([16]byte(box), ids)
+}
+
+// writeContents writes contents, some in a batch, which is fewer round trips: few
+// enough for what a node takes, in octets, of a batch of several partitions.
+func (s *seeder) writeContents(box [16]byte, ids []cassandra.MessageID) error {
+	const most = 24 << 10
+	for some := range slices.Chunk(ids, max(1, most/(s.octets+200))) {
+		batch := s.batch()
+		for _, id := range some {
+			text := []byte(s.body(id))
+			sum := sha256.Sum256(text)
+			head := strings.Index(string(text), "\r\n\r\n") + 4
+			batch.Query(s.in("INSERT INTO KS.message (message_id, chunk, data, mailbox_id, size, chunks, head, sha256) VALUES (?, 0, ?, ?, ?, 1, ?, ?) USING TIMESTAMP ?"),
+				[16]byte(id), text, box, int64(len(text)), head, sum[:], cassandra.AddedAt(id))
+		}
+		if err := s.cql.ExecuteBatch(batch); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// patient tries again what a busy node had no time for, with the same timestamps.
+var patient = &gocql.ExponentialBackoffRetryPolicy{NumRetries: 8, Min: 100 * time.Millisecond, Max: 5 * time.Second}
+
+func (s *seeder) batch() *gocql.Batch {
+	b := s.cql.NewBatch(gocql.UnloggedBatch).DefaultTimestamp(false).RetryPolicy(patient)
+	b.SetConsistency(gocql.LocalQuorum)
+	return b
+}
+
+func (s *seeder) in(statement string) string { return strings.ReplaceAll(statement, "KS", s.keyspace) }
+
+func (s *seeder) one(statement string, values ...any) error {
+	return s.cql.Query(s.in(statement), values...).DefaultTimestamp(false).RetryPolicy(patient).Consistency(gocql.LocalQuorum).Exec()
+}
+
+// usersNamed makes names for so many users.
+func usersNamed(prefix string, n int) []string {
+	users := make([]string, n)
+	for i := range users {
+		users[i] = fmt.Sprintf("%s%d@example.org", prefix, i)
+	}
+	return users
+}
