@@ -95,6 +95,7 @@ func check(ops []Op, faults []Fault, linearLimit time.Duration) Report {
 		c.checkContent(l)
 		c.checkGone(l)
 		c.checkUIDL(l)
+		c.checkAgain(l)
 	}
 	c.checkOrigin()
 	c.checkFinalPass()

@@ -1,6 +1,9 @@
 package faults
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // checkContent compares what was retrieved with what was delivered, and what
 // was retrieved, or listed, with what was before.
@@ -65,7 +68,7 @@ func (c *checker) checkGone(l *life) {
 			if list == nil {
 				continue
 			}
-			if _, has := list.has[l.id]; has {
+			if list.has[l.id] {
 				c.violated(WronglyGone, l, "answered with no such message, and in the final pass of "+dc,
 					evidence(op, "no such message"), evidence(list.Op, "has it"))
 			}
@@ -93,6 +96,28 @@ func (c *checker) checkUIDL(l *life) {
 		} else if s.UIDL != first.UIDL {
 			c.violated(ChangedUIDL, l, fmt.Sprintf("the unique-id was %s and is %s", first.UIDL, s.UIDL),
 				evidence(first.op, "%s", first.UIDL), evidence(s.op, "%s", s.UIDL))
+		}
+	}
+}
+
+// checkAgain looks at what a repair delivered again. Its range was closed, so
+// that nobody listed it, which no acknowledged message may come to; and there must
+// not be two of it.
+func (c *checker) checkAgain(l *life) {
+	if l.again == nil {
+		return
+	}
+	c.report.Again++
+	if added := l.acknowledged(); added != nil {
+		c.violated(Missed, l, "acknowledged, and delivered again by a repair: it lay in a range that was recorded as empty",
+			evidence(added, "acknowledged"), evidence(l.again.op, "it is %s now", l.again.ID))
+	}
+	for _, dc := range c.dcs {
+		for _, list := range c.listings[place{dc, l.user}] {
+			if slices.Contains(list.twice, l.id) {
+				c.violated(ChangedUIDL, l, "twice on one list of "+dc+", with one unique-id", evidence(list.Op, "has it twice"))
+				break
+			}
 		}
 	}
 }

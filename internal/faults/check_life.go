@@ -3,6 +3,7 @@ package faults
 import (
 	"cmp"
 	"maps"
+	"regexp"
 	"slices"
 	"time"
 )
@@ -18,6 +19,9 @@ type history struct {
 	final     map[place]*listing // the last one of the final pass
 	attempts  map[delivered][]*Op
 	delivered []*Op // every attempt
+
+	byID  map[string]*life
+	alias map[string]string // the ID that people know, of a message that was delivered again
 }
 
 // place is a mailbox as one data centre shows it.
@@ -32,10 +36,13 @@ type delivered struct {
 // listing is a List that was answered.
 type listing struct {
 	*Op
-	has map[string]*Message
+	has   map[string]bool // by the IDs of their lives
+	twice []string        // that it has under two IDs
 }
 
-// life is all that the history says of one message ID.
+// life is all that the history says of one message. A repair that finds one in
+// a range that is closed delivers it again, under an ID that nobody sees: the
+// message goes on showing the old one, as its unique-id. That is one life.
 type life struct {
 	id   string
 	user string
@@ -46,6 +53,7 @@ type life struct {
 	reads   []*Op // Retrieve
 	seen    *Op   // first List or Retrieve that shows it
 	message []sighting
+	again   *sighting // the first sight of it under its second ID
 }
 
 // sighting is what an operation says of the message's size and unique-id. Only
@@ -60,16 +68,17 @@ func newHistory(ops []Op) *history {
 		ops:      slices.Clone(ops),
 		listings: make(map[place][]*listing),
 		final:    make(map[place]*listing),
+		byID:     make(map[string]*life),
 		attempts: make(map[delivered][]*Op),
 	}
 	slices.SortStableFunc(h.ops, func(a, b Op) int { return a.Call.Compare(b.Call) })
-	lives := make(map[string]*life)
+	h.alias = aliases(h.ops)
 	dcs, users := make(map[string]bool), make(map[string]bool)
 	about := func(op *Op, m Message) *life {
-		l := lives[m.ID]
+		l := h.of(m)
 		if l == nil {
-			l = &life{id: m.ID, user: op.User}
-			lives[m.ID] = l
+			l = &life{id: cmp.Or(h.alias[m.ID], m.ID), user: op.User}
+			h.byID[l.id] = l
 			h.lives = append(h.lives, l)
 		}
 		l.sight(op, m)
@@ -91,15 +100,16 @@ func newHistory(ops []Op) *history {
 			if op.Outcome != OK {
 				continue
 			}
-			has := make(map[string]*Message, len(op.Listed))
-			for j := range op.Listed {
-				m := &op.Listed[j]
-				has[m.ID] = m
-				l := about(op, *m)
+			list := &listing{Op: op, has: make(map[string]bool, len(op.Listed))}
+			for _, m := range op.Listed {
+				l := about(op, m)
 				l.seen = cmp.Or(l.seen, op)
+				if list.has[l.id] {
+					list.twice = append(list.twice, l.id)
+				}
+				list.has[l.id] = true
 			}
 			at := place{op.DC, op.User}
-			list := &listing{op, has}
 			h.listings[at] = append(h.listings[at], list)
 			if op.Final {
 				h.final[at] = list
@@ -124,6 +134,26 @@ func newHistory(ops []Op) *history {
 	return h
 }
 
+var timeBased = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-1[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$`)
+
+// aliases are the IDs of messages that show another ID as their unique-id.
+func aliases(ops []Op) map[string]string {
+	alias := make(map[string]string)
+	for _, op := range ops {
+		for _, list := range [][]Message{op.Listed, op.Removed, {op.Message}} {
+			for _, m := range list {
+				if m.UIDL != m.ID && timeBased.MatchString(m.UIDL) {
+					alias[m.ID] = m.UIDL
+				}
+			}
+		}
+	}
+	return alias
+}
+
+// of is the life of a message, nil where there is none yet.
+func (h *history) of(m Message) *life { return h.byID[cmp.Or(h.alias[m.ID], m.ID)] }
+
 // settle finds out whose it is and what its text is. A delivery knows better
 // than whoever saw it first.
 func (l *life) settle() {
@@ -138,6 +168,9 @@ func (l *life) settle() {
 }
 
 func (l *life) sight(op *Op, m Message) {
+	if m.ID != l.id && l.again == nil {
+		l.again = &sighting{op, m}
+	}
 	for _, s := range l.message {
 		if (m.UIDL == "" || s.UIDL == m.UIDL) && (m.Size <= 0 || s.Size == m.Size) {
 			return

@@ -42,7 +42,7 @@ type shown struct {
 
 // during takes a listing while the faults were going on.
 func (s *shown) during(list *listing) {
-	_, has := list.has[s.id]
+	has := list.has[s.id]
 	s.comesBack(list, has)
 	if has {
 		s.last = list.Op
@@ -103,7 +103,7 @@ func (s *shown) removedHere(list *listing) bool {
 
 // final takes a listing of the final pass, which all data centres must agree on.
 func (s *shown) final(list *listing) {
-	_, has := list.has[s.id]
+	has := list.has[s.id]
 	switch {
 	case !has && s.acknowledged() != nil && !s.mayBeRemoved(list.Return):
 		s.lost = list.Op
@@ -180,7 +180,7 @@ func (c *checker) checkHalfway(l *life) {
 		if l.removed(list.Call) != nil || l.acknowledged() != nil && !l.mayBeRemoved(list.Return) {
 			return // it must be nowhere, or everywhere: resurrected, or lost
 		}
-		if _, ok := list.has[l.id]; ok {
+		if list.has[l.id] {
 			has, with = append(has, evidence(list.Op, "has it")), append(with, dc)
 		} else {
 			lacks, without = append(lacks, evidence(list.Op, "does not have it")), append(without, dc)
@@ -202,10 +202,8 @@ func (c *checker) checkHalfway(l *life) {
 // checkFinalPass notes what the final pass did not look at, and finds what it
 // could not retrieve.
 func (c *checker) checkFinalPass() {
-	lives := make(map[string]*life, len(c.lives))
 	reads := make(map[place]map[string][]*Op)
 	for _, l := range c.lives {
-		lives[l.id] = l
 		for _, op := range l.reads {
 			at := place{op.DC, op.User}
 			if !op.Final {
@@ -226,7 +224,8 @@ func (c *checker) checkFinalPass() {
 				continue
 			}
 			for _, m := range list.Listed {
-				c.checkReadable(lives[m.ID], list.Op, reads[at][m.ID])
+				l := c.of(m)
+				c.checkReadable(l, list.Op, reads[at][l.id])
 			}
 		}
 	}

@@ -32,12 +32,8 @@ func (c *checker) checkOrigin() {
 	}
 }
 
-// leftBy is how many IDs an attempt may leave that was not acknowledged: its
-// own, and another one where a repair finds that in a range that was closed, and
-// delivers it again.
-const leftBy = 2
-
-// checkCopies compares the IDs of one body with the attempts to deliver it.
+// checkCopies compares the IDs of one body with the attempts to deliver it. One
+// that was not acknowledged may leave a message, too.
 func (c *checker) checkCopies(attempts []*Op, copies []*life) {
 	acknowledged, uncertain := 0, 0
 	for _, op := range attempts {
@@ -54,7 +50,7 @@ func (c *checker) checkCopies(attempts []*Op, copies []*life) {
 		}
 	}
 	extra := len(copies) - acknowledged
-	if extra > leftBy*uncertain {
+	if extra > uncertain {
 		var evidences []Evidence
 		for _, op := range attempts {
 			evidences = append(evidences, evidence(op, "%s", cmp.Or(op.Message.ID, "an attempt")))
@@ -67,7 +63,7 @@ func (c *checker) checkCopies(attempts []*Op, copies []*life) {
 		c.violated(Duplicated, copies[len(copies)-1], fmt.Sprintf("under %d IDs: of its attempts %d were acknowledged and %d were not", len(copies), acknowledged, uncertain), evidences...)
 		return
 	}
-	c.report.Copies += max(0, extra)
+	c.report.Copies += max(0, len(copies)-max(1, acknowledged))
 }
 
 // checkNameless wants, for each ID that was only listed, an attempt of the user
@@ -81,7 +77,7 @@ func (c *checker) checkNameless(user string, lives []*life) {
 				uncertain++
 			}
 		}
-		if i >= leftBy*uncertain {
+		if i >= uncertain {
 			c.violated(Phantom, l, fmt.Sprintf("listed, with %d others that nobody acknowledged, and only %d attempts had failed", i, uncertain), evidence(l.seen, "shows it"))
 		}
 	}

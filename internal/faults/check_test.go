@@ -18,7 +18,13 @@ func at(ms int) time.Time {
 
 func bodyOf(name string) Body { return Body{Writer: "w", Seq: len(name), Hash: name} }
 
-func messageOf(id string) Message { return Message{ID: id, UIDL: "u-" + id, Size: 100} }
+func messageOf(id string) Message {
+	m := Message{ID: id, UIDL: "u-" + id, Size: 100}
+	if timeBased.MatchString(id) {
+		m.UIDL = id
+	}
+	return m
+}
 
 func messagesOf(ids []string) (list []Message) {
 	for _, id := range ids {
@@ -166,8 +172,9 @@ func TestCheck(t *testing.T) {
 		{"two IDs of one acknowledged attempt", story(delivers("dc1", 0, 10, "a"), both("a"), change(reads("dc1", 20, 30, "a2", "a"), func(*Op) {})), []Class{Duplicated}},
 		{"two IDs of two acknowledged attempts", story(delivers("dc1", 0, 10, "a"), deliversAs("dc1", 20, 30, "a", "a2"), readFinal("a", "a2")), nil},
 		{"two IDs where the first attempt failed", story(tries("dc1", 0, 10, "a", Failed), deliversAs("dc1", 20, 30, "a", "a2"), reads("dc1", 20, 30, "a1", "a"), readFinal("a1", "a2")), nil},
+		{"three IDs of three attempts of which two failed", story(tries("dc1", 0, 10, "a", Failed), tries("dc1", 20, 30, "a", Unknown), deliversAs("dc1", 40, 50, "a", "a3"), readFinal("a1", "a2", "a3")), nil},
 		{"two IDs where the first attempt was killed", story(tries("dc1", 0, 0, "a", Unknown), deliversAs("dc1", 20, 30, "a", "a2"), reads("dc1", 20, 30, "a1", "a"), readFinal("a1", "a2")), nil},
-		{"more IDs than one failure leaves", story(tries("dc1", 0, 10, "a", Failed), readFinal("a1", "a2", "a3")), []Class{Duplicated}},
+		{"more IDs than one failure leaves", story(tries("dc1", 0, 10, "a", Failed), readFinal("a1", "a2")), []Class{Duplicated}},
 
 		// Corrupt
 		{"P2 torn", story(delivers("dc1", 0, 10, "a"), change(reads("dc1", 20, 30, "a", "a"), func(o *Op) { o.Torn = "99 octets" }), both("a")), []Class{Corrupt}},
@@ -183,6 +190,12 @@ func TestCheck(t *testing.T) {
 			change(lists("dc1", 40, 50, "bb"), func(o *Op) { o.Listed[0].UIDL = "u-a" })), []Class{ChangedUIDL}},
 		{"one unique-id in two mailboxes", story(delivers("dc1", 0, 10, "a"), change(delivers("dc1", 20, 30, "bb"), func(o *Op) { o.User = "ben"; o.Message.UIDL = "u-a" })), nil},
 		{"P5 not two, where a removal was told nothing", story(delivers("dc1", 0, 10, "a"), change(removes("dc1", 20, 30, OK, "a"), func(o *Op) { o.Removed[0] = Message{ID: "a"} }), both()), nil},
+
+		// Delivered again
+		{"an attempt that failed is delivered again", story(tries("dc1", 0, 10, "a", Failed), lists("dc1", 11, 20, oldID), lists("dc1", 21, 30), finallyAgain()), nil},
+		{"an attempt that failed is delivered again, and nobody saw it before", story(tries("dc1", 0, 10, "a", Failed), finallyAgain()), nil},
+		{"P1 one that was acknowledged is delivered again", story(deliversAs("dc1", 0, 10, "a", oldID), finallyAgain()), []Class{Missed}},
+		{"P5 twice on one list", story(tries("dc1", 0, 10, "a", Failed), change(lists("dc1", 20, 30, oldID, newID), func(o *Op) { o.Listed[1].UIDL = oldID }), finallyAgain()), []Class{ChangedUIDL}},
 
 		// WronglyGone
 		{"P2 no such message", story(delivers("dc1", 0, 10, "a"), readsNot("dc2", 20, 30, "a", Gone), both("a")), []Class{WronglyGone}},
@@ -202,7 +215,8 @@ func TestCheck(t *testing.T) {
 		{"listed during the attempt, and undone", story(tries("dc1", 0, 20, "a", Failed), lists("dc1", 5, 10, "a"), lists("dc1", 11, 15, "a"), lists("dc1", 30, 40), both()), nil},
 		{"a text that nobody delivered", story(tries("dc1", 0, 20, "a", Failed), reads("dc1", 21, 30, "a", "zz"), both()), []Class{Phantom}},
 		{"a text that was delivered to somebody else", story(change(tries("dc1", 0, 20, "a", Failed), func(o *Op) { o.User = "ben" }), reads("dc1", 21, 30, "a", "a"), both()), []Class{Phantom}},
-		{"listed more than failed", story(tries("dc1", 0, 20, "a", Failed), lists("dc1", 21, 30, "x", "y", "z"), both()), []Class{Phantom}},
+		{"listed more than failed", story(tries("dc1", 0, 20, "a", Failed), lists("dc1", 21, 30, "x", "y"), both()), []Class{Phantom}},
+		{"listed as many as failed", story(tries("dc1", 0, 20, "a", Failed), tries("dc2", 0, 20, "bb", Unknown), lists("dc1", 21, 30, "x", "y"), both()), nil},
 
 		// Halfway
 		{"P4 a removal that failed is finished in one data centre", story(delivers("dc1", 0, 10, "a"), removes("dc1", 20, 30, Failed, "a"), final(nil, []string{"a"})), []Class{Halfway}},
@@ -237,6 +251,26 @@ func TestCheck(t *testing.T) {
 func finally(o Op) Op {
 	o.Final = true
 	return o
+}
+
+const (
+	oldID = "5d3f0000-9d2c-11f0-8000-0123456789ab"
+	newID = "6d3f0000-9d2c-11f0-8000-0123456789ab"
+)
+
+// finallyAgain is a final pass of a message with the body "a" that was delivered
+// again: its unique-id is the ID that it had. POP3 shows no other.
+func finallyAgain() (ops []Op) {
+	for _, dc := range []string{"dc1", "dc2"} {
+		for _, id := range []string{newID, oldID} {
+			listed := finally(lists(dc, 10_000, 10_010, id))
+			listed.Listed[0].UIDL = oldID
+			read := finally(reads(dc, 10_020, 10_030, id, "a"))
+			read.Message = listed.Listed[0]
+			ops = append(ops, listed, read)
+		}
+	}
+	return ops
 }
 
 // readFinal is a final pass of messages that all have the body "a".

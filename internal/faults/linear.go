@@ -80,9 +80,12 @@ func (c *checker) checkLinear(limit time.Duration) {
 }
 
 // home is the data centre that took a message in, and the deliveries that may
-// have been it. It is "" where that is not known, or where another one removed
-// the message.
+// have been it. It is "" where that is not known, where another one removed the
+// message, or where a repair delivered it again.
 func (c *checker) home(l *life) (dc string, deliveries []*Op) {
+	if l.again != nil {
+		return "", nil
+	}
 	deliveries = l.added
 	if len(deliveries) == 0 && l.body != (Body{}) {
 		for _, op := range c.attempts[delivered{l.user, l.body}] {

@@ -21,6 +21,7 @@ type Report struct {
 	InDoubt   int                      // of them, whose removal was not acknowledged
 	Uncertain int                      // seen, and not acknowledged
 	Copies    int                      // of one body, where an attempt was not acknowledged: allowed
+	Again     int                      // that a repair delivered again, since they lay in a range that was closed
 	NeverRead int                      // in the final pass, and nobody had listed them before
 
 	Stale         Staleness // mail on its way to the other data centre
@@ -49,7 +50,7 @@ type Staleness struct {
 type Linear struct {
 	Checked int
 	Unknown int // the time was over
-	Skipped int // of more than one data centre, or nobody knows of which
+	Skipped int // of more than one data centre, or nobody knows of which, or delivered again
 }
 
 // Clean tells whether nothing is wrong with any message. What is unverified, or
@@ -194,10 +195,11 @@ func (r Report) writeCounts(b *strings.Builder) {
 		{"acknowledged", r.Messages, fmt.Sprintf("%d removed, %d may be", r.Removed, r.InDoubt)},
 		{"not acknowledged, but seen", r.Uncertain, "allowed"},
 		{"second copies", r.Copies, "allowed: an attempt was not acknowledged"},
+		{"delivered again", r.Again, "allowed, of what was not acknowledged"},
 		{"never read", r.NeverRead, "there at the end, and not listed before"},
 		{"stale", r.Stale.Stale, r.Stale.String()},
 		{"stale removals", r.StaleRemovals.Stale, r.StaleRemovals.String()},
-		{"checked by porcupine", r.Linear.Checked, fmt.Sprintf("%d unknown for lack of time, %d of more than one data centre", r.Linear.Unknown, r.Linear.Skipped)},
+		{"checked by porcupine", r.Linear.Checked, fmt.Sprintf("%d unknown for lack of time, %d left out: of more than one data centre, mostly", r.Linear.Unknown, r.Linear.Skipped)},
 	} {
 		fmt.Fprintf(t, "%s\t%d\t%s\n", line.name, line.count, line.text)
 	}

@@ -48,10 +48,11 @@ not linearizable  2
 acknowledged                2  1 removed, 0 may be
 not acknowledged, but seen  0  allowed
 second copies               0  allowed: an attempt was not acknowledged
+delivered again             0  allowed, of what was not acknowledged
 never read                  0  there at the end, and not listed before
 stale                       0  of 0; median 0s, max 0s
 stale removals              0  of 1; median 0s, max 0s
-checked by porcupine        2  0 unknown for lack of time, 0 of more than one data centre
+checked by porcupine        2  0 unknown for lack of time, 0 left out: of more than one data centre, mostly
 
 MISSED: acknowledged, not removed, and not in what dc1 listed later, once
   user anna, message a, text w #1 a
