@@ -29,6 +29,9 @@
 //   - A message with more than a hundred Received fields is in a loop and is
 //     refused (RFC 5321 section 6.3).
 //   - With a certificate, LMTP and SMTP offer STARTTLS, POP3 STLS.
+//   - With -health a load balancer can ask whether to send clients here (/ready)
+//     and an orchestrator whether the process is alive (/live). Do not restart it
+//     for not being ready: a store that has lost its cluster finds it again.
 //   - SIGTERM and SIGINT stop it: idle clients are told so, a message that is
 //     under way gets its answer. A second signal stops it at once.
 package main

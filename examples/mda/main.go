@@ -72,6 +72,11 @@ func serve(ctx context.Context, o options, stdout, stderr io.Writer) error {
 		log.Warn("others can reach POP3, and everybody knows the password of the user demo: see -users")
 	}
 
+	failed := make(chan error, 5)
+	health := newHealth()
+	defer health.close()
+	ports.serve("health", health.Serve, failed)
+
 	store, isNew, err := openStore(ctx, o, log)
 	if err != nil {
 		return err
@@ -99,11 +104,11 @@ func serve(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	}
 	lmtp, smtp := agent.newServer("LMTP"), agent.newServer("SMTP")
 
-	failed := make(chan error, 4)
 	ports.serve("pop3", pop3Server.Serve, failed)
 	ports.serve("pop3s", pop3Server.ServeTLS, failed)
 	ports.serve("lmtp", lmtp.Serve, failed)
 	ports.serve("smtp", smtp.Serve, failed)
+	health.opened(store)
 	fmt.Fprintln(stdout, "ready", &ports)
 
 	select {
@@ -111,6 +116,7 @@ func serve(ctx context.Context, o options, stdout, stderr io.Writer) error {
 		log.Info("stopping")
 	case err = <-failed:
 	}
+	health.stopping()
 	return errors.Join(err, shutDown(log, pop3Server.Shutdown, lmtp.Shutdown, smtp.Shutdown, store.Close))
 }
 

@@ -43,6 +43,9 @@ the listener off. When all are up, one line on standard output begins with
   -pop3s ADDRESS     POP3 with TLS from the first octet (off)
   -lmtp ADDRESS      LMTP, mail from a mail transfer agent (127.0.0.1:1124)
   -smtp ADDRESS      SMTP, mail from anything else (127.0.0.1:1125)
+  -health ADDRESS    HTTP for the probes of a load balancer (off): GET /live is 200
+                     as long as the program runs, GET /ready while it can work,
+                     else 503
 
   -store KIND        what keeps the mail (maildir): maildir, cassandra, or memory,
                      which is gone when the program ends
@@ -76,7 +79,7 @@ flags are wrong.
 
 // options are what the flags say.
 type options struct {
-	pop3, pop3s, lmtp, smtp string
+	pop3, pop3s, lmtp, smtp, health string
 
 	store, dir string
 
@@ -109,6 +112,7 @@ func newFlags(o *options) *flag.FlagSet {
 	flags.StringVar(&o.pop3s, "pop3s", "", "")
 	flags.StringVar(&o.lmtp, "lmtp", "127.0.0.1:1124", "")
 	flags.StringVar(&o.smtp, "smtp", "127.0.0.1:1125", "")
+	flags.StringVar(&o.health, "health", "", "")
 	flags.StringVar(&o.store, "store", "maildir", "")
 	flags.StringVar(&o.dir, "dir", "./maildata", "")
 	flags.StringVar(&o.cassandra, "cassandra", "127.0.0.1", "")
@@ -177,7 +181,7 @@ func (o options) check() error {
 func (o options) addresses() iter.Seq2[string, string] {
 	return func(yield func(name, address string) bool) {
 		for _, flag := range [...]struct{ name, address string }{
-			{"pop3", o.pop3}, {"pop3s", o.pop3s}, {"lmtp", o.lmtp}, {"smtp", o.smtp},
+			{"pop3", o.pop3}, {"pop3s", o.pop3s}, {"lmtp", o.lmtp}, {"smtp", o.smtp}, {"health", o.health},
 		} {
 			if flag.address != "" && !yield(flag.name, flag.address) {
 				return

@@ -67,7 +67,7 @@ func launch(t *testing.T, args ...string) *process {
 			t.Log(p.stderr.String())
 		}
 	})
-	hanging := time.AfterFunc(patienceOfTests, func() { p.Process.Kill() })
+	hanging := time.AfterFunc(time.Minute, func() { p.Process.Kill() })
 	defer hanging.Stop()
 	line, err := bufio.NewReader(stdout).ReadString('\n')
 	require.NoError(t, err)
