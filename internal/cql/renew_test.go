@@ -112,7 +112,7 @@ func TestDriverThatHasLostItsNodesIsReplaced(t *testing.T) {
 	config := Config{
 		Hosts:   []string{fmt.Sprintf("cassandra.test:%d", cluster.Nodes[0].Port)},
 		LocalDC: "dc1", Keyspace: cluster.Keyspace(t),
-		ConnectTimeout: 10 * time.Minute, Timeout: 2 * time.Second, Observe: seen.tell,
+		ConnectTimeout: 10 * time.Minute, Timeout: 20 * time.Second, Observe: seen.tell,
 		Check: func(ctx context.Context, s *Session) error {
 			checks++
 			_, err := s.DataCentres(ctx)
