@@ -15,7 +15,9 @@ import (
 // Keyspace are required; the zero values of all others are good.
 type Config struct {
 	// Hosts are some nodes of the local data centre, as host or host:port. The
-	// others are found through them.
+	// others are found through them. Where nodes may come back at other
+	// addresses give names, which are resolved again when none of the nodes
+	// answers any more.
 	Hosts []string
 
 	// LocalDC is the name of the data centre that this process is in. Only its
@@ -120,8 +122,8 @@ type Config struct {
 	Observer func(Observation)
 
 	// OnError hears of what goes wrong behind the sessions: a purge that will
-	// be tried again, a listener that failed, a repair. It may be nil and must
-	// not block.
+	// be tried again, a listener that failed, a repair, nodes that are lost and
+	// not found again yet. It may be nil and must not block.
 	OnError func(error)
 }
 
