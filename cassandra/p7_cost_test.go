@@ -34,7 +34,7 @@ func TestP7Cost(t *testing.T) {
 		"tombstone_failure_threshold": *p7Threshold,
 	}}
 	if *p7Messages > 100_000 {
-		topology.HeapMB = 2048
+		topology.HeapMB, topology.JVM = 2048, []string{"-XX:TieredStopAtLevel=4"}
 	}
 	cluster := cassandratest.Start(t, topology)
 	for _, pattern := range []struct {
