@@ -23,7 +23,7 @@ func (sc *scan) compareTokens(ctx context.Context, stretch tokens) error {
 		members, until, err := sc.store.readMembersIn(ctx, stretch)
 		var entries []Listed
 		if err == nil {
-			entries, err = sc.scanIndex(ctx, tokens{stretch.after, until})
+			entries, err = sc.store.scanIndex(ctx, tokens{stretch.after, until})
 		}
 		if cql.TooManyTombstones(err) {
 			return sc.compareNarrower(ctx, stretch, err)
@@ -42,31 +42,23 @@ func (sc *scan) compareTokens(ctx context.Context, stretch tokens) error {
 // compareNarrower is for a stretch in which there are too many tombstones. It
 // narrows down to a bucket that is known, which can be read in slices of time.
 func (sc *scan) compareNarrower(ctx context.Context, stretch tokens, cause error) error {
-	known := sc.known.in(stretch)
-	if len(known) == 1 {
-		token := known[0].token
-		if err := sc.compareTokens(ctx, tokens{stretch.after, token - 1}); err != nil {
-			return err
-		}
-		messages, err := sc.store.readBucket(ctx, known[0].mailbox, known[0].bucket)
+	before, bucket, behind, ok := sc.known.narrow(stretch)
+	if !ok { // a bucket that its mailbox does not know of
+		return sc.fail(ctx, cause)
+	}
+	if err := sc.compareTokens(ctx, before); err != nil {
+		return err
+	}
+	if bucket != nil {
+		messages, err := sc.store.readBucket(ctx, bucket.mailbox, bucket.bucket)
 		if err == nil {
-			err = sc.compareBucket(ctx, known[0].bucketKey, token, messages)
+			err = sc.compareBucket(ctx, bucket.bucketKey, bucket.token, messages)
 		}
 		if err != nil {
 			return err
 		}
-		return sc.compareTokens(ctx, tokens{token, stretch.until})
 	}
-	middle, ok := stretch.middle()
-	if len(known) > 1 {
-		middle = known[len(known)/2-1].token
-	} else if !ok { // a bucket that its mailbox does not know of
-		return sc.fail(ctx, cause)
-	}
-	if err := sc.compareTokens(ctx, tokens{stretch.after, middle}); err != nil {
-		return err
-	}
-	return sc.compareTokens(ctx, tokens{middle, stretch.until})
+	return sc.compareTokens(ctx, behind)
 }
 
 // readMembersIn reads the memberships in a stretch of the ring, whole buckets, and
@@ -103,8 +95,8 @@ func (s *Store) readMembersIn(ctx context.Context, stretch tokens) (members []pl
 	}
 }
 
-func (sc *scan) scanIndex(ctx context.Context, stretch tokens) (entries []Listed, err error) {
-	for entry, err := range sc.store.index.Scan(ctx, stretch.after, stretch.until) {
+func (s *Store) scanIndex(ctx context.Context, stretch tokens) (entries []Listed, err error) {
+	for entry, err := range s.index.Scan(ctx, stretch.after, stretch.until) {
 		if err != nil {
 			return nil, err
 		}

@@ -40,6 +40,23 @@ func (k *knownBuckets) in(stretch tokens) []knownBucket {
 	return k.rows[from:to]
 }
 
+// narrow cuts a stretch that cannot be read as a whole, for its tombstones, into
+// two. Where there is one known bucket in it, that one lies between them, to be
+// read by slices of time. It is not ok where there is nothing left to cut.
+func (k *knownBuckets) narrow(stretch tokens) (before tokens, bucket *knownBucket, behind tokens, ok bool) {
+	known := k.in(stretch)
+	middle, ok := stretch.middle()
+	switch len(known) {
+	case 0:
+	case 1:
+		token := known[0].token
+		return tokens{stretch.after, token - 1}, &known[0], tokens{token, stretch.until}, true
+	default:
+		middle = known[len(known)/2-1].token
+	}
+	return tokens{stretch.after, middle}, nil, tokens{middle, stretch.until}, ok
+}
+
 // find finds one bucket; nil where its mailbox does not say that it has it.
 func (k *knownBuckets) find(key bucketKey, token int64) *knownBucket {
 	i, _ := slices.BinarySearchFunc(k.rows, token, func(b knownBucket, token int64) int { return cmp.Compare(b.token, token) })

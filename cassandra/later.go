@@ -77,7 +77,7 @@ func (sc *scan) see(ctx context.Context, of Report, v verdict) error {
 	if v.young {
 		sc.postpone()
 	}
-	if v.kind == "" {
+	if v.kind == "" || sc.options.Only != "" && v.kind != sc.options.Only {
 		return nil
 	}
 	f := v.Finding()

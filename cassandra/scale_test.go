@@ -75,6 +75,9 @@ func TestRepairAtScale(t *testing.T) {
 	if *repairNodes > 1 {
 		topology = cassandratest.Topology{
 			DCs: []cassandratest.DC{{Name: "dc1", Nodes: *repairNodes}}, HeapMB: 1024, JVM: []string{"-XX:TieredStopAtLevel=4"}, Private: true,
+			Settings: map[string]any{ // what is written at first comes faster than a busy machine takes it
+				"memtable_heap_space": "256MiB", "memtable_offheap_space": "256MiB", "write_request_timeout": "30s",
+			},
 		}
 	}
 	random := newRandom(t)

@@ -30,6 +30,9 @@ import (
 type ScanOptions struct {
 	RepairOptions
 
+	// Only limits the scan to findings of one kind. "" means all.
+	Only FindingKind
+
 	// Resume goes on where an earlier scan ended: [Progress.Resume] of its last
 	// progress. "" begins at the beginning.
 	Resume string

@@ -26,8 +26,10 @@ func main() {
 
 // run is the program without its process; it returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	if len(args) > 0 && (args[0] == "verify" || args[0] == "repair") {
-		return runRepair(ctx, args, stdout, stderr)
+	if len(args) > 0 {
+		if command, ok := commandNamed(args[0]); ok {
+			return command.main(ctx, args[1:], stdout, stderr)
+		}
 	}
 	options, err := parseOptions(args)
 	if err == nil {

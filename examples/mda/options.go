@@ -13,7 +13,8 @@ import (
 )
 
 const usageText = `Usage: mda [flags]
-       mda verify|repair [flags]   for a Cassandra store; -h explains
+       mda verify|repair|orphans|rebuild|largest|empty [flags]
+                            for a Cassandra store: mda verify -h explains
 
 A mail delivery agent: LMTP and SMTP in, a maildrop per user, POP3 out.
 

@@ -1,0 +1,120 @@
+package cassandra
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/popcask/popcask/internal/cql"
+)
+
+// Maildrop is a mailbox and what is listed in it.
+type Maildrop struct {
+	User     string // "" where nobody has noted it
+	Mailbox  MailboxID
+	Messages int
+	Octets   int64
+}
+
+// heldMaildrops bounds how many mailboxes are added up at a time, at about 50
+// octets each. Where there are more, the listings are read several times.
+const heldMaildrops = 1_000_000
+
+// Largest returns the maildrops with the most octets, the largest first, at most
+// so many. It reads the listings of all mailboxes, in every data centre.
+func (s *Store) Largest(ctx context.Context, most int) ([]Maildrop, error) {
+	var largest []Maildrop
+	for next := 0; next < ringParts && most > 0; {
+		sums, until, err := s.sumListings(ctx, next)
+		if err != nil {
+			return nil, fmt.Errorf("cassandra: largest maildrops: %w", temporary(err))
+		}
+		for _, sum := range sums {
+			largest = append(largest, *sum)
+		}
+		slices.SortFunc(largest, func(a, b Maildrop) int {
+			return cmp.Or(cmp.Compare(b.Octets, a.Octets), cmp.Compare(b.Messages, a.Messages), slices.Compare(a.Mailbox[:], b.Mailbox[:]))
+		})
+		largest = slices.Clone(largest[:min(most, len(largest))])
+		next = until
+	}
+	for i := range largest {
+		of, _, err := s.ownerOf(ctx, largest[i].Mailbox)
+		if err != nil {
+			return nil, fmt.Errorf("cassandra: largest maildrops: %w", temporary(err))
+		}
+		largest[i].User = of.User
+	}
+	return largest, nil
+}
+
+// sumListings adds up the listings of the mailboxes that lie in the parts of the
+// ring from one on: as many parts as fit, the last of which it returns one behind.
+func (s *Store) sumListings(ctx context.Context, from int) (map[MailboxID]*Maildrop, int, error) {
+	sums, until := make(map[MailboxID]*Maildrop), ringParts
+	partOfMailbox := func(id MailboxID) int { return partOf(ringToken(id[:])) }
+	add := func(mailbox MailboxID, size int64) {
+		if part := partOfMailbox(mailbox); part < from || part >= until {
+			return
+		}
+		sum := sums[mailbox]
+		if sum == nil {
+			sum = &Maildrop{Mailbox: mailbox}
+			sums[mailbox] = sum
+		}
+		sum.Messages++
+		sum.Octets += size
+		for len(sums) > heldMaildrops && until > from+1 {
+			until = from + (until-from)/2
+			for id := range sums {
+				if partOfMailbox(id) >= until {
+					delete(sums, id)
+				}
+			}
+		}
+	}
+	for part := 0; part < ringParts; {
+		known, err := s.readKnown(ctx, part, 4)
+		if err != nil {
+			return nil, 0, err
+		}
+		for ; part < known.until; part++ {
+			if err := s.eachListed(ctx, partTokens(part), known, add); err != nil {
+				return nil, 0, err
+			}
+		}
+	}
+	return sums, until, nil
+}
+
+// eachListed goes through what is listed in a stretch of the ring, narrower where
+// there are too many tombstones in it.
+func (s *Store) eachListed(ctx context.Context, stretch tokens, known *knownBuckets, add func(MailboxID, int64)) error {
+	entries, err := s.scanIndex(ctx, stretch)
+	if err == nil {
+		for _, entry := range entries {
+			add(entry.Mailbox, entry.Size)
+		}
+		return nil
+	}
+	if !cql.TooManyTombstones(err) {
+		return err
+	}
+	before, bucket, behind, ok := known.narrow(stretch)
+	if !ok {
+		return err
+	}
+	if err := s.eachListed(ctx, before, known, add); err != nil {
+		return err
+	}
+	if bucket != nil {
+		for entry, err := range s.index.ListEverywhere(ctx, bucket.mailbox, []Slice{s.bucketSlice(bucket.bucket)}) {
+			if err != nil {
+				return err
+			}
+			add(bucket.mailbox, entry.Size)
+		}
+	}
+	return s.eachListed(ctx, behind, known, add)
+}

@@ -1,0 +1,126 @@
+package cassandra_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/popcask/popcask/cassandra"
+	"github.com/popcask/popcask/cassandra/cassandratest"
+)
+
+// An index that lost its table is made again out of the memberships: all that was
+// listed is listed, with the unique-ids and sizes that it had, also the mail of
+// the last minute (P1, P5); what was removed, or is marked to be, is not (P3).
+func TestP1P3TheIndexIsRebuilt(t *testing.T) {
+	cluster := cassandratest.Start(t, cassandratest.Topology{})
+	config := migrated(t, cluster)
+	config.ChunkSize = 16 << 10
+	tables := tablesOf(t, cluster, config)
+	store := newStore(t, config)
+	const users = 6
+	before := make(map[string]any)
+	var marked []string
+	for n := range users {
+		user := fmt.Sprintf("user%d", n)
+		for i := range 8 {
+			deliver(t, store, user, body(i))
+		}
+		deliver(t, store, user, bigBody(uint64(n), 100<<10))
+		plant{age: 40 * 24 * time.Hour, content: "whole", member: "live", listed: true, bucket: true, uidl: "foreign"}.put(tables, store, user)
+		plant{age: 2 * time.Hour, content: "torn", member: "live", bucket: true}.put(tables, store, user)
+		messages := list(t, store, user)
+		require.NoError(t, open(t, store, user).Delete(t.Context(), ids(messages[1:3])))
+		marked = append(marked, messages[3].ID)
+		tables.mark(store, user, messages[3].ID)
+		before[user] = append(messages[:1:1], messages[4:]...)
+	}
+	for _, all := range []bool{false, true} {
+		tables.exec("TRUNCATE KS.projection")
+		require.Empty(t, list(t, store, "user0"))
+		if all {
+			p, err := store.RebuildAll(t.Context(), cassandra.ScanOptions{})
+			require.NoError(t, err)
+			require.Equal(t, 7*users, p.Mended)
+			require.Zero(t, p.Failed)
+		} else {
+			for user := range before {
+				listed, err := store.Rebuild(t.Context(), user)
+				require.NoError(t, err)
+				require.Equal(t, 7, listed)
+				listed, err = store.Rebuild(t.Context(), user)
+				require.NoError(t, err)
+				require.Zero(t, listed, "there is nothing left to do")
+			}
+		}
+		for user, messages := range before {
+			require.Equal(t, messages, list(t, store, user))
+			require.Len(t, readable(t, store, user), 7)
+		}
+	}
+	p, err := store.RebuildAll(t.Context(), cassandra.ScanOptions{})
+	require.NoError(t, err)
+	require.Zero(t, p.Mended)
+	for n, id := range marked {
+		require.NotContains(t, ids(list(t, store, fmt.Sprintf("user%d", n))), id)
+	}
+}
+
+// The largest maildrops are those with the most octets, whatever their number; a
+// mailbox that is emptied is none of them.
+func TestLargestAndEmpty(t *testing.T) {
+	cluster := cassandratest.Start(t, cassandratest.Topology{})
+	config := migrated(t, cluster)
+	store := newStore(t, config)
+	var want []cassandra.Maildrop
+	for n := range 5 { // the last one is the largest
+		user := fmt.Sprintf("user%d", n)
+		box, _, err := store.Mailbox(user)
+		require.NoError(t, err)
+		drop := cassandra.Maildrop{User: user, Mailbox: box}
+		for i := range 5 - n {
+			drop.Octets += deliver(t, store, user, bigBody(uint64(i), 1000*(n+1)*(n+1))).Size
+			drop.Messages++
+		}
+		want = append([]cassandra.Maildrop{drop}, want...)
+	}
+	for i := range want[:len(want)-1] {
+		if want[i].Octets < want[i+1].Octets {
+			want[i], want[i+1] = want[i+1], want[i]
+		}
+	}
+	largest, err := store.Largest(t.Context(), 100)
+	require.NoError(t, err)
+	require.Equal(t, want, largest)
+	for n := range want {
+		largest, err = store.Largest(t.Context(), n)
+		require.NoError(t, err)
+		require.Equal(t, len(want[:n]), len(largest))
+		require.Subset(t, want[:n], largest)
+	}
+
+	first := want[0]
+	measured, err := store.Measure(t.Context(), first.User)
+	require.NoError(t, err)
+	require.Equal(t, first, measured)
+	require.Len(t, list(t, store, first.User), first.Messages, "and nothing was removed")
+	emptied, err := store.Empty(t.Context(), first.User)
+	require.NoError(t, err)
+	require.Equal(t, first, emptied)
+	require.Empty(t, list(t, store, first.User))
+	emptied, err = store.Empty(t.Context(), first.User)
+	require.NoError(t, err)
+	require.Zero(t, emptied.Messages)
+	eventually(t, "it is purged, too", func() bool {
+		p, err := store.VerifyAll(t.Context(), cassandra.ScanOptions{})
+		return err == nil && p.Findings == 0
+	})
+	largest, err = store.Largest(t.Context(), 100)
+	require.NoError(t, err)
+	require.Equal(t, want[1:], largest)
+	deliver(t, store, first.User, body(1))
+	_, err = store.Empty(t.Context(), "\x00")
+	require.Error(t, err)
+}

@@ -1,0 +1,97 @@
+package cassandra_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/popcask/popcask/cassandra"
+	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/mailbox"
+)
+
+// A scan meets mailboxes with more tombstones than a node allows in one read
+// (1,000 here for 100,000), among many without: it finds what is wrong in and
+// around them, mends it, and fails nowhere. So do the list of the largest
+// maildrops and the rebuild of the index.
+func TestScanOfTombstones(t *testing.T) {
+	t.Parallel()
+	cluster := cassandratest.Start(t, cassandratest.Topology{Settings: map[string]any{
+		"tombstone_warn_threshold": 500, "tombstone_failure_threshold": 1000,
+	}})
+	config := migrated(t, cluster)
+	config.GapInterval = -1
+	tables := tablesOf(t, cluster, config)
+	store := newStore(t, config)
+	for n := range 60 {
+		deliver(t, store, fmt.Sprintf("user%d", n), body(n))
+	}
+	delivery := mailbox.Delivery{}
+	const busy = 3
+	for n := range 900 {
+		delivery.Recipients = append(delivery.Recipients, mailbox.Recipient{User: fmt.Sprintf("busy%d", n%busy)})
+	}
+	for range 4 {
+		results, err := store.Append(t.Context(), delivery, newBody(1))
+		require.NoError(t, err)
+		for _, r := range results {
+			require.NoError(t, r.Err)
+		}
+	}
+	for n := range busy {
+		messages := list(t, store, fmt.Sprintf("busy%d", n))
+		require.Len(t, messages, 1200)
+		removeAll(t, store, fmt.Sprintf("busy%d", n), ids(messages[10:1199]))
+	}
+	closeStore(t, store) // and all is purged
+
+	store = newStore(t, later(config))
+	want := map[cassandra.MessageID]cassandra.FindingKind{}
+	for n := range busy {
+		user := fmt.Sprintf("busy%d", n)
+		last := list(t, store, user)[9].ID
+		tables.mark(store, user, last)
+		id, err := cassandra.ParseMessageID(last)
+		require.NoError(t, err)
+		want[id] = cassandra.NotRemoved
+		id = plant{age: time.Minute, content: "whole", member: "live", bucket: true}.put(tables, store, user)
+		want[id] = cassandra.NotListed
+		id = plant{age: time.Minute, content: "whole", listed: true, bucket: true}.put(tables, store, user)
+		want[id] = cassandra.NotMember
+		id = plant{age: time.Minute, content: "whole"}.put(tables, store, user)
+		want[id] = cassandra.Orphan
+	}
+	found := map[cassandra.MessageID]cassandra.FindingKind{}
+	p, err := store.VerifyAll(t.Context(), cassandra.ScanOptions{Found: func(r cassandra.Report) {
+		found[r.Findings[0].ID] = r.Findings[0].Kind
+	}})
+	require.NoError(t, err)
+	require.Zero(t, p.Failed)
+	require.Equal(t, want, found)
+	require.Equal(t, 60+busy*(10+1), p.Messages)
+
+	repaired, err := store.RepairAll(t.Context(), cassandra.ScanOptions{RepairOptions: cassandra.RepairOptions{Orphans: cassandra.RestoreOrphans}})
+	require.NoError(t, err)
+	require.Equal(t, len(want), repaired.Mended)
+	again, err := store.RepairAll(t.Context(), cassandra.ScanOptions{})
+	require.NoError(t, err)
+	require.Zero(t, again.Findings)
+	require.Zero(t, again.Failed)
+
+	largest, err := store.Largest(t.Context(), busy)
+	require.NoError(t, err)
+	var users []string
+	for _, drop := range largest {
+		users = append(users, drop.User)
+		require.Equal(t, 13, drop.Messages)
+	}
+	slices.Sort(users)
+	require.Equal(t, []string{"busy0", "busy1", "busy2"}, users)
+	rebuilt, err := store.RebuildAll(t.Context(), cassandra.ScanOptions{})
+	require.NoError(t, err)
+	require.Zero(t, rebuilt.Mended)
+	require.Zero(t, rebuilt.Failed)
+}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gocql/gocql"
+	"github.com/stretchr/testify/require"
+
+	"github.com/popcask/popcask/cassandra"
+)
+
+// What an operator does beside verify and repair, as a session at a terminal.
+func TestCommands(t *testing.T) {
+	s := newCommandStore(t)
+	bob, carl := s.deliver(t, "bob", 2000), s.deliver(t, "carl", 1000)
+	more := s.deliver(t, "carl", 500)
+	bobID, _, err := s.store.Mailbox("bob")
+	require.NoError(t, err)
+	carlID, _, err := s.store.Mailbox("carl")
+	require.NoError(t, err)
+
+	code, out, errs := s.mda(t, "largest", "-n", "2")
+	require.Zero(t, code, errs)
+	require.Equal(t, "bob: 1 messages, 2000 octets\ncarl: 2 messages, 1500 octets\n", out)
+	_, out, _ = s.mda(t, "largest", "-n", "1", "-json")
+	require.Equal(t, fmt.Sprintf(`{"user":"bob","mailbox":%q,"messages":1,"octets":2000}`+"\n", bobID), out)
+
+	require.NoError(t, s.db.Query(fmt.Sprintf("TRUNCATE %s.projection", s.config.Keyspace)).Exec())
+	code, out, _ = s.mda(t, "rebuild", "-user", "Bob")
+	require.Zero(t, code)
+	require.Equal(t, "1 messages listed again\n", out)
+	code, out, _ = s.mda(t, "rebuild", "-json")
+	require.Zero(t, code)
+	require.Equal(t, `{"listed":2}`+"\n", out)
+
+	code, out, _ = s.mda(t, "empty", "-user", "Carl")
+	require.Equal(t, exitFound, code)
+	require.Equal(t, "carl: 2 messages, 1500 octets\nnothing was changed: -yes does it\n", out)
+	code, out, _ = s.mda(t, "empty", "-user", "carl", "-yes", "-json")
+	require.Zero(t, code)
+	require.Equal(t, fmt.Sprintf(`{"user":"carl","mailbox":%q,"messages":2,"octets":1500}`+"\n", carlID), out)
+	code, out, _ = s.mda(t, "empty", "-user", "carl")
+	require.Zero(t, code)
+	require.Equal(t, "carl: 0 messages, 0 octets\n", out)
+	for _, id := range []cassandra.MessageID{carl, more} {
+		require.Zero(t, s.rows(t, "message", id), "the process has purged it when it ends")
+	}
+
+	// A message of half an hour ago that no mailbox has any more.
+	id := cassandra.MessageID(gocql.UUIDFromTime(time.Now().Add(-2 * time.Hour)))
+	require.NoError(t, s.db.Query(fmt.Sprintf(
+		"INSERT INTO %s.message (message_id, chunk, data, mailbox_id, size, chunks, head) VALUES (?, 0, ?, ?, 7, 1, 7) USING TIMESTAMP ?", s.config.Keyspace),
+		[16]byte(id), []byte("hello\r\n"), [16]byte(bobID), cassandra.AddedAt(id)).Exec())
+	finding := "bob: content without membership " + id.String() + ": "
+	end := "mailboxes, 1 messages: 1 findings, "
+	code, out, _ = s.mda(t, "orphans")
+	require.Equal(t, exitFound, code)
+	require.Equal(t, finding+"found\n2 "+end+"0 mended, 0 postponed\n", out)
+	code, out, _ = s.mda(t, "orphans", "-restore")
+	require.Equal(t, exitFound, code)
+	require.Contains(t, out, "nothing was changed: -yes does it")
+	code, out, _ = s.mda(t, "orphans", "-purge", "-confirm", "1ms", "-yes")
+	require.Equal(t, exitFound, code)
+	require.Equal(t, finding+"found\n2 "+end+"0 mended, 1 postponed\n", out, "too young")
+	code, out, _ = s.mda(t, "orphans", "-restore", "-yes")
+	require.Zero(t, code)
+	require.Equal(t, finding+"mended\n2 "+end+"1 mended, 0 postponed\n", out)
+	code, out, _ = s.mda(t, "orphans")
+	require.Zero(t, code)
+	require.Equal(t, "2 mailboxes, 2 messages: 0 findings, 0 mended, 0 postponed\n", out)
+	_, out, _ = s.mda(t, "largest", "-n", "1")
+	require.Equal(t, "bob: 2 messages, 2007 octets\n", out)
+	require.Equal(t, 1, s.rows(t, "message", bob))
+}
+
+// Mistakes in the flags of the commands are one line and exit code 2; -h
+// teaches, and names every flag; the program's own -h names every command.
+func TestCommandFlags(t *testing.T) {
+	for _, args := range [][]string{
+		{"verify", "-yes"}, {"repair", "bob"}, {"repair", "-rate", "fast"}, {"verify", "-nosuch"}, {"repair", "-remove-incomplete"},
+		{"orphans", "-yes"}, {"orphans", "-restore", "-purge"}, {"orphans", "-purge", "-yes"}, {"rebuild", "-yes"},
+		{"largest", "-n", "0"}, {"largest", "-n", "few"}, {"empty"}, {"empty", "-yes"}, {"empty", "-user", "bob", "carl"},
+	} {
+		var out, errs bytes.Buffer
+		require.Equal(t, 2, run(t.Context(), args, &out, &errs), "%q", args)
+		require.Empty(t, out.String())
+		require.Equal(t, 1, strings.Count(errs.String(), "\n"), "%s", errs.String())
+		require.Contains(t, errs.String(), "mda "+args[0]+" -h explains")
+	}
+	for _, c := range commands {
+		var out, errs bytes.Buffer
+		require.Zero(t, run(t.Context(), []string{c.name, "-h"}, &out, &errs))
+		require.Equal(t, c.usage+commonUsage, out.String())
+		require.Empty(t, errs.String())
+		require.Contains(t, out.String(), "Usage: mda "+c.name)
+		for _, flag := range c.flagNames() {
+			require.Contains(t, out.String(), "  -"+flag+" ", "mda %s", c.name)
+		}
+		require.Contains(t, usageText, c.name)
+	}
+}
