@@ -137,8 +137,8 @@ func frozenAppender(p *plot) {
 		return p.provenUntil(db, id) > minted
 	})
 	close(thaw)
-	if <-refused { // the sender tries again
-		require.False(p, p.planted)
+	require.Equal(p, !p.planted, <-refused, "it sees the fence")
+	if !p.planted { // the sender tries again
 		p.delivers(frozen, letter)
 	}
 	p.reads(w, false)
