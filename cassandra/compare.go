@@ -191,7 +191,7 @@ func (sc *scan) closer(ctx context.Context, list suspects) error {
 		return sc.fail(ctx, err)
 	}
 	if list.unknown && !slices.Contains(drop.buckets, list.bucket) {
-		if err := sc.see(ctx, of, verdict{kind: NoBucket, bucket: list.bucket}); err != nil {
+		if err := sc.see(ctx, sc.place, of, verdict{kind: NoBucket, bucket: list.bucket}); err != nil {
 			return sc.fail(ctx, err)
 		}
 	}
@@ -201,7 +201,7 @@ func (sc *scan) closer(ctx context.Context, list suspects) error {
 		w.run(func() {
 			var v verdict
 			if v, errs[i] = s.examine(ctx, list.mailbox, drop, id); errs[i] == nil {
-				errs[i] = sc.see(ctx, of, v)
+				errs[i] = sc.see(ctx, sc.place, of, v)
 			}
 		})
 	}

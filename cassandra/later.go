@@ -72,8 +72,8 @@ func (l *laterLooks) takeDue(now time.Time) (due []laterLook, next time.Time) {
 	return due, next
 }
 
-// see does with a verdict what the scan is for.
-func (sc *scan) see(ctx context.Context, of Report, v verdict) error {
+// see does with a verdict what the scan is for; place is where it was then.
+func (sc *scan) see(ctx context.Context, place scanPlace, of Report, v verdict) error {
 	if v.young {
 		sc.postpone()
 	}
@@ -83,13 +83,13 @@ func (sc *scan) see(ctx context.Context, of Report, v verdict) error {
 	f := v.Finding()
 	switch plan := sc.plan(&f); {
 	case f.Kind == NotRemoved:
-		sc.later.add(laterLook{time.Now().Add(settling), sc.place, of, f})
+		sc.later.add(laterLook{time.Now().Add(settling), place, of, f})
 		return nil
 	case plan == mendLater:
 		if err := sc.store.closeRange(ctx, of.Mailbox, &f); err != nil {
 			return err
 		}
-		sc.later.add(laterLook{time.Now().Add(sc.options.Confirm), sc.place, of, f})
+		sc.later.add(laterLook{time.Now().Add(sc.options.Confirm), place, of, f})
 		return nil
 	case plan == postpone:
 		sc.postpone()
@@ -170,7 +170,7 @@ func (sc *scan) secondLook(ctx context.Context, look laterLook) error {
 	case f.Kind == "":
 		return nil
 	case f.Kind != look.found.Kind:
-		return sc.see(ctx, look.of, again)
+		return sc.see(ctx, look.place, look.of, again)
 	case sc.mends:
 		f.Err = sc.store.mend(ctx, &look.of, &f, sc.options.RepairOptions)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Rebuild lists every message that is in the mailbox of a user, whose content is
@@ -18,37 +19,50 @@ func (s *Store) Rebuild(ctx context.Context, user string) (listed int, err error
 		return 0, fmt.Errorf("cassandra: rebuild: %w", err)
 	}
 	drop, err := s.readDrop(ctx, s.everywhere(), id)
-	for _, bucket := range s.bucketsToSurvey(drop) {
-		if err != nil {
-			break
-		}
-		var messages []pair
-		if messages, err = s.readBucket(ctx, id, bucket); err != nil {
-			break
-		}
-		var unlisted []*memberRow
-		for _, p := range messages {
-			if !p.member.isMember() || p.entry != nil {
-				continue
-			}
-			var content contentCount
-			if content, err = s.countContent(ctx, p.id); err != nil {
-				break
-			}
-			if content.complete() {
-				unlisted = append(unlisted, p.member)
-			}
-		}
-		if err == nil {
-			var n int
-			n, err = s.relistAll(ctx, id, unlisted)
-			listed += n
-		}
+	if err == nil {
+		listed, err = s.rebuildBuckets(ctx, id, s.bucketsToSurvey(drop))
 	}
 	if err != nil {
 		return listed, fmt.Errorf("cassandra: rebuild the index of %q: %w", canonical, temporary(err))
 	}
 	return listed, nil
+}
+
+func (s *Store) rebuildBuckets(ctx context.Context, mailbox MailboxID, buckets []int64) (listed int, err error) {
+	for _, bucket := range buckets {
+		messages, err := s.readBucket(ctx, mailbox, bucket)
+		if err != nil {
+			return listed, err
+		}
+		unlisted, err := s.unlisted(ctx, messages)
+		if err != nil {
+			return listed, err
+		}
+		n, err := s.relistAll(ctx, mailbox, unlisted)
+		listed += n
+		if err != nil {
+			return listed, err
+		}
+	}
+	return listed, nil
+}
+
+// unlisted returns the memberships whose content is complete and that the index
+// does not have.
+func (s *Store) unlisted(ctx context.Context, messages []pair) (list []*memberRow, err error) {
+	messages = slices.DeleteFunc(messages, func(p pair) bool { return !p.member.isMember() || p.entry != nil })
+	found, errs := make([]contentCount, len(messages)), make([]error, len(messages))
+	w := newWindow(lookers)
+	for i, p := range messages {
+		w.run(func() { found[i], errs[i] = s.countContent(ctx, p.id) })
+	}
+	w.wait()
+	for i, content := range found {
+		if content.complete() {
+			list = append(list, messages[i].member)
+		}
+	}
+	return list, errors.Join(errs...)
 }
 
 // RebuildAll is Rebuild of all mailboxes, as [Store.VerifyAll] goes through them:
