@@ -68,7 +68,7 @@ func (c *checker) checkGone(l *life) {
 			if list == nil {
 				continue
 			}
-			if list.has[l.id] {
+			if list.has[l] {
 				c.violated(WronglyGone, l, "answered with no such message, and in the final pass of "+dc,
 					evidence(op, "no such message"), evidence(list.Op, "has it"))
 			}
@@ -114,7 +114,7 @@ func (c *checker) checkAgain(l *life) {
 	}
 	for _, dc := range c.dcs {
 		for _, list := range c.listings[place{dc, l.user}] {
-			if slices.Contains(list.twice, l.id) {
+			if slices.Contains(list.twice, l) {
 				c.violated(ChangedUIDL, l, "twice on one list of "+dc+", with one unique-id", evidence(list.Op, "has it twice"))
 				break
 			}

@@ -36,8 +36,8 @@ type delivered struct {
 // listing is a List that was answered.
 type listing struct {
 	*Op
-	has   map[string]bool // by the IDs of their lives
-	twice []string        // that it has under two IDs
+	has   map[*life]bool
+	twice []*life // that it has under two IDs
 }
 
 // life is all that the history says of one message. A repair that finds one in
@@ -100,14 +100,14 @@ func newHistory(ops []Op) *history {
 			if op.Outcome != OK {
 				continue
 			}
-			list := &listing{Op: op, has: make(map[string]bool, len(op.Listed))}
+			list := &listing{Op: op, has: make(map[*life]bool, len(op.Listed))}
 			for _, m := range op.Listed {
 				l := about(op, m)
 				l.seen = cmp.Or(l.seen, op)
-				if list.has[l.id] {
-					list.twice = append(list.twice, l.id)
+				if list.has[l] {
+					list.twice = append(list.twice, l)
 				}
-				list.has[l.id] = true
+				list.has[l] = true
 			}
 			at := place{op.DC, op.User}
 			h.listings[at] = append(h.listings[at], list)

@@ -42,7 +42,7 @@ type shown struct {
 
 // during takes a listing while the faults were going on.
 func (s *shown) during(list *listing) {
-	has := list.has[s.id]
+	has := list.has[s.life]
 	s.comesBack(list, has)
 	if has {
 		s.last = list.Op
@@ -103,7 +103,7 @@ func (s *shown) removedHere(list *listing) bool {
 
 // final takes a listing of the final pass, which all data centres must agree on.
 func (s *shown) final(list *listing) {
-	has := list.has[s.id]
+	has := list.has[s.life]
 	switch {
 	case !has && s.acknowledged() != nil && !s.mayBeRemoved(list.Return):
 		s.lost = list.Op
@@ -180,7 +180,7 @@ func (c *checker) checkHalfway(l *life) {
 		if l.removed(list.Call) != nil || l.acknowledged() != nil && !l.mayBeRemoved(list.Return) {
 			return // it must be nowhere, or everywhere: resurrected, or lost
 		}
-		if list.has[l.id] {
+		if list.has[l] {
 			has, with = append(has, evidence(list.Op, "has it")), append(with, dc)
 		} else {
 			lacks, without = append(lacks, evidence(list.Op, "does not have it")), append(without, dc)

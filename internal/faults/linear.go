@@ -133,7 +133,7 @@ func (c *checker) steps(l *life, dc string, deliveries []*Op) (steps []Evidence,
 	lists := c.listings[place{dc, l.user}]
 	var firstSeen, lastSeen *Op // the first that returned, the last that was called
 	for _, list := range lists {
-		if _, has := list.has[l.id]; has {
+		if _, has := list.has[l]; has {
 			if firstSeen == nil || list.Return.Before(firstSeen.Return) {
 				firstSeen = list.Op
 			}
@@ -141,7 +141,7 @@ func (c *checker) steps(l *life, dc string, deliveries []*Op) (steps []Evidence,
 		}
 	}
 	for _, list := range lists {
-		_, has := list.has[l.id]
+		_, has := list.has[l]
 		switch {
 		case has && firstSeen.Return.Before(list.Call) && list.Return.Before(lastSeen.Call):
 		case has:

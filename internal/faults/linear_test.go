@@ -59,7 +59,7 @@ func TestLinearLeavesOutWhatFollows(t *testing.T) {
 		all := slices.DeleteFunc(slices.Clone(few), func(o porcupine.Operation) bool { return o.Input == see || o.Input == seeNone })
 		for _, list := range c.listings[place{"dc1", "anna"}] {
 			input := seeNone
-			if list.has["a"] {
+			if list.has[l] {
 				input = see
 			}
 			all = append(all, porcupine.Operation{Input: input, Call: list.Call.UnixNano(), Return: list.Return.UnixNano()})

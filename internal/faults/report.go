@@ -87,20 +87,20 @@ func (c *checker) count() {
 			r.Ops[op.Kind][op.Outcome]++
 		}
 	}
-	early := make(map[string]bool) // listed before the final pass
+	early := make(map[*life]bool) // listed before the final pass
 	for _, lists := range c.listings {
 		for _, list := range lists {
 			if !list.Final {
-				for id := range list.has {
-					early[id] = true
+				for l := range list.has {
+					early[l] = true
 				}
 			}
 		}
 	}
-	late := make(map[string]bool)
+	late := make(map[*life]bool)
 	for _, list := range c.final {
-		for id := range list.has {
-			late[id] = true
+		for l := range list.has {
+			late[l] = true
 		}
 	}
 	for _, l := range c.lives {
@@ -115,7 +115,7 @@ func (c *checker) count() {
 		case l.seen != nil:
 			r.Uncertain++
 		}
-		if late[l.id] && !early[l.id] {
+		if late[l] && !early[l] {
 			r.NeverRead++
 		}
 	}
