@@ -151,6 +151,9 @@ func (r Report) String() string {
 	if !r.Clean() {
 		verdict = fmt.Sprintf("%d VIOLATIONS", len(r.Violations))
 	}
+	if n := len(r.Unverified) + r.Linear.Unknown; n > 0 {
+		verdict += fmt.Sprintf(", and %d NOT VERIFIED", n)
+	}
 	fmt.Fprintf(&b, "%s: %d operations, faults done: %d, %s to %s (%s)\n\n", verdict, total, r.Faults, r.From.Format("2006-01-02 15:04:05"), clockTime(r.To), rounded(r.To.Sub(r.From)))
 	r.writeCounts(&b)
 	r.writeViolations(&b)

@@ -16,6 +16,8 @@ func TestReportText(t *testing.T) {
 	require.Equal(t, textOfReport, "\n"+report.String())
 	require.Len(t, report.Of(Resurrected), 1)
 
+	require.Contains(t, Check(ops[:3], nil).String(), "nothing is wrong, and 1 NOT VERIFIED")
+
 	for i := range shownOfAClass + 3 {
 		ops = append(ops, delivers("dc1", 20, 30, fmt.Sprintf("lost%d", i)))
 	}
