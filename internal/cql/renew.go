@@ -38,6 +38,9 @@ type renewal struct {
 	swap    func(fresh *link) (old *link)
 	onError func(error)
 
+	life context.Context // of the session: ends what is under way
+	end  context.CancelFunc
+
 	silent atomic.Bool // mirrors silentSince, for those who get answers
 
 	mu          sync.Mutex
@@ -45,10 +48,17 @@ type renewal struct {
 	running     bool
 	rest        time.Duration
 	notBefore   time.Time
-	failed      error              // why the last attempt failed, nil after an answer
-	end         context.CancelFunc // of an attempt under way
-	closed      bool
+	failed      error // why the last attempt failed, nil after an answer
 	work        sync.WaitGroup
+}
+
+func newRenewal(connect func(context.Context) (*link, error), swap func(*link) *link, onError func(error)) *renewal {
+	r := &renewal{connect: connect, swap: swap, onError: onError}
+	if onError == nil {
+		r.onError = func(error) {}
+	}
+	r.life, r.end = context.WithCancel(context.Background())
+	return r
 }
 
 // note learns from how an attempt at a statement ended, and begins to connect
@@ -89,13 +99,12 @@ func (r *renewal) unheard(now time.Time) {
 		r.silentSince = now
 		r.silent.Store(true)
 	}
-	if r.closed || r.running || now.Sub(r.silentSince) < patience || now.Before(r.notBefore) {
+	if r.life.Err() != nil || r.running || now.Sub(r.silentSince) < patience || now.Before(r.notBefore) {
 		return
 	}
 	r.running = true
-	ctx, cancel := context.WithTimeout(context.Background(), renewLimit)
-	r.end = cancel
 	r.work.Go(func() {
+		ctx, cancel := context.WithTimeout(r.life, renewLimit)
 		defer cancel()
 		r.renew(ctx)
 	})
@@ -104,7 +113,7 @@ func (r *renewal) unheard(now time.Time) {
 // renew is one attempt.
 func (r *renewal) renew(ctx context.Context) {
 	fresh, err := r.connect(ctx)
-	if err != nil {
+	if err != nil && r.life.Err() == nil {
 		r.onError(fmt.Errorf("connect anew: %w", err))
 	}
 	if old := r.renewed(time.Now(), fresh, err); old != nil {
@@ -126,7 +135,7 @@ func (r *renewal) renewed(now time.Time, fresh *link, err error) (old *link) {
 	case err != nil:
 		r.failed = err
 		return nil
-	case r.closed:
+	case r.life.Err() != nil:
 		return fresh
 	}
 	r.silent.Store(false)
@@ -150,10 +159,7 @@ func (r *renewal) explain(err error) error {
 // close ends an attempt that is under way, and lets no other begin.
 func (r *renewal) close() {
 	r.mu.Lock()
-	r.closed = true
-	if r.end != nil {
-		r.end()
-	}
+	r.end()
 	r.mu.Unlock()
 	r.work.Wait()
 }

@@ -66,14 +66,10 @@ func Connect(ctx context.Context, config Config) (*Session, error) {
 		return nil, err
 	}
 	s := sessionOn(first, config)
-	s.renewal = &renewal{
-		connect: func(ctx context.Context) (*link, error) { return connect(ctx, config) },
-		swap:    func(fresh *link) *link { return s.link.Swap(fresh) },
-		onError: config.OnError,
-	}
-	if s.renewal.onError == nil {
-		s.renewal.onError = func(error) {}
-	}
+	s.renewal = newRenewal(
+		func(ctx context.Context) (*link, error) { return connect(ctx, config) },
+		func(fresh *link) *link { return s.link.Swap(fresh) },
+		config.OnError)
 	return s, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -20,6 +21,20 @@ type Server struct {
 	at   map[string][]string
 }
 
+// The program's resolver must not change while somebody looks up a name, and who
+// looks up one behind a test cannot be waited for: so it is replaced before
+// anything runs, and asks the server that there is at the moment, if there is one.
+func init() {
+	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+		if s := running.Load(); s != nil {
+			network, address = "udp", s.conn.LocalAddr().String()
+		}
+		return new(net.Dialer).DialContext(ctx, network, address)
+	}}
+}
+
+var running atomic.Pointer[Server]
+
 // Start makes the whole program ask a new server, until the test ends. The test
 // must not be parallel to others that look up names.
 func Start(t testing.TB) *Server {
@@ -32,12 +47,9 @@ func Start(t testing.TB) *Server {
 		defer close(done)
 		s.serve()
 	}()
-	before := net.DefaultResolver
-	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "udp", conn.LocalAddr().String())
-	}}
+	running.Store(s)
 	t.Cleanup(func() {
-		net.DefaultResolver = before
+		running.Store(nil)
 		conn.Close()
 		<-done
 	})
