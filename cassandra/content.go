@@ -60,24 +60,27 @@ func (s *Store) openContent(ctx context.Context, level cql.Level, mailbox Mailbo
 }
 
 // readPage reads a page of the chunks from number from on; expected is the
-// number of the page's first chunk.
+// number of the page's first chunk. A chunk may be there without its octets:
+// Cassandra repairs, where replicas differ, the columns that were read and no
+// others, and whoever counts chunks does not read those (P2).
 func (c *content) readPage(from int, state []byte, expected int) (page contentPageResult) {
 	number := expected
 	page.state, page.err = c.store.db.Page(c.ctx, c.level, c.st, state, func(row cql.Row) error {
-		var mailbox, data []byte
+		var mailbox []byte
+		var data *[]byte // nil is none, which is not the same as an empty one
 		var size *int64
 		var chunks, chunk *int
 		if err := row.Scan(&mailbox, &size, &chunks, &chunk, &data); err != nil {
 			return err
 		}
 		switch {
-		case mailbox == nil || size == nil || chunks == nil || chunk == nil || *chunk != number:
+		case mailbox == nil || size == nil || chunks == nil || chunk == nil || *chunk != number || data == nil:
 			return errMissing
 		case MailboxID(mailbox) != c.mailbox:
 			return errForeign
 		}
 		page.total = *chunks
-		page.chunks = append(page.chunks, data)
+		page.chunks = append(page.chunks, *data)
 		number++
 		return nil
 	}, [16]byte(c.id), from)
@@ -127,8 +130,9 @@ func (c *content) more() error {
 
 // nextPage is the page that is being read ahead, or else is read now.
 func (c *content) nextPage() contentPageResult {
-	if c.ahead != nil {
-		return <-c.ahead
+	if ahead := c.ahead; ahead != nil {
+		c.ahead = nil // Close must not wait for what was taken
+		return <-ahead
 	}
 	return c.readPage(0, c.behind, c.next)
 }

@@ -208,6 +208,10 @@ func TestP1P2P3P5TwoDataCentres(t *testing.T) {
 	eventually(t, "the mailboxes are made whole behind the sessions", func() bool {
 		return content2(ids[3]) == 1 && content2(whole.ID) == 1 && content2(large.ID) > 5 && content2(torn.ID) == content2(large.ID)
 	})
+	// It counts chunks and does not read them, so that what it leaves may be rows
+	// without their octets.
+	ladder(session2, ids[3], body(103))
+	ladder(halved2, whole.ID, body(300))
 
 	// dc1 is gone. dc2 serves its mail, takes and removes more; what it misses is
 	// missed for now, and 100 misses do not take 100 time-outs.
