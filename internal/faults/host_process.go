@@ -151,7 +151,7 @@ func start(ctx context.Context, cluster *cassandratest.Cluster, j job, record fu
 	if err != nil {
 		return nil, err
 	}
-	cmd, err := cluster.Command(ctx, j.DC, self)
+	cmd, err := cluster.Command(context.WithoutCancel(ctx), j.DC, self) // kill ends it, or stop
 	if err != nil {
 		return nil, err
 	}

@@ -158,9 +158,6 @@ func dropHints(ctx context.Context, r *run, f fault) (func(context.Context) erro
 		if err := r.healLink(a, b)(ctx); err != nil {
 			return err
 		}
-		if err := r.everyNode(ctx, "truncatehints"); err != nil {
-			return err
-		}
 		return r.everyNode(ctx, "enablehandoff")
 	}
 	if err := r.everyNode(ctx, "disablehandoff"); err != nil {
@@ -221,9 +218,10 @@ func (r *run) repair(ctx context.Context) error {
 // before a repair that took them everywhere (P3 is promised for clusters that
 // are repaired in time). Hints from before the repair would bring back what they
 // add, as would any write that was on its way for so long, so the hints go first,
-// and only tombstones that are some time older than the repair.
+// and only tombstones that are some time older than the repair. A full repair flushes
+// what it compares.
 func (r *run) compact(ctx context.Context) error {
-	const older = 15 * time.Second
+	const older, patience = 15 * time.Second, 30 * time.Second
 	if err := r.everyNode(ctx, "truncatehints"); err != nil {
 		return err
 	}
@@ -231,26 +229,25 @@ func (r *run) compact(ctx context.Context) error {
 	if err := r.repair(ctx); err != nil {
 		return err
 	}
-	if err := r.everyNode(ctx, "flush", r.keyspace); err != nil {
-		return err
+	repaired := time.Since(began)
+	var grace time.Duration
+	// On a busy machine a change of the schema takes its time.
+	for altering := 5 * time.Second; grace < time.Since(began)+older+patience; altering *= 2 {
+		grace = time.Since(began) + older + patience + altering
+		if err := r.setGrace(ctx, grace); err != nil {
+			return err
+		}
 	}
-	const patience = 20 * time.Second // for the compactions to begin
-	grace := time.Since(began) + older + patience
-	if err := r.setGrace(ctx, grace); err != nil {
-		return err
-	}
-	compacting := time.Now()
+	altered := time.Since(began)
 	if err := r.everyNode(ctx, "compact", r.keyspace); err != nil {
 		return err
 	}
-	took := time.Since(compacting)
-	if err := r.setGrace(ctx, gcGrace); err != nil {
-		return err
+	r.log("repaired after %s, gc_grace_seconds %.0f after %s, compacted after %s", repaired.Round(time.Second),
+		grace.Seconds(), altered.Round(time.Second), time.Since(began).Round(time.Second))
+	if late := time.Since(began) - grace; late > 0 {
+		r.log("the compaction ended %s too late: tombstones may have gone before their time", late.Round(time.Millisecond))
 	}
-	if took > grace-(compacting.Sub(began)) {
-		r.log("compaction took %s: some tombstones may have gone before their time", took)
-	}
-	return nil
+	return r.setGrace(ctx, gcGrace)
 }
 
 const gcGrace = 864000 * time.Second // as in the library's schema
