@@ -99,7 +99,7 @@ func (r *run) startHost(ctx context.Context, name string) error {
 	dc, _, _ := strings.Cut(name, "/")
 	p, err := start(ctx, r.cluster, job{
 		Name: name, DC: dc, Life: life, Hosts: r.cluster.Hosts(dc), Keyspace: r.keyspace,
-		Users: r.currentUsers(), Seed: r.seed, Workers: 3, Pause: 200 * time.Millisecond, LastsTill: r.till,
+		Users: r.currentUsers(), Seed: r.seed, Workers: 2, Pause: 250 * time.Millisecond, LastsTill: r.till,
 	}, r.record, r.wrong)
 	if err != nil {
 		return err

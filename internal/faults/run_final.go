@@ -11,8 +11,8 @@ import (
 	"github.com/popcask/popcask/projection"
 )
 
-// heal ends whatever is wrong still, and repairs: the operator's repair and a
-// compaction, then the library's.
+// heal ends whatever is wrong still, and repairs: the operator's repair first,
+// then the library's.
 func (r *run) heal(ctx context.Context) error {
 	r.say("healing")
 	for i, a := range r.cluster.DCs {
@@ -26,8 +26,8 @@ func (r *run) heal(ctx context.Context) error {
 	if err := r.cluster.Settle(ctx); err != nil {
 		return err
 	}
-	r.say("nodetool repair and compact")
-	if err := r.compact(ctx); err != nil {
+	r.say("nodetool repair")
+	if err := r.repair(ctx); err != nil {
 		return err
 	}
 	r.say("the library's repair")
