@@ -41,10 +41,11 @@ type renewal struct {
 	life context.Context // of the session: ends what is under way
 	end  context.CancelFunc
 
-	silent atomic.Bool // mirrors silentSince, for those who get answers
+	silent atomic.Bool // those who get answers are to say so: silentSince is set, or lost
 
 	mu          sync.Mutex
 	silentSince time.Time // of the first statement without an answer since the last answer
+	lost        bool      // one failed patience later, and there is no new session since
 	running     bool
 	rest        time.Duration
 	notBefore   time.Time
@@ -67,7 +68,7 @@ func (r *renewal) note(err error) {
 	switch {
 	case answered(err):
 		if r.silent.Load() {
-			r.heard()
+			r.heard(time.Now())
 		}
 	case unanswered(err):
 		r.unheard(time.Now())
@@ -85,11 +86,17 @@ func unanswered(err error) bool {
 	return !answered(err) && (passes(err) || errors.Is(err, context.DeadlineExceeded))
 }
 
-func (r *renewal) heard() {
+// heard hears of an answer. A driver that has found its nodes again by itself,
+// after so long, is replaced all the same: where they have moved it may for ever
+// look for one of them at the old address, and nobody would notice as long as the
+// others answer.
+func (r *renewal) heard(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.silent.Store(false)
-	r.silentSince, r.failed = time.Time{}, nil
+	r.failed = nil
+	r.silentSince = time.Time{}
+	r.silent.Store(r.lost)
+	r.begin(now)
 }
 
 func (r *renewal) unheard(now time.Time) {
@@ -99,7 +106,13 @@ func (r *renewal) unheard(now time.Time) {
 		r.silentSince = now
 		r.silent.Store(true)
 	}
-	if r.life.Err() != nil || r.running || now.Sub(r.silentSince) < patience || now.Before(r.notBefore) {
+	r.lost = r.lost || now.Sub(r.silentSince) >= patience
+	r.begin(now)
+}
+
+// begin begins an attempt, where one is due.
+func (r *renewal) begin(now time.Time) {
+	if !r.lost || r.running || now.Before(r.notBefore) || r.life.Err() != nil {
 		return
 	}
 	r.running = true
@@ -139,7 +152,7 @@ func (r *renewal) renewed(now time.Time, fresh *link, err error) (old *link) {
 		return fresh
 	}
 	r.silent.Store(false)
-	r.silentSince, r.failed = time.Time{}, nil
+	r.silentSince, r.lost, r.failed = time.Time{}, false, nil
 	return r.swap(fresh)
 }
 

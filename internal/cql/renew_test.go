@@ -41,7 +41,7 @@ func TestRenewalsAreBounded(t *testing.T) {
 		result := make(chan error)
 		attempts <- result
 		return nil, <-result
-	}, nil, func(err error) { heard = append(heard, err) })
+	}, func(*link) *link { return nil }, func(err error) { heard = append(heard, err) })
 	start := time.Now()
 	fail := func(at time.Duration) {
 		for range 100 {
@@ -78,7 +78,18 @@ func TestRenewalsAreBounded(t *testing.T) {
 	}
 	require.Len(t, heard, 6)
 	require.ErrorIs(t, heard[5], lost)
-	r.note(nil)
+
+	// An answer: the driver has found somebody, perhaps not all.
+	r.heard(r.notBefore.Add(-1))
+	require.False(t, running(), "it rests")
+	r.heard(r.notBefore)
+	require.True(t, running())
+	result := <-attempts
+	result <- nil
+	r.work.Wait()
+	r.heard(r.notBefore)
+	require.False(t, running(), "the driver is new")
+	require.False(t, r.silent.Load())
 	require.Equal(t, gocql.ErrNoConnections, r.explain(gocql.ErrNoConnections), "that was long ago")
 	r.close()
 	fail(3 * time.Hour)
