@@ -2,6 +2,7 @@ package cassandra
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/popcask/popcask/internal/cql"
@@ -231,19 +232,13 @@ func (s *Store) ownerOf(ctx context.Context, mailbox MailboxID) (of Report, drop
 	return of, drop, err
 }
 
-// orphans has a closer look at the content whose membership would be in a part,
-// and of which neither the memberships nor the index knew.
-func (sc *scan) orphans(ctx context.Context, part int) error {
-	return sc.unwanted(ctx, sc.contents.unwanted(part))
-}
-
-// homeless does the same for content that does not say whose it is: any
+// homeless has a closer look at content that does not say whose it is: any
 // membership may have asked for it. Where the scan was resumed in the middle of
 // the round, nobody knows whether one did.
 func (sc *scan) homeless(ctx context.Context) error {
 	at := sc.contents.homeless()
 	if !sc.resumed {
-		return sc.unwanted(ctx, at)
+		return sc.orphans(ctx, at)
 	}
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
@@ -251,7 +246,9 @@ func (sc *scan) homeless(ctx context.Context) error {
 	return nil
 }
 
-func (sc *scan) unwanted(ctx context.Context, at []int64) error {
+// orphans has a closer look at the content at tokens, of which neither the
+// memberships nor the index knew.
+func (sc *scan) orphans(ctx context.Context, at []int64) error {
 	if len(at) == 0 || sc.relists {
 		return nil
 	}
@@ -259,16 +256,19 @@ func (sc *scan) unwanted(ctx context.Context, at []int64) error {
 	if err != nil {
 		return err
 	}
-	for _, id := range ids {
-		content, err := sc.store.countContent(ctx, id)
-		if err == nil && content.exists() {
-			err = sc.closer(ctx, suspects{bucketKey: bucketKey{content.mailbox, sc.store.Bucket(id)}, ids: []MessageID{id}})
-		}
-		if err != nil {
-			if err := sc.fail(ctx, err); err != nil {
-				return err
+	errs := make([]error, len(ids))
+	w := newWindow(lookers)
+	for i, id := range ids {
+		w.run(func() {
+			content, err := sc.store.countContent(ctx, id)
+			switch {
+			case err != nil:
+				errs[i] = sc.fail(ctx, err)
+			case content.exists():
+				errs[i] = sc.closer(ctx, suspects{bucketKey: bucketKey{content.mailbox, sc.store.Bucket(id)}, ids: []MessageID{id}})
 			}
-		}
+		})
 	}
-	return nil
+	w.wait()
+	return errors.Join(errs...)
 }

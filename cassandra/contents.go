@@ -41,11 +41,12 @@ func (c *contents) want(token int64) (complete bool) {
 	return c.notes[i]&contentComplete != 0
 }
 
-// unwanted returns the tokens of the content whose membership must be in a part,
-// and that nobody has asked for.
-func (c *contents) unwanted(part int) (list []int64) {
+// unwanted returns the tokens of the content whose membership must be in some
+// parts, the last one not included, and that nobody has asked for. It goes
+// through all there is, when nobody is asking.
+func (c *contents) unwanted(from, to int) (list []int64) {
 	for i, note := range c.notes {
-		if note&(contentWanted|contentHomeless) == 0 && int(note&contentPart) == part {
+		if part := int(note & contentPart); note&(contentWanted|contentHomeless) == 0 && part >= from && part < to {
 			list = append(list, c.at[i])
 		}
 	}

@@ -212,20 +212,21 @@ func (sc *scan) parts(ctx context.Context, many int) error {
 	w := newWindow(many)
 	for i := range many {
 		w.run(func() {
-			part := sc.place.part + i
-			if errs[i] = sc.compareTokens(ctx, partTokens(part)); errs[i] == nil {
-				errs[i] = sc.orphans(ctx, part)
-			}
+			errs[i] = sc.compareTokens(ctx, partTokens(sc.place.part+i))
 		})
 	}
 	w.wait()
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	if sc.place.first == 0 {
-		sc.countMailboxes(sc.place.part, sc.place.part+many)
+	next := sc.place.part + many
+	if err := sc.orphans(ctx, sc.contents.unwanted(sc.place.part, next)); err != nil {
+		return err
 	}
-	sc.place.part += many
+	if sc.place.first == 0 {
+		sc.countMailboxes(sc.place.part, next)
+	}
+	sc.place.part = next
 	if err := sc.lookAgain(ctx, waitingLooks); err != nil {
 		return err
 	}
