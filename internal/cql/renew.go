@@ -63,9 +63,12 @@ func newRenewal(connect func(context.Context) (*link, error), swap func(*link) *
 }
 
 // note learns from how an attempt at a statement ended, and begins to connect
-// anew where nothing has answered for too long.
-func (r *renewal) note(err error) {
+// anew where nothing has answered for too long. A node that is asked for every
+// data centre waits for all of them, about as long as the driver waits for the
+// node: where one of them says nothing, that the node is late says nothing of it.
+func (r *renewal) note(level Level, err error) {
 	switch {
+	case late(err) && needsEveryCentre(level):
 	case answered(err):
 		if r.silent.Load() {
 			r.heard(time.Now())
@@ -84,6 +87,11 @@ func answered(err error) bool {
 // unanswered tells whether no node has answered: not in time, or not at all.
 func unanswered(err error) bool {
 	return !answered(err) && (passes(err) || errors.Is(err, context.DeadlineExceeded))
+}
+
+// late tells whether an answer did not come in time.
+func late(err error) bool {
+	return errors.Is(err, gocql.ErrTimeoutNoResponse) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // heard hears of an answer. A driver that has found its nodes again by itself,

@@ -56,7 +56,7 @@ func TestRenewalsAreBounded(t *testing.T) {
 	fail(0)
 	fail(patience - 1)
 	require.False(t, running())
-	r.note(answer{gocql.ErrCodeUnavailable})
+	r.note(LocalQuorum, answer{gocql.ErrCodeUnavailable})
 	fail(patience)
 	require.False(t, running(), "a node has answered")
 	lost := fmt.Errorf("nobody there")
@@ -95,6 +95,38 @@ func TestRenewalsAreBounded(t *testing.T) {
 	fail(3 * time.Hour)
 	fail(4 * time.Hour)
 	require.False(t, running())
+}
+
+// While another data centre says nothing, what needs all of them is late, for
+// hours perhaps. That is no reason to connect anew; that nobody can be asked is.
+func TestAnotherDataCentreThatIsSilentIsNoLoss(t *testing.T) {
+	attempts := 0
+	r := newRenewal(func(context.Context) (*link, error) {
+		attempts++
+		return nil, errors.New("nobody there")
+	}, func(*link) *link { return nil }, nil)
+	// lost tells whether failures that go on for longer than patience count.
+	lost := func(level Level, err error) bool {
+		r.silentSince, r.lost, r.notBefore = time.Time{}, false, time.Time{}
+		r.note(level, err)
+		if !r.silentSince.IsZero() {
+			r.silentSince = r.silentSince.Add(-patience)
+		}
+		before := attempts
+		r.note(level, err)
+		r.work.Wait()
+		return attempts > before
+	}
+	for _, timeout := range []error{gocql.ErrTimeoutNoResponse, context.DeadlineExceeded, fmt.Errorf("batch: %w", gocql.ErrTimeoutNoResponse)} {
+		require.False(t, lost(EachQuorum, timeout), "%v", timeout)
+		require.False(t, lost(All, timeout), "%v", timeout)
+		require.True(t, lost(LocalQuorum, timeout), "%v", timeout)
+		require.True(t, lost(gocql.One, timeout), "%v", timeout)
+	}
+	for _, level := range []Level{LocalQuorum, EachQuorum} {
+		require.True(t, lost(level, gocql.ErrNoConnections))
+		require.False(t, lost(level, answer{gocql.ErrCodeReadTimeout}), "a node has answered")
+	}
 }
 
 // blackHole takes connections at an address and says nothing, as soon as nobody

@@ -95,8 +95,8 @@ func connect(ctx context.Context, config Config) (*link, error) {
 	return l, nil
 }
 
-// use does something with the driver's session of the moment.
-func (s *Session) use(do func(gocqlx.Session) error) error {
+// use does something at a level with the driver's session of the moment.
+func (s *Session) use(level Level, do func(gocqlx.Session) error) error {
 	l := s.link.Load()
 	for !l.enter() { // another one has just taken its place
 		l = s.link.Load()
@@ -106,7 +106,7 @@ func (s *Session) use(do func(gocqlx.Session) error) error {
 	if s.renewal == nil {
 		return err
 	}
-	s.renewal.note(err)
+	s.renewal.note(level, err)
 	return s.renewal.explain(err)
 }
 
@@ -155,7 +155,7 @@ func dataCentres(ctx context.Context, session *gocql.Session) ([]string, error) 
 
 // DataCentres names the data centres of the cluster.
 func (s *Session) DataCentres(ctx context.Context) (centres []string, err error) {
-	err = s.use(func(x gocqlx.Session) error {
+	err = s.use(gocql.One, func(x gocqlx.Session) error {
 		centres, err = dataCentres(ctx, x.Session)
 		return err
 	})
@@ -165,7 +165,7 @@ func (s *Session) DataCentres(ctx context.Context) (centres []string, err error)
 // Tables returns the columns of each table of a keyspace, sorted, and the
 // keyspace's replication.
 func (s *Session) Tables(ctx context.Context, keyspace string) (tables map[string][]string, replication map[string]string, err error) {
-	err = s.use(func(x gocqlx.Session) error {
+	err = s.use(gocql.One, func(x gocqlx.Session) error {
 		err := x.Session.Query("SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = ?", keyspace).
 			WithContext(ctx).Consistency(gocql.One).Scan(&replication)
 		if err != nil {
@@ -192,7 +192,7 @@ func (s *Session) Tables(ctx context.Context, keyspace string) (tables map[strin
 // it, not even one of the same name.
 func (s *Session) TableID(ctx context.Context, keyspace, table string) (id [16]byte, err error) {
 	var found gocql.UUID
-	err = s.use(func(x gocqlx.Session) error {
+	err = s.use(gocql.One, func(x gocqlx.Session) error {
 		return x.Session.Query("SELECT id FROM system_schema.tables WHERE keyspace_name = ? AND table_name = ?", keyspace, table).
 			WithContext(ctx).Consistency(gocql.One).Scan(&found)
 	})
@@ -201,7 +201,7 @@ func (s *Session) TableID(ctx context.Context, keyspace, table string) (id [16]b
 
 // Define runs a statement of the schema, and waits until all nodes agree on it.
 func (s *Session) Define(ctx context.Context, statement string) error {
-	return s.use(func(x gocqlx.Session) error {
+	return s.use(LocalQuorum, func(x gocqlx.Session) error {
 		if err := x.Session.Query(statement).WithContext(ctx).Consistency(gocql.LocalQuorum).Exec(); err != nil {
 			return err
 		}
@@ -223,7 +223,7 @@ func (s *Session) attempt(ctx context.Context, level Level, do func() error) err
 	const first, longest = 25 * time.Millisecond, time.Second
 	pause := first
 	retries := s.retries
-	if level == EachQuorum || level == All {
+	if needsEveryCentre(level) {
 		retries = min(retries, 1)
 	}
 	for tries := 0; ; tries++ {

@@ -21,6 +21,10 @@ const (
 	All         = gocql.All
 )
 
+// needsEveryCentre tells whether a statement at a level waits for nodes of every
+// data centre.
+func needsEveryCentre(level Level) bool { return level == EachQuorum || level == All }
+
 // Statement is a statement that was built once, at start-up, with gocqlx's qb.
 type Statement struct {
 	text      string
@@ -119,7 +123,7 @@ func (s *Session) Exec(ctx context.Context, level Level, st *Statement, timestam
 	tries := -1
 	return s.attempt(ctx, level, func() error {
 		tries++
-		return s.use(func(x gocqlx.Session) error { return s.query(ctx, x, level, st, tries, values).Exec() })
+		return s.use(level, func(x gocqlx.Session) error { return s.query(ctx, x, level, st, tries, values).Exec() })
 	})
 }
 
@@ -152,7 +156,7 @@ func (s *Session) Page(ctx context.Context, level Level, st *Statement, state []
 	var scanner gocql.Scanner
 	err = s.attempt(ctx, level, func() error {
 		tries++
-		return s.use(func(x gocqlx.Session) error {
+		return s.use(level, func(x gocqlx.Session) error {
 			rows := s.query(ctx, x, level, st, tries, values).PageState(state).Iter()
 			next = rows.PageState()
 			if rows.NumRows() == 0 {
@@ -220,7 +224,7 @@ func (s *Session) ExecBatch(ctx context.Context, level Level, b *Batch) error {
 	tries := -1
 	return s.attempt(ctx, level, func() error {
 		tries++
-		err := s.use(func(x gocqlx.Session) error {
+		err := s.use(level, func(x gocqlx.Session) error {
 			batch := x.Session.NewBatch(gocql.UnloggedBatch).WithContext(ctx).RetryPolicy(nil).DefaultTimestamp(false)
 			batch.SetConsistency(level)
 			if s.observe != nil {
