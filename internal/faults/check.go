@@ -96,6 +96,7 @@ func check(ops []Op, faults []Fault, linearLimit time.Duration) Report {
 		c.checkGone(l)
 		c.checkUIDL(l)
 		c.checkAgain(l)
+		c.checkTwice(l)
 	}
 	c.checkOrigin()
 	c.checkFinalPass()

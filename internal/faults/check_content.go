@@ -101,8 +101,7 @@ func (c *checker) checkUIDL(l *life) {
 }
 
 // checkAgain looks at what a repair delivered again. Its range was closed, so
-// that nobody listed it, which no acknowledged message may come to; and there must
-// not be two of it.
+// that nobody listed it, which no acknowledged message may come to.
 func (c *checker) checkAgain(l *life) {
 	if l.again == nil {
 		return
@@ -112,6 +111,10 @@ func (c *checker) checkAgain(l *life) {
 		c.violated(Missed, l, "acknowledged, and delivered again by a repair: it lay in a range that was recorded as empty",
 			evidence(added, "acknowledged"), evidence(l.again.op, "it is %s now", l.again.ID))
 	}
+}
+
+// checkTwice wants each message once on each list.
+func (c *checker) checkTwice(l *life) {
 	for _, dc := range c.dcs {
 		for _, list := range c.listings[place{dc, l.user}] {
 			if slices.Contains(list.twice, l) {

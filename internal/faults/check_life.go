@@ -37,7 +37,7 @@ type delivered struct {
 type listing struct {
 	*Op
 	has   map[*life]bool
-	twice []*life // that it has under two IDs
+	twice []*life // that it has twice, under one ID or under two
 }
 
 // life is all that the history says of one message. A repair that finds one in

@@ -191,6 +191,7 @@ func TestCheck(t *testing.T) {
 		{"one unique-id in two mailboxes", story(delivers("dc1", 0, 10, "a"), change(delivers("dc1", 20, 30, "bb"), func(o *Op) { o.User = "ben"; o.Message.UIDL = "u-a" })), nil},
 		{"P5 not two, where a removal was told nothing", story(delivers("dc1", 0, 10, "a"), change(removes("dc1", 20, 30, OK, "a"), func(o *Op) { o.Removed[0] = Message{ID: "a"} }), both()), nil},
 
+		{"P5 P6 one message twice on one list", story(delivers("dc1", 0, 10, "a"), lists("dc1", 20, 30, "a", "a"), both("a")), []Class{ChangedUIDL}},
 		// Delivered again
 		{"an attempt that failed is delivered again", story(tries("dc1", 0, 10, "a", Failed), lists("dc1", 11, 20, oldID), lists("dc1", 21, 30), finallyAgain()), nil},
 		{"an attempt that failed is delivered again, and nobody saw it before", story(tries("dc1", 0, 10, "a", Failed), finallyAgain()), nil},

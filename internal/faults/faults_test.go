@@ -90,6 +90,14 @@ func TestFaults(t *testing.T) {
 	assert.True(t, report.Clean(), "violations; the schedule again: %s", again)
 	require.NotZero(t, report.Messages)
 	require.NotZero(t, report.Removed)
+	// Behind a door that never opened nothing can be found wrong.
+	for _, dc := range dcs {
+		for _, way := range ways {
+			assert.True(t, slices.ContainsFunc(ops, func(op Op) bool {
+				return op.DC == dc.Name && op.Kind == way.kind && op.POP3 == way.pop3 && op.Outcome == OK && !op.Final
+			}), "%s: no %s has ever succeeded, over POP3: %t", dc.Name, way.kind, way.pop3)
+		}
+	}
 	for _, s := range steps {
 		if len(s.faults) == 1 { // for others there may be no time
 			f := s.faults[0]
@@ -97,6 +105,12 @@ func TestFaults(t *testing.T) {
 		}
 	}
 }
+
+// ways are all that is done, and by which door.
+var ways = []struct {
+	kind Kind
+	pop3 bool
+}{{Deliver, false}, {List, false}, {Retrieve, false}, {Remove, false}, {List, true}, {Retrieve, true}, {Remove, true}}
 
 // keep writes the history of a run that failed to where it can be looked at.
 func keep(t *testing.T, r *run) {

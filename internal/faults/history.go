@@ -35,6 +35,7 @@ type Op struct {
 	Return  time.Time // zero where Outcome is Unknown
 	Outcome Outcome
 	Error   string
+	POP3    bool `json:",omitempty"` // through the server, not through the library
 
 	// Final: after everything was healed and repaired.
 	Final bool

@@ -46,7 +46,7 @@ var nemeses = []nemesis{
 	{"cut-link", link, 2 * time.Second, twoDCs, cutLink},               // both ways
 	{"cut-link-one-way", link, 2 * time.Second, twoDCs, cutLinkOneWay}, // what the first one sends is lost
 	{"slow-link", link, 0, twoDCs, slowLink},                           // delay, rate and loss
-	{"drop-hints", link, 10 * time.Second, twoDCs, dropHints},          // cut, and nobody remembers for the others
+	{"drop-hints", nodes | link, 10 * time.Second, twoDCs, dropHints},  // cut, and nobody remembers for the others
 	{"clock-wrong", clocks, 0, oneHost, clockWrong},                    // the library's, by minutes
 	{"clock-frozen", clocks, 0, oneHost, clockFrozen},                  // the library's
 	{"repair", nodes | link, 10 * time.Second, nobody, repairNow},      // nodetool repair, in the middle of it all
@@ -244,10 +244,13 @@ func (r *run) compact(ctx context.Context) error {
 	}
 	r.log("repaired after %s, gc_grace_seconds %.0f after %s, compacted after %s", repaired.Round(time.Second),
 		grace.Seconds(), altered.Round(time.Second), time.Since(began).Round(time.Second))
+	if err := r.setGrace(ctx, gcGrace); err != nil { // until then nodes compact by themselves, too
+		return err
+	}
 	if late := time.Since(began) - grace; late > 0 {
 		r.log("the compaction ended %s too late: tombstones may have gone before their time", late.Round(time.Millisecond))
 	}
-	return r.setGrace(ctx, gcGrace)
+	return nil
 }
 
 const gcGrace = 864000 * time.Second // as in the library's schema

@@ -255,11 +255,16 @@ func (r *run) progress(ctx context.Context) {
 	}
 }
 
-// stop lets the hosts end what they have begun.
+// stop lets the hosts end what they have begun. One that has just taken the place
+// of another must connect first: where it never does, something is wrong.
 func (r *run) stop(ctx context.Context) error {
 	var errs []error
 	for _, p := range r.hosts {
-		errs = append(errs, p.stop(ctx))
+		err := p.awaitReady(ctx)
+		if err == nil {
+			err = p.stop(ctx)
+		}
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }

@@ -2,6 +2,7 @@ package faults
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -70,6 +71,16 @@ func TestScheduleHasEachNemesisAloneAndThenSeveral(t *testing.T) {
 		require.Greater(t, mixed, 20)
 		require.GreaterOrEqual(t, used, time.Hour)
 		require.Less(t, used, time.Hour+3*time.Minute)
+	}
+}
+
+// What runs nodetool against every node is alone with the nodes: it has no answer
+// of one that is down, and waits for one that is stopped.
+func TestNobodyHurtsNodesThatAreOperated(t *testing.T) {
+	for _, n := range nemeses {
+		if slices.Contains([]string{"drop-hints", "repair", "compact"}, n.name) {
+			require.NotZero(t, n.holds&nodes, n.name)
+		}
 	}
 }
 

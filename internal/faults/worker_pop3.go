@@ -17,7 +17,7 @@ import (
 // more than the protocol.
 func (w *worker) popSession(ctx context.Context) {
 	user := w.user()
-	number, op := w.call(Op{Kind: List, User: user})
+	number, op := w.call(Op{Kind: List, User: user, POP3: true})
 	client, messages, err := w.login(ctx, user)
 	if err == nil {
 		op.Listed = messages
@@ -32,7 +32,7 @@ func (w *worker) popSession(ctx context.Context) {
 		numbers[m.ID] = i + 1
 	}
 	for _, m := range w.some(messages) {
-		number, op := w.call(Op{Kind: Retrieve, User: user, Message: m})
+		number, op := w.call(Op{Kind: Retrieve, User: user, Message: m, POP3: true})
 		octets, err := client.retrieve(numbers[m.ID])
 		if err == nil {
 			op.Body, op.Torn = read(octets, m.Size)
@@ -49,7 +49,7 @@ func (w *worker) popSession(ctx context.Context) {
 		}
 	}
 	if len(half) > 0 {
-		number, op = w.call(Op{Kind: Remove, User: user, Removed: half})
+		number, op = w.call(Op{Kind: Remove, User: user, Removed: half, POP3: true})
 		_, err = client.say("QUIT")
 		w.back(number, op, err)
 	}
