@@ -15,8 +15,6 @@ import (
 func TestReadyAgainWhenTheClusterIsBack(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{Private: true})
 	config := migrated(t, cluster)
-	config.Timeout = 2 * time.Second
-	config.Retries = -1
 	session := connect(t, config)
 	store := newStore(t, config)
 	require.NoError(t, session.Ready(t.Context()))
