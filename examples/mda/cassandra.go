@@ -34,7 +34,10 @@ func openCassandra(ctx context.Context, o options, log *slog.Logger) (*cassandra
 		}
 	}
 	session, err := cassandra.Connect(ctx, config)
-	if err != nil {
+	switch {
+	case err != nil && o.store == "": // a command
+		return nil, fmt.Errorf("%w (the flags are -cassandra, -dc and -keyspace)", err)
+	case err != nil:
 		return nil, fmt.Errorf("-store cassandra: %w (the flags are -cassandra, -dc, -keyspace and, once, -create-schema)", err)
 	}
 	store, err := cassandra.NewStore(session, projection.New(session))

@@ -44,7 +44,7 @@ func (j *emptyJob) run(ctx context.Context, c *call) (left int, err error) {
 	}
 	c.maildrop(drop)
 	switch {
-	case j.yes && !c.asJSON:
+	case j.yes && drop.Messages > 0 && !c.asJSON:
 		fmt.Fprintln(c.stdout, "removed")
 	case !j.yes && drop.Messages > 0:
 		if !c.asJSON {

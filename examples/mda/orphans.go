@@ -44,7 +44,7 @@ func (j *orphansJob) check() error {
 	case j.purge && j.scan.Confirm <= 0:
 		return usagef("-purge needs -confirm")
 	}
-	return nil
+	return j.scanFlags.check()
 }
 
 func (j *orphansJob) run(ctx context.Context, c *call) (left int, err error) {

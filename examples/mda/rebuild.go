@@ -26,8 +26,6 @@ func (j *rebuildJob) flags(flags *flag.FlagSet) {
 	flags.StringVar(&j.user, "user", "", "")
 }
 
-func (j *rebuildJob) check() error { return nil }
-
 func (j *rebuildJob) run(ctx context.Context, c *call) (left int, err error) {
 	var listed int
 	if j.user != "" {

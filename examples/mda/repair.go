@@ -53,7 +53,7 @@ func (j *repairJob) check() error {
 	if j.scan.RemoveIncomplete && j.scan.Confirm <= 0 {
 		return usagef("-remove-incomplete needs -confirm")
 	}
-	return nil
+	return j.scanFlags.check()
 }
 
 func (j *repairJob) run(ctx context.Context, c *call) (left int, err error) {

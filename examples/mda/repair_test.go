@@ -111,5 +111,6 @@ func TestVerifyAndRepair(t *testing.T) {
 	code, _, errs = s.mda(t, "verify", "-keyspace", "nowhere")
 	require.Equal(t, 1, code)
 	require.Contains(t, errs, `keyspace "nowhere"`)
+	require.NotContains(t, errs, "-create-schema", "a flag that it does not have")
 	require.Equal(t, 1, strings.Count(errs, "\n"), "one line: %s", errs)
 }

@@ -26,6 +26,19 @@ func (f *scanFlags) add(flags *flag.FlagSet) {
 	flags.IntVar(&f.scan.Hold, "hold", 0, "")
 }
 
+// check finds what makes no sense, and would mean something else.
+func (f *scanFlags) check() error {
+	switch {
+	case f.scan.Rate < 0:
+		return usagef("-rate %d is negative", f.scan.Rate)
+	case f.scan.Hold < 0:
+		return usagef("-hold %d is negative", f.scan.Hold)
+	case f.scan.Confirm < 0:
+		return usagef("-confirm %s is negative", f.scan.Confirm)
+	}
+	return nil
+}
+
 // through goes through everything, saying how far it is.
 func (f *scanFlags) through(ctx context.Context, c *call, scan func(context.Context, cassandra.ScanOptions) (cassandra.Progress, error)) (cassandra.Progress, error) {
 	f.scan.Found = c.report
