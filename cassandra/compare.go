@@ -71,7 +71,7 @@ func (s *Store) readMembersIn(ctx context.Context, stretch tokens) (members []pl
 			var m placedMember
 			var mailbox, id [16]byte
 			var size *int64
-			if err := row.Scan(&mailbox, &m.bucket, &id, &size, &m.removed); err != nil {
+			if err := row.Scan(&mailbox, &m.bucket, &id, &size, &m.removed, nil, nil, nil); err != nil {
 				return err
 			}
 			m.mailbox, m.id = mailbox, id

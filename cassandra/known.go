@@ -141,7 +141,7 @@ func (s *Store) readKnownIn(ctx context.Context, stretch tokens, keep func([]kno
 		var id [16]byte
 		var kind string
 		var start, until int64
-		if err := row.Scan(&id, &kind, &start, &until); err != nil {
+		if err := row.Scan(&id, &kind, &start, &until, nil); err != nil {
 			return err
 		}
 		if mailbox != id {

@@ -26,7 +26,7 @@ func (s *Session) memberUIDL(ctx context.Context, level cql.Level, mailbox Mailb
 	err = s.db.Each(ctx, level, selectMember, func(row cql.Row) error {
 		var size *int64
 		var removed bool
-		if err := row.Scan(&size, &removed, &uidl); err != nil {
+		if err := row.Scan(&size, &removed, &uidl, nil, nil); err != nil {
 			return err
 		}
 		switch {

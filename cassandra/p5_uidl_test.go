@@ -6,10 +6,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	"github.com/gofrs/uuid/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/popcask/popcask/cassandra"
+	"github.com/popcask/popcask/cassandra/cassandratest"
 	"github.com/popcask/popcask/mailbox"
 	"github.com/popcask/popcask/projection"
 )
@@ -134,4 +137,39 @@ func TestP5SameUIDLAtTheSameMoment(t *testing.T) {
 	}
 	t.Logf("%d of 20 unique-ids are shown", shows) // one that all gave up for each other is nobody's
 	require.GreaterOrEqual(t, shows, 5)
+}
+
+// Two hosts whose clocks show the same, to the last tick: neither claim hides the
+// other.
+func TestP5HostsWithOneClock(t *testing.T) {
+	t.Parallel()
+	config := newKeyspace(t, 0)
+	now := time.Now()
+	config.Now = func() time.Time { return now }
+	hosts := []*cassandra.Store{newStore(t, config), newStore(t, config)}
+	for _, user := range []string{"bob", "eve"} { // the other way round for the other
+		for _, host := range hosts {
+			results, err := importMail(t.Context(), host, "uid-1", user)
+			require.NoError(t, err)
+			require.True(t, results[0].Err == nil || errors.Is(results[0].Err, mailbox.ErrTemporary), "%v", results[0].Err)
+		}
+		requireDistinct(t, hosts[0], user)
+		hosts[0], hosts[1] = hosts[1], hosts[0]
+	}
+}
+
+// A claim of which no more than its key is here, as the repair of a read leaves it
+// of one that was written almost nowhere, is in nobody's way.
+func TestP5HalfAClaimRefusesNothing(t *testing.T) {
+	cluster := cassandratest.Start(t, cassandratest.Topology{})
+	config := migrated(t, cluster)
+	store := newStore(t, config)
+	id, _, err := store.Mailbox("bob")
+	require.NoError(t, err)
+	claims := [16]byte(uuid.NewV5(uuid.UUID(id), "uid-1"))
+	tablesOf(t, cluster, config).exec("INSERT INTO KS.maildrop (mailbox_id, kind, start) VALUES (?, 'uidl', 1) USING TIMESTAMP 1", claims)
+	results, err := importMail(t.Context(), store, "uid-1", "bob")
+	require.NoError(t, err)
+	require.NoError(t, results[0].Err)
+	require.Equal(t, "uid-1", results[0].Message.UIDL)
 }

@@ -72,23 +72,26 @@ var (
 	deleteContent = cql.Write(qb.Delete("message").TimestampNamed(cql.Timestamp).Where(qb.Eq("message_id")))
 	deleteMember  = cql.Write(qb.Delete("mailbox_message").TimestampNamed(cql.Timestamp).Where(membershipTable.PrimaryKeyCmp()...))
 
-	selectMember  = cql.Read(1, qb.Select("mailbox_message").Columns("size", "removed", "uidl").Where(membershipTable.PrimaryKeyCmp()...))
-	selectMembers = cql.Read(listingPage, membershipTable.SelectBuilder("message_id", "size", "uidl", "removed").
+	// What is read of a membership is all of it, wanted or not: where replicas
+	// differ Cassandra repairs the columns that were read and no others, and what
+	// is left without some of them is no membership as a delivery leaves it.
+	selectMember  = cql.Read(1, qb.Select("mailbox_message").Columns("size", "removed", "uidl", "uid", "mod_seq").Where(membershipTable.PrimaryKeyCmp()...))
+	selectMembers = cql.Read(listingPage, membershipTable.SelectBuilder("message_id", "size", "uidl", "removed", "uid", "mod_seq").
 			Where(qb.GtOrEqNamed("message_id", "first"), qb.LtOrEqNamed("message_id", "last")))
 
 	// The mailbox's own partition: grow-only, timestamps from the values.
 	insertBucket = cql.Write(qb.Insert("maildrop").Columns("mailbox_id", "kind", "start", "user").TimestampNamed(cql.Timestamp))
 	insertRange  = cql.Write(qb.Insert("maildrop").Columns("mailbox_id", "kind", "start", "until").TimestampNamed(cql.Timestamp))
-	insertClaim  = cql.Write(qb.Insert("maildrop").Columns("mailbox_id", "kind", "start", "owner").TimestampNamed(cql.Timestamp))
+	insertClaim  = cql.Write(qb.Insert("maildrop").Columns("mailbox_id", "kind", "start", "owner", "until").TimestampNamed(cql.Timestamp))
 	selectUser   = cql.Read(1, qb.Select("maildrop").Columns("user").Where(qb.Eq("mailbox_id")).Limit(1))
 	selectDrop   = cql.Read(listingPage, maildropTable.SelectBuilder("kind", "start", "until"))
-	selectClaims = cql.Read(100, maildropTable.SelectBuilder("owner").Where(qb.Eq("kind")))
+	selectClaims = cql.Read(100, maildropTable.SelectBuilder("owner", "until").Where(qb.Eq("kind")))
 )
 
 // Scans of a stretch of the ring.
 var (
-	selectMembersIn  = cql.Read(listingPage, qb.Select("mailbox_message").Columns("mailbox_id", "bucket", "message_id", "size", "removed").Where(within("mailbox_id", "bucket")...))
-	selectDropsIn    = cql.Read(listingPage, qb.Select("maildrop").Columns("mailbox_id", "kind", "start", "until").Where(within("mailbox_id")...))
+	selectMembersIn  = cql.Read(listingPage, qb.Select("mailbox_message").Columns("mailbox_id", "bucket", "message_id", "size", "removed", "uidl", "uid", "mod_seq").Where(within("mailbox_id", "bucket")...))
+	selectDropsIn    = cql.Read(listingPage, qb.Select("maildrop").Columns("mailbox_id", "kind", "start", "until", "owner").Where(within("mailbox_id")...))
 	selectContentsIn = cql.Read(contentsPage, qb.Select("message").Columns("message_id", "mailbox_id", "size", "chunks", "chunk").Where(within("message_id")...))
 	selectContentAt  = cql.Read(1, qb.Select("message").Distinct("message_id").Where(within("message_id")...))
 )

@@ -182,7 +182,7 @@ func (s *Store) readMembers(ctx context.Context, mailbox MailboxID, slice Slice)
 		var m memberRow
 		var id [16]byte
 		var size *int64
-		if err := row.Scan(&id, &size, &m.uidl, &m.removed); err != nil {
+		if err := row.Scan(&id, &size, &m.uidl, &m.removed, nil, nil); err != nil {
 			return err
 		}
 		m.id = id

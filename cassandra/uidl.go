@@ -2,6 +2,7 @@ package cassandra
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -22,8 +23,7 @@ func (s *Store) claimUIDL(ctx context.Context, a *attempt) error {
 	if a.uidl == "" {
 		return nil
 	}
-	// The key is the ID's own tick, of which a process has no two.
-	err := s.db.Exec(ctx, a.level(), insertClaim, AddedAt(a.id), claims(a), kindUIDL, int64(a.id.ticks()), [16]byte(a.id))
+	err := s.db.Exec(ctx, a.level(), insertClaim, AddedAt(a.id), claims(a), kindUIDL, claimKey(a.id), [16]byte(a.id), claimKey(a.instead))
 	if err != nil {
 		return err
 	}
@@ -37,16 +37,24 @@ func (s *Store) claimUIDL(ctx context.Context, a *attempt) error {
 			return nil
 		}
 	}
-	err = s.eachClaim(ctx, a, func(id MessageID, m membership, shows string) error {
-		if m == memberLive && shows == a.uidl && id.Compare(a.id) < 0 {
+	return s.eachRival(ctx, a, func(other claim) error {
+		switch {
+		case a.samePlace(other):
+			return s.deliveredAgain(other.owner)
+		case other.owner.Compare(a.id) < 0:
 			a.uidl = ""
 		}
 		return nil
 	})
-	if err == nil && a.uidl == "" && a.instead != (MessageID{}) {
-		return errDeliveredAgain
+}
+
+// deliveredAgain tells what it means that a message has taken the place already.
+// One that is young may be a delivery that is under way, and fail.
+func (s *Store) deliveredAgain(id MessageID) error {
+	if s.config.Now().Sub(id.Time()) < s.config.Horizon {
+		return fmt.Errorf("message %s has just taken its place, which is not certain yet", id)
 	}
-	return err
+	return errDeliveredAgain
 }
 
 // errDeliveredAgain says that another message has taken the place already: the
@@ -60,11 +68,8 @@ func (s *Store) confirmUIDL(ctx context.Context, a *attempt) error {
 	if a.uidl == "" {
 		return nil
 	}
-	return s.eachClaim(ctx, a, func(id MessageID, m membership, shows string) error {
-		if m == memberLive && shows == a.uidl {
-			return fmt.Errorf("message %s took the unique-id at the same moment", id)
-		}
-		return nil
+	return s.eachRival(ctx, a, func(other claim) error {
+		return fmt.Errorf("message %s took the unique-id at the same moment", other.owner)
 	})
 }
 
@@ -80,29 +85,51 @@ func (a *attempt) level() cql.Level {
 // claims is the partition of those who claim a unique-id in a mailbox.
 func claims(a *attempt) [16]byte { return [16]byte(uuid.NewV5(uuid.UUID(a.mailbox), a.uidl)) }
 
-// eachClaim looks at every other message that claims the unique-id, but for the
-// one whose place this takes.
-func (s *Store) eachClaim(ctx context.Context, a *attempt, look func(id MessageID, m membership, shows string) error) error {
-	var others []MessageID
+// claimKey is the key of a message's claim: of two processes with the same clock
+// no two messages have the same one. It is 0 for no message.
+func claimKey(id MessageID) int64 {
+	return int64(id.ticks() ^ binary.BigEndian.Uint64(id[8:]))
+}
+
+// claim is what a message has left that asked for a unique-id.
+type claim struct {
+	owner   MessageID
+	instead int64 // key of the message in a gap whose place it takes; 0 for almost all mail
+}
+
+// samePlace tells whether both take the place of one message.
+func (a *attempt) samePlace(other claim) bool {
+	return a.instead != (MessageID{}) && other.instead == claimKey(a.instead)
+}
+
+// eachRival looks at every other message that shows the unique-id, or takes the
+// same place, but for the one whose place it is.
+func (s *Store) eachRival(ctx context.Context, a *attempt, look func(claim) error) error {
+	uidl := a.uidl
+	var others []claim
 	err := s.db.Each(ctx, cql.LocalQuorum, selectClaims, func(row cql.Row) error {
-		var owner [16]byte
-		if err := row.Scan(&owner); err != nil {
+		var owner []byte
+		var other claim
+		if err := row.Scan(&owner, &other.instead); err != nil {
 			return err
 		}
-		if owner != a.id && owner != a.instead {
-			others = append(others, owner)
+		if owner == nil { // nothing else of it has come here: it was never acknowledged
+			return nil
+		}
+		if other.owner = MessageID(owner); other.owner != a.id && other.owner != a.instead {
+			others = append(others, other)
 		}
 		return nil
 	}, claims(a), kindUIDL)
 	if err != nil {
 		return err
 	}
-	for _, id := range others {
-		m, shows, err := s.memberUIDL(ctx, cql.LocalQuorum, a.mailbox, id)
-		if err == nil {
-			err = look(id, m, shows)
+	for _, other := range others {
+		m, shows, err := s.memberUIDL(ctx, cql.LocalQuorum, a.mailbox, other.owner)
+		if err == nil && m == memberLive && (shows == uidl || a.samePlace(other)) {
+			err = look(other)
 		}
-		if err != nil || a.uidl == "" {
+		if err != nil || a.uidl == "" && a.instead == (MessageID{}) {
 			return err
 		}
 	}

@@ -1,0 +1,24 @@
+package cassandra
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/popcask/popcask/internal/cql"
+)
+
+// Where replicas differ, a read repairs the columns that it reads and no others:
+// a read of memberships or claims in every data centre that left some out would
+// leave rows without them there (P5: a unique-id is one of them).
+func TestP5WholeRowsAreRead(t *testing.T) {
+	for _, st := range []*cql.Statement{selectMember, selectMembers, selectMembersIn} {
+		for _, column := range []string{"uid", "mod_seq", "size", "uidl", "removed"} {
+			require.Regexp(t, `SELECT .*\b`+column+`\b.* FROM mailbox_message`, st.String())
+		}
+	}
+	for _, column := range []string{"until", "owner"} {
+		require.Regexp(t, `SELECT .*\b`+column+`\b.* FROM maildrop`, selectDropsIn.String())
+		require.Regexp(t, `SELECT .*\b`+column+`\b.* FROM maildrop`, selectClaims.String())
+	}
+}
