@@ -85,8 +85,9 @@ type Config struct {
 	GapInterval time.Duration
 
 	// ReplicationRest is how long after a change of the keyspace's replication
-	// no range is recorded as empty: replicas that are new know nothing until
-	// the cluster was repaired. 0 means 7 days.
+	// no range is recorded as empty, and no repair removes what it misses the
+	// rest of: replicas that are new know nothing until the cluster was
+	// repaired. 0 means 7 days.
 	ReplicationRest time.Duration
 
 	// PurgeQueue is how many removed messages may wait for the deletion of

@@ -269,7 +269,16 @@ func TestP5RepairDeliversAgainWhatLiesInAGap(t *testing.T) {
 	_, err = store.Repair(t.Context(), "demo", cassandra.RepairOptions{})
 	require.NoError(t, err)
 	broken.Store(false)
+
+	// For all that another repair knows, the delivery is still under way, and may
+	// yet fail (P1).
 	report, err := store.Repair(t.Context(), "demo", cassandra.RepairOptions{})
+	require.NoError(t, err)
+	require.Len(t, report.Findings, 1)
+	require.ErrorContains(t, report.Findings[0].Err, "not certain yet")
+	require.Equal(t, 1, tablesOf(t, cluster, config).content(hidden))
+
+	report, err = newStore(t, later(config)).Repair(t.Context(), "demo", cassandra.RepairOptions{})
 	require.NoError(t, err)
 	require.Len(t, report.Findings, 1)
 	require.Equal(t, cassandra.InGap, report.Findings[0].Kind)
@@ -285,4 +294,88 @@ func TestP5RepairDeliversAgainWhatLiesInAGap(t *testing.T) {
 	report, err = store.Verify(t.Context(), "demo")
 	require.NoError(t, err)
 	require.Empty(t, report.Findings)
+}
+
+// A message in a gap is not taken for delivered again because another one shows
+// its unique-id (P1): it goes without then (P5).
+func TestP1AnotherMessageWithTheUniqueIDIsNotTheOneInTheGap(t *testing.T) {
+	cluster := cassandratest.Start(t, cassandratest.Topology{})
+	config := migrated(t, cluster)
+	store := newStore(t, config)
+	hidden := plant{2 * time.Hour, "whole", "live", true, true, "foreign", true}
+	hidden.put(tablesOf(t, cluster, config), store, "demo")
+	results, err := importMail(t.Context(), store, "foreign", "demo")
+	require.NoError(t, err)
+	require.NoError(t, results[0].Err)
+	require.Equal(t, "foreign", results[0].Message.UIDL)
+
+	report, err := store.Repair(t.Context(), "demo", cassandra.RepairOptions{})
+	require.NoError(t, err)
+	require.Len(t, report.Findings, 1)
+	require.Equal(t, cassandra.InGap, report.Findings[0].Kind)
+	require.True(t, report.Findings[0].Mended)
+	found := readable(t, store, "demo")
+	require.Len(t, found, 2)
+	require.Equal(t, body(1), found[results[0].Message.ID])
+	delete(found, results[0].Message.ID)
+	for _, text := range found {
+		require.Equal(t, hidden.planted(), text)
+	}
+	requireDistinct(t, store, "demo")
+}
+
+// A scan also meets the mailbox of a user who was removed and created again: the
+// new one does not get the mail of the old one.
+func TestRepairDeliversAgainToNobodyElse(t *testing.T) {
+	cluster := cassandratest.Start(t, cassandratest.Topology{})
+	config := migrated(t, cluster)
+	tables := tablesOf(t, cluster, config)
+	hidden := plant{2 * time.Hour, "whole", "live", true, true, "", true}.put(tables, newStore(t, config), "demo")
+	config.Generation = func(string) uint32 { return 1 }
+	store := newStore(t, config)
+	var found []cassandra.Finding
+	_, err := store.RepairAll(t.Context(), cassandra.ScanOptions{Found: func(r cassandra.Report) { found = append(found, r.Findings...) }})
+	require.NoError(t, err)
+	require.Len(t, found, 1)
+	require.Equal(t, cassandra.InGap, found[0].Kind)
+	require.Error(t, found[0].Err)
+	require.Empty(t, list(t, store, "demo"))
+	require.Equal(t, 1, tables.content(hidden))
+}
+
+// P1: nor is a message taken for a ghost, or its content for nobody's, where
+// replicas are new: what is missing there may be elsewhere, and what is taken off
+// the list does not come back.
+func TestP1NothingIsRemovedSoonAfterAChangeOfReplication(t *testing.T) {
+	cluster := cassandratest.Start(t, cassandratest.Topology{})
+	config := migrated(t, cluster)
+	tables := tablesOf(t, cluster, config)
+	store := newStore(t, config)
+	for user, p := range map[string]plant{
+		"anna": {age: 2 * time.Hour, listed: true, bucket: true},
+		"bob":  {age: 2 * time.Hour, content: "torn", member: "live", listed: true, bucket: true},
+		"carl": {age: 12 * 24 * time.Hour, content: "whole", bucket: true},
+	} {
+		p.put(tables, store, user)
+	}
+	tables.exec("UPDATE KS.settings USING TIMESTAMP 2 SET replication = 'another', replication_since = 0 WHERE id = 'popcask'")
+	options := cassandra.RepairOptions{Confirm: time.Millisecond, RemoveIncomplete: true, Orphans: cassandra.PurgeOrphans}
+	all := func(store *cassandra.Store) cassandra.Progress {
+		p, err := store.RepairAll(t.Context(), cassandra.ScanOptions{RepairOptions: options})
+		require.NoError(t, err)
+		require.Equal(t, 3, p.Findings)
+		return p
+	}
+	for _, user := range []string{"anna", "bob"} {
+		report, err := store.Repair(t.Context(), user, options)
+		require.NoError(t, err)
+		require.Len(t, report.Findings, 1)
+		require.Zero(t, report.Mended())
+		require.Equal(t, 1, report.Postponed)
+	}
+	p := all(store)
+	require.Zero(t, p.Mended)
+	require.Equal(t, 3, p.Postponed)
+	config.ReplicationRest = time.Nanosecond
+	require.Equal(t, 3, all(newStore(t, config)).Mended)
 }

@@ -30,7 +30,7 @@ func (s *Store) judge(mailbox MailboxID, drop dropRows, p pair, content contentC
 	switch {
 	case p.member != nil && p.member.removed:
 		v.kind = NotRemoved
-	case member && drop.inGap(p.id):
+	case member && content.complete() && drop.inGap(p.id):
 		v.kind = InGap
 	case member && listed && content.complete():
 	case !member && !listed && !content.exists():

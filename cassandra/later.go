@@ -104,7 +104,20 @@ func (sc *scan) plan(f *Finding) plan {
 	if !sc.mends {
 		return leave
 	}
-	return sc.store.plan(f, sc.options.RepairOptions)
+	plan := sc.store.plan(f, sc.options.RepairOptions)
+	if plan == mendLater && !sc.rested {
+		return postpone
+	}
+	return plan
+}
+
+// rest looks whether the replication has been what it is for long enough for
+// second looks to mean something.
+func (sc *scan) rest(ctx context.Context) (err error) {
+	if sc.mends && sc.options.Confirm > 0 {
+		sc.rested, err = sc.store.replicationRested(ctx)
+	}
+	return err
 }
 
 func (sc *scan) postpone() {
@@ -132,6 +145,11 @@ func (sc *scan) found(of Report, f Finding) {
 func (sc *scan) lookAgain(ctx context.Context, most int) error {
 	for {
 		due, next := sc.later.takeDue(time.Now())
+		if len(due) > 0 {
+			if err := sc.rest(ctx); err != nil {
+				return err
+			}
+		}
 		errs := make([]error, len(due))
 		w := newWindow(lookers)
 		for i, look := range due {
@@ -171,7 +189,11 @@ func (sc *scan) secondLook(ctx context.Context, look laterLook) error {
 		return nil
 	case f.Kind != look.found.Kind:
 		return sc.see(ctx, look.place, look.of, again)
-	case sc.mends:
+	}
+	switch sc.plan(&f) {
+	case postpone:
+		sc.postpone()
+	case mendNow, mendLater:
 		f.Err = sc.store.mend(ctx, &look.of, &f, sc.options.RepairOptions)
 	}
 	sc.found(look.of, f)

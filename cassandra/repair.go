@@ -85,7 +85,9 @@ type RepairOptions struct {
 	// Confirm is how long to wait between the two looks that are taken before
 	// something is removed for good because nobody has the rest of it: a ghost,
 	// a message whose content is nowhere complete, an orphan.
-	// [Config.Horizon] is the safe choice. 0 postpones all of them.
+	// [Config.Horizon] is the safe choice. 0 postpones all of them, as does a
+	// change of the keyspace's replication within [Config.ReplicationRest]:
+	// replicas that are new have the rest of nothing.
 	Confirm time.Duration
 
 	// RemoveIncomplete removes messages whose content is nowhere complete, at
@@ -129,6 +131,14 @@ func (s *Store) Repair(ctx context.Context, user string, options RepairOptions) 
 		}
 	}
 	if len(later) == 0 {
+		return report, nil
+	}
+	rested, err := s.replicationRested(ctx)
+	if err != nil {
+		return report, fmt.Errorf("cassandra: repair mailbox of %q: %w", user, temporary(err))
+	}
+	if !rested {
+		report.Postponed += len(later)
 		return report, nil
 	}
 	if err = s.closeRange(ctx, report.Mailbox, later...); err == nil {
@@ -300,6 +310,9 @@ func (s *Store) relist(ctx context.Context, mailbox MailboxID, f *Finding, size 
 // deliverAgain delivers a message that lies in a gap under a new ID, and removes
 // the old one then. The unique-id that clients know it by goes with it (P5).
 func (s *Store) deliverAgain(ctx context.Context, r *Report, f *Finding) error {
+	if err := s.checkOwner(r); err != nil {
+		return err
+	}
 	body, err := s.openContent(ctx, s.everywhere(), r.Mailbox, f.ID, selectContent)
 	if err != nil {
 		return err
@@ -315,6 +328,22 @@ func (s *Store) deliverAgain(ctx context.Context, r *Report, f *Finding) error {
 		return err
 	}
 	return s.removeWholly(ctx, r.Mailbox, []MessageID{f.ID})
+}
+
+// checkOwner makes sure that what is delivered to the user of a mailbox comes to
+// that mailbox. A user who was removed and created again has another one, which
+// must not get the mail of the one before.
+func (s *Store) checkOwner(r *Report) error {
+	if r.User == "" {
+		return errors.New("it lies in a gap, and nobody knows whose it is")
+	}
+	switch current, _, err := s.Mailbox(r.User); {
+	case err != nil:
+		return err
+	case current != r.Mailbox:
+		return fmt.Errorf("it lies in a gap of a mailbox that %q has no more", r.User)
+	}
+	return nil
 }
 
 // repairBehind repairs a mailbox that a session found wanting, without anything

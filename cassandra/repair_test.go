@@ -129,6 +129,8 @@ func TestP1RepairMendsWhatIsPlanted(t *testing.T) {
 		{"ghost", plant{old, "", "", true, true, "", false}, cassandra.Ghost, false},
 		{"ghost with unfinished content", plant{old, "unfinished", "", true, true, "", false}, cassandra.Ghost, false},
 		{"ghost with torn content", plant{old, "torn", "", true, true, "", false}, cassandra.Ghost, false},
+		{"in a gap, content unfinished", plant{old, "unfinished", "live", false, true, "", true}, cassandra.NotComplete, false},
+		{"in a gap, content absent", plant{old, "", "live", true, true, "", true}, cassandra.NotComplete, false},
 		{"no bucket", plant{old, "whole", "live", true, false, "", false}, cassandra.NoBucket, true},
 		{"no bucket, months ago", plant{100 * 24 * time.Hour, "whole", "live", true, false, "", false}, cassandra.NoBucket, true},
 		{"not listed, days ago", plant{9 * 24 * time.Hour, "whole", "live", false, true, "", false}, cassandra.NotListed, true},

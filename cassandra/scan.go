@@ -91,6 +91,7 @@ type scan struct {
 	store   *Store
 	options ScanOptions
 	mends   bool // what it finds
+	rested  bool // the replication: what is missing may be taken for gone
 	relists bool // what is not listed, and does nothing else: a rebuild of the index
 
 	place    scanPlace
@@ -152,6 +153,7 @@ func (sc *scan) run(ctx context.Context) (Progress, error) {
 	sc.place, sc.resumed = place, place.part > 0
 	sc.began, sc.beganDone = time.Now(), place.done()
 	sc.progress.Resume = place.String()
+	err = sc.rest(ctx)
 	for err == nil && sc.place.first < ringParts {
 		err = sc.round(ctx)
 	}
