@@ -155,15 +155,23 @@ func openingCost(t *testing.T, cluster *cassandratest.Cluster, config cassandra.
 	t.Helper()
 	var seen recorder
 	config.Observer = seen.observe
-	store := newStore(t, config)
-	id, _, err := store.Mailbox(user)
-	require.NoError(t, err)
-	c.scanned = traced(t, cluster, id, func() int {
-		seen.take() // of Connect
-		c.messages = len(list(t, store, user))
-		c.statements = len(seen.take())
-		return c.statements
-	})
+	var store *cassandra.Store
+	const tries = 4 // a busy node may lose some of what it traces
+	for range tries {
+		store = newStore(t, config)
+		id, _, err := store.Mailbox(user)
+		require.NoError(t, err)
+		c.scanned = traced(t, cluster, id, func() int {
+			seen.take() // of Connect
+			c.messages = len(list(t, store, user))
+			c.statements = len(seen.take())
+			return c.statements
+		})
+		if c.scanned >= c.messages {
+			break
+		}
+	}
+	require.GreaterOrEqual(t, c.scanned, c.messages, "each message was read: the traces are whole")
 	for range 5 {
 		began := time.Now()
 		list(t, store, user)
