@@ -3,6 +3,7 @@ package cassandra
 import (
 	"context"
 	"errors"
+	"fmt"
 )
 
 // OrphanAction is what a repair does about content that no mailbox knows of.
@@ -49,20 +50,20 @@ func (s *Store) mendOrphan(ctx context.Context, r *Report, f *Finding, action Or
 // membership has the timestamp of the ID: where the message was removed, the
 // tombstone hides it again, and the removal is finished instead.
 func (s *Store) restoreOrphan(ctx context.Context, r *Report, f *Finding) error {
-	content, err := s.countContent(ctx, f.ID)
+	size, err := s.readThrough(ctx, r.Mailbox, f.ID)
+	if errors.Is(err, errMissing) {
+		return fmt.Errorf("it can only be purged: %w", err)
+	}
 	if err != nil {
 		return err
 	}
-	if !content.complete() {
-		return errors.New("the content is not complete: it can only be purged")
-	}
-	if err := s.restoreMember(ctx, r, f, content.size); err != nil {
+	if err := s.restoreMember(ctx, r, f, size); err != nil {
 		return err
 	}
 	if err := s.writeBucket(ctx, bucketKey{r.Mailbox, f.Bucket}, r.User); err != nil {
 		return err
 	}
-	err = s.relist(ctx, r.Mailbox, f, content.size)
+	err = s.relist(ctx, r.Mailbox, f, size)
 	if errors.Is(err, errRemoved) {
 		return s.removeWholly(ctx, r.Mailbox, []MessageID{f.ID})
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/popcask/popcask/mailbox"
@@ -273,17 +274,26 @@ func (s *Store) mend(ctx context.Context, r *Report, f *Finding, options RepairO
 // restore puts a message whose content is complete onto the list, or into the
 // mailbox, whichever lacks it.
 func (s *Store) restore(ctx context.Context, r *Report, f *Finding) error {
-	content, err := s.countContent(ctx, f.ID)
+	size, err := s.readThrough(ctx, r.Mailbox, f.ID)
 	if err != nil {
 		return err
 	}
-	if !content.complete() {
-		return errMissing
-	}
 	if f.Kind == NotMember {
-		return s.restoreMember(ctx, r, f, content.size)
+		return s.restoreMember(ctx, r, f, size)
 	}
-	return s.relist(ctx, r.Mailbox, f, content.size)
+	return s.relist(ctx, r.Mailbox, f, size)
+}
+
+// readThrough reads the content of a message that is to be listed, in every data
+// centre: that there are all chunks does not say that their octets are there, and
+// those that one replica has alone come to the others by it (P2).
+func (s *Store) readThrough(ctx context.Context, mailbox MailboxID, id MessageID) (size int64, err error) {
+	body, err := s.openContent(ctx, s.everywhere(), mailbox, id, selectContent)
+	if err != nil {
+		return 0, err
+	}
+	defer body.Close()
+	return io.Copy(io.Discard, body)
 }
 
 // restoreMember puts a message into its mailbox.

@@ -334,6 +334,32 @@ func TestP3RepairCannotResurrect(t *testing.T) {
 	})
 }
 
+// What a repair lists can be read: a chunk whose row is there without its octets,
+// as reads that count chunks leave it of one that was written almost nowhere, is
+// no content.
+func TestP2RepairListsOnlyWhatCanBeRead(t *testing.T) {
+	cluster := cassandratest.Start(t, cassandratest.Topology{})
+	config := migrated(t, cluster)
+	tables := tablesOf(t, cluster, config)
+	store := newStore(t, config)
+	for user, p := range map[string]plant{
+		"anna": {age: 2 * time.Hour, content: "torn", member: "live", bucket: true},
+		"bob":  {age: 2 * time.Hour, content: "torn", bucket: true},
+	} {
+		id := p.put(tables, store, user)
+		tables.exec("INSERT INTO KS.message (message_id, chunk) VALUES (?, 1) USING TIMESTAMP ?", [16]byte(id), cassandra.AddedAt(id))
+	}
+	options := cassandra.ScanOptions{RepairOptions: cassandra.RepairOptions{Orphans: cassandra.RestoreOrphans}}
+	options.Found = func(r cassandra.Report) { require.ErrorContains(t, r.Findings[0].Err, "not complete") }
+	p, err := store.RepairAll(t.Context(), options)
+	require.NoError(t, err)
+	require.Equal(t, 2, p.Findings)
+	require.Zero(t, p.Mended)
+	for _, user := range []string{"anna", "bob"} {
+		require.Empty(t, list(t, store, user))
+	}
+}
+
 // A session that meets a message without content gets a temporary error, writes
 // nothing, and has the mailbox repaired behind it (P2).
 func TestP2MissIsTemporaryAndHandedToRepair(t *testing.T) {
