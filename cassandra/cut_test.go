@@ -189,6 +189,7 @@ func TestP1P2P3P5CutLinkForTheWholeTest(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it starts two nodes of its own")
 	}
+	t.Parallel()
 	cluster := cassandratest.Start(t, cassandratest.Topology{
 		DCs:      []cassandratest.DC{{Name: "dc1", Nodes: 1}, {Name: "dc2", Nodes: 1}},
 		Settings: map[string]any{"phi_convict_threshold": 5, "hints_flush_period": "1000ms"},

@@ -237,6 +237,7 @@ func TestP1P2P4P5P6OneNodeOfThree(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it starts three nodes of its own")
 	}
+	t.Parallel()
 	cluster := cassandratest.Start(t, cassandratest.Topology{DCs: []cassandratest.DC{{Name: "dc1", Nodes: 3}}, Private: true})
 	config := migrated(t, cluster)
 	config.Timeout = 0 // the default

@@ -54,6 +54,7 @@ func TestReadyAgainWhenTheNodesHaveMoved(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it starts three nodes of its own, and moves them")
 	}
+	t.Parallel()
 	cluster := cassandratest.Start(t, cassandratest.Topology{
 		DCs:      []cassandratest.DC{{Name: "dc1", Nodes: 3}},
 		Settings: map[string]any{"phi_convict_threshold": 5},

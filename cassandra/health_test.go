@@ -13,6 +13,7 @@ import (
 // A store that has lost its whole cluster says so, and goes on by itself when it
 // is back.
 func TestReadyAgainWhenTheClusterIsBack(t *testing.T) {
+	t.Parallel()
 	cluster := cassandratest.Start(t, cassandratest.Topology{Private: true})
 	config := migrated(t, cluster)
 	session := connect(t, config)

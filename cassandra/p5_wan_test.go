@@ -17,6 +17,7 @@ import (
 // P5: two data centres that import the same mail at the same moment, further
 // from each other than an import takes, do not both show its unique-id.
 func TestP5SameUIDLInTwoDataCentres(t *testing.T) {
+	t.Parallel()
 	cluster := cassandratest.Start(t, cassandratest.Topology{
 		DCs:     []cassandratest.DC{{Name: "dc1", Nodes: 1}, {Name: "dc2", Nodes: 1}},
 		Private: true,

@@ -29,6 +29,7 @@ var (
 // through it. The node that serves it allows few tombstones, so that a listing
 // that met those of the mail that passed would fail.
 func TestP7Cost(t *testing.T) {
+	t.Parallel()
 	topology := cassandratest.Topology{Settings: map[string]any{
 		"tombstone_warn_threshold":    *p7Threshold / 2,
 		"tombstone_failure_threshold": *p7Threshold,

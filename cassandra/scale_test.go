@@ -70,6 +70,7 @@ type finding struct {
 //
 // With -repair.messages 1000000 -repair.nodes 3 it is the record.
 func TestRepairAtScale(t *testing.T) {
+	t.Parallel()
 	const days = 60
 	topology := cassandratest.Topology{}
 	if *repairNodes > 1 {
