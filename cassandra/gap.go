@@ -72,6 +72,9 @@ func (s *Store) prove(ctx context.Context, user string) error {
 	if rested, err := s.replicationRested(ctx); err != nil || !rested {
 		return err
 	}
+	if err := s.checkClock(ctx, end); err != nil {
+		return err
+	}
 	if err := s.writeFence(ctx, id, end); err != nil {
 		return err
 	}
@@ -86,6 +89,21 @@ func (s *Store) prove(ctx context.Context, user string) error {
 		s.drops.put(id, drop)
 	}
 	return err
+}
+
+// checkClock sees to it that no fence is written above the clock of a node: from
+// a host whose clock is years ahead, one would refuse all mail for years, since
+// fences are never taken back.
+func (s *Store) checkClock(ctx context.Context, end int64) error {
+	var now int64
+	err := s.db.Each(ctx, cql.LocalQuorum, selectClock, func(row cql.Row) error { return row.Scan(&now) })
+	if err != nil {
+		return err
+	}
+	if ahead := time.UnixMicro(end).Sub(time.UnixMilli(now)); ahead > 0 {
+		return fmt.Errorf("the clock of this host is %s ahead of a node's: nothing is proven until they agree", (ahead + s.config.Horizon).Round(time.Second))
+	}
+	return nil
 }
 
 // provenUntil is where the last gap ends.

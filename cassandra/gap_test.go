@@ -62,7 +62,7 @@ func removeAll(t testing.TB, store *cassandra.Store, user string, ids []string) 
 func TestP7GapsAroundSurvivors(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := migrated(t, cluster)
-	start := time.Now().Add(-3 * time.Hour).Truncate(time.Second)
+	start := time.Now().Add(-6 * time.Hour).Truncate(time.Second)
 	clock := newClock(start)
 	config.Now = clock.Now
 	var seen recorder
@@ -208,6 +208,19 @@ func (i slowIndex) Added(ctx context.Context, mailbox cassandra.MailboxID, messa
 	return i.Index.Added(ctx, mailbox, message)
 }
 
+// A host whose clock is far ahead closes no range that mail will be delivered
+// into for years.
+func TestAClockFarAheadProvesNothing(t *testing.T) {
+	config := migrated(t, cassandratest.Start(t, cassandratest.Topology{}))
+	right := newStore(t, config)
+	config.Now = func() time.Time { return time.Now().AddDate(10, 0, 0) }
+	ahead := newStore(t, config)
+	deliver(t, ahead, "demo", body(1))
+	require.ErrorContains(t, ahead.Prove(t.Context(), "demo"), "ahead of a node's")
+	deliver(t, right, "demo", body(2))
+	require.Len(t, list(t, right, "demo"), 2)
+}
+
 // P1: after a change of the replication nothing is recorded as empty for a
 // while: new replicas know nothing.
 func TestP1NoGapSoonAfterAChangeOfReplication(t *testing.T) {
@@ -264,6 +277,7 @@ func TestP5RepairDeliversAgainWhatLiesInAGap(t *testing.T) {
 		"INSERT INTO %s.maildrop (mailbox_id, kind, start, until) VALUES (?, 'gap', ?, ?)", config.Keyspace),
 		[16]byte(id), hidden.Timestamp(), hidden.Timestamp()).Exec())
 	require.Equal(t, []string{other}, idsOf(list(t, store, "demo")))
+	require.Equal(t, []string{other}, idsOf(list(t, newStore(t, config), "demo")), "a process that knows nothing of the mailbox")
 
 	broken.Store(true)
 	_, err = store.Repair(t.Context(), "demo", cassandra.RepairOptions{})

@@ -77,9 +77,24 @@ func (m *maildrop) listing(ctx context.Context) (parts []iter.Seq2[Entry, error]
 	case isKnown: // another process has delivered, or proved something
 		return []iter.Seq2[Entry, error]{s.index.List(ctx, m.id, list)}, nil
 	}
+	ahead = outsideGaps(ahead, drop)
 	older, later := around(list, span{guess[0].From, guess[len(guess)-1].To})
 	behind := prefetch(ctx, s.index.List(ctx, m.id, later)) // side by side with what is older
 	return []iter.Seq2[Entry, error]{s.index.List(ctx, m.id, older), ahead, behind}, nil
+}
+
+// outsideGaps leaves out what lies in a gap: it was read before the gaps were known.
+func outsideGaps(seq iter.Seq2[Entry, error], drop dropRows) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		for entry, err := range seq {
+			if err == nil && drop.inGap(entry.ID) {
+				continue
+			}
+			if !yield(entry, err) {
+				return
+			}
+		}
+	}
 }
 
 // recentBuckets are those that may have mail of which the mailbox's own

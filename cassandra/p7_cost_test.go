@@ -73,7 +73,7 @@ const p7Days = 30
 // that the test sets, with a session each day that removes what is not kept. It
 // returns how many are left.
 func passThrough(t *testing.T, config cassandra.Config, keep func(day, today, n int) bool) (live int) {
-	clock := newClock(time.Now().Add(-p7Days * 24 * time.Hour))
+	clock := newClock(time.Now().Add(-p7Days*24*time.Hour - 3*time.Hour))
 	config.Now = clock.Now
 	store := newStore(t, config)
 	daily := *p7Messages / p7Days

@@ -48,6 +48,7 @@ var (
 	insertSettings    = cql.Write(qb.Insert("settings").Columns("id", "version", "bucket_seconds", "namespace", "canonicaliser").TimestampNamed(cql.Timestamp))
 	insertReplication = cql.Write(qb.Insert("settings").Columns("id", "replication", "replication_since").TimestampNamed(cql.Timestamp))
 	selectReplication = cql.Read(1, settingsTable.SelectBuilder("replication", "replication_since"))
+	selectClock       = cql.Read(1, qb.Select("system.local").Columns("toUnixTimestamp(now())")) // milliseconds
 	selectSettings    = cql.Read(1, settingsTable.SelectBuilder("version", "bucket_seconds", "namespace", "canonicaliser"))
 
 	// Adding content: at t(id).
