@@ -43,7 +43,9 @@
 // Deliveries, listings, reads and removals are at LOCAL_QUORUM. Misses and
 // repairs read at EACH_QUORUM (ALL where the engine refuses that), which meets
 // every LOCAL_QUORUM acknowledgement of any data centre. A data centre that does
-// not answer makes a miss a temporary error, at once after the first few.
+// not answer makes a miss a temporary error, at once after the first few. A
+// message with a foreign unique-id, of a migration, is written at EACH_QUORUM, so
+// that no two show it.
 //
 // # What it costs
 //
