@@ -21,6 +21,7 @@ func TestP1P2ScanOfADataCentreThatLags(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it starts two nodes of its own")
 	}
+	t.Parallel()
 	cluster := cassandratest.Start(t, dcTopology(t))
 	one, two := cluster.DCs[0].Name, cluster.DCs[1].Name
 	config1 := migrated(t, cluster)
