@@ -114,7 +114,9 @@ func TestP9NoLightweightTransactions(t *testing.T) {
 	table := regexp.MustCompile(`(?i)\b(?:INTO|FROM|UPDATE)\s+(\w+)`)
 	for _, o := range seen.take() {
 		require.Empty(t, problemOf(o), o.Statement)
-		tables[table.FindStringSubmatch(o.Statement)[1]] = true
+		if name := table.FindStringSubmatch(o.Statement)[1]; name != "system" { // a node's own: its clock
+			tables[name] = true
+		}
 	}
 	for _, name := range []string{"settings", "message", "mailbox_message", "projection", "maildrop"} {
 		require.True(t, tables[name], "no statement on %s was seen: the observer is not where it should be", name)
