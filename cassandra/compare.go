@@ -207,15 +207,7 @@ func (sc *scan) closer(ctx context.Context, list suspects) error {
 		})
 	}
 	w.wait()
-	for _, err := range errs {
-		if err == nil {
-			continue
-		}
-		if err := sc.fail(ctx, err); err != nil {
-			return err
-		}
-	}
-	return nil
+	return sc.failAll(ctx, errs)
 }
 
 // ownerOf reads whose a mailbox is, and its own partition. What has no mailbox

@@ -156,13 +156,8 @@ func (sc *scan) lookAgain(ctx context.Context, most int) error {
 			w.run(func() { errs[i] = sc.secondLook(ctx, look) })
 		}
 		w.wait()
-		for _, err := range errs {
-			if err == nil {
-				continue
-			}
-			if err := sc.fail(ctx, err); err != nil {
-				return err
-			}
+		if err := sc.failAll(ctx, errs); err != nil {
+			return err
 		}
 		if len(due) > 0 || sc.later.len() <= most {
 			return ctx.Err()

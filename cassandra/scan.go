@@ -259,6 +259,19 @@ func (sc *scan) fail(ctx context.Context, err error) error {
 	return nil
 }
 
+// failAll notes those of several that could not be looked at.
+func (sc *scan) failAll(ctx context.Context, errs []error) error {
+	for _, err := range errs {
+		if err == nil {
+			continue
+		}
+		if err := sc.fail(ctx, err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // pace waits where the scan is ahead of its rate, which is that of either table.
 func (sc *scan) pace(ctx context.Context) error {
 	if sc.options.Rate <= 0 {

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"flag"
+
+	"github.com/popcask/popcask/cassandra"
 )
 
 const rebuildUsage = `Usage: mda rebuild [flags]
@@ -27,16 +29,15 @@ func (j *rebuildJob) flags(flags *flag.FlagSet) {
 }
 
 func (j *rebuildJob) run(ctx context.Context, c *call) (left int, err error) {
-	var listed int
+	var p cassandra.Progress
 	if j.user != "" {
-		listed, err = c.store.Rebuild(ctx, j.user)
+		p.Mended, err = c.store.Rebuild(ctx, j.user)
 	} else {
-		p, failed := j.through(ctx, c, c.store.RebuildAll)
-		listed, err = p.Mended, failed
+		p, err = j.through(ctx, c, c.store.RebuildAll)
 	}
 	if err != nil {
 		return 0, err
 	}
-	c.say(map[string]int{"listed": listed}, "%d messages listed again", listed)
-	return 0, nil
+	c.say(map[string]int{"listed": p.Mended}, "%d messages listed again", p.Mended)
+	return 0, unseen(p)
 }

@@ -59,10 +59,15 @@ func (f *scanFlags) end(c *call, p cassandra.Progress, dry bool) (left int, err 
 	if dry && p.Findings > 0 && !c.asJSON {
 		fmt.Fprintln(c.stdout, "nothing was changed: -yes does it")
 	}
+	return p.Findings - p.Mended, unseen(p)
+}
+
+// unseen says that a scan went on without something.
+func unseen(p cassandra.Progress) error {
 	if p.Failed > 0 {
-		return 0, fmt.Errorf("%d messages or buckets could not be looked at", p.Failed)
+		return fmt.Errorf("%d messages or buckets could not be looked at", p.Failed)
 	}
-	return p.Findings - p.Mended, nil
+	return nil
 }
 
 // found is a finding as JSON.
