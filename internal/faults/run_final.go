@@ -2,6 +2,7 @@ package faults
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -18,7 +19,7 @@ func (r *run) heal(ctx context.Context) error {
 	for i, a := range r.cluster.DCs {
 		for _, b := range r.cluster.DCs[i+1:] {
 			l := r.cluster.Link(a.Name, b.Name)
-			if err := firstOf(l.Heal(), l.SetDelay(0), l.SetRate(0), l.SetLoss(0, 0)); err != nil {
+			if err := errors.Join(l.Heal(), l.SetDelay(0), l.SetRate(0), l.SetLoss(0, 0)); err != nil {
 				return err
 			}
 		}
@@ -38,15 +39,6 @@ func (r *run) heal(ctx context.Context) error {
 	if found > 0 { // it has written in one data centre: as soon as it is everywhere
 		r.say("nodetool repair")
 		return r.repair(ctx)
-	}
-	return nil
-}
-
-func firstOf(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
 	}
 	return nil
 }
