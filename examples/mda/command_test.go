@@ -81,7 +81,7 @@ func TestCommands(t *testing.T) {
 // teaches, and names every flag; the program's own -h names every command.
 func TestCommandFlags(t *testing.T) {
 	for _, args := range [][]string{
-		{"verify", "-yes"}, {"repair", "bob"}, {"repair", "-rate", "fast"}, {"verify", "-rate", "-1"}, {"repair", "-yes", "-confirm", "-1h"}, {"rebuild", "-hold", "-1"}, {"verify", "-nosuch"}, {"repair", "-remove-incomplete"},
+		{"verify", "-yes"}, {"repair", "bob"}, {"repair", "-rate", "fast"}, {"verify", "-rate", "-1"}, {"repair", "-yes", "-confirm", "-1h"}, {"rebuild", "-hold", "-1"}, {"repair", "-user", "bob", "-rate", "10"}, {"rebuild", "-user", "bob", "-resume", "1"}, {"verify", "-nosuch"}, {"repair", "-remove-incomplete"},
 		{"orphans", "-yes"}, {"orphans", "-restore", "-purge"}, {"orphans", "-purge", "-yes"}, {"rebuild", "-yes"},
 		{"largest", "-n", "0"}, {"largest", "-n", "few"}, {"empty"}, {"empty", "-yes"}, {"empty", "-user", "bob", "carl"},
 	} {

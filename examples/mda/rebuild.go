@@ -28,6 +28,8 @@ func (j *rebuildJob) flags(flags *flag.FlagSet) {
 	flags.StringVar(&j.user, "user", "", "")
 }
 
+func (j *rebuildJob) check() error { return j.checkUser(j.user) }
+
 func (j *rebuildJob) run(ctx context.Context, c *call) (left int, err error) {
 	var p cassandra.Progress
 	if j.user != "" {

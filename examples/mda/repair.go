@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"flag"
+	"fmt"
 
 	"github.com/popcask/popcask/cassandra"
 )
@@ -53,7 +54,7 @@ func (j *repairJob) check() error {
 	if j.scan.RemoveIncomplete && j.scan.Confirm <= 0 {
 		return usagef("-remove-incomplete needs -confirm")
 	}
-	return j.scanFlags.check()
+	return j.checkUser(j.user)
 }
 
 func (j *repairJob) run(ctx context.Context, c *call) (left int, err error) {
@@ -85,6 +86,9 @@ func (j *repairJob) one(ctx context.Context, c *call) (cassandra.Progress, error
 		return cassandra.Progress{}, err
 	}
 	c.report(report)
+	if report.Messages == 0 && len(report.Findings) == 0 {
+		fmt.Fprintf(c.stderr, "%s has no mail; a name that never got any looks the same\n", report.User)
+	}
 	return cassandra.Progress{
 		Mailboxes: 1, Messages: report.Messages, Findings: len(report.Findings),
 		Mended: report.Mended(), Postponed: report.Postponed, Done: 1,

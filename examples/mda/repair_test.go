@@ -108,6 +108,10 @@ func TestVerifyAndRepair(t *testing.T) {
 	require.Zero(t, code)
 	require.Equal(t, "1 mailboxes, 0 messages: 0 findings, 0 mended, 0 postponed\n", out)
 
+	code, _, errs = s.mda(t, "verify", "-user", "bbo")
+	require.Zero(t, code)
+	require.Equal(t, "bbo has no mail; a name that never got any looks the same\n", errs)
+
 	code, _, errs = s.mda(t, "verify", "-keyspace", "nowhere")
 	require.Equal(t, 1, code)
 	require.Contains(t, errs, `keyspace "nowhere"`)

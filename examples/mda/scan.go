@@ -39,6 +39,14 @@ func (f *scanFlags) check() error {
 	return nil
 }
 
+// checkUser is check for a command that may go through one mailbox instead.
+func (f *scanFlags) checkUser(user string) error {
+	if user != "" && (f.scan.Rate != 0 || f.scan.Resume != "" || f.scan.Hold != 0) {
+		return usagef("-rate, -resume and -hold are for a run through everything, not for -user")
+	}
+	return f.check()
+}
+
 // through goes through everything, saying how far it is.
 func (f *scanFlags) through(ctx context.Context, c *call, scan func(context.Context, cassandra.ScanOptions) (cassandra.Progress, error)) (cassandra.Progress, error) {
 	f.scan.Found = c.report
