@@ -124,7 +124,8 @@ type Config struct {
 
 	// OnError hears of what goes wrong behind the sessions: a purge that will
 	// be tried again, a listener that failed, a repair, nodes that are lost and
-	// not found again yet. It may be nil and must not block.
+	// not found again yet. It may be nil, and must neither block nor close the
+	// store or the session, which wait for it.
 	OnError func(error)
 }
 

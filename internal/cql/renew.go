@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,7 +19,8 @@ const (
 	patience = 3 * time.Second
 
 	// One attempt to connect anew follows the other after pauses that double
-	// from firstRest to longestRest.
+	// from firstRest to longestRest, less up to a half, so that hosts that have
+	// lost a cluster together do not all come back to it at once.
 	firstRest   = time.Second
 	longestRest = 10 * time.Second
 
@@ -151,7 +153,7 @@ func (r *renewal) renewed(now time.Time, fresh *link, err error) (old *link) {
 		r.rest = 0
 	}
 	r.rest = min(max(2*r.rest, firstRest), longestRest)
-	r.running, r.notBefore = false, now.Add(r.rest)
+	r.running, r.notBefore = false, now.Add(r.rest-rand.N(r.rest/2))
 	switch {
 	case err != nil:
 		r.failed = err
