@@ -67,7 +67,7 @@ func (sc *scan) compareNarrower(ctx context.Context, stretch tokens, cause error
 func (s *Store) readMembersIn(ctx context.Context, stretch tokens) (members []placedMember, until int64, err error) {
 	var state []byte
 	for {
-		state, err = s.db.Page(ctx, s.everywhere(), selectMembersIn, state, func(row cql.Row) error {
+		state, err = s.db.Page(ctx, cql.EachQuorum, selectMembersIn, state, func(row cql.Row) error {
 			var m placedMember
 			var mailbox, id [16]byte
 			var size *int64
@@ -217,9 +217,9 @@ func (s *Store) ownerOf(ctx context.Context, mailbox MailboxID) (of Report, drop
 	if mailbox == (MailboxID{}) {
 		return of, drop, nil
 	}
-	err = s.db.Each(ctx, s.everywhere(), selectUser, func(row cql.Row) error { return row.Scan(&of.User) }, [16]byte(mailbox))
+	err = s.db.Each(ctx, cql.EachQuorum, selectUser, func(row cql.Row) error { return row.Scan(&of.User) }, [16]byte(mailbox))
 	if err == nil {
-		drop, err = s.readDrop(ctx, s.everywhere(), mailbox)
+		drop, err = s.readDrop(ctx, cql.EachQuorum, mailbox)
 	}
 	return of, drop, err
 }

@@ -143,13 +143,12 @@ func (c *content) climb() error {
 	if c.level != cql.LocalQuorum {
 		return fmt.Errorf("chunk %d of %d: %w", c.next, c.chunks, errMissing)
 	}
-	level, err := c.store.climb()
-	if err != nil {
-		return err
+	if c.store.breaker.isOpen() {
+		return errBreakerOpen
 	}
-	c.level = level
+	c.level = cql.EachQuorum
 	page := c.readPage(c.next, nil, c.next)
-	c.store.noteClimb(page.err)
+	c.store.breaker.note(page.err)
 	if page.err == nil && len(page.chunks) == 0 {
 		page.err = errMissing
 	}

@@ -97,7 +97,7 @@ func (s *Store) readContents(ctx context.Context, first, last, hold, readers int
 func (s *Store) readContentsIn(ctx context.Context, stretch tokens, c *contents) error {
 	begun := len(c.at)
 	var last contentCount
-	err := s.db.Each(ctx, s.everywhere(), selectContentsIn, func(row cql.Row) error {
+	err := s.db.Each(ctx, cql.EachQuorum, selectContentsIn, func(row cql.Row) error {
 		var id [16]byte
 		var mailbox []byte
 		var size *int64
@@ -174,7 +174,7 @@ func (c *contentCount) complete() bool {
 // countContent counts the chunks of a message in every data centre, without
 // reading them.
 func (s *Store) countContent(ctx context.Context, id MessageID) (c contentCount, err error) {
-	err = s.db.Each(ctx, s.everywhere(), selectChunks, func(row cql.Row) error {
+	err = s.db.Each(ctx, cql.EachQuorum, selectChunks, func(row cql.Row) error {
 		var mailbox []byte
 		var size *int64
 		var chunks, chunk *int
@@ -194,7 +194,7 @@ func (s *Store) contentIDs(ctx context.Context, at []int64) (ids []MessageID, er
 	var mu sync.Mutex
 	for _, token := range at {
 		w.run(func() {
-			found := s.db.Each(ctx, s.everywhere(), selectContentAt, func(row cql.Row) error {
+			found := s.db.Each(ctx, cql.EachQuorum, selectContentAt, func(row cql.Row) error {
 				var id [16]byte
 				err := row.Scan(&id)
 				mu.Lock()

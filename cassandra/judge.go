@@ -1,6 +1,10 @@
 package cassandra
 
-import "context"
+import (
+	"context"
+
+	"github.com/popcask/popcask/internal/cql"
+)
 
 // verdict is what is wrong with a message.
 type verdict struct {
@@ -71,7 +75,7 @@ func (s *Store) examine(ctx context.Context, mailbox MailboxID, drop dropRows, i
 func (s *Store) look(ctx context.Context, mailbox MailboxID, drop dropRows, id MessageID) (verdict, error) {
 	p := pair{id: id}
 	if mailbox != (MailboxID{}) {
-		found, uidl, err := s.memberUIDL(ctx, s.everywhere(), mailbox, id)
+		found, uidl, err := s.memberUIDL(ctx, cql.EachQuorum, mailbox, id)
 		if err != nil {
 			return verdict{}, err
 		}

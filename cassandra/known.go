@@ -137,7 +137,7 @@ func (s *Store) readKnownIn(ctx context.Context, stretch tokens, keep func([]kno
 		keep(rows)
 		buckets, gaps = buckets[:0], gaps[:0]
 	}
-	err := s.db.Each(ctx, s.everywhere(), selectDropsIn, func(row cql.Row) error {
+	err := s.db.Each(ctx, cql.EachQuorum, selectDropsIn, func(row cql.Row) error {
 		var id [16]byte
 		var kind string
 		var start, until int64

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/popcask/popcask/internal/cql"
@@ -34,12 +33,11 @@ func (s *Store) openMessage(ctx context.Context, m *maildrop, id MessageID, opti
 	case !errors.Is(err, errMissing):
 		return nil, temporary(err)
 	}
-	level, err := s.climb()
-	if err != nil {
-		return nil, err
+	if s.breaker.isOpen() {
+		return nil, errBreakerOpen
 	}
-	body, err = s.openContent(ctx, level, m.id, id, st)
-	s.noteClimb(err)
+	body, err = s.openContent(ctx, cql.EachQuorum, m.id, id, st)
+	s.breaker.note(err)
 	switch {
 	case err == nil:
 		s.repairs.want(m.user)
@@ -49,8 +47,8 @@ func (s *Store) openMessage(ctx context.Context, m *maildrop, id MessageID, opti
 	case !errors.Is(err, errMissing):
 		return nil, temporary(err)
 	}
-	found, err := s.member(ctx, level, m.id, id)
-	s.noteClimb(err)
+	found, err := s.member(ctx, cql.EachQuorum, m.id, id)
+	s.breaker.note(err)
 	switch {
 	case err != nil:
 		return nil, temporary(err)
@@ -61,38 +59,15 @@ func (s *Store) openMessage(ctx context.Context, m *maildrop, id MessageID, opti
 	return nil, fmt.Errorf("%w: removed", mailbox.ErrNotFound)
 }
 
-// climb returns the level that reads every data centre, or a temporary error
-// while one of them is known to be out of reach.
-func (s *Store) climb() (cql.Level, error) {
-	if s.breaker.isOpen() {
-		return 0, fmt.Errorf("%w: not in this data centre, and another one does not answer", mailbox.ErrTemporary)
-	}
-	return s.everywhere(), nil
-}
-
-// everywhere is EACH_QUORUM, or ALL where the engine refuses that for reads.
-func (s *Store) everywhere() cql.Level {
-	if s.breaker.noEachQuorum.Load() {
-		return cql.All
-	}
-	return cql.EachQuorum
-}
-
-// noteClimb learns from how a read of every data centre ended.
-func (s *Store) noteClimb(err error) {
-	if cql.Unsupported(err) {
-		s.breaker.noEachQuorum.Store(true)
-		return
-	}
-	s.breaker.note(err)
-}
+// errBreakerOpen is the answer to a miss while another data centre is known to be
+// out of reach.
+var errBreakerOpen = fmt.Errorf("%w: not in this data centre, and another one does not answer", mailbox.ErrTemporary)
 
 // breaker answers misses at once while another data centre is out of reach, so
 // that 100 of them do not take 100 time-outs. It tries again after 5 seconds,
 // and then twice as long each time, up to a minute.
 type breaker struct {
-	now          func() time.Time
-	noEachQuorum atomic.Bool
+	now func() time.Time
 
 	mu    sync.Mutex
 	pause time.Duration // 0: closed

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/popcask/popcask/internal/cql"
 )
 
 // OrphanAction is what a repair does about content that no mailbox knows of.
@@ -70,7 +72,7 @@ func (s *Store) restoreOrphan(ctx context.Context, r *Report, f *Finding) error 
 	if err != nil {
 		return err
 	}
-	drop, err := s.readDrop(ctx, s.everywhere(), r.Mailbox)
+	drop, err := s.readDrop(ctx, cql.EachQuorum, r.Mailbox)
 	if err != nil || !drop.inGap(f.ID) {
 		return err
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/popcask/popcask/internal/cql"
 )
 
 // Rebuild lists every message that is in the mailbox of a user, whose content is
@@ -18,7 +20,7 @@ func (s *Store) Rebuild(ctx context.Context, user string) (listed int, err error
 	if err != nil {
 		return 0, fmt.Errorf("cassandra: rebuild: %w", err)
 	}
-	drop, err := s.readDrop(ctx, s.everywhere(), id)
+	drop, err := s.readDrop(ctx, cql.EachQuorum, id)
 	if err == nil {
 		listed, err = s.rebuildBuckets(ctx, id, s.bucketsToSurvey(drop))
 	}

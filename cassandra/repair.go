@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/popcask/popcask/internal/cql"
 	"github.com/popcask/popcask/mailbox"
 )
 
@@ -248,7 +249,7 @@ func (s *Store) dropOf(ctx context.Context, mailbox MailboxID) (dropRows, error)
 	if mailbox == (MailboxID{}) {
 		return dropRows{}, nil
 	}
-	return s.readDrop(ctx, s.everywhere(), mailbox)
+	return s.readDrop(ctx, cql.EachQuorum, mailbox)
 }
 
 // mend mends one finding.
@@ -288,7 +289,7 @@ func (s *Store) restore(ctx context.Context, r *Report, f *Finding) error {
 // centre: that there are all chunks does not say that their octets are there, and
 // those that one replica has alone come to the others by it (P2).
 func (s *Store) readThrough(ctx context.Context, mailbox MailboxID, id MessageID) (size int64, err error) {
-	body, err := s.openContent(ctx, s.everywhere(), mailbox, id, selectContent)
+	body, err := s.openContent(ctx, cql.EachQuorum, mailbox, id, selectContent)
 	if err != nil {
 		return 0, err
 	}
@@ -307,7 +308,7 @@ var errRemoved = errors.New("removed meanwhile")
 
 // relist puts a message that is in its mailbox onto the list.
 func (s *Store) relist(ctx context.Context, mailbox MailboxID, f *Finding, size int64) error {
-	found, uidl, err := s.memberUIDL(ctx, s.everywhere(), mailbox, f.ID)
+	found, uidl, err := s.memberUIDL(ctx, cql.EachQuorum, mailbox, f.ID)
 	if err != nil {
 		return err
 	}
@@ -323,7 +324,7 @@ func (s *Store) deliverAgain(ctx context.Context, r *Report, f *Finding) error {
 	if err := s.checkOwner(r); err != nil {
 		return err
 	}
-	body, err := s.openContent(ctx, s.everywhere(), r.Mailbox, f.ID, selectContent)
+	body, err := s.openContent(ctx, cql.EachQuorum, r.Mailbox, f.ID, selectContent)
 	if err != nil {
 		return err
 	}

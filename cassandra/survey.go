@@ -35,7 +35,7 @@ func (s *Store) survey(ctx context.Context, user string) (Report, error) {
 		return Report{}, err
 	}
 	report := Report{User: canonical, Mailbox: id}
-	drop, err := s.readDrop(ctx, s.everywhere(), id)
+	drop, err := s.readDrop(ctx, cql.EachQuorum, id)
 	if err != nil {
 		return report, err
 	}
@@ -178,7 +178,7 @@ func (r *Report) note(v verdict) {
 // does it.
 func (s *Store) readMembers(ctx context.Context, mailbox MailboxID, slice Slice) (members []memberRow, err error) {
 	first, last := slice.Borders()
-	err = s.db.Each(ctx, s.everywhere(), selectMembers, func(row cql.Row) error {
+	err = s.db.Each(ctx, cql.EachQuorum, selectMembers, func(row cql.Row) error {
 		var m memberRow
 		var id [16]byte
 		var size *int64

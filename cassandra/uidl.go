@@ -28,7 +28,7 @@ func (s *Store) claimUIDL(ctx context.Context, a *attempt) error {
 		return err
 	}
 	if id, err := ParseMessageID(a.uidl); err == nil { // it may be what that message shows
-		m, _, err := s.memberUIDL(ctx, s.everywhere(), a.mailbox, id)
+		m, _, err := s.memberUIDL(ctx, cql.EachQuorum, a.mailbox, id)
 		if err != nil {
 			return err
 		}

@@ -35,9 +35,9 @@ func TooManyTombstones(err error) bool {
 	return errors.As(err, &failure) && strings.Contains(failure.Message(), "TOMBSTONE")
 }
 
-// Unsupported tells whether the engine refuses a statement or its consistency
-// level as such.
-func Unsupported(err error) bool {
+// invalid tells whether the engine refuses a statement, or its consistency
+// level, as such.
+func invalid(err error) bool {
 	var answer gocql.RequestError
 	return errors.As(err, &answer) && (answer.Code() == gocql.ErrCodeInvalid || answer.Code() == gocql.ErrCodeProtocol)
 }

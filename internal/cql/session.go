@@ -49,6 +49,8 @@ type Session struct {
 	retries int
 	observe func(Observation)
 	tamper  func(*Call) // nil but for tests of the tests
+
+	noEachQuorum atomic.Bool // for reads; see [Session.reading]
 }
 
 // Connect connects. A cluster that cannot be reached, a data centre or a

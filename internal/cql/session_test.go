@@ -161,7 +161,7 @@ func TestMistakesAreNotTriedAgain(t *testing.T) {
 	require.Error(t, s.Exec(t.Context(), LocalQuorum, Write(qb.Insert("nothere").Columns("k").TimestampNamed(Timestamp)), 1, 1))
 	err := s.Exec(t.Context(), LocalQuorum, Write(qb.Insert("t").Columns("k", "nothere").TimestampNamed(Timestamp)), 1, 1, 1)
 	require.Error(t, err)
-	require.True(t, Unsupported(err))
+	require.True(t, invalid(err))
 	require.False(t, TooManyTombstones(err))
 	for _, o := range seen.take() {
 		require.Zero(t, o.Attempt, o.Statement)

@@ -151,20 +151,21 @@ func (s *Session) Page(ctx context.Context, level Level, st *Statement, state []
 	if call.Drop {
 		return nil, nil
 	}
-	level, values = call.Level, call.Values
-	tries := -1
 	var scanner gocql.Scanner
-	err = s.attempt(ctx, level, func() error {
-		tries++
-		return s.use(level, func(x gocqlx.Session) error {
-			rows := s.query(ctx, x, level, st, tries, values).PageState(state).Iter()
-			next = rows.PageState()
-			if rows.NumRows() == 0 {
-				scanner = nil
-				return rows.Close()
-			}
-			scanner = rows.Scanner()
-			return nil
+	err = s.reading(call.Level, func(level Level) error {
+		tries := -1
+		return s.attempt(ctx, level, func() error {
+			tries++
+			return s.use(level, func(x gocqlx.Session) error {
+				rows := s.query(ctx, x, level, st, tries, call.Values).PageState(state).Iter()
+				next = rows.PageState()
+				if rows.NumRows() == 0 {
+					scanner = nil
+					return rows.Close()
+				}
+				scanner = rows.Scanner()
+				return nil
+			})
 		})
 	})
 	if err != nil || scanner == nil {
@@ -176,6 +177,26 @@ func (s *Session) Page(ctx context.Context, level Level, st *Statement, state []
 		}
 	}
 	return emptyToNil(next), scanner.Err()
+}
+
+// reading runs a read at its level, or at ALL instead of EACH_QUORUM where the
+// engine has that for writes only, as ScyllaDB does.
+func (s *Session) reading(level Level, read func(Level) error) error {
+	if level != EachQuorum {
+		return read(level)
+	}
+	if s.noEachQuorum.Load() {
+		return read(All)
+	}
+	err := read(EachQuorum)
+	if !invalid(err) {
+		return err
+	}
+	if instead := read(All); !invalid(instead) {
+		s.noEachQuorum.Store(true)
+		return instead
+	}
+	return err
 }
 
 func emptyToNil(state []byte) []byte {

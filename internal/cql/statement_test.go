@@ -145,3 +145,41 @@ func TestAttempts(t *testing.T) {
 	require.ErrorIs(t, err, lost)
 	require.Equal(t, 2, tries)
 }
+
+// Where an engine has EACH_QUORUM for writes only, every data centre is read at
+// ALL, from the first time on. What is wrong at ALL too says nothing of levels.
+func TestReadsWithoutEachQuorum(t *testing.T) {
+	refused, down := answer{gocql.ErrCodeInvalid}, answer{gocql.ErrCodeUnavailable}
+	for _, test := range []struct {
+		name          string
+		each, all     error
+		first, second []Level // the levels that two reads are tried at
+		want          error
+	}{
+		{"Cassandra", nil, nil, []Level{EachQuorum}, []Level{EachQuorum}, nil},
+		{"a data centre is down", down, nil, []Level{EachQuorum}, []Level{EachQuorum}, down},
+		{"ScyllaDB", refused, nil, []Level{EachQuorum, All}, []Level{All}, nil},
+		{"ScyllaDB, a node is down", refused, down, []Level{EachQuorum, All}, []Level{All}, down},
+		{"a mistake", refused, refused, []Level{EachQuorum, All}, []Level{EachQuorum, All}, refused},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var s Session
+			for _, want := range [][]Level{test.first, test.second} {
+				var asked []Level
+				err := s.reading(EachQuorum, func(level Level) error {
+					asked = append(asked, level)
+					if level == All {
+						return test.all
+					}
+					return test.each
+				})
+				require.Equal(t, test.want, err)
+				require.Equal(t, want, asked)
+			}
+			require.NoError(t, s.reading(LocalQuorum, func(level Level) error {
+				require.Equal(t, LocalQuorum, level)
+				return nil
+			}))
+		})
+	}
+}
