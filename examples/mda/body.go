@@ -16,18 +16,19 @@ const maxHops = 100
 // alive time for every stretch, and ends in an error where the message is in a
 // loop or too large, or where the sender hung up before its end.
 type body struct {
-	source  io.Reader
-	conn    *smtp.Conn
-	maxSize int64 // octets; 0 means no limit
-	size    int64
-	hops    hopCounter
-	err     error // what Read returns from now on
+	source   io.Reader
+	conn     *smtp.Conn
+	patience time.Duration
+	maxSize  int64 // octets; 0 means no limit
+	size     int64
+	hops     hopCounter
+	err      error // what Read returns from now on
 }
 
 // newBody reads what go-smtp gives to Data: a pipe where the message comes by
 // BDAT, else its reader of DATA.
-func newBody(r io.Reader, conn *smtp.Conn, maxSize int64) *body {
-	b := &body{conn: conn, maxSize: maxSize}
+func newBody(r io.Reader, conn *smtp.Conn, a *agent) *body {
+	b := &body{conn: conn, patience: a.patience, maxSize: a.maxSize}
 	if pipe, ok := r.(*io.PipeReader); ok {
 		b.source = &chunks{pipe: pipe, conn: conn}
 	} else {
@@ -40,7 +41,7 @@ func (b *body) Read(p []byte) (int, error) {
 	if b.err != nil {
 		return 0, b.err
 	}
-	b.conn.Conn().SetReadDeadline(time.Now().Add(patience))
+	b.conn.Conn().SetReadDeadline(time.Now().Add(b.patience))
 	n, err := b.source.Read(p)
 	b.size += int64(n)
 	switch {
@@ -59,7 +60,7 @@ func (b *body) Read(p []byte) (int, error) {
 // go-smtp expects that.
 func (b *body) drain() {
 	for b.err == nil || b.err == errTooManyHops || b.err == smtp.ErrDataTooLarge {
-		b.conn.Conn().SetReadDeadline(time.Now().Add(patience))
+		b.conn.Conn().SetReadDeadline(time.Now().Add(b.patience))
 		if _, err := io.CopyN(io.Discard, b.source, 64<<10); err != nil {
 			return
 		}

@@ -178,6 +178,7 @@ func start(t *testing.T, protocol string, change ...func(*running)) *running {
 		directory: users,
 		store:     r.store,
 		maxSize:   100_000,
+		patience:  fiveMinutes,
 		log:       slog.New(slog.NewTextHandler(newTestLog(t), &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	for _, c := range change {

@@ -101,6 +101,7 @@ func serve(ctx context.Context, o options, stdout, stderr io.Writer) error {
 		store:     store,
 		trace:     newTrace(o.trace),
 		maxSize:   o.maxSize,
+		patience:  fiveMinutes,
 		tlsConfig: tlsConfig,
 		log:       log,
 	}

@@ -39,6 +39,11 @@ var errTryAgain = &smtp.SMTPError{
 	Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0}, Message: "Temporary failure, try again later",
 }
 
+// errNestedMAIL answers MAIL within a transaction (RFC 5321 section 4.1.4).
+var errNestedMAIL = &smtp.SMTPError{
+	Code: 503, EnhancedCode: smtp.EnhancedCode{5, 5, 1}, Message: "A message was begun already: RSET ends it",
+}
+
 // oneReply makes one answer of those for all recipients. Where nobody got the
 // message and nobody ever will, it is final. Where some did not get it and
 // others did, or may later, the sender is to try again: whoever got it gets it

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -104,6 +105,7 @@ type wire struct {
 	mu       sync.Mutex
 	messages int  // under way
 	stopping bool // nothing new is to begin
+	instant  bool // reads are not to wait
 }
 
 // wireOf finds the wire under a connection.
@@ -134,6 +136,7 @@ func (w *wire) stop() {
 	defer w.mu.Unlock()
 	w.stopping = true
 	if w.messages == 0 {
+		w.instant = true
 		w.Conn.SetReadDeadline(longAgo)
 	}
 }
@@ -145,6 +148,7 @@ func (w *wire) SetReadDeadline(t time.Time) error {
 	if w.stopping && w.messages == 0 {
 		t = longAgo
 	}
+	w.instant = t.Equal(longAgo)
 	return w.Conn.SetReadDeadline(t)
 }
 
@@ -153,11 +157,25 @@ func (w *wire) Read(p []byte) (int, error) {
 		return 0, io.EOF
 	}
 	n, err := w.Conn.Read(p)
-	var timeout net.Error
-	if err != nil && !(errors.As(err, &timeout) && timeout.Timeout()) {
+	switch {
+	case err == nil:
+	case !errors.Is(err, os.ErrDeadlineExceeded):
 		w.ended.Store(true)
+	case w.stalled():
+		// What is still to come of the message must not be taken for commands;
+		// and of a chunk's error go-smtp would make a final one.
+		w.hangUp.Store(true)
+		err = errTryAgain
 	}
 	return n, err
+}
+
+// stalled tells of a time-out whether it is that of a sender in the middle of a
+// message.
+func (w *wire) stalled() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.messages > 0 && !w.instant
 }
 
 // Close implements [net.Conn].

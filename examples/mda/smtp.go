@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"io"
 	"log/slog"
+	"math"
 	"os"
 	"sync"
 	"time"
@@ -18,7 +19,7 @@ const (
 	maxRecipients  = 100             // RFC 5321 section 4.5.3.1.8 wants at least these
 	maxConnections = 1000            // of each protocol; further ones wait
 	maxLine        = 64 << 10        // octets: there is mail that breaks the rule of 998
-	patience       = 5 * time.Minute // RFC 5321 section 4.5.3.2.7
+	fiveMinutes    = 5 * time.Minute // of patience with a sender (RFC 5321 section 4.5.3.2.7)
 )
 
 // agent takes mail and delivers it.
@@ -27,6 +28,7 @@ type agent struct {
 	store     mailbox.Appender
 	trace     *trace // nil: none
 	maxSize   int64  // octets; 0 means no limit
+	patience  time.Duration
 	tlsConfig *tls.Config
 	log       *slog.Logger
 }
@@ -40,13 +42,16 @@ func (a *agent) newServer(protocol string) *server {
 	s.Domain = hostname()
 	s.TLSConfig = a.tlsConfig
 	s.EnableSMTPUTF8 = true
-	if !s.LMTP { // LMTP needs an answer for each recipient, which body.go gives
-		s.MaxMessageBytes = a.maxSize
+	if !s.LMTP && a.maxSize > 0 && a.maxSize < math.MaxInt64 {
+		// What EHLO announces. go-smtp's DATA refuses a message of just that
+		// size, so it is one more; body.go keeps the limit. LMTP needs an answer
+		// for each recipient, which go-smtp does not give.
+		s.MaxMessageBytes = a.maxSize + 1
 	}
 	s.MaxRecipients = maxRecipients
 	s.MaxLineLength = maxLine
-	s.ReadTimeout = patience
-	s.WriteTimeout = patience
+	s.ReadTimeout = a.patience
+	s.WriteTimeout = a.patience
 	s.ErrorLog = smtpLog{a.log}
 	return &server{smtp: s}
 }
@@ -72,9 +77,10 @@ type session struct {
 
 // envelope is what a sender says before the message.
 type envelope struct {
-	from string
-	utf8 bool // SMTPUTF8 (RFC 6531)
-	to   []recipient
+	begun bool // by MAIL
+	from  string
+	utf8  bool // SMTPUTF8 (RFC 6531)
+	to    []recipient
 }
 
 type recipient struct {
@@ -94,7 +100,12 @@ func (s *session) Mail(from string, options *smtp.MailOptions) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.mail = envelope{from: from, utf8: options.UTF8}
+	if s.mail.begun {
+		// go-smtp would keep the recipients of the first one, and say 250 for
+		// them.
+		return errNestedMAIL
+	}
+	s.mail = envelope{begun: true, from: from, utf8: options.UTF8}
 	return nil
 }
 
@@ -118,14 +129,20 @@ func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 // Data takes a message that came over SMTP, which has one answer for all
 // recipients: yes only where all of them have it.
 func (s *session) Data(r io.Reader) error {
-	mail := s.envelope()
+	mail, err := s.envelope()
+	if err != nil {
+		return err
+	}
 	return oneReply(s.deliver(mail, r))
 }
 
 // LMTPData takes a message that came over LMTP, which has an answer for each
 // recipient (RFC 2033 section 4.2).
 func (s *session) LMTPData(r io.Reader, status smtp.StatusCollector) error {
-	mail := s.envelope()
+	mail, err := s.envelope()
+	if err != nil {
+		return err
+	}
 	for i, err := range s.deliver(mail, r) {
 		status.SetStatus(mail.to[i].address, toReply(err))
 	}
@@ -142,10 +159,15 @@ func (s *session) Reset() {
 // Logout is the end of the connection.
 func (s *session) Logout() error { return nil }
 
-func (s *session) envelope() envelope {
+// envelope is what there is to deliver to. Nobody is an error: go-smtp takes
+// silence for a delivery.
+func (s *session) envelope() (envelope, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.mail
+	if len(s.mail.to) == 0 {
+		return envelope{}, smtp.ErrDataReset // before Data had begun
+	}
+	return s.mail, nil
 }
 
 // deliver hands a message to the store, once for each user, and returns what
@@ -153,7 +175,7 @@ func (s *session) envelope() envelope {
 // go-smtp wants that.
 func (s *session) deliver(mail envelope, r io.Reader) []error {
 	defer wireOf(s.conn).work()()
-	body := newBody(r, s.conn, s.agent.maxSize)
+	body := newBody(r, s.conn, s.agent)
 	defer body.drain()
 
 	id := newID()
