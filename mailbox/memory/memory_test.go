@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -98,6 +99,22 @@ func TestMaxMessageSizeCountsTheCanonicalFormWithTheHeader(t *testing.T) {
 	require.NoError(t, results[0].Err)
 	require.ErrorIs(t, results[1].Err, mailbox.ErrTooLarge)
 	require.Empty(t, ids(t, open(t, &store, "eve")))
+}
+
+func TestTheLargestLimitIsNone(t *testing.T) {
+	store := memory.Store{MaxMessageSize: math.MaxInt64, Quota: math.MaxInt64}
+	require.EqualValues(t, 7, deliver(t, &store, "bob", "hello").Size)
+}
+
+func TestAPanicOfCanonicalHarmsNobodyElse(t *testing.T) {
+	store := memory.Store{Canonical: func(user string) (string, error) {
+		if user == "eve" {
+			panic("on purpose")
+		}
+		return user, nil
+	}}
+	require.Panics(t, func() { deliver(t, &store, "eve", "hello") })
+	require.NoError(t, deliver(t, &store, "bob", "hello").Err)
 }
 
 func TestABodyAboveTheLimitIsReadToItsEnd(t *testing.T) {

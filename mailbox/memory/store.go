@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 	"strings"
 	"sync"
@@ -103,13 +104,25 @@ func (s *Store) Append(ctx context.Context, delivery mailbox.Delivery, body io.R
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("memory: append: %w", err)
 	}
+	results, events, err := s.deliverAll(delivery, octets)
+	if err != nil {
+		return nil, fmt.Errorf("memory: append: %w", err)
+	}
+	for _, event := range events {
+		s.Notify(event)
+	}
+	return results, nil
+}
+
+// deliverAll adds a message to the maildrop of each recipient, and returns what
+// the listeners are to hear. A host's Canonical that panics leaves no lock behind.
+func (s *Store) deliverAll(delivery mailbox.Delivery, octets []byte) ([]mailbox.Result, []mailbox.Event, error) {
 	results := make([]mailbox.Result, len(delivery.Recipients))
 	events := make([]mailbox.Event, 0, len(results))
-
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.closed {
-		s.mu.Unlock()
-		return nil, fmt.Errorf("memory: append: %w", mailbox.ErrClosed)
+		return nil, nil, mailbox.ErrClosed
 	}
 	for i, recipient := range delivery.Recipients {
 		user, message, err := s.deliver(recipient, delivery.UIDL, octets)
@@ -122,12 +135,7 @@ func (s *Store) Append(ctx context.Context, delivery mailbox.Delivery, body io.R
 			Kind: mailbox.Added, User: user, Messages: []mailbox.Message{message},
 		})
 	}
-	s.mu.Unlock()
-
-	for _, event := range events {
-		s.Notify(event)
-	}
-	return results, nil
+	return results, events, nil
 }
 
 // Close lets the listeners work off what they have still to hear, until ctx
@@ -154,7 +162,7 @@ func (s *Store) read(body io.Reader) ([]byte, error) {
 	if s.MaxMessageSize <= 0 {
 		return io.ReadAll(canonical)
 	}
-	octets, err := io.ReadAll(io.LimitReader(canonical, s.MaxMessageSize+1))
+	octets, err := io.ReadAll(io.LimitReader(canonical, min(s.MaxMessageSize, math.MaxInt64-1)+1))
 	if err != nil {
 		return nil, err
 	}
