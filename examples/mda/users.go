@@ -115,6 +115,10 @@ func (u *users) add(line string, number int) error {
 // scheme is how a secret says that it is not plain.
 var scheme = regexp.MustCompile(`^\{([A-Za-z0-9._-]+)\}`)
 
+// bcryptHash is what package bcrypt does not check until somebody logs in, and
+// then tells from a wrong password by nothing.
+var bcryptHash = regexp.MustCompile(`^\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}$`)
+
 func parseSecret(text string) (secret, error) {
 	if text == "" {
 		return secret{}, errors.New("the secret is empty")
@@ -132,7 +136,7 @@ func parseSecret(text string) (secret, error) {
 		return secret{plain: text}, nil
 	case "BCRYPT":
 		hash := []byte(strings.TrimSpace(text))
-		if _, err := bcrypt.Cost(hash); err != nil {
+		if _, err := bcrypt.Cost(hash); err != nil || !bcryptHash.Match(hash) {
 			return secret{}, errors.New("what follows {BCRYPT} is no bcrypt hash")
 		}
 		return secret{bcrypt: hash}, nil

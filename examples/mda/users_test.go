@@ -56,6 +56,9 @@ func TestUsersFileErrors(t *testing.T) {
 		{"twice", "A:b\n\na:hunter2\n", "line 3: a is on line 1 already"},
 		{"unknown scheme", "a:b\nc:{SCRAM-SHA-256}hunter2\n", "line 2: c: unknown scheme {SCRAM-SHA-256}: there are {BCRYPT} and {PLAIN}"},
 		{"no hash", "a:{BCRYPT}hunter2\n", "line 1: a: what follows {BCRYPT} is no bcrypt hash"},
+		{"half a hash", "a:{BCRYPT}$2y$10$" + strings.Repeat("x", 52), "line 1: a: what follows {BCRYPT} is no bcrypt hash"},
+		{"more than a hash", "a:{BCRYPT}$2y$10$" + strings.Repeat("x", 53) + ":hunter2", "line 1: a: what follows {BCRYPT} is no bcrypt hash"},
+		{"cost", "a:{BCRYPT}$2y$03$" + strings.Repeat("x", 53), "line 1: a: what follows {BCRYPT} is no bcrypt hash"},
 		{"a line without an end", "a:" + strings.Repeat("x", 70_000), "bufio.Scanner: token too long"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
