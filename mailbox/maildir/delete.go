@@ -111,8 +111,11 @@ func (r *removal) finish() error {
 	s := r.session
 	var unsynced error
 	for p, touched := range r.touched {
-		if touched {
-			unsynced = errors.Join(unsynced, syncDir(s.folder.roots[p], "."))
+		if !touched {
+			continue
+		}
+		if root := s.folder.roots[p]; root != nil { // nil: it is gone with all that was in it
+			unsynced = errors.Join(unsynced, syncDir(root, "."))
 		}
 	}
 	for _, m := range r.removed {

@@ -110,7 +110,7 @@ func (d *draft) publish(ctx context.Context, delivery mailbox.Delivery) (mailbox
 
 	message := mailbox.Message{ID: s.mint.id(), UIDL: uidl, Size: d.size}
 	name := "new/" + fileName(message.ID, d.size, uidl)
-	if err := d.home.Rename(d.tmp, name); err != nil {
+	if err := d.rename(name); err != nil {
 		return mailbox.Message{}, err
 	}
 	d.tmp = ""
@@ -131,6 +131,22 @@ func (d *draft) publish(ctx context.Context, delivery mailbox.Delivery) (mailbox
 		return mailbox.Message{}, err
 	}
 	return message, nil
+}
+
+// rename moves the file to new, which it makes again where it was removed since
+// the maildrop was last made.
+func (d *draft) rename(name string) error {
+	err := d.home.Rename(d.tmp, name)
+	if !notThere(err) {
+		return err
+	}
+	d.store.homes.drop(d.dir)
+	home, err := d.store.makeHome(d.dir)
+	if err != nil {
+		return err
+	}
+	_ = home.Close()
+	return d.home.Rename(d.tmp, name)
 }
 
 // survey tells whether a message of the maildrop shows uidl, and how many octets

@@ -68,13 +68,12 @@ func (s *session) refresh(ctx context.Context, look look) (settled bool, err err
 		return false, err
 	}
 	if s.folder == nil || !s.folder.complete() {
-		if s.folder != nil {
-			s.folder.close()
-			s.folder = nil
-		}
 		folder, err := openFolder(s.store.root, s.dir)
 		if err != nil {
 			return false, err
+		}
+		if s.folder != nil {
+			s.folder.close()
 		}
 		s.folder = folder
 	}
