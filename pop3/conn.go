@@ -137,11 +137,11 @@ func (c *Conn) converse(ctx context.Context) (end *ended) {
 		ctx = c.server.ConnContext(ctx, c.nc)
 	}
 	if c.mayEnd {
-		stop := context.AfterFunc(ctx, c.abort)
+		stop := context.AfterFunc(ctx, func() { c.abort(context.Cause(ctx)) })
 		defer stop()
 	}
 	if ctx.Err() != nil {
-		c.abort()
+		c.abort(context.Cause(ctx))
 	}
 	if c.server.hooks.Connect != nil {
 		c.server.hooks.Connect(c)
@@ -289,9 +289,9 @@ func (c *Conn) wakeForShutdown() {
 
 var longAgo = time.Unix(1, 0)
 
-// abort ends the connection at once.
-func (c *Conn) abort() {
-	c.cancel(ErrServerClosed)
+// abort ends the connection at once, because of cause.
+func (c *Conn) abort(cause error) {
+	c.cancel(cause)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	// Not Close: for a TLS connection that would first say goodbye to a peer

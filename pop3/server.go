@@ -241,7 +241,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 // finishes. It does not wait for the sessions.
 func (s *Server) Close() error {
 	for _, c := range s.stop() {
-		c.abort()
+		c.abort(ErrServerClosed)
 	}
 	return nil
 }

@@ -408,13 +408,15 @@ func TestContextsOfTheHost(t *testing.T) {
 	for _, p := range []point{inNewSession, inLogin, inOpen} {
 		host.set(p, func(ctx context.Context) error { contexts <- ctx; return nil })
 	}
-	ended := make(chan context.CancelFunc, 2)
+	ended := make(chan context.CancelCauseFunc, 2)
+	infos := make(chan pop3.SessionInfo, 1)
 	server := pop3test.NewUnstartedServer(t, host)
+	server.Config.Hooks = &pop3.Hooks{Close: func(_ *pop3.Conn, info pop3.SessionInfo) { infos <- info }}
 	server.Config.BaseContext = func(listener net.Listener) context.Context {
 		return context.WithValue(context.Background(), key("listener"), listener.Addr().String())
 	}
 	server.Config.ConnContext = func(ctx context.Context, nc net.Conn) context.Context {
-		ctx, end := context.WithCancel(context.WithValue(ctx, key("client"), nc.RemoteAddr().String()))
+		ctx, end := context.WithCancelCause(context.WithValue(ctx, key("client"), nc.RemoteAddr().String()))
 		ended <- end
 		return ctx
 	}
@@ -428,8 +430,12 @@ func TestContextsOfTheHost(t *testing.T) {
 		require.Equal(t, client.Conn().LocalAddr().String(), ctx.Value(key("client")))
 		require.Error(t, ctx.Err(), "each is for one call")
 	}
-	(<-ended)()
+	cause := errors.New("the user was locked out")
+	(<-ended)(cause)
 	client.ExpectClosed()
+	info := <-infos
+	require.Equal(t, "aborted", info.Reason)
+	require.ErrorIs(t, info.Err, cause)
 }
 
 // Nobody waits for a handshake that stalls.
