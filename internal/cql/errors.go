@@ -35,6 +35,14 @@ func TooManyTombstones(err error) bool {
 	return errors.As(err, &failure) && strings.Contains(failure.Message(), "TOMBSTONE")
 }
 
+// refusesEachQuorum tells whether it was for its level that a statement was
+// refused, and not because a node has not heard of a new table yet. The code is
+// the same; the text is that of ScyllaDB, and of Cassandra before 4.0.
+func refusesEachQuorum(err error) bool {
+	var answer gocql.RequestError
+	return errors.As(err, &answer) && strings.Contains(answer.Message(), "EACH_QUORUM")
+}
+
 // invalid tells whether the engine refuses a statement, or its consistency
 // level, as such.
 func invalid(err error) bool {

@@ -192,11 +192,14 @@ func (s *Session) reading(level Level, read func(Level) error) error {
 	if !invalid(err) {
 		return err
 	}
-	if instead := read(All); !invalid(instead) {
-		s.noEachQuorum.Store(true)
-		return instead
+	instead := read(All)
+	if invalid(instead) {
+		return err
 	}
-	return err
+	if refusesEachQuorum(err) {
+		s.noEachQuorum.Store(true)
+	}
+	return instead
 }
 
 func emptyToNil(state []byte) []byte {

@@ -146,10 +146,18 @@ func TestAttempts(t *testing.T) {
 	require.Equal(t, 2, tries)
 }
 
+// writesOnly is the answer of an engine that does not read at EACH_QUORUM.
+type writesOnly struct{ answer }
+
+func (writesOnly) Message() string {
+	return "EACH_QUORUM ConsistencyLevel is only supported for writes"
+}
+
 // Where an engine has EACH_QUORUM for writes only, every data centre is read at
-// ALL, from the first time on. What is wrong at ALL too says nothing of levels.
+// ALL, from the first time on. What is refused for another reason says nothing of
+// levels, whatever comes of it at ALL, at another node perhaps.
 func TestReadsWithoutEachQuorum(t *testing.T) {
-	refused, down := answer{gocql.ErrCodeInvalid}, answer{gocql.ErrCodeUnavailable}
+	refused, mistake, down := writesOnly{answer{gocql.ErrCodeInvalid}}, answer{gocql.ErrCodeInvalid}, answer{gocql.ErrCodeUnavailable}
 	for _, test := range []struct {
 		name          string
 		each, all     error
@@ -160,7 +168,10 @@ func TestReadsWithoutEachQuorum(t *testing.T) {
 		{"a data centre is down", down, nil, []Level{EachQuorum}, []Level{EachQuorum}, down},
 		{"ScyllaDB", refused, nil, []Level{EachQuorum, All}, []Level{All}, nil},
 		{"ScyllaDB, a node is down", refused, down, []Level{EachQuorum, All}, []Level{All}, down},
-		{"a mistake", refused, refused, []Level{EachQuorum, All}, []Level{EachQuorum, All}, refused},
+		{"ScyllaDB, the context ends", refused, context.Canceled, []Level{EachQuorum, All}, []Level{All}, context.Canceled},
+		{"a mistake", mistake, mistake, []Level{EachQuorum, All}, []Level{EachQuorum, All}, mistake},
+		{"a node without the table", mistake, nil, []Level{EachQuorum, All}, []Level{EachQuorum, All}, nil},
+		{"a node without the table, the context ends", mistake, context.Canceled, []Level{EachQuorum, All}, []Level{EachQuorum, All}, context.Canceled},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var s Session
