@@ -16,6 +16,9 @@ var errMissing = errors.New("the content is not there, or not complete")
 // errForeign says that content belongs to another mailbox.
 var errForeign = errors.New("the message is in another mailbox")
 
+// errReaderClosed is what is read after Close.
+var errReaderClosed = errors.New("the message is closed")
+
 // content reads the chunks of a message in order, a page of them ahead.
 type content struct {
 	store   *Store
@@ -194,11 +197,12 @@ func (c *content) WriteTo(w io.Writer) (written int64, err error) {
 // IsCanonical implements [mailbox.CanonicalBody]: Append stores nothing else.
 func (c *content) IsCanonical() bool { return true }
 
-// Close implements [io.Closer].
+// Close implements [io.Closer]. It may come twice.
 func (c *content) Close() error {
 	c.cancel()
 	if c.ahead != nil {
 		<-c.ahead
 	}
+	c.ready, c.ahead, c.err = nil, nil, errReaderClosed
 	return nil
 }
