@@ -19,22 +19,25 @@ type purge struct {
 // bounded: when it is full, whoever adds to it works it off. What a crash or an
 // unreachable cluster leaves undone a repair finishes, since the marks are there.
 type purger struct {
-	store *Store
-	queue chan purge
-
+	store   *Store
 	ctx     context.Context // ends when Close has waited long enough
 	cancel  context.CancelFunc
-	mu      sync.RWMutex
-	closed  bool
 	workers sync.WaitGroup
+
+	mu      sync.Mutex
+	news    *sync.Cond // of the queue: longer, or closed
+	queue   []purge
+	waiting int // messages in it
+	closed  bool
 }
 
 func newPurger(s *Store) *purger {
-	p := &purger{store: s, queue: make(chan purge, max(1, s.config.PurgeQueue/batchSize))}
+	p := &purger{store: s}
+	p.news = sync.NewCond(&p.mu)
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	for range max(1, s.config.PurgeWorkers) {
 		p.workers.Go(func() {
-			for job := range p.queue {
+			for job, ok := p.next(); ok; job, ok = p.next() {
 				p.do(job)
 			}
 		})
@@ -51,17 +54,30 @@ func (p *purger) add(job purge) {
 }
 
 func (p *purger) queued(job purge) bool {
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	if p.closed {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	waiting := p.waiting + len(job.ids)
+	if p.closed || len(p.queue) > 0 && waiting > p.store.config.PurgeQueue {
 		return false
 	}
-	select {
-	case p.queue <- job:
-		return true
-	default:
-		return false
+	p.queue, p.waiting = append(p.queue, job), waiting
+	p.news.Signal()
+	return true
+}
+
+// next waits for a purge, until the queue is closed and empty.
+func (p *purger) next() (job purge, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for len(p.queue) == 0 && !p.closed {
+		p.news.Wait()
 	}
+	if len(p.queue) == 0 {
+		return purge{}, false
+	}
+	job, p.queue = p.queue[0], p.queue[1:]
+	p.waiting -= len(job.ids)
+	return job, true
 }
 
 // do runs a purge, and tries again while the cluster does not take it.
@@ -95,10 +111,8 @@ func (p *purger) run(job purge) error {
 // close works the queue off, until ctx ends.
 func (p *purger) close(ctx context.Context) error {
 	p.mu.Lock()
-	if !p.closed {
-		p.closed = true
-		close(p.queue)
-	}
+	p.closed = true
+	p.news.Broadcast()
 	p.mu.Unlock()
 	err := wait(ctx, &p.workers, "purges")
 	p.cancel()

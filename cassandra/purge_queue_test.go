@@ -1,0 +1,58 @@
+package cassandra_test
+
+import (
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/popcask/popcask/cassandra"
+	"github.com/popcask/popcask/cassandra/cassandratest"
+)
+
+// Config.PurgeQueue counts messages: as many may wait when each was removed by a
+// session of its own as when one session removed them all. The session behind
+// them waits.
+func TestPurgeQueueCountsMessages(t *testing.T) {
+	config := migrated(t, cassandratest.Start(t, cassandratest.Topology{}))
+	config.PurgeQueue, config.PurgeWorkers = 12, 1
+	var held atomic.Bool
+	purging, goOn := make(chan struct{}), make(chan struct{})
+	config.Observer = func(o cassandra.Observation) {
+		if strings.HasPrefix(o.Statement, "DELETE FROM message ") && held.CompareAndSwap(false, true) {
+			close(purging)
+			<-goOn
+		}
+	}
+	store := newStore(t, config)
+	const user = "many@example.org"
+	var ids []string
+	for i := range 14 {
+		ids = append(ids, deliver(t, store, user, body(i)).ID)
+	}
+	mb := open(t, store, user)
+	_, err := tryList(t.Context(), mb)
+	require.NoError(t, err)
+	remove := func(id string) <-chan error {
+		done := make(chan error, 1)
+		go func() { done <- mb.Delete(t.Context(), []string{id}) }()
+		return done
+	}
+	require.NoError(t, <-remove(ids[0]))
+	<-purging // the worker is at the first one, and the queue empty
+	for i, id := range ids[1:13] {
+		select {
+		case err := <-remove(id):
+			require.NoError(t, err)
+		case <-time.After(time.Minute):
+			close(goOn)
+			t.Fatalf("%d messages wait, and the queue is said to be full", i)
+		}
+	}
+	require.NoError(t, <-remove(ids[13]), "who comes behind them purges by itself")
+	close(goOn)
+	closeStore(t, store)
+	require.Empty(t, list(t, newStore(t, config), user))
+}
