@@ -110,13 +110,20 @@ func (s *Session) without(whole Slice, gaps []span) (list []Slice) {
 // to or listed, so that a session need not wait for them before it reads the
 // listing.
 type dropMemory struct {
-	mu   sync.Mutex
-	rows map[MailboxID]dropRows
+	mu     sync.Mutex
+	rows   map[MailboxID]dropRows
+	octets int
 }
 
-// rememberedDrops bounds the memory, at a few hundred octets each. When it is
-// full it begins anew.
-const rememberedDrops = 50_000
+// rememberedDrops bounds the memory, in octets: most mailboxes take a few hundred,
+// one that has a year of hours as its buckets 70,000. When it is full it begins
+// anew.
+const rememberedDrops = 16 << 20
+
+// octets is about what it takes to remember the rows.
+func (d dropRows) octets() int {
+	return 150 + 8*len(d.buckets) + 16*len(d.gaps) + 40*len(d.gapStarts)
+}
 
 func (m *dropMemory) get(mailbox MailboxID) (dropRows, bool) {
 	m.mu.Lock()
@@ -128,8 +135,11 @@ func (m *dropMemory) get(mailbox MailboxID) (dropRows, bool) {
 func (m *dropMemory) put(mailbox MailboxID, rows dropRows) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.rows == nil || len(m.rows) >= rememberedDrops {
-		m.rows = make(map[MailboxID]dropRows)
+	if before, ok := m.rows[mailbox]; ok {
+		m.octets -= before.octets()
+	}
+	if m.octets += rows.octets(); m.rows == nil || m.octets > rememberedDrops {
+		m.rows, m.octets = make(map[MailboxID]dropRows), rows.octets()
 	}
 	m.rows[mailbox] = rows
 }

@@ -1,0 +1,48 @@
+package cassandra
+
+import (
+	"encoding/binary"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// P8: what a process remembers of mailboxes is bounded by how much it is, not by
+// how many they are: one with short buckets has thousands of rows.
+func TestP8RememberedRowsAreBounded(t *testing.T) {
+	const mailboxes, buckets = 500, 20_000
+	var memory dropMemory
+	mailbox := func(i int) (id MailboxID) {
+		binary.BigEndian.PutUint64(id[:], uint64(i))
+		return id
+	}
+	rowsOf := func() (n int) {
+		for _, rows := range memory.rows {
+			n += len(rows.buckets)
+		}
+		return n
+	}
+	large := dropRows{buckets: make([]int64, buckets)}
+	most := 0
+	for i := range mailboxes {
+		memory.put(mailbox(i), large)
+		_, ok := memory.get(mailbox(i))
+		require.True(t, ok, "the last one is remembered")
+		most = max(most, rowsOf())
+	}
+	require.LessOrEqual(t, most*8, rememberedDrops)
+
+	memory = dropMemory{} // one that comes again takes no more room
+	small := dropRows{buckets: []int64{1}}
+	memory.put(mailbox(0), small)
+	for range 10_000 {
+		memory.put(mailbox(1), dropRows{buckets: make([]int64, 1000)})
+	}
+	_, ok := memory.get(mailbox(0))
+	require.True(t, ok)
+	for i := range 40_000 { // of the usual kind there is room for many
+		memory.put(mailbox(2+i), small)
+	}
+	_, ok = memory.get(mailbox(0))
+	require.True(t, ok)
+}
