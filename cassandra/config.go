@@ -77,8 +77,8 @@ type Config struct {
 	// hour.
 	Horizon time.Duration
 
-	// GapInterval is how much time must lie between the end of the last range
-	// of a mailbox that was proven empty and Horizon ago, before a session that
+	// GapInterval is how much time must lie between Horizon ago and where the
+	// last look for what is empty in a mailbox ended, before a session that
 	// removed something has the range in between looked through. 0 means an
 	// hour, negative never: opening a mailbox then costs the more, the more mail
 	// was removed from it within gc_grace_seconds.

@@ -46,8 +46,8 @@ func (s *Store) proveBehind(ctx context.Context, user string) {
 	}
 }
 
-// prove records what of a mailbox is empty, where the last gap ends long enough
-// ago.
+// prove records what of a mailbox is empty, where the last fence is old enough.
+// The last gap may end long before it: there is not room for each of them.
 func (s *Store) prove(ctx context.Context, user string) error {
 	if s.config.GapInterval < 0 {
 		return nil
@@ -58,7 +58,7 @@ func (s *Store) prove(ctx context.Context, user string) error {
 	}
 	end := s.config.Now().Add(-s.config.Horizon).UnixMicro()
 	due := end - s.config.GapInterval.Microseconds()
-	if known, ok := s.drops.get(id); ok && known.provenUntil() > due {
+	if known, ok := s.drops.get(id); ok && known.fence > due {
 		return nil
 	}
 	drop, err := s.readDrop(ctx, cql.LocalQuorum, id)
@@ -66,7 +66,7 @@ func (s *Store) prove(ctx context.Context, user string) error {
 		return err
 	}
 	s.drops.put(id, drop)
-	if drop.provenUntil() > due || len(drop.buckets) == 0 {
+	if drop.fence > due || len(drop.buckets) == 0 {
 		return nil
 	}
 	if rested, err := s.replicationRested(ctx); err != nil || !rested {
@@ -104,14 +104,6 @@ func (s *Store) checkClock(ctx context.Context, end int64) error {
 		return fmt.Errorf("the clock of this host is %s ahead of a node's: nothing is proven until they agree", (ahead + s.config.Horizon).Round(time.Second))
 	}
 	return nil
-}
-
-// provenUntil is where the last gap ends.
-func (d dropRows) provenUntil() int64 {
-	if len(d.gaps) == 0 {
-		return 0
-	}
-	return d.gaps[len(d.gaps)-1].to
 }
 
 // writeFence is step 1. The timestamp is the value, so that the highest fence
