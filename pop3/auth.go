@@ -3,6 +3,7 @@ package pop3
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -46,11 +47,14 @@ func (c *Conn) auth(ctx context.Context, a arguments) error {
 	if err != nil {
 		return c.loginFailed(login, fmt.Errorf("start %s: %w", mechanism, err))
 	}
-	if err := c.exchange(ctx, exchange, response); err != nil {
-		if toReply(err).Code == CodeAuth {
-			return c.loginFailed(login, err)
-		}
+	var end *ended
+	var wrong mistake
+	switch err := c.exchange(ctx, exchange, response); {
+	case err == nil:
+	case errors.As(err, &end), errors.As(err, &wrong): // the client broke it off
 		return err
+	default:
+		return c.loginFailed(login, err)
 	}
 	login.User = exchange.User()
 	return c.logIn(ctx, login, func(ctx context.Context) (mailbox.Mailbox, error) {

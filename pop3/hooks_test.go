@@ -307,3 +307,36 @@ func (b *lockedBuffer) String() string {
 	defer b.mu.Unlock()
 	return b.buffer.String()
 }
+
+// A login that fails is heard of once, wherever it failed; one that the client
+// broke off is none.
+func TestHooksHearOfALoginThatFailsAnywhere(t *testing.T) {
+	broken := func(context.Context) error { return errors.New("directory is down") }
+	for name, test := range map[string]struct {
+		fails point
+		say   string
+		want  int
+	}{
+		"Login":                {inLogin, goodLogin, 1},
+		"listing":              {inMessages, goodLogin, 1},
+		"StartSASL":            {inStartSASL, "AUTH TEST\r\n", 1},
+		"Next":                 {inNext, "AUTH TEST\r\n", 1},
+		"opening":              {inExchangeOpen, "AUTH TEST\r\n\r\n", 1},
+		"cancelled":            {inOpen, "AUTH TEST\r\n*\r\n", 0},
+		"not base64":           {inOpen, "AUTH TEST\r\n!\r\n", 0},
+		"no mechanism of that": {inOpen, "AUTH XYZZY\r\n", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			host := newHost("one")
+			host.set(test.fails, broken)
+			server := insecure(host)
+			failed := 0
+			server.Hooks = &pop3.Hooks{Auth: func(_ *pop3.Conn, _ mailbox.Login, err error) {
+				require.Error(t, err)
+				failed++
+			}}
+			transcript(t, server, test.say+"QUIT\r\n")
+			require.Equal(t, test.want, failed)
+		})
+	}
+}
