@@ -146,7 +146,9 @@ func (l *Listeners) deliver(listener Listener, event Event) {
 }
 
 func (l *Listeners) failed(event Event, err error) {
-	if l.OnError != nil {
-		l.OnError(event, err)
+	if l.OnError == nil {
+		return
 	}
+	defer func() { _ = recover() }() // there is nobody else to tell
+	l.OnError(event, err)
 }

@@ -107,6 +107,29 @@ func TestAListenerThatFailsOrPanicsHarmsNobody(t *testing.T) {
 	require.ErrorIs(t, errs[1], cause)
 }
 
+// Neither the delivery that Notify belongs to nor the process ends with it.
+func TestAPanicOfOnErrorHarmsNobody(t *testing.T) {
+	called := make(chan struct{}, 3)
+	listeners := mailbox.Listeners{Queue: 1, OnError: func(mailbox.Event, error) {
+		called <- struct{}{}
+		panic("on purpose")
+	}}
+	goOn := make(chan struct{})
+	listeners.Listen(mailbox.ListenerFunc(func(context.Context, mailbox.Event) error {
+		<-goOn
+		return errors.New("failed")
+	}))
+	require.NotPanics(t, func() {
+		for range 3 { // one at the listener, one in the queue, one dropped
+			listeners.Notify(user("bob"))
+		}
+	})
+	<-called
+	close(goOn)
+	require.NoError(t, listeners.Close(t.Context()))
+	<-called
+}
+
 func TestListenersWithoutOnErrorAreSilent(t *testing.T) {
 	var listeners mailbox.Listeners
 	listeners.Listen(mailbox.ListenerFunc(func(context.Context, mailbox.Event) error { return errors.New("failed") }))
