@@ -7,7 +7,6 @@ import (
 	"errors"
 	"log/slog"
 	"net"
-	"slices"
 	"sync"
 	"time"
 )
@@ -27,8 +26,9 @@ type Server struct {
 	Handler Handler
 
 	// TLSConfig switches STLS on (RFC 2595) and serves ServeTLS (RFC 8314). It
-	// is cloned; the clone takes nothing older than TLS 1.2 and knows the ALPN
-	// name "pop3".
+	// is cloned; the clone takes nothing older than TLS 1.2, and "pop3" is its
+	// only ALPN name, so that a config may be shared with an HTTP server and yet
+	// no browser is talked to.
 	TLSConfig *tls.Config
 
 	// AllowInsecureAuth permits commands that disclose a password on a
@@ -193,9 +193,10 @@ func (s *Server) serve(listener net.Listener, implicitTLS bool) error {
 }
 
 // ServeConn answers one connection of any kind, a [net.Pipe] as well as a
-// [tls.Conn], and closes it in the end. It blocks until the session is over.
-// The error says why it ended, and is nil after QUIT. Ending ctx ends the
-// connection.
+// [tls.Conn], and closes it in the end. What wraps a tls.Conn must have its
+// ConnectionState and HandshakeContext, or it counts as a connection in the
+// clear. It blocks until the session is over. The error says why it ended, and
+// is nil after QUIT. Ending ctx ends the connection.
 func (s *Server) ServeConn(ctx context.Context, nc net.Conn) error {
 	if err := s.prepare(); err != nil {
 		nc.Close()
@@ -347,9 +348,7 @@ func (s *Server) prepare() error {
 		if s.TLSConfig != nil {
 			s.tlsConfig = s.TLSConfig.Clone()
 			s.tlsConfig.MinVersion = max(s.tlsConfig.MinVersion, tls.VersionTLS12)
-			if !slices.Contains(s.tlsConfig.NextProtos, "pop3") {
-				s.tlsConfig.NextProtos = append(slices.Clone(s.tlsConfig.NextProtos), "pop3")
-			}
+			s.tlsConfig.NextProtos = []string{"pop3"}
 		}
 	})
 	return nil

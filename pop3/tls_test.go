@@ -56,7 +56,9 @@ func eachTLS(t *testing.T, f func(t *testing.T, implicit bool)) {
 // is talking to the wrong server (RFC 7301 section 3.2; ALPACA).
 func TestALPN(t *testing.T) {
 	eachTLS(t, func(t *testing.T, implicit bool) {
-		server := pop3test.NewServer(t, pop3.Login(pop3test.AnyPassword(), newShelf()))
+		server := pop3test.NewUnstartedServer(t, pop3.Login(pop3test.AnyPassword(), newShelf()))
+		server.Config.TLSConfig.NextProtos = []string{"h2", "http/1.1"} // one for HTTPS, too
+		server.Start(t)
 		for _, test := range []struct {
 			offered []string
 			chosen  string
