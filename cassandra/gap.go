@@ -161,21 +161,36 @@ func (s *Store) recordGaps(ctx context.Context, mailbox MailboxID, drop dropRows
 		begun[s.bucketAt(time.UnixMicro(start))]++
 	}
 	for _, gap := range gaps {
-		if slices.Contains(drop.gaps, gap) {
+		gap.from = s.beginGap(gap.from, drop.gapStarts, begun)
+		if gap.from > gap.to || slices.Contains(drop.gaps, gap) {
 			continue
 		}
 		if _, grows := drop.gapStarts[gap.from]; !grows {
-			bucket := s.bucketAt(time.UnixMicro(gap.from))
-			if begun[bucket] == gapsOfABucket {
-				continue
-			}
-			begun[bucket]++
+			begun[s.bucketAt(time.UnixMicro(gap.from))]++
 		}
 		if err := s.db.Exec(ctx, cql.LocalQuorum, insertRange, gap.to, [16]byte(mailbox), kindGap, gap.from, gap.to); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// beginGap is where a gap may begin at the earliest, from a time on: in a bucket
+// that is full of gaps only where one began before.
+func (s *Session) beginGap(from int64, starts map[int64]struct{}, begun map[int64]int) int64 {
+	for {
+		bucket := s.bucketAt(time.UnixMicro(from))
+		if _, grows := starts[from]; grows || begun[bucket] < gapsOfABucket {
+			return from
+		}
+		next := s.bucketSlice(bucket).To + 1
+		for start := range starts {
+			if start > from {
+				next = min(next, start)
+			}
+		}
+		from = next
+	}
 }
 
 // replicationRested tells whether the replication of the keyspace has been what

@@ -10,14 +10,22 @@ import (
 	"github.com/popcask/popcask/cassandra/cassandratest"
 )
 
+const defaultBucket = 30 * 24 * time.Hour
+
+// bucketBegin is the beginning of the bucket that lies so many before the current
+// one.
+func bucketBegin(before int64) time.Time {
+	current := time.Now().Unix() / int64(defaultBucket/time.Second)
+	return time.Unix((current-before)*int64(defaultBucket/time.Second), 0)
+}
+
 // Where mail is left on the server a new stretch begins behind each message, and
 // a bucket has room for so many gaps. When it is full there is a proof every
 // [cassandra.Config.GapInterval] all the same, not with every session that removes something.
 func TestP7ProofsRestWhereABucketIsFullOfGaps(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := migrated(t, cluster)
-	const month = 30 * 24 * time.Hour
-	clock := newClock(time.Now().Truncate(month).Add(-month)) // the beginning of a bucket
+	clock := newClock(bucketBegin(1))
 	config.Now = clock.Now
 	var seen recorder
 	config.Observer = seen.observe
@@ -57,4 +65,51 @@ func TestP7ProofsRestWhereABucketIsFullOfGaps(t *testing.T) {
 		}
 	}
 	require.Positive(t, fences, "a proof that is due")
+}
+
+// An old message that is never removed, in a bucket that is full of gaps: what
+// passes behind it is proven to be gone all the same, in that bucket from where a
+// gap begins already, and in all later ones.
+func TestP7GapsGoOnBehindABucketThatIsFullOfThem(t *testing.T) {
+	cluster := cassandratest.Start(t, cassandratest.Topology{})
+	config := migrated(t, cluster)
+	first := bucketBegin(2)
+	clock := newClock(first)
+	config.Now = clock.Now
+	store := newStore(t, config)
+	db := cluster.Session(t, "")
+	id, _, err := store.Mailbox("demo")
+	require.NoError(t, err)
+
+	// No gap begins right behind the first message: longer ones take their places.
+	var kept []string
+	for gap := time.Hour; len(kept) < 60; gap = 3 * time.Hour {
+		kept = append(kept, deliver(t, store, "demo", body(len(kept))).ID)
+		clock.advance(gap)
+		if n := len(kept); n >= 20 && n%4 == 0 {
+			require.NoError(t, store.Prove(t.Context(), "demo"))
+		}
+	}
+	require.Len(t, gapRows(t, db, config.Keyspace, id), 32, "the bucket is full")
+	oldest, err := cassandra.ParseMessageID(kept[0])
+	require.NoError(t, err)
+	require.NotContains(t, gapRows(t, db, config.Keyspace, id), oldest.Timestamp()+1)
+
+	removeAll(t, store, "demo", kept[1:])
+	clock.set(first.Add(defaultBucket + defaultBucket/2))
+	last := deliver(t, store, "demo", body(61)).ID
+	removeAll(t, store, "demo", []string{last})
+	clock.advance(3 * time.Hour)
+	require.NoError(t, store.Prove(t.Context(), "demo"))
+	end := clock.Now().Add(-time.Hour).UnixMicro()
+	begin := end
+	for start, until := range gapRows(t, db, config.Keyspace, id) {
+		if until == end {
+			begin = min(begin, start)
+		}
+	}
+	require.Less(t, begin, first.Add(12*time.Hour).UnixMicro(), "what is empty up to now")
+	require.Len(t, gapRows(t, db, config.Keyspace, id), 32, "no new row: one has grown over the others")
+	require.Equal(t, kept[:1], idsOf(list(t, store, "demo")))
+	require.Equal(t, kept[:1], idsOf(list(t, newStore(t, config), "demo")))
 }
