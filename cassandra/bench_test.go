@@ -15,6 +15,7 @@ import (
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/storetest"
 	"github.com/popcask/popcask/mailbox"
 )
 
@@ -37,7 +38,7 @@ type bench struct {
 func newBench(b *testing.B) bench {
 	b.Helper()
 	cluster := cassandratest.Start(b, benchTopology)
-	config := migrated(b, cluster)
+	config := storetest.Migrate(b, cluster)
 	driver := cluster.Config(config.LocalDC)
 	driver.Keyspace = config.Keyspace
 	driver.Timeout = 10 * time.Second
@@ -47,7 +48,7 @@ func newBench(b *testing.B) bench {
 	session, err := driver.CreateSession()
 	require.NoError(b, err)
 	b.Cleanup(session.Close)
-	return bench{store: newStore(b, config), session: session, body: fiveKB}
+	return bench{store: storetest.NewStore(b, config), session: session, body: fiveKB}
 }
 
 // both runs two functions side by side.
@@ -128,7 +129,7 @@ const users = 80
 func BenchmarkDeliver5KB(b *testing.B) {
 	x := newBench(b)
 	for n := range users {
-		deliver(b, x.store, fmt.Sprint("user", n), x.body)
+		storetest.Deliver(b, x.store, fmt.Sprint("user", n), x.body)
 	}
 	compare(b, func(n int) error {
 		delivery := mailbox.Delivery{Recipients: []mailbox.Recipient{{User: fmt.Sprint("user", n%users)}}}
@@ -148,13 +149,13 @@ func BenchmarkRetrieve5KB(b *testing.B) {
 	const messages = 100
 	var wanted []string
 	for range messages {
-		wanted = append(wanted, deliver(b, x.store, "bob", x.body).ID)
+		wanted = append(wanted, storetest.Deliver(b, x.store, "bob", x.body).ID)
 	}
 	user, _, err := x.store.Mailbox("bob")
 	require.NoError(b, err)
 	mb, err := x.store.Open(b.Context(), mailbox.Login{User: "bob"})
 	require.NoError(b, err)
-	_, err = tryList(b.Context(), mb)
+	_, err = storetest.TryList(b.Context(), mb)
 	require.NoError(b, err)
 	compare(b, func(n int) error { // what is listed is only read from here on
 		source, err := mb.Open(b.Context(), wanted[n%messages], mailbox.OpenOptions{})
@@ -184,7 +185,7 @@ func BenchmarkRetrieve5KB(b *testing.B) {
 func BenchmarkOpen100Messages(b *testing.B) {
 	x := newBench(b)
 	for range 100 {
-		deliver(b, x.store, "bob", body(1))
+		storetest.Deliver(b, x.store, "bob", storetest.Body(1))
 	}
 	user, _, err := x.store.Mailbox("bob")
 	require.NoError(b, err)
@@ -204,7 +205,7 @@ func BenchmarkOpen100Messages(b *testing.B) {
 		if err != nil {
 			return err
 		}
-		list, err := tryList(b.Context(), mb)
+		list, err := storetest.TryList(b.Context(), mb)
 		if err == nil && len(list) != 100 {
 			err = fmt.Errorf("%d messages", len(list))
 		}

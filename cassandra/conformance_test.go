@@ -7,6 +7,7 @@ import (
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/storetest"
 	"github.com/popcask/popcask/mailbox"
 	"github.com/popcask/popcask/mailbox/mailboxtest"
 	"github.com/popcask/popcask/projection"
@@ -14,8 +15,8 @@ import (
 
 // The conformance kit, on a real node.
 func TestConformance(t *testing.T) {
-	config := migrated(t, cassandratest.Start(t, cassandratest.Topology{}))
-	session := connect(t, config)
+	config := storetest.Migrate(t, cassandratest.Start(t, cassandratest.Topology{}))
+	session := storetest.Connect(t, config)
 	mailboxtest.Run(t, func(t testing.TB) mailboxtest.Harness {
 		newStore := func(t testing.TB) mailbox.Store {
 			store, err := cassandra.NewStore(session, projection.New(session))

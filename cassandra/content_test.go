@@ -7,6 +7,7 @@ import (
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/storetest"
 	"github.com/popcask/popcask/mailbox"
 )
 
@@ -15,33 +16,33 @@ import (
 // An empty message is one all the same.
 func TestP2ChunkWithoutItsOctets(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
-	config := migrated(t, cluster)
+	config := storetest.Migrate(t, cluster)
 	config.ChunkSize = 16 << 10
-	tables := tablesOf(t, cluster, config)
-	store := newStore(t, config)
+	tables := storetest.TablesOf(t, cluster, config)
+	store := storetest.NewStore(t, config)
 	const user = "hollow@example.org"
 	for _, test := range []struct {
 		name, body string
 		chunk      int
 	}{
-		{"small", body(1), 0},
-		{"first of many", bigBody(1, 200<<10), 0},
-		{"one of many", bigBody(2, 200<<10), 7},
+		{"small", storetest.Body(1), 0},
+		{"first of many", storetest.BigBody(1, 200<<10), 0},
+		{"one of many", storetest.BigBody(2, 200<<10), 7},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			m := deliver(t, store, user, test.body)
+			m := storetest.Deliver(t, store, user, test.body)
 			id, err := cassandra.ParseMessageID(m.ID)
 			require.NoError(t, err)
-			tables.exec("UPDATE KS.message USING TIMESTAMP ? SET data = null WHERE message_id = ? AND chunk = ?", id.Timestamp()+1, m.ID, test.chunk)
-			mb := open(t, store, user)
-			_, err = tryList(t.Context(), mb)
+			tables.Exec("UPDATE KS.message USING TIMESTAMP ? SET data = null WHERE message_id = ? AND chunk = ?", id.Timestamp()+1, m.ID, test.chunk)
+			mb := storetest.Open(t, store, user)
+			_, err = storetest.TryList(t.Context(), mb)
 			require.NoError(t, err)
-			_, err = read(t.Context(), mb, m.ID)
+			_, err = storetest.Read(t.Context(), mb, m.ID)
 			require.Error(t, err)
 			require.NotErrorIs(t, err, mailbox.ErrNotFound)
 		})
 	}
-	empty := deliver(t, store, "empty@example.org", "")
+	empty := storetest.Deliver(t, store, "empty@example.org", "")
 	require.Zero(t, empty.Size)
-	require.Equal(t, map[string]string{empty.ID: ""}, readable(t, store, "empty@example.org"))
+	require.Equal(t, map[string]string{empty.ID: ""}, storetest.Readable(t, store, "empty@example.org"))
 }

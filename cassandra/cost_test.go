@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/popcask/popcask/cassandra"
+	"github.com/popcask/popcask/internal/storetest"
 	"github.com/popcask/popcask/mailbox"
 	"github.com/popcask/popcask/pop3"
 	"github.com/popcask/popcask/pop3/pop3test"
@@ -28,7 +29,7 @@ var fiveKB = "Subject: five kilobytes\r\n\r\n" + strings.Repeat("0123456789 0123
 
 func counted(seen []cassandra.Observation) (writes, reads int) {
 	for _, o := range seen {
-		if write.MatchString(o.Statement) {
+		if storetest.IsWrite(o.Statement) {
 			writes++
 		} else {
 			reads++
@@ -74,20 +75,20 @@ func atBest(t *testing.T, want int, try func() []cassandra.Observation) {
 
 func TestCostOfDelivery(t *testing.T) {
 	config := newKeyspace(t, 0)
-	var seen recorder
-	config.Observer = seen.observe
-	store := newStore(t, config)
-	deliver(t, store, "bob", fiveKB)
-	seen.take()
+	var seen storetest.Recorder
+	config.Observer = seen.Observe
+	store := storetest.NewStore(t, config)
+	storetest.Deliver(t, store, "bob", fiveKB)
+	seen.Take()
 	atBest(t, 2, func() []cassandra.Observation {
-		deliver(t, store, "bob", fiveKB)
-		all := seen.take()
+		storetest.Deliver(t, store, "bob", fiveKB)
+		all := seen.Take()
 		require.Len(t, all, 4)
 		writes, reads := counted(all)
 		require.Equal(t, 3, writes)
 		require.Equal(t, 1, reads)
 		for _, o := range all {
-			if !write.MatchString(o.Statement) {
+			if !storetest.IsWrite(o.Statement) {
 				require.Contains(t, o.Statement, "FROM maildrop", "the small partition")
 				require.LessOrEqual(t, o.Rows, 2)
 			}
@@ -98,58 +99,58 @@ func TestCostOfDelivery(t *testing.T) {
 	})
 
 	// The first mail of a mailbox in a bucket, for this process: its row too.
-	deliver(t, store, "eve", fiveKB)
-	writes, reads := counted(seen.take())
+	storetest.Deliver(t, store, "eve", fiveKB)
+	writes, reads := counted(seen.Take())
 	require.Equal(t, 4, writes)
 	require.Equal(t, 1, reads)
 }
 
 func TestCostOfOpening(t *testing.T) {
 	config := newKeyspace(t, 0)
-	var seen recorder
-	config.Observer = seen.observe
-	store := newStore(t, config)
+	var seen storetest.Recorder
+	config.Observer = seen.Observe
+	store := storetest.NewStore(t, config)
 	for range 100 {
-		deliver(t, store, "bob", body(1))
+		storetest.Deliver(t, store, "bob", storetest.Body(1))
 	}
-	seen.take()
+	seen.Take()
 	listing := func(store *cassandra.Store) func() []cassandra.Observation {
 		return func() []cassandra.Observation {
-			require.Len(t, list(t, store, "bob"), 100)
-			all := seen.take()
+			require.Len(t, storetest.List(t, store, "bob"), 100)
+			all := seen.Take()
 			require.LessOrEqual(t, len(all), 6)
 			writes, _ := counted(all)
 			require.Zero(t, writes, "a session writes nothing when it opens")
 			return slices.Clone(all)
 		}
 	}
-	list(t, store, "bob")
-	seen.take()
+	storetest.List(t, store, "bob")
+	seen.Take()
 	atBest(t, 1, listing(store))
 
 	// A process that never saw the mailbox: the mail of the last hours is in
 	// the first round trip, and the second one looks at the rest.
 	atBest(t, 2, func() []cassandra.Observation {
-		other := newStore(t, config)
-		seen.take()
+		other := storetest.NewStore(t, config)
+		seen.Take()
 		return listing(other)()
 	})
 }
 
 func TestCostOfRetrieving(t *testing.T) {
 	config := newKeyspace(t, 0)
-	var seen recorder
-	config.Observer = seen.observe
-	store := newStore(t, config)
-	m := deliver(t, store, "bob", fiveKB)
-	mb := open(t, store, "bob")
-	_, err := tryList(t.Context(), mb)
+	var seen storetest.Recorder
+	config.Observer = seen.Observe
+	store := storetest.NewStore(t, config)
+	m := storetest.Deliver(t, store, "bob", fiveKB)
+	mb := storetest.Open(t, store, "bob")
+	_, err := storetest.TryList(t.Context(), mb)
 	require.NoError(t, err)
-	seen.take()
-	text, err := read(t.Context(), mb, m.ID)
+	seen.Take()
+	text, err := storetest.Read(t.Context(), mb, m.ID)
 	require.NoError(t, err)
 	require.Equal(t, fiveKB, text)
-	all := seen.take()
+	all := seen.Take()
 	require.Len(t, all, 1)
 	require.Equal(t, 1, all[0].Rows)
 	require.Equal(t, "LOCAL_QUORUM", all[0].Consistency)
@@ -158,27 +159,27 @@ func TestCostOfRetrieving(t *testing.T) {
 // DELE of 100 and QUIT, through the POP3 server, with the purge behind it.
 func TestCostOfRemoving(t *testing.T) {
 	config := newKeyspace(t, 0)
-	var seen recorder
-	config.Observer = seen.observe
-	store := newStore(t, config)
+	var seen storetest.Recorder
+	config.Observer = seen.Observe
+	store := storetest.NewStore(t, config)
 	for range 100 {
-		deliver(t, store, "bob", fiveKB)
+		storetest.Deliver(t, store, "bob", fiveKB)
 	}
 	server := pop3test.NewServer(t, pop3.Login(pop3test.AnyPassword(), store))
 	client := server.Dial(t)
 	require.True(t, strings.HasPrefix(client.Command("USER bob"), "+OK"))
 	require.True(t, strings.HasPrefix(client.Command("PASS x"), "+OK"))
-	seen.take()
+	seen.Take()
 	for n := range 100 {
 		require.True(t, strings.HasPrefix(client.Command(fmt.Sprintf("DELE %d", n+1)), "+OK"))
 	}
-	require.Empty(t, seen.take(), "DELE asks nobody")
+	require.Empty(t, seen.Take(), "DELE asks nobody")
 	require.True(t, strings.HasPrefix(client.Command("QUIT"), "+OK"))
-	require.Empty(t, list(t, newStore(t, config), "bob"))
-	closeStore(t, store)
+	require.Empty(t, storetest.List(t, storetest.NewStore(t, config), "bob"))
+	storetest.CloseStore(t, store)
 	removing := regexp.MustCompile(`^(UPDATE|DELETE|INSERT)`)
 	count, rows := 0, 0
-	for _, o := range seen.take() {
+	for _, o := range seen.Take() {
 		if removing.MatchString(o.Statement) {
 			count++
 			rows += max(1, o.Batch)
@@ -241,8 +242,8 @@ func (l *lines) Read(p []byte) (int, error) {
 // P8: a message of 50 MB is appended and read with under 8 MB of heap growth.
 func TestP8MemoryOfALargeMessage(t *testing.T) {
 	config := newKeyspace(t, 0)
-	store := newStore(t, config)
-	deliver(t, store, "bob", strings.Repeat("warm\r\n", 100_000)) // prepares the statements, fills the pools
+	store := storetest.NewStore(t, config)
+	storetest.Deliver(t, store, "bob", strings.Repeat("warm\r\n", 100_000)) // prepares the statements, fills the pools
 	const size = 50_000_040
 	var m mailbox.Message
 	most := int64(8 << 20)
@@ -256,8 +257,8 @@ func TestP8MemoryOfALargeMessage(t *testing.T) {
 	require.Less(t, growth, most)
 	require.GreaterOrEqual(t, m.Size, int64(size))
 
-	mb := open(t, store, "bob")
-	_, err := tryList(t.Context(), mb)
+	mb := storetest.Open(t, store, "bob")
+	_, err := storetest.TryList(t.Context(), mb)
 	require.NoError(t, err)
 	check := &checkWriter{}
 	growth = heapGrowth(func() {

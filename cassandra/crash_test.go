@@ -12,12 +12,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
-	"github.com/popcask/popcask/mailbox"
+	"github.com/popcask/popcask/internal/storetest"
 	"github.com/popcask/popcask/projection"
 )
 
@@ -30,20 +29,13 @@ import (
 const crashEnv = "POPCASK_TEST_CRASH"
 
 type crash struct {
-	Config crashConfig
+	Config storetest.Handover
 	Do     string // "append", "undo" or "delete"
 	User   string
 	Body   string
 	IDs    []string // to delete
 	At     int      // kill when so many statements are answered; 0: at none of them
 	Index  string   // kill "before" or "behind" the first call of the index
-}
-
-// crashConfig is what of a configuration can be handed to another process.
-type crashConfig struct {
-	Hosts             []string
-	LocalDC, Keyspace string
-	ChunkSize         int
 }
 
 func die() {
@@ -93,21 +85,19 @@ func TestCrashChild(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(job), &c))
 	var armed atomic.Bool
 	var seen atomic.Int64
-	session, err := cassandra.Connect(t.Context(), cassandra.Config{
-		Hosts: c.Config.Hosts, LocalDC: c.Config.LocalDC, Keyspace: c.Config.Keyspace, ChunkSize: c.Config.ChunkSize,
-		Timeout: 10 * time.Second,
-		Observer: func(o cassandra.Observation) {
-			if armed.Load() && seen.Add(1) == int64(c.At) {
-				die()
-			}
-		},
-	})
+	config := c.Config.Config()
+	config.Observer = func(cassandra.Observation) {
+		if armed.Load() && seen.Add(1) == int64(c.At) {
+			die()
+		}
+	}
+	session, err := cassandra.Connect(t.Context(), config)
 	require.NoError(t, err)
 	store, err := cassandra.NewStore(session, dyingIndex{projection.New(session), c})
 	require.NoError(t, err)
 	if c.Do == "delete" {
-		mb := open(t, store, c.User)
-		_, err := tryList(t.Context(), mb)
+		mb := storetest.Open(t, store, c.User)
+		_, err := storetest.TryList(t.Context(), mb)
 		require.NoError(t, err)
 		armed.Store(true)
 		if err := mb.Delete(t.Context(), c.IDs); err == nil {
@@ -115,7 +105,7 @@ func TestCrashChild(t *testing.T) {
 		}
 	} else {
 		armed.Store(true)
-		if m, err := tryDeliver(t.Context(), store, c.User, c.Body); err == nil {
+		if m, err := storetest.TryDeliver(t.Context(), store, c.User, c.Body); err == nil {
 			fmt.Println("ACK", m.ID)
 		}
 	}
@@ -173,72 +163,34 @@ func moments(t *testing.T, most int, try func(t *testing.T, at int, index string
 	})
 }
 
-// readable returns what a mailbox lists, by ID, and checks that all of it can be
-// read (P2, P6).
-func readable(t testing.TB, store mailbox.Store, user string) map[string]string {
-	t.Helper()
-	mb := open(t, store, user)
-	messages, err := tryList(t.Context(), mb)
-	require.NoError(t, err)
-	found := make(map[string]string)
-	for _, m := range messages {
-		text, err := read(t.Context(), mb, m.ID)
-		require.NoError(t, err, "P2: what is listed can be read")
-		require.Equal(t, int(m.Size), len(text), "P6")
-		found[m.ID] = text
-	}
-	return found
-}
-
-// mended repairs a mailbox until there is nothing to do, and checks that the
-// second repair finds nothing.
-func mended(t testing.TB, store *cassandra.Store, user string, kinds ...cassandra.FindingKind) cassandra.Report {
-	t.Helper()
-	verified, err := store.Verify(t.Context(), user)
-	require.NoError(t, err)
-	report, err := store.Repair(t.Context(), user, cassandra.RepairOptions{Confirm: time.Millisecond, RemoveIncomplete: true})
-	require.NoError(t, err)
-	require.Len(t, report.Findings, len(verified.Findings))
-	for _, f := range report.Findings {
-		assert.Contains(t, kinds, f.Kind)
-		assert.True(t, f.Mended, "%s %s: %v", f.Kind, f.ID, f.Err)
-	}
-	assert.Zero(t, report.Postponed)
-	again, err := store.Repair(t.Context(), user, cassandra.RepairOptions{})
-	require.NoError(t, err)
-	assert.Empty(t, again.Findings, "a second repair finds nothing")
-	assert.Zero(t, again.Postponed)
-	return report
-}
-
 // The process is killed between each two steps of a delivery. What it had
 // acknowledged is listed; what it had not is wholly there or not at all, at the
 // latest after a repair; and the sender's retry is listed.
 func TestP1ProcessKilledInDelivery(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
-	config := migrated(t, cluster)
+	config := storetest.Migrate(t, cluster)
 	config.ChunkSize = 16 << 10
-	tables := tablesOf(t, cluster, config)
-	check := newStore(t, later(config))
-	sender := newStore(t, config)
+	tables := storetest.TablesOf(t, cluster, config)
+	check := storetest.NewStore(t, storetest.Later(config))
+	sender := storetest.NewStore(t, config)
 	for _, test := range []struct {
 		name, do, body string
 		statements     int
 	}{
-		{"small", "append", body(1), 5},               // content, membership, bucket, index, fences
-		{"chunked", "append", bigBody(1, 100<<10), 9}, // 4 chunks, what completes them, and the same
-		{"undone", "undo", body(2), 9},                // as small, and the four steps of a removal
-		{"chunked, undone", "undo", bigBody(2, 70<<10), 11},
+		{"small", "append", storetest.Body(1), 5},               // content, membership, bucket, index, fences
+		{"chunked", "append", storetest.BigBody(1, 100<<10), 9}, // 4 chunks, what completes them, and the same
+		{"undone", "undo", storetest.Body(2), 9},                // as small, and the four steps of a removal
+		{"chunked, undone", "undo", storetest.BigBody(2, 70<<10), 11},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			moments(t, test.statements, func(t *testing.T, at int, index string) bool {
 				user := fmt.Sprintf("%s-%d-%s@example.org", strings.ReplaceAll(test.name, ", ", "-"), at, index)
-				before := body(100)
-				first := deliver(t, sender, user, before)
-				acknowledged, done := crash{Config: configOf(config), Do: test.do, User: user, Body: test.body, At: at, Index: index}.run(t)
+				before := storetest.Body(100)
+				first := storetest.Deliver(t, sender, user, before)
+				acknowledged, done := crash{Config: storetest.HandOver(config), Do: test.do, User: user, Body: test.body, At: at, Index: index}.run(t)
 
-				found := readable(t, check, user)
+				found := storetest.Readable(t, check, user)
 				require.Equal(t, before, found[first.ID], "P1: mail from before")
 				delete(found, first.ID)
 				if acknowledged != "" {
@@ -247,12 +199,12 @@ func TestP1ProcessKilledInDelivery(t *testing.T) {
 				require.LessOrEqual(t, len(found), 1)
 				retry := ""
 				if acknowledged == "" {
-					retry = deliver(t, sender, user, test.body).ID
+					retry = storetest.Deliver(t, sender, user, test.body).ID
 				}
 
 				listedBefore := found
-				report := mended(t, check, user, cassandra.NotListed, cassandra.NotRemoved, cassandra.NotComplete)
-				found = readable(t, check, user)
+				report := storetest.Mend(t, check, user, cassandra.NotListed, cassandra.NotRemoved, cassandra.NotComplete)
+				found = storetest.Readable(t, check, user)
 				require.Equal(t, before, found[first.ID])
 				if acknowledged != "" {
 					require.Equal(t, test.body, found[acknowledged])
@@ -268,16 +220,12 @@ func TestP1ProcessKilledInDelivery(t *testing.T) {
 					require.Len(t, found, 2)
 					require.Empty(t, listedBefore)
 				}
-				require.Equal(t, len(found), tables.members(check, user, bucketNow(t, check)))
-				require.Equal(t, len(found), tables.entries(check, user, bucketNow(t, check)))
+				require.Equal(t, len(found), tables.Members(check, user, bucketNow(t, check)))
+				require.Equal(t, len(found), tables.Entries(check, user, bucketNow(t, check)))
 				return done
 			})
 		})
 	}
-}
-
-func configOf(c cassandra.Config) crashConfig {
-	return crashConfig{Hosts: c.Hosts, LocalDC: c.LocalDC, Keyspace: c.Keyspace, ChunkSize: c.ChunkSize}
 }
 
 // incomplete counts the messages that were never acknowledged and could not be.
@@ -295,26 +243,26 @@ func incomplete(report cassandra.Report) (n int) {
 // gone; and what is gone is gone for good, also after repairs (P3, P4).
 func TestP3ProcessKilledInRemoval(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
-	config := migrated(t, cluster)
+	config := storetest.Migrate(t, cluster)
 	config.ChunkSize = 16 << 10
-	tables := tablesOf(t, cluster, config)
-	check := newStore(t, later(config))
-	sender := newStore(t, config)
+	tables := storetest.TablesOf(t, cluster, config)
+	check := storetest.NewStore(t, storetest.Later(config))
+	sender := storetest.NewStore(t, config)
 	// the mark, the index, three contents, the memberships
 	moments(t, 6, func(t *testing.T, at int, index string) bool {
 		user := fmt.Sprintf("u%d%s@example.org", at, index)
 		bodies := map[string]string{}
 		var ids []string
-		for i, text := range []string{body(1), bigBody(5, 100<<10), body(3), body(4), body(5)} {
-			m := deliver(t, sender, user, text)
+		for i, text := range []string{storetest.Body(1), storetest.BigBody(5, 100<<10), storetest.Body(3), storetest.Body(4), storetest.Body(5)} {
+			m := storetest.Deliver(t, sender, user, text)
 			bodies[m.ID] = text
 			if i < 3 {
 				ids = append(ids, m.ID)
 			}
 		}
-		acknowledged, done := crash{Config: configOf(config), Do: "delete", User: user, IDs: ids, At: at, Index: index}.run(t)
+		acknowledged, done := crash{Config: storetest.HandOver(config), Do: "delete", User: user, IDs: ids, At: at, Index: index}.run(t)
 
-		found := readable(t, check, user)
+		found := storetest.Readable(t, check, user)
 		gone := map[string]bool{}
 		for id, text := range bodies {
 			switch got, listed := found[id]; {
@@ -328,16 +276,16 @@ func TestP3ProcessKilledInRemoval(t *testing.T) {
 		if acknowledged != "" {
 			require.Len(t, gone, len(ids), "P3: removed and listed again")
 		}
-		mended(t, check, user, cassandra.NotRemoved)
-		found = readable(t, check, user)
+		storetest.Mend(t, check, user, cassandra.NotRemoved)
+		found = storetest.Readable(t, check, user)
 		for id := range gone {
 			require.NotContains(t, found, id, "P3: what was gone is back")
 		}
-		require.Equal(t, len(found), tables.members(check, user, bucketNow(t, check)))
-		require.Equal(t, len(found), tables.entries(check, user, bucketNow(t, check)))
+		require.Equal(t, len(found), tables.Members(check, user, bucketNow(t, check)))
+		require.Equal(t, len(found), tables.Entries(check, user, bucketNow(t, check)))
 		require.Len(t, found, 2, "the mark was the first step: the repair finished what it began")
 		for _, id := range ids {
-			require.Zero(t, tables.count("SELECT count(*) FROM KS.message WHERE message_id = ?", id), "its content is purged")
+			require.Zero(t, tables.Count("SELECT count(*) FROM KS.message WHERE message_id = ?", id), "its content is purged")
 		}
 		return done
 	})

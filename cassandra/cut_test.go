@@ -14,6 +14,7 @@ import (
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/storetest"
 	"github.com/popcask/popcask/mailbox"
 	"github.com/popcask/popcask/pop3"
 	"github.com/popcask/popcask/pop3/pop3test"
@@ -24,7 +25,8 @@ type side struct {
 	dc     string
 	store  *cassandra.Store
 	server *pop3test.Server
-	heard  recorder
+	tables storetest.Tables
+	heard  storetest.Recorder
 	held   map[string]map[string]string // by user and ID: the bodies that it must list, and no others
 	gone   map[string]bool              // the IDs that it removed
 	number int                          // of its last body
@@ -36,7 +38,9 @@ type side struct {
 
 func newSide(t *testing.T, cluster *cassandratest.Cluster, config cassandra.Config, dc string) *side {
 	s := &side{dc: dc, held: make(map[string]map[string]string), gone: make(map[string]bool), took: make(map[string][]time.Duration)}
-	config.Hosts, config.LocalDC, config.Observer = cluster.Hosts(dc), dc, s.heard.observe
+	config = storetest.In(config, cluster, dc)
+	s.tables = storetest.TablesOf(t, cluster, config)
+	config.Observer = s.heard.Observe
 	config.OnError = func(err error) {
 		if strings.Contains(err.Error(), "prove what is empty") {
 			s.mu.Lock()
@@ -44,7 +48,7 @@ func newSide(t *testing.T, cluster *cassandratest.Cluster, config cassandra.Conf
 			s.unproven = append(s.unproven, err)
 		}
 	}
-	s.store = newStore(t, config)
+	s.store = storetest.NewStore(t, config)
 	s.server = pop3test.NewServer(t, pop3.Login(pop3test.AnyPassword(), s.store))
 	return s
 }
@@ -74,9 +78,9 @@ func (s *side) work(t *testing.T, user string, also int) {
 		s.number++
 		text := fmt.Sprintf("Subject: %d of %s\r\n\r\n.%s\r\n", s.number, s.dc, user)
 		if i == 3 {
-			text = bigBody(uint64(s.number), 100<<10) + s.dc + "\r\n"
+			text = storetest.BigBody(uint64(s.number), 100<<10) + s.dc + "\r\n"
 		}
-		s.time("delivery", func() { s.held[user][deliver(t, s.store, user, text).ID] = text })
+		s.time("delivery", func() { s.held[user][storetest.Deliver(t, s.store, user, text).ID] = text })
 	}
 	ids := s.ids(user)
 	s.time("POP3 session", func() {
@@ -99,11 +103,11 @@ func (s *side) work(t *testing.T, user string, also int) {
 	s.time("session", func() {
 		mb, err := s.store.Open(t.Context(), mailbox.Login{User: user})
 		require.NoError(t, err)
-		messages, err := tryList(t.Context(), mb)
+		messages, err := storetest.TryList(t.Context(), mb)
 		require.NoError(t, err)
-		require.Equal(t, ids, idsOf(messages), "%s of %s", user, s.dc)
+		require.Equal(t, ids, storetest.IDs(messages), "%s of %s", user, s.dc)
 		for _, id := range ids {
-			text, err := read(t.Context(), mb, id)
+			text, err := storetest.Read(t.Context(), mb, id)
 			require.NoError(t, err)
 			require.True(t, s.held[user][id] == text, "P2: octet for octet")
 		}
@@ -111,7 +115,7 @@ func (s *side) work(t *testing.T, user string, also int) {
 		require.NoError(t, mb.Close())
 	})
 	s.removed(user, ids[also])
-	require.Equal(t, s.ids(user), listIDs(t, s.store, user))
+	require.Equal(t, s.ids(user), storetest.ListIDs(t, s.store, user))
 }
 
 func (s *side) removed(user string, ids ...string) {
@@ -145,11 +149,6 @@ func inOrder(bodies map[string]string) []string {
 	return ids
 }
 
-func listIDs(t *testing.T, store mailbox.Store, user string) []string {
-	t.Helper()
-	return idsOf(list(t, store, user))
-}
-
 // union is what both must list when they hear each other again: what one of
 // them got, and none removed.
 func union(a, b *side, user string) map[string]string {
@@ -165,7 +164,7 @@ func alike(t *testing.T, a, b *side, user string, want map[string]string) {
 	ids := inOrder(want)
 	var uidls [2]string
 	for i, s := range []*side{a, b} {
-		require.Equal(t, ids, listIDs(t, s.store, user), "%s of %s", user, s.dc)
+		require.Equal(t, ids, storetest.ListIDs(t, s.store, user), "%s of %s", user, s.dc)
 		client := s.server.Dial(t)
 		client.Login(user, "x")
 		status, body := client.Multi("UIDL")
@@ -198,7 +197,7 @@ func TestP1P2P3P5CutLinkForTheWholeTest(t *testing.T) {
 		WAN:      true,
 	})
 	link := cluster.Link("dc1", "dc2")
-	config := migrated(t, cluster)
+	config := storetest.Migrate(t, cluster)
 	config.ChunkSize = 16 << 10
 	one, two := newSide(t, cluster, config, "dc1"), newSide(t, cluster, config, "dc2")
 	sides := []*side{one, two}
@@ -213,7 +212,7 @@ func TestP1P2P3P5CutLinkForTheWholeTest(t *testing.T) {
 	gaps := func(s *side, user string) int {
 		id, _, err := s.store.Mailbox(user)
 		require.NoError(t, err)
-		return len(gapRows(t, cluster.Session(t, s.dc), config.Keyspace, id))
+		return len(s.tables.Gaps(id))
 	}
 	// A proof that waits while the link is healed succeeds, and the mailbox is
 	// not looked through again for an hour, so that each time has a new one.
@@ -224,7 +223,7 @@ func TestP1P2P3P5CutLinkForTheWholeTest(t *testing.T) {
 		require.NoError(t, cluster.Settle(t.Context()))
 		work() // they have given each other up
 		for _, s := range sides {
-			eventually(t, "nothing can be proven empty while a data centre is silent", func() bool { return s.proofFailed(fresh) })
+			storetest.Eventually(t, "nothing can be proven empty while a data centre is silent", func() bool { return s.proofFailed(fresh) })
 			require.Zero(t, gaps(s, fresh), "P7: no gap without every data centre")
 		}
 		require.NotEqual(t, one.ids(users[0]), two.ids(users[0]))
@@ -241,8 +240,8 @@ func TestP1P2P3P5CutLinkForTheWholeTest(t *testing.T) {
 						return false
 					}
 					defer mb.Close()
-					messages, err := tryList(t.Context(), mb)
-					return err == nil && slices.Equal(inOrder(want), idsOf(messages))
+					messages, err := storetest.TryList(t.Context(), mb)
+					return err == nil && slices.Equal(inOrder(want), storetest.IDs(messages))
 				}, 3*time.Minute, 100*time.Millisecond, "%s lists what both got, and nothing that one removed", s.dc)
 			}
 			alike(t, one, two, user, want)
@@ -264,7 +263,7 @@ func TestP1P2P3P5CutLinkForTheWholeTest(t *testing.T) {
 	apart("dora@example.org")
 	step("apart without hints, and healed")
 	for _, user := range users {
-		require.NotEqual(t, listIDs(t, one.store, user), listIDs(t, two.store, user), "nothing has brought it yet")
+		require.NotEqual(t, storetest.ListIDs(t, one.store, user), storetest.ListIDs(t, two.store, user), "nothing has brought it yet")
 	}
 	out, err := cluster.NodeTool(t.Context(), cluster.Nodes[0].Name, "repair", "-full", config.Keyspace)
 	require.NoError(t, err, out)
@@ -274,7 +273,7 @@ func TestP1P2P3P5CutLinkForTheWholeTest(t *testing.T) {
 	for _, s := range sides {
 		again := newSide(t, cluster, config, s.dc) // a process that remembers nothing
 		for _, user := range users {
-			require.Equal(t, s.ids(user), listIDs(t, again.store, user), "P3: what was removed is gone")
+			require.Equal(t, s.ids(user), storetest.ListIDs(t, again.store, user), "P3: what was removed is gone")
 		}
 	}
 
@@ -295,15 +294,15 @@ func TestP1P2P3P5CutLinkForTheWholeTest(t *testing.T) {
 		}
 	}
 	for _, s := range sides {
-		for _, o := range s.heard.take() {
+		for _, o := range s.heard.Take() {
 			if o.Err != nil && o.Consistency != "EACH_QUORUM" {
 				t.Logf("%s: tried again: %s at %s: %v", s.dc, o.Statement, o.Consistency, o.Err)
 			}
 		}
 	}
 	last := users[len(users)-1]
-	require.NoError(t, open(t, one.store, last).Delete(t.Context(), []string{one.ids(last)[0]}))
-	eventually(t, "gaps are proven again, now that both answer", func() bool { return gaps(one, last) > 0 })
+	require.NoError(t, storetest.Open(t, one.store, last).Delete(t.Context(), []string{one.ids(last)[0]}))
+	storetest.Eventually(t, "gaps are proven again, now that both answer", func() bool { return gaps(one, last) > 0 })
 }
 
 func median(took []time.Duration) time.Duration {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/storetest"
 	"github.com/popcask/popcask/mailbox"
 	"github.com/popcask/popcask/pop3"
 	"github.com/popcask/popcask/pop3/pop3test"
@@ -37,33 +38,33 @@ func dcTopology(t *testing.T) cassandratest.Topology {
 // lagging copies rows of messages from one data centre to the other, so that
 // this much of the replication has arrived and no more. A row keeps its
 // timestamp, as in a hint.
-type lagging struct{ from, to rows }
+type lagging struct{ from, to storetest.Tables }
 
 func (l lagging) listing(store *cassandra.Store, user string, ids ...string) {
 	box, _, err := store.Mailbox(user)
-	require.NoError(l.to.t, err)
+	require.NoError(l.to.T, err)
 	for _, text := range ids {
 		id, err := cassandra.ParseMessageID(text)
-		require.NoError(l.to.t, err)
+		require.NoError(l.to.T, err)
 		var size, at int64
-		require.NoError(l.to.t, l.from.cql.Query("SELECT size, WRITETIME(size) FROM "+l.from.keyspace+".projection WHERE mailbox_id = ? AND bucket = ? AND message_id = ?",
+		require.NoError(l.to.T, l.from.CQL.Query("SELECT size, WRITETIME(size) FROM "+l.from.Keyspace+".projection WHERE mailbox_id = ? AND bucket = ? AND message_id = ?",
 			[16]byte(box), store.Bucket(id), [16]byte(id)).Consistency(gocql.LocalOne).Scan(&size, &at))
-		require.Equal(l.to.t, id.Timestamp(), at)
-		l.to.exec("INSERT INTO KS.projection (mailbox_id, bucket, message_id, size) VALUES (?, ?, ?, ?) USING TIMESTAMP ?", [16]byte(box), store.Bucket(id), [16]byte(id), size, at)
+		require.Equal(l.to.T, id.Timestamp(), at)
+		l.to.Exec("INSERT INTO KS.projection (mailbox_id, bucket, message_id, size) VALUES (?, ?, ?, ?) USING TIMESTAMP ?", [16]byte(box), store.Bucket(id), [16]byte(id), size, at)
 	}
 }
 
 // firstChunk copies chunk 0 and the static columns.
 func (l lagging) firstChunk(text string) {
 	id, err := cassandra.ParseMessageID(text)
-	require.NoError(l.to.t, err)
+	require.NoError(l.to.T, err)
 	var data, sum []byte
 	var box [16]byte
 	var size int64
 	var chunks, head int
-	require.NoError(l.to.t, l.from.cql.Query("SELECT data, mailbox_id, size, chunks, head, sha256 FROM "+l.from.keyspace+".message WHERE message_id = ? AND chunk = 0", [16]byte(id)).
+	require.NoError(l.to.T, l.from.CQL.Query("SELECT data, mailbox_id, size, chunks, head, sha256 FROM "+l.from.Keyspace+".message WHERE message_id = ? AND chunk = 0", [16]byte(id)).
 		Consistency(gocql.LocalOne).Scan(&data, &box, &size, &chunks, &head, &sum))
-	l.to.exec("INSERT INTO KS.message (message_id, chunk, data, mailbox_id, size, chunks, head, sha256) VALUES (?, 0, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?",
+	l.to.Exec("INSERT INTO KS.message (message_id, chunk, data, mailbox_id, size, chunks, head, sha256) VALUES (?, 0, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?",
 		[16]byte(id), data, box, size, chunks, head, sum, id.Timestamp())
 }
 
@@ -76,17 +77,16 @@ func TestP1P2P3P5TwoDataCentres(t *testing.T) {
 	t.Parallel()
 	cluster := cassandratest.Start(t, dcTopology(t))
 	one, two := cluster.DCs[0].Name, cluster.DCs[1].Name
-	config1 := migrated(t, cluster)
+	config1 := storetest.Migrate(t, cluster)
 	config1.Timeout = 2 * time.Second
 	config1.ChunkSize = 16 << 10
-	config2 := config1
-	config2.Hosts, config2.LocalDC = cluster.Hosts(two), two
-	var heard recorder // of dc2
-	config2.Observer = heard.observe
-	store1 := newStore(t, config1)
-	store2 := newStore(t, config2)
+	config2 := storetest.In(config1, cluster, two)
+	var heard storetest.Recorder // of dc2
+	config2.Observer = heard.Observe
+	store1 := storetest.NewStore(t, config1)
+	store2 := storetest.NewStore(t, config2)
 	server2 := pop3test.NewServer(t, pop3.Login(pop3test.AnyPassword(), store2))
-	lag := lagging{tablesOf(t, cluster, config1), tablesOf(t, cluster, config2)}
+	lag := lagging{storetest.TablesOf(t, cluster, config1), storetest.TablesOf(t, cluster, config2)}
 	// A node that is killed forgets the last 100 ms of its commit log
 	// (commitlog_sync: periodic), and a data centre may have one node only.
 	kill := func(dc string) {
@@ -108,34 +108,34 @@ func TestP1P2P3P5TwoDataCentres(t *testing.T) {
 		require.NoError(t, cluster.Settle(ctx))
 		// The drivers, too, must have noticed.
 		for _, store := range []*cassandra.Store{store1, store2} {
-			eventually(t, "the stores work again", func() bool {
+			storetest.Eventually(t, "the stores work again", func() bool {
 				_, err := store.Verify(ctx, "nobody@example.org")
 				return err == nil
 			})
 		}
 	}
 	replicated := func(user string, bodies ...string) {
-		eventually(t, "replicated", func() bool { return len(list(t, store2, user)) == len(bodies) })
-		holds(t, store2, user, bodies...)
+		storetest.Eventually(t, "replicated", func() bool { return len(storetest.List(t, store2, user)) == len(bodies) })
+		storetest.Holds(t, store2, user, bodies...)
 	}
 
 	// Deliver in one, read in the other: the same messages, the same unique-ids.
 	const user = "anna@example.org"
-	before := []string{body(1), body(2), bigBody(1, 100<<10), body(4)}
+	before := []string{storetest.Body(1), storetest.Body(2), storetest.BigBody(1, 100<<10), storetest.Body(4)}
 	for _, text := range before {
-		deliver(t, store1, user, text)
+		storetest.Deliver(t, store1, user, text)
 	}
 	replicated(user, before...)
 	uidls := func(store mailbox.Store, user string) (all []string) {
-		for _, m := range list(t, store, user) {
+		for _, m := range storetest.List(t, store, user) {
 			all = append(all, mailbox.UIDL(m))
 		}
 		return all
 	}
 	require.Equal(t, uidls(store1, user), uidls(store2, user), "P5: the same unique-ids in both data centres, in the same order")
-	deliver(t, store2, user, body(5))
-	eventually(t, "replicated", func() bool { return len(list(t, store1, user)) == 5 })
-	holds(t, store1, user, append(before, body(5))...)
+	storetest.Deliver(t, store2, user, storetest.Body(5))
+	storetest.Eventually(t, "replicated", func() bool { return len(storetest.List(t, store1, user)) == 5 })
+	storetest.Holds(t, store1, user, append(before, storetest.Body(5))...)
 	require.Equal(t, uidls(store1, user), uidls(store2, user), "P5")
 
 	// dc2 is gone; dc1 serves its mail as ever, and takes more.
@@ -144,36 +144,36 @@ func TestP1P2P3P5TwoDataCentres(t *testing.T) {
 	const lost = "lost@example.org" // whose mail dc2 does not get before dc1 is gone
 	var missed []string
 	for i := range 20 {
-		missed = append(missed, deliver(t, store1, lost, body(200+i)).ID)
+		missed = append(missed, storetest.Deliver(t, store1, lost, storetest.Body(200+i)).ID)
 	}
 	var ids []string
 	for i := range 4 {
-		ids = append(ids, deliver(t, store1, user, body(100+i)).ID)
+		ids = append(ids, storetest.Deliver(t, store1, user, storetest.Body(100+i)).ID)
 	}
-	large := deliver(t, store1, user, bigBody(2, 200<<10))
+	large := storetest.Deliver(t, store1, user, storetest.BigBody(2, 200<<10))
 	const halved = "halved@example.org" // of whose mail dc2 gets a part
-	torn := deliver(t, store1, halved, bigBody(3, 200<<10))
-	whole := deliver(t, store1, halved, body(300))
-	require.Len(t, list(t, store1, user), 10)
-	require.NoError(t, open(t, store1, user).Delete(t.Context(), []string{list(t, store1, user)[0].ID}))
-	require.Len(t, list(t, store1, user), 9)
+	torn := storetest.Deliver(t, store1, halved, storetest.BigBody(3, 200<<10))
+	whole := storetest.Deliver(t, store1, halved, storetest.Body(300))
+	require.Len(t, storetest.List(t, store1, user), 10)
+	require.NoError(t, storetest.Open(t, store1, user).Delete(t.Context(), []string{storetest.List(t, store1, user)[0].ID}))
+	require.Len(t, storetest.List(t, store1, user), 9)
 	t.Logf("27 messages delivered, 1 removed in %s while %s is down: %s", one, two, time.Since(start))
 	require.Less(t, time.Since(start), 20*time.Second, "nobody waits for the other data centre")
 	wake(two)
 
 	// The rows of the listing have arrived in dc2, their content has not.
-	require.Len(t, list(t, store2, user), 5, "dc2 lags, and its removed message is still there")
-	require.Empty(t, list(t, store2, lost))
+	require.Len(t, storetest.List(t, store2, user), 5, "dc2 lags, and its removed message is still there")
+	require.Empty(t, storetest.List(t, store2, lost))
 	lag.listing(store2, user, append(ids, large.ID)...)
 	lag.listing(store2, halved, torn.ID, whole.ID)
 	lag.listing(store2, lost, missed...)
 	lag.firstChunk(torn.ID)
-	session2 := open(t, store2, user)
-	listed, err := tryList(t.Context(), session2)
+	session2 := storetest.Open(t, store2, user)
+	listed, err := storetest.TryList(t.Context(), session2)
 	require.NoError(t, err)
 	require.Len(t, listed, 10)
 	content2 := func(id string) int { // a read at LOCAL_QUORUM of dc2 repairs nothing in dc2 from dc1
-		return lag.to.count("SELECT count(*) FROM KS.message WHERE message_id = ?", id)
+		return lag.to.Count("SELECT count(*) FROM KS.message WHERE message_id = ?", id)
 	}
 	require.Zero(t, content2(ids[0]))
 	require.Zero(t, content2(missed[0]))
@@ -182,22 +182,22 @@ func TestP1P2P3P5TwoDataCentres(t *testing.T) {
 
 	// P2: the ladder finds it, and neither the session nor the repair that it asks
 	// for writes anything.
-	heard.take()
+	heard.Take()
 	ladder := func(mb mailbox.Mailbox, id, want string) {
 		start := time.Now()
-		got, err := read(t.Context(), mb, id)
+		got, err := storetest.Read(t.Context(), mb, id)
 		require.NoError(t, err)
 		require.True(t, want == got, "P2: octet for octet")
 		t.Logf("%d octets that are not in this data centre, or not all: %s", len(got), time.Since(start))
 	}
-	ladder(session2, ids[0], body(100))
-	ladder(session2, large.ID, bigBody(2, 200<<10))
-	halved2 := open(t, store2, halved)
-	_, err = tryList(t.Context(), halved2)
+	ladder(session2, ids[0], storetest.Body(100))
+	ladder(session2, large.ID, storetest.BigBody(2, 200<<10))
+	halved2 := storetest.Open(t, store2, halved)
+	_, err = storetest.TryList(t.Context(), halved2)
 	require.NoError(t, err)
-	ladder(halved2, torn.ID, bigBody(3, 200<<10))
+	ladder(halved2, torn.ID, storetest.BigBody(3, 200<<10))
 	everywhere := 0
-	for _, o := range heard.take() {
+	for _, o := range heard.Take() {
 		assert.True(t, strings.HasPrefix(o.Statement, "SELECT"), "P2: a miss writes nothing: %s", o.Statement)
 		if o.Consistency == "EACH_QUORUM" {
 			everywhere++
@@ -206,27 +206,27 @@ func TestP1P2P3P5TwoDataCentres(t *testing.T) {
 	require.NotZero(t, everywhere)
 	// The repair behind the session reads every message of the mailbox in every
 	// data centre, and reading repairs.
-	eventually(t, "the mailboxes are made whole behind the sessions", func() bool {
+	storetest.Eventually(t, "the mailboxes are made whole behind the sessions", func() bool {
 		return content2(ids[3]) == 1 && content2(whole.ID) == 1 && content2(large.ID) > 5 && content2(torn.ID) == content2(large.ID)
 	})
 	// It counts chunks and does not read them, so that what it leaves may be rows
 	// without their octets.
-	ladder(session2, ids[3], body(103))
-	ladder(halved2, whole.ID, body(300))
+	ladder(session2, ids[3], storetest.Body(103))
+	ladder(halved2, whole.ID, storetest.Body(300))
 
 	// dc1 is gone. dc2 serves its mail, takes and removes more; what it misses is
 	// missed for now, and 100 misses do not take 100 time-outs.
-	deliver(t, store2, "ben@example.org", body(1))
-	doomed := deliver(t, store2, "ben@example.org", body(2))
-	eventually(t, "replicated", func() bool { return len(list(t, store1, "ben@example.org")) == 2 })
+	storetest.Deliver(t, store2, "ben@example.org", storetest.Body(1))
+	doomed := storetest.Deliver(t, store2, "ben@example.org", storetest.Body(2))
+	storetest.Eventually(t, "replicated", func() bool { return len(storetest.List(t, store1, "ben@example.org")) == 2 })
 	kill(one)
-	session2 = open(t, store2, lost)
-	listed, err = tryList(t.Context(), session2)
+	session2 = storetest.Open(t, store2, lost)
+	listed, err = storetest.TryList(t.Context(), session2)
 	require.NoError(t, err)
 	require.Len(t, listed, len(missed))
 	start = time.Now()
 	for i := range 100 {
-		_, err := read(t.Context(), session2, missed[i%len(missed)])
+		_, err := storetest.Read(t.Context(), session2, missed[i%len(missed)])
 		require.ErrorIs(t, err, mailbox.ErrTemporary)
 		require.False(t, errors.Is(err, mailbox.ErrNotFound), "P2: replication lag is no such message")
 	}
@@ -239,61 +239,51 @@ func TestP1P2P3P5TwoDataCentres(t *testing.T) {
 	require.True(t, strings.HasPrefix(answer, "-ERR [SYS/TEMP]"), answer)
 
 	start = time.Now()
-	holds(t, store2, "ben@example.org", body(1), body(2))
-	deliver(t, store2, "ben@example.org", body(3))
-	require.NoError(t, open(t, store2, "ben@example.org").Delete(t.Context(), []string{doomed.ID}))
-	holds(t, store2, "ben@example.org", body(1), body(3))
+	storetest.Holds(t, store2, "ben@example.org", storetest.Body(1), storetest.Body(2))
+	storetest.Deliver(t, store2, "ben@example.org", storetest.Body(3))
+	require.NoError(t, storetest.Open(t, store2, "ben@example.org").Delete(t.Context(), []string{doomed.ID}))
+	storetest.Holds(t, store2, "ben@example.org", storetest.Body(1), storetest.Body(3))
 	_, err = store2.Verify(t.Context(), "ben@example.org")
 	require.ErrorIs(t, err, mailbox.ErrTemporary, "a repair must hear every data centre")
 	t.Logf("local mail in %s while %s is down: %s", two, one, time.Since(start))
 
 	// After healing the miss is found again.
 	wake(one)
-	require.Len(t, list(t, store1, "ben@example.org"), 2, "dc1 lags now, and does not know of the removal")
+	require.Len(t, storetest.List(t, store1, "ben@example.org"), 2, "dc1 lags now, and does not know of the removal")
 	start = time.Now()
-	eventually(t, "found again", func() bool {
-		got, err := read(t.Context(), session2, missed[1])
+	storetest.Eventually(t, "found again", func() bool {
+		got, err := storetest.Read(t.Context(), session2, missed[1])
 		if err != nil {
 			require.ErrorIs(t, err, mailbox.ErrTemporary)
 		}
-		return err == nil && got == body(201)
+		return err == nil && got == storetest.Body(201)
 	})
 	t.Logf("found again %s after the data centre is back", time.Since(start))
 
 	// P3: what was removed while the other data centre was cut off stays removed,
 	// also after the operator's repair and ours, in both directions.
-	before1, before2 := listedIDs(t, store1, user), listedIDs(t, store2, "ben@example.org")
+	before1, before2 := storetest.ListIDs(t, store1, user), storetest.ListIDs(t, store2, "ben@example.org")
 	require.NotContains(t, before2, doomed.ID)
 	for _, node := range []string{one + "-1", two + "-1"} {
 		out, err := cluster.NodeTool(t.Context(), node, "repair", "-full", config1.Keyspace)
 		require.NoError(t, err, out)
 	}
 	for _, config := range []cassandra.Config{config1, config2} {
-		store := newStore(t, later(config))
+		store := storetest.NewStore(t, storetest.Later(config))
 		for _, who := range []string{user, lost, halved, "ben@example.org"} {
 			_, err := store.Repair(t.Context(), who, cassandra.RepairOptions{})
 			require.NoError(t, err)
 		}
-		holds(t, store, "ben@example.org", body(1), body(3))
-		found := readable(t, store, user)
+		storetest.Holds(t, store, "ben@example.org", storetest.Body(1), storetest.Body(3))
+		found := storetest.Readable(t, store, user)
 		require.Len(t, found, 9)
-		for id := range before1 {
+		for _, id := range before1 {
 			require.Contains(t, found, id)
 		}
-		mended(t, store, user)
-		require.Len(t, readable(t, store, lost), len(missed))
-		mended(t, store, "ben@example.org")
+		storetest.Mend(t, store, user)
+		require.Len(t, storetest.Readable(t, store, lost), len(missed))
+		storetest.Mend(t, store, "ben@example.org")
 	}
 	require.Equal(t, uidls(store1, user), uidls(store2, user), "P5")
 	require.Equal(t, uidls(store1, "ben@example.org"), uidls(store2, "ben@example.org"), "P5")
-}
-
-// listedIDs lists the IDs that a data centre has.
-func listedIDs(t testing.TB, store mailbox.Store, user string) map[string]bool {
-	t.Helper()
-	ids := make(map[string]bool)
-	for _, m := range list(t, store, user) {
-		ids[m.ID] = true
-	}
-	return ids
 }

@@ -16,22 +16,15 @@ import (
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/storetest"
 	"github.com/popcask/popcask/mailbox"
 )
 
 // newKeyspace makes a keyspace whose buckets have a width.
 func newKeyspace(t testing.TB, bucket time.Duration) cassandra.Config {
 	t.Helper()
-	config := migratedWith(t, cassandratest.Start(t, cassandratest.Topology{}), func(c *cassandra.Config) { c.Bucket = bucket })
+	config := storetest.MigrateWith(t, cassandratest.Start(t, cassandratest.Topology{}), func(c *cassandra.Config) { c.Bucket = bucket })
 	return config
-}
-
-func ids(messages []mailbox.Message) []string {
-	var list []string
-	for _, m := range messages {
-		list = append(list, m.ID)
-	}
-	return list
 }
 
 // A delivery by a host whose clock is ahead or behind is listed by everybody, at
@@ -58,12 +51,12 @@ func TestP1DeliveryByAnyClockIsListedByEverybody(t *testing.T) {
 			for _, offset := range test.offsets {
 				ahead := config
 				ahead.Now = func() time.Time { return test.now.Add(offset) }
-				want = append(want, deliver(t, newStore(t, ahead), "bob", body(1)).ID)
+				want = append(want, storetest.Deliver(t, storetest.NewStore(t, ahead), "bob", storetest.Body(1)).ID)
 			}
 			for _, offset := range []time.Duration{0, -time.Hour, time.Hour, -2 * test.width, 2 * test.width} {
 				reader := config
 				reader.Now = func() time.Time { return test.now.Add(offset) }
-				require.Equal(t, want, ids(list(t, newStore(t, reader), "bob")), "listed by a clock that is off by %s", offset)
+				require.Equal(t, want, storetest.ListIDs(t, storetest.NewStore(t, reader), "bob"), "listed by a clock that is off by %s", offset)
 			}
 		})
 	}
@@ -77,16 +70,16 @@ func TestManyBucketsAreListedInOrder(t *testing.T) {
 	config.Horizon = time.Second // a survey looks at every bucket up to it
 	clock := newClock(time.Now().Add(-time.Minute))
 	config.Now = clock.Now
-	store := newStore(t, config)
+	store := storetest.NewStore(t, config)
 	var want []string
 	for i := range 60 {
 		clock.set(clock.Now().Add(time.Duration(i%2) * time.Second))
-		want = append(want, deliver(t, store, "bob", body(i)).ID)
+		want = append(want, storetest.Deliver(t, store, "bob", storetest.Body(i)).ID)
 	}
-	mb := open(t, store, "bob")
-	listed, err := tryList(t.Context(), mb)
+	mb := storetest.Open(t, store, "bob")
+	listed, err := storetest.TryList(t.Context(), mb)
 	require.NoError(t, err)
-	require.Equal(t, want, ids(listed))
+	require.Equal(t, want, storetest.IDs(listed))
 	var odd, even []string
 	for i, id := range want {
 		if i%2 == 0 {
@@ -97,7 +90,7 @@ func TestManyBucketsAreListedInOrder(t *testing.T) {
 	}
 	require.NoError(t, mb.Delete(t.Context(), odd))
 	clock.set(time.Now())
-	require.Equal(t, even, ids(list(t, store, "bob")))
+	require.Equal(t, even, storetest.ListIDs(t, store, "bob"))
 	report, err := store.Verify(t.Context(), "bob")
 	require.NoError(t, err)
 	require.Equal(t, len(even), report.Messages)
@@ -109,22 +102,22 @@ func TestConstantUIDsDoNoHarm(t *testing.T) {
 	config := newKeyspace(t, 0)
 	config.UID = func() uint32 { return 7 }
 	config.ModSeq = func() int64 { return 7 }
-	store := newStore(t, config)
+	store := storetest.NewStore(t, config)
 	var want []string
 	for i := range 10 {
-		want = append(want, deliver(t, store, "bob", body(i)).ID)
+		want = append(want, storetest.Deliver(t, store, "bob", storetest.Body(i)).ID)
 	}
-	mb := open(t, store, "bob")
-	listed, err := tryList(t.Context(), mb)
+	mb := storetest.Open(t, store, "bob")
+	listed, err := storetest.TryList(t.Context(), mb)
 	require.NoError(t, err)
-	require.Equal(t, want, ids(listed))
+	require.Equal(t, want, storetest.IDs(listed))
 	for i, m := range listed {
-		text, err := read(t.Context(), mb, m.ID)
+		text, err := storetest.Read(t.Context(), mb, m.ID)
 		require.NoError(t, err)
-		require.Equal(t, body(i), text)
+		require.Equal(t, storetest.Body(i), text)
 	}
 	require.NoError(t, mb.Delete(t.Context(), want[:5]))
-	require.Equal(t, want[5:], ids(list(t, store, "bob")))
+	require.Equal(t, want[5:], storetest.ListIDs(t, store, "bob"))
 }
 
 // A delivery that takes longer than half of gc_grace is refused, and nothing of
@@ -132,10 +125,10 @@ func TestConstantUIDsDoNoHarm(t *testing.T) {
 func TestDeliveryOlderThanHalfOfGCGraceIsRefused(t *testing.T) {
 	t.Parallel()
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
-	config := migrated(t, cluster)
+	config := storetest.Migrate(t, cluster)
 	clock := newClock(time.Now())
 	config.Now = clock.Now
-	store := newStore(t, config)
+	store := storetest.NewStore(t, config)
 	slow := &slowBody{Reader: strings.NewReader(strings.Repeat("a line of a large message\r\n", 10_000)),
 		at: 150_000, do: func() { clock.set(clock.Now().Add(6 * 24 * time.Hour)) }}
 	results, err := store.Append(t.Context(), mailbox.Delivery{Recipients: []mailbox.Recipient{{User: "bob"}}}, slow)
@@ -166,7 +159,7 @@ func (s *slowBody) Read(p []byte) (int, error) {
 // tables but the row of its bucket.
 func requireEmpty(t *testing.T, cluster *cassandratest.Cluster, config cassandra.Config, store *cassandra.Store, user string) {
 	t.Helper()
-	require.Empty(t, list(t, store, user))
+	require.Empty(t, storetest.List(t, store, user))
 	report, err := store.Verify(t.Context(), user)
 	require.NoError(t, err)
 	require.Empty(t, report.Findings)
@@ -185,8 +178,8 @@ func requireEmpty(t *testing.T, cluster *cassandratest.Cluster, config cassandra
 func TestFenceRefusesDelivery(t *testing.T) {
 	t.Parallel()
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
-	config := migrated(t, cluster)
-	store := newStore(t, config)
+	config := storetest.Migrate(t, cluster)
+	store := storetest.NewStore(t, config)
 	id, _, err := store.Mailbox("bob")
 	require.NoError(t, err)
 	fence := func(until time.Time) {
@@ -195,37 +188,37 @@ func TestFenceRefusesDelivery(t *testing.T) {
 			".maildrop (mailbox_id, kind, start, until) VALUES (?, 'fence', 0, ?) USING TIMESTAMP ?", gocql.UUID(id), at, at).Exec())
 	}
 	fence(time.Now().Add(-time.Hour))
-	kept := deliver(t, store, "bob", body(1))
+	kept := storetest.Deliver(t, store, "bob", storetest.Body(1))
 	fence(time.Now().Add(time.Hour))
-	for _, text := range []string{body(2), strings.Repeat(body(2), 10_000)} {
-		_, err = tryDeliver(t.Context(), store, "bob", text)
+	for _, text := range []string{storetest.Body(2), strings.Repeat(storetest.Body(2), 10_000)} {
+		_, err = storetest.TryDeliver(t.Context(), store, "bob", text)
 		require.ErrorIs(t, err, mailbox.ErrTemporary)
 		require.ErrorContains(t, err, "closed")
 	}
-	deliver(t, store, "eve", body(3)) // another mailbox
-	require.Equal(t, []string{kept.ID}, ids(list(t, store, "bob")))
+	storetest.Deliver(t, store, "eve", storetest.Body(3)) // another mailbox
+	require.Equal(t, []string{kept.ID}, storetest.ListIDs(t, store, "bob"))
 	fence(time.Now().Add(-time.Minute)) // older: the largest wins, in any order
-	_, err = tryDeliver(t.Context(), store, "bob", body(4))
+	_, err = storetest.TryDeliver(t.Context(), store, "bob", storetest.Body(4))
 	require.ErrorIs(t, err, mailbox.ErrTemporary)
-	require.NoError(t, open(t, store, "bob").Delete(t.Context(), []string{kept.ID}))
-	eve := list(t, store, "eve")
-	require.NoError(t, open(t, store, "eve").Delete(t.Context(), ids(eve)))
-	closeStore(t, store)
-	requireEmpty(t, cluster, config, newStore(t, config), "bob")
+	require.NoError(t, storetest.Open(t, store, "bob").Delete(t.Context(), []string{kept.ID}))
+	eve := storetest.List(t, store, "eve")
+	require.NoError(t, storetest.Open(t, store, "eve").Delete(t.Context(), storetest.IDs(eve)))
+	storetest.CloseStore(t, store)
+	requireEmpty(t, cluster, config, storetest.NewStore(t, config), "bob")
 }
 
 // Another user's ID: it cannot be opened, deleting it is a success that does
 // nothing, and its owner still has it.
 func TestOtherUsersIDs(t *testing.T) {
 	t.Parallel()
-	store := newStore(t, newKeyspace(t, 0))
-	for _, text := range []string{body(1), strings.Repeat(body(2), 10_000)} {
-		theirs := deliver(t, store, "eve", text)
-		mine := deliver(t, store, "bob", body(3))
-		mb := open(t, store, "bob")
+	store := storetest.NewStore(t, newKeyspace(t, 0))
+	for _, text := range []string{storetest.Body(1), strings.Repeat(storetest.Body(2), 10_000)} {
+		theirs := storetest.Deliver(t, store, "eve", text)
+		mine := storetest.Deliver(t, store, "bob", storetest.Body(3))
+		mb := storetest.Open(t, store, "bob")
 		for _, listed := range []bool{false, true} {
 			if listed {
-				_, err := tryList(t.Context(), mb)
+				_, err := storetest.TryList(t.Context(), mb)
 				require.NoError(t, err)
 			}
 			_, err := mb.Open(t.Context(), theirs.ID, mailbox.OpenOptions{})
@@ -235,12 +228,12 @@ func TestOtherUsersIDs(t *testing.T) {
 			require.NoError(t, mb.Delete(t.Context(), []string{theirs.ID}))
 		}
 		require.NoError(t, mb.Delete(t.Context(), []string{theirs.ID, mine.ID, theirs.ID}))
-		require.NotContains(t, ids(list(t, store, "bob")), mine.ID)
-		eve := open(t, store, "eve")
-		got, err := read(t.Context(), eve, theirs.ID)
+		require.NotContains(t, storetest.ListIDs(t, store, "bob"), mine.ID)
+		eve := storetest.Open(t, store, "eve")
+		got, err := storetest.Read(t.Context(), eve, theirs.ID)
 		require.NoError(t, err)
 		require.Equal(t, text, got)
-		require.Contains(t, ids(list(t, store, "eve")), theirs.ID)
+		require.Contains(t, storetest.ListIDs(t, store, "eve"), theirs.ID)
 	}
 }
 
@@ -248,22 +241,22 @@ func TestOtherUsersIDs(t *testing.T) {
 func TestTopOfALargeMessageReadsOneChunk(t *testing.T) {
 	t.Parallel()
 	config := newKeyspace(t, 0)
-	var seen recorder
-	config.Observer = seen.observe
-	store := newStore(t, config)
+	var seen storetest.Recorder
+	config.Observer = seen.Observe
+	store := storetest.NewStore(t, config)
 	text := "Subject: large\r\n\r\n" + strings.Repeat("0123456789 0123456789\r\n", 50_000)
-	m := deliver(t, store, "bob", text)
-	mb := open(t, store, "bob")
-	_, err := tryList(t.Context(), mb)
+	m := storetest.Deliver(t, store, "bob", text)
+	mb := storetest.Open(t, store, "bob")
+	_, err := storetest.TryList(t.Context(), mb)
 	require.NoError(t, err)
-	seen.take()
+	seen.Take()
 	top, err := mb.Open(t.Context(), m.ID, mailbox.OpenOptions{Top: true, Lines: 1})
 	require.NoError(t, err)
 	head := make([]byte, 1000)
 	_, err = io.ReadFull(top, head)
 	require.NoError(t, err)
 	require.NoError(t, top.Close())
-	reads := seen.take()
+	reads := seen.Take()
 	require.Len(t, reads, 1)
 	require.Equal(t, 1, reads[0].Rows)
 
@@ -279,9 +272,9 @@ func TestTopOfALargeMessageReadsOneChunk(t *testing.T) {
 func TestP2ChunkBorders(t *testing.T) {
 	t.Parallel()
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
-	config := migrated(t, cluster)
+	config := storetest.Migrate(t, cluster)
 	config.ChunkSize = 1 << 16
-	store := newStore(t, config)
+	store := storetest.NewStore(t, config)
 	raw := cluster.Session(t, "")
 	const head = "Subject: border\r\n\r\n"
 	for _, size := range []int{len(head), 1<<16 - 1, 1 << 16, 1<<16 + 1, 2<<16 - 1, 2 << 16, 2<<16 + 1, 3 << 16} {
@@ -296,7 +289,7 @@ func TestP2ChunkBorders(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, results[0].Err)
 			require.Equal(t, int64(size), results[0].Size)
-			got, err := read(t.Context(), open(t, store, "bob"), results[0].ID)
+			got, err := storetest.Read(t.Context(), storetest.Open(t, store, "bob"), results[0].ID)
 			require.NoError(t, err)
 			require.Equal(t, sha256.Sum256([]byte(text)), sha256.Sum256([]byte(got)), "%d octets", size)
 			requireRow(t, raw, config.Keyspace, results[0].ID, text, len(head))
@@ -328,15 +321,15 @@ func requireRow(t *testing.T, raw *gocql.Session, keyspace, id, text string, hea
 func TestHeadColumn(t *testing.T) {
 	t.Parallel()
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
-	config := migrated(t, cluster)
-	store := newStore(t, config)
+	config := storetest.Migrate(t, cluster)
+	store := storetest.NewStore(t, config)
 	raw := cluster.Session(t, "")
 	long := strings.Repeat("X-Filler: 0123456789\r\n", 1<<16/22)
 	for border := -5; border <= 5; border++ {
 		pad := 1<<16 + border - len(long) - len("X: \r\n\r\n")
 		header := long + "X: " + strings.Repeat("y", pad) + "\r\n\r\n"
 		text := header + "body\r\n\r\nbody\r\n"
-		m := deliver(t, store, "bob", text)
+		m := storetest.Deliver(t, store, "bob", text)
 		requireRow(t, raw, config.Keyspace, m.ID, text, len(header))
 	}
 	for text, head := range map[string]int{
@@ -348,15 +341,15 @@ func TestHeadColumn(t *testing.T) {
 		long + "a: b\r\n":                         len(long) + 6,
 		long + "X: " + strings.Repeat("z", 1<<17): len(long) + 3 + 1<<17 + 2,
 	} {
-		m := deliver(t, store, "bob", text)
+		m := storetest.Deliver(t, store, "bob", text)
 		if !strings.HasSuffix(text, "\r\n") {
 			text += "\r\n"
 		}
 		requireRow(t, raw, config.Keyspace, m.ID, text, head)
 	}
-	empty := deliver(t, store, "bob", "")
+	empty := storetest.Deliver(t, store, "bob", "")
 	require.Zero(t, empty.Size)
-	got, err := read(t.Context(), open(t, store, "bob"), empty.ID)
+	got, err := storetest.Read(t.Context(), storetest.Open(t, store, "bob"), empty.ID)
 	require.NoError(t, err)
 	require.Empty(t, got)
 }
@@ -366,8 +359,8 @@ func TestHeadColumn(t *testing.T) {
 func TestP2FiftyRecipients(t *testing.T) {
 	t.Parallel()
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
-	config := migrated(t, cluster)
-	store := newStore(t, config)
+	config := storetest.Migrate(t, cluster)
+	store := storetest.NewStore(t, config)
 	raw := cluster.Session(t, "")
 	for _, body := range []string{"Subject: all\r\n\r\nsmall\r\n", "Subject: all\r\n\r\n" + strings.Repeat("large and larger\r\n", 20_000)} {
 		var delivery mailbox.Delivery
@@ -391,7 +384,7 @@ func TestP2FiftyRecipients(t *testing.T) {
 			text := delivery.Recipients[i].Header + body
 			require.Equal(t, int64(len(text)), result.Size)
 			if i%7 == 0 {
-				got, err := read(t.Context(), open(t, store, fmt.Sprintf("user%d", i)), result.ID)
+				got, err := storetest.Read(t.Context(), storetest.Open(t, store, fmt.Sprintf("user%d", i)), result.ID)
 				require.NoError(t, err)
 				require.True(t, text == got, "recipient %d", i)
 				requireRow(t, raw, config.Keyspace, result.ID, text, strings.Index(text, "\r\n\r\n")+4)
@@ -405,19 +398,19 @@ func TestP2FiftyRecipients(t *testing.T) {
 func TestLimits(t *testing.T) {
 	t.Parallel()
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
-	config := migrated(t, cluster)
+	config := storetest.Migrate(t, cluster)
 	config.MaxMessageSize = 1000
 	config.MaxRecipients = 2
-	store := newStore(t, config)
+	store := storetest.NewStore(t, config)
 	message := func(size int) string { return "\r\n" + strings.Repeat("x", size-4) + "\r\n" }
 
 	for _, size := range []int{1001, 1<<16 - 1, 1 << 16, 1<<16 + 1, 1 << 17, 1 << 20} {
-		_, err := tryDeliver(t.Context(), store, "bob", message(size))
+		_, err := storetest.TryDeliver(t.Context(), store, "bob", message(size))
 		require.ErrorIs(t, err, mailbox.ErrTooLarge, "%d octets", size)
 		require.NotErrorIs(t, err, mailbox.ErrTemporary)
 	}
 	// The canonical form counts, and the header does.
-	_, err := tryDeliver(t.Context(), store, "bob", strings.Repeat("\n", 501))
+	_, err := storetest.TryDeliver(t.Context(), store, "bob", strings.Repeat("\n", 501))
 	require.ErrorIs(t, err, mailbox.ErrTooLarge)
 	results, err := store.Append(t.Context(), mailbox.Delivery{Recipients: []mailbox.Recipient{
 		{User: "bob", Header: "X: y\r\n"}, {User: "eve"},
@@ -425,16 +418,16 @@ func TestLimits(t *testing.T) {
 	require.NoError(t, err)
 	require.ErrorIs(t, results[0].Err, mailbox.ErrTooLarge)
 	require.NoError(t, results[1].Err)
-	require.NoError(t, open(t, store, "eve").Delete(t.Context(), []string{results[1].ID}))
+	require.NoError(t, storetest.Open(t, store, "eve").Delete(t.Context(), []string{results[1].ID}))
 
-	_, err = store.Append(t.Context(), mailbox.Delivery{Recipients: []mailbox.Recipient{{User: "a"}, {User: "b"}, {User: "c"}}}, strings.NewReader(body(1)))
+	_, err = store.Append(t.Context(), mailbox.Delivery{Recipients: []mailbox.Recipient{{User: "a"}, {User: "b"}, {User: "c"}}}, strings.NewReader(storetest.Body(1)))
 	require.ErrorContains(t, err, "3 recipients, 2 are the most")
-	closeStore(t, store)
-	requireEmpty(t, cluster, config, newStore(t, config), "bob")
+	storetest.CloseStore(t, store)
+	requireEmpty(t, cluster, config, storetest.NewStore(t, config), "bob")
 
 	none := config
 	none.MaxMessageSize, none.MaxRecipients, none.Window, none.ChunkSize = -1, -1, 1, 1
-	deliver(t, newStore(t, none), "bob", message(1<<16+10))
+	storetest.Deliver(t, storetest.NewStore(t, none), "bob", message(1<<16+10))
 	most := config
 	most.ChunkSize = 256<<10 + 1
 	_, err = cassandra.Connect(t.Context(), most)
@@ -445,8 +438,8 @@ func TestLimits(t *testing.T) {
 func TestP4BrokenBodyLeavesNothing(t *testing.T) {
 	t.Parallel()
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
-	config := migrated(t, cluster)
-	store := newStore(t, config)
+	config := storetest.Migrate(t, cluster)
+	store := storetest.NewStore(t, config)
 	broken := errors.New("the line is dead")
 	for _, size := range []int{0, 100, 1 << 16, 1<<16 + 1, 1 << 19} {
 		for _, cause := range []error{broken, io.ErrUnexpectedEOF} {
@@ -457,8 +450,8 @@ func TestP4BrokenBodyLeavesNothing(t *testing.T) {
 			require.Nil(t, results)
 		}
 	}
-	closeStore(t, store)
-	after := newStore(t, config)
+	storetest.CloseStore(t, store)
+	after := storetest.NewStore(t, config)
 	requireEmpty(t, cluster, config, after, "bob")
 	requireEmpty(t, cluster, config, after, "eve")
 }

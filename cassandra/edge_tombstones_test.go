@@ -8,6 +8,7 @@ import (
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/storetest"
 	"github.com/popcask/popcask/mailbox"
 )
 
@@ -19,9 +20,9 @@ func TestTombstonesWithoutAnyGap(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{Settings: map[string]any{
 		"tombstone_warn_threshold": 500, "tombstone_failure_threshold": 1000,
 	}})
-	config := migrated(t, cluster)
+	config := storetest.Migrate(t, cluster)
 	config.GapInterval = -1
-	store := newStore(t, config)
+	store := storetest.NewStore(t, config)
 
 	// All mail of a delivery to one user many times is a quick way to much mail.
 	delivery := mailbox.Delivery{Recipients: slices.Repeat([]mailbox.Recipient{{User: "bob"}}, 700)}
@@ -34,10 +35,10 @@ func TestTombstonesWithoutAnyGap(t *testing.T) {
 			all = append(all, r.ID)
 		}
 	}
-	mb := open(t, store, "bob")
-	listed, err := tryList(t.Context(), mb)
+	mb := storetest.Open(t, store, "bob")
+	listed, err := storetest.TryList(t.Context(), mb)
 	require.NoError(t, err)
-	require.Equal(t, all, ids(listed))
+	require.Equal(t, all, storetest.IDs(listed))
 	var kept, removed []string
 	for i, id := range all {
 		if i == 0 || i%600 == 7 || i == len(all)-1 {
@@ -47,17 +48,17 @@ func TestTombstonesWithoutAnyGap(t *testing.T) {
 		}
 	}
 	require.NoError(t, mb.Delete(t.Context(), removed))
-	require.Equal(t, kept, ids(list(t, store, "bob")))
-	kept = append(kept, deliver(t, store, "bob", body(2)).ID)
-	closeStore(t, store) // and all is purged
+	require.Equal(t, kept, storetest.ListIDs(t, store, "bob"))
+	kept = append(kept, storetest.Deliver(t, store, "bob", storetest.Body(2)).ID)
+	storetest.CloseStore(t, store) // and all is purged
 
-	store = newStore(t, config)
-	mb = open(t, store, "bob")
-	listed, err = tryList(t.Context(), mb)
+	store = storetest.NewStore(t, config)
+	mb = storetest.Open(t, store, "bob")
+	listed, err = storetest.TryList(t.Context(), mb)
 	require.NoError(t, err)
-	require.Equal(t, kept, ids(listed))
+	require.Equal(t, kept, storetest.IDs(listed))
 	for _, m := range listed {
-		_, err := read(t.Context(), mb, m.ID)
+		_, err := storetest.Read(t.Context(), mb, m.ID)
 		require.NoError(t, err)
 	}
 	report, err := store.Verify(t.Context(), "bob")
@@ -67,5 +68,5 @@ func TestTombstonesWithoutAnyGap(t *testing.T) {
 	_, err = store.Repair(t.Context(), "bob", cassandra.RepairOptions{})
 	require.NoError(t, err)
 	require.NoError(t, mb.Delete(t.Context(), kept))
-	require.Empty(t, list(t, store, "bob"))
+	require.Empty(t, storetest.List(t, store, "bob"))
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/storetest"
 	"github.com/popcask/popcask/mailbox"
 )
 
@@ -39,14 +40,14 @@ func TestP1DiskFull(t *testing.T) {
 		"memtable_heap_space":    "8MiB",
 		"memtable_offheap_space": "8MiB",
 	}})
-	config := migrated(t, cluster)
+	config := storetest.Migrate(t, cluster)
 	resize := func(size string) {
 		require.NoError(t, syscall.Mount("tmpfs", disk, "tmpfs", syscall.MS_REMOUNT, "size="+size+",mode=0777"))
 	}
 	resize("24m")
 	config.Timeout = time.Second
 	config.Retries = -1
-	store := newStore(t, config)
+	store := storetest.NewStore(t, config)
 	const user = "anna@example.org"
 	isFull := func() bool {
 		log, err := os.ReadFile(cluster.LogFile("dc1-1"))
@@ -60,9 +61,9 @@ func TestP1DiskFull(t *testing.T) {
 	for i := 0; refused < 2; i++ {
 		require.Less(t, time.Since(start), 90*time.Second, "the disk should be full by now")
 		full := isFull()
-		text := bigBody(uint64(i), 1<<20)
+		text := storetest.BigBody(uint64(i), 1<<20)
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-		m, err := tryDeliver(ctx, store, user, text)
+		m, err := storetest.TryDeliver(ctx, store, user, text)
 		cancel()
 		switch {
 		case err == nil:
@@ -79,10 +80,10 @@ func TestP1DiskFull(t *testing.T) {
 	}
 	t.Logf("%d messages of 1 MB in %s, then %v", len(acked), time.Since(start), failure)
 	// So do a session and a second delivery fail, or they work.
-	if _, err := tryDeliver(t.Context(), store, user, body(1)); err != nil {
+	if _, err := storetest.TryDeliver(t.Context(), store, user, storetest.Body(1)); err != nil {
 		require.ErrorIs(t, err, mailbox.ErrTemporary)
 	}
-	if _, err := tryList(t.Context(), open(t, store, user)); err != nil {
+	if _, err := storetest.TryList(t.Context(), storetest.Open(t, store, user)); err != nil {
 		require.ErrorIs(t, err, mailbox.ErrTemporary)
 	}
 
@@ -90,17 +91,17 @@ func TestP1DiskFull(t *testing.T) {
 	resize("400m")
 	require.NoError(t, cluster.Restart(t.Context(), ""))
 	var found map[string]string
-	eventually(t, "the store works again", func() bool {
-		_, err := tryList(t.Context(), open(t, store, user))
+	storetest.Eventually(t, "the store works again", func() bool {
+		_, err := storetest.TryList(t.Context(), storetest.Open(t, store, user))
 		return err == nil
 	})
-	found = readable(t, store, user)
+	found = storetest.Readable(t, store, user)
 	for id, text := range acked {
 		require.True(t, found[id] == text, "P1: acknowledged and lost")
 	}
-	deliver(t, store, user, body(2))
-	check := newStore(t, later(config))
+	storetest.Deliver(t, store, user, storetest.Body(2))
+	check := storetest.NewStore(t, storetest.Later(config))
 	_, err := check.Repair(t.Context(), user, cassandra.RepairOptions{Confirm: time.Millisecond, RemoveIncomplete: true})
 	require.NoError(t, err)
-	consistent(t, config, user)
+	storetest.Consistent(t, config, user)
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/storetest"
 	"github.com/popcask/popcask/mailbox"
 	"github.com/popcask/popcask/pop3"
 	"github.com/popcask/popcask/pop3/pop3test"
@@ -89,11 +90,11 @@ func (m *mailed) sendUntil(ctx context.Context, t *testing.T, store *cassandra.S
 			for i := 0; ctx.Err() == nil; i++ {
 				text := fmt.Sprintf("Subject: %s %d\r\n\r\nmail\r\n", user, i)
 				if i%5 == 4 {
-					text = bigBody(uint64(u*1000+i), 150<<10)
+					text = storetest.BigBody(uint64(u*1000+i), 150<<10)
 				}
 				for {
 					start := time.Now()
-					message, err := tryDeliver(t.Context(), store, user, text)
+					message, err := storetest.TryDeliver(t.Context(), store, user, text)
 					slowest.Store(max(slowest.Load(), int64(time.Since(start))))
 					if err != nil {
 						refused.Add(1)
@@ -111,7 +112,7 @@ func (m *mailed) sendUntil(ctx context.Context, t *testing.T, store *cassandra.S
 				if !assert.NoError(t, err) {
 					return
 				}
-				listed, err := tryList(t.Context(), mb)
+				listed, err := storetest.TryList(t.Context(), mb)
 				if err != nil {
 					assert.ErrorIs(t, err, mailbox.ErrTemporary)
 					continue
@@ -147,8 +148,8 @@ func (m *mailed) check(t *testing.T, store mailbox.Store, users []string) {
 	t.Helper()
 	for _, user := range users {
 		want := m.of(user)
-		eventually(t, "no attempt that failed is listed", func() bool { return len(list(t, store, user)) <= len(want) })
-		require.Equal(t, want, readable(t, store, user), "mailbox of %s", user)
+		storetest.Eventually(t, "no attempt that failed is listed", func() bool { return len(storetest.List(t, store, user)) <= len(want) })
+		require.Equal(t, want, storetest.Readable(t, store, user), "mailbox of %s", user)
 	}
 }
 
@@ -239,12 +240,12 @@ func TestP1P2P4P5P6OneNodeOfThree(t *testing.T) {
 	}
 	t.Parallel()
 	cluster := cassandratest.Start(t, cassandratest.Topology{DCs: []cassandratest.DC{{Name: "dc1", Nodes: 3}}, Private: true})
-	config := migrated(t, cluster)
+	config := storetest.Migrate(t, cluster)
 	config.Timeout = 0 // the default
 	config.PurgeWorkers = 2
 	var when trigger
 	config.Observer = when.observe
-	store := newStore(t, config)
+	store := storetest.NewStore(t, config)
 	server := pop3test.NewServer(t, pop3.Login(pop3test.AnyPassword(), store))
 	var mail mailed
 	users := []string{"a@example.org", "b@example.org", "c@example.org"}
@@ -260,10 +261,10 @@ func TestP1P2P4P5P6OneNodeOfThree(t *testing.T) {
 		defer cancel()
 		wait := mail.sendUntil(ctx, t, store, users)
 		begun := mail.total()
-		eventually(t, "mail flows", func() bool { return mail.total() > begun+15 })
+		storetest.Eventually(t, "mail flows", func() bool { return mail.total() > begun+15 })
 		require.NoError(t, happen())
 		at := mail.total()
-		eventually(t, "mail flows on", func() bool { return mail.total() > at+40 })
+		storetest.Eventually(t, "mail flows on", func() bool { return mail.total() > at+40 })
 		cancel()
 		require.Zero(t, wait(), "two of three are a quorum: no mail is refused")
 	}
@@ -281,8 +282,8 @@ func TestP1P2P4P5P6OneNodeOfThree(t *testing.T) {
 
 	t.Run("P2 P3 P4 P6 killed in a RETR and a QUIT", func(t *testing.T) {
 		const reader, quitter, messages, removed = "large@example.org", "quit@example.org", 150, 130
-		big := bigBody(77, 6<<20)
-		deliver(t, store, reader, big)
+		big := storetest.BigBody(77, 6<<20)
+		storetest.Deliver(t, store, reader, big)
 		ids := fillMailbox(t, store, quitter, messages)
 		quit := dialPOP(t, server, quitter)
 		for i := range removed {
@@ -312,7 +313,7 @@ func TestP1P2P4P5P6OneNodeOfThree(t *testing.T) {
 		t.Logf("RETR of %d octets while a node is killed: %s, %v", len(got), time.Since(start), err)
 		if err != nil { // the connection dropped before the final dot: then again
 			require.True(t, strings.HasPrefix(big, string(got)))
-			eventually(t, "the client's second attempt", func() bool {
+			storetest.Eventually(t, "the client's second attempt", func() bool {
 				retr = dialPOP(t, server, reader)
 				answer, err := retr.say("RETR 1")
 				require.NoError(t, err)
@@ -343,7 +344,7 @@ func TestP1P2P4P5P6OneNodeOfThree(t *testing.T) {
 		for range cluster.Nodes { // the one that was away answers, too
 			stillGone("with the node")
 		}
-		_, err = newStore(t, later(config)).Repair(t.Context(), quitter, cassandra.RepairOptions{})
+		_, err = storetest.NewStore(t, storetest.Later(config)).Repair(t.Context(), quitter, cassandra.RepairOptions{})
 		require.NoError(t, err)
 		stillGone("after a repair")
 	})
@@ -352,9 +353,9 @@ func TestP1P2P4P5P6OneNodeOfThree(t *testing.T) {
 		const user = "stopped@example.org"
 		ids := fillMailbox(t, store, user, 30)
 		sendDuring(t, func() error { return cluster.Pause("dc1-2") })
-		mb := open(t, store, user)
+		mb := storetest.Open(t, store, user)
 		start := time.Now()
-		_, err := tryList(t.Context(), mb)
+		_, err := storetest.TryList(t.Context(), mb)
 		require.NoError(t, err)
 		t.Logf("listing while a node is stopped: %s", time.Since(start))
 		start = time.Now()
@@ -377,44 +378,44 @@ func TestP1P2P4P5P6OneNodeOfThree(t *testing.T) {
 
 	t.Run("P1 no quorum", func(t *testing.T) {
 		const user = "none@example.org"
-		kept := deliver(t, store, user, body(1))
+		kept := storetest.Deliver(t, store, user, storetest.Body(1))
 		require.NoError(t, cluster.Pause("dc1-1"))
 		require.NoError(t, cluster.Pause("dc1-3"))
 		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
 		defer cancel()
-		_, err := tryDeliver(ctx, store, user, body(2))
+		_, err := storetest.TryDeliver(ctx, store, user, storetest.Body(2))
 		require.ErrorIs(t, err, mailbox.ErrTemporary)
-		_, err = tryList(ctx, open(t, store, user))
+		_, err = storetest.TryList(ctx, storetest.Open(t, store, user))
 		require.ErrorIs(t, err, mailbox.ErrTemporary)
 		require.NoError(t, cluster.Resume("dc1-1"))
 		require.NoError(t, cluster.Resume("dc1-3"))
 		require.NoError(t, cluster.Settle(t.Context()))
 		var retry mailbox.Message
-		eventually(t, "the sender's retry is taken", func() bool {
-			m, err := tryDeliver(t.Context(), store, user, body(2))
+		storetest.Eventually(t, "the sender's retry is taken", func() bool {
+			m, err := storetest.TryDeliver(t.Context(), store, user, storetest.Body(2))
 			retry = m
 			return err == nil
 		})
-		eventually(t, "the failed attempt is not listed, the retry exactly once", func() bool {
-			mb := open(t, store, user)
-			listed, err := tryList(t.Context(), mb)
+		storetest.Eventually(t, "the failed attempt is not listed, the retry exactly once", func() bool {
+			mb := storetest.Open(t, store, user)
+			listed, err := storetest.TryList(t.Context(), mb)
 			return err == nil && len(listed) == 2
 		})
-		require.Equal(t, map[string]string{kept.ID: body(1), retry.ID: body(2)}, readable(t, store, user))
+		require.Equal(t, map[string]string{kept.ID: storetest.Body(1), retry.ID: storetest.Body(2)}, storetest.Readable(t, store, user))
 	})
 
 	// P5: unique-ids are those that were acknowledged, and distinct.
 	seen := make(map[string]bool)
 	for _, user := range append(users, "quit@example.org", "stopped@example.org") {
-		for _, m := range list(t, store, user) {
+		for _, m := range storetest.List(t, store, user) {
 			require.False(t, seen[mailbox.UIDL(m)], "P5: a unique-id comes twice")
 			seen[mailbox.UIDL(m)] = true
 		}
 	}
 	mail.check(t, store, users)
-	check := newStore(t, later(config))
+	check := storetest.NewStore(t, storetest.Later(config))
 	for _, user := range users {
-		mended(t, check, user, cassandra.NotRemoved, cassandra.NotListed, cassandra.NotComplete)
+		storetest.Mend(t, check, user, cassandra.NotRemoved, cassandra.NotListed, cassandra.NotComplete)
 	}
 	mail.check(t, store, users)
 }
@@ -427,7 +428,7 @@ func fillMailbox(t *testing.T, store *cassandra.Store, user string, messages int
 		group.Go(func() {
 			for i := w; i < messages; i += 5 {
 				for {
-					_, err := tryDeliver(t.Context(), store, user, body(i))
+					_, err := storetest.TryDeliver(t.Context(), store, user, storetest.Body(i))
 					if err == nil {
 						break
 					}
@@ -439,7 +440,7 @@ func fillMailbox(t *testing.T, store *cassandra.Store, user string, messages int
 		})
 	}
 	group.Wait()
-	for _, m := range list(t, store, user) {
+	for _, m := range storetest.List(t, store, user) {
 		ids = append(ids, m.ID)
 	}
 	require.Len(t, ids, messages)
@@ -451,16 +452,16 @@ func fillMailbox(t *testing.T, store *cassandra.Store, user string, messages int
 func wholeOrGone(t *testing.T, store mailbox.Store, user string, ids []string) map[string]bool {
 	t.Helper()
 	var found map[string]string
-	eventually(t, "the mailbox can be read", func() bool {
-		mb := open(t, store, user)
-		listed, err := tryList(t.Context(), mb)
+	storetest.Eventually(t, "the mailbox can be read", func() bool {
+		mb := storetest.Open(t, store, user)
+		listed, err := storetest.TryList(t.Context(), mb)
 		if err != nil {
 			require.ErrorIs(t, err, mailbox.ErrTemporary)
 			return false
 		}
 		found = make(map[string]string)
 		for _, m := range listed {
-			text, err := read(t.Context(), mb, m.ID)
+			text, err := storetest.Read(t.Context(), mb, m.ID)
 			if err != nil {
 				require.ErrorIs(t, err, mailbox.ErrTemporary, "P2")
 				return false

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/storetest"
 	"github.com/popcask/popcask/mailbox"
 	"github.com/popcask/popcask/projection"
 )
@@ -82,68 +82,15 @@ func (f *faultyIndex) Removed(ctx context.Context, m cassandra.MailboxID, ids []
 // newFaultyStore makes a store with an index that can be hurt.
 func newFaultyStore(t testing.TB, config cassandra.Config) (*cassandra.Store, *faultyIndex) {
 	t.Helper()
-	session := connect(t, config)
+	session := storetest.Connect(t, config)
 	index := &faultyIndex{Index: projection.New(session)}
 	store, err := cassandra.NewStore(session, index)
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		index.heal()
-		closeStore(t, store)
+		storetest.CloseStore(t, store)
 	})
 	return store, index
-}
-
-// later is a configuration whose clock is hours ahead, so that a repair takes
-// nothing for a delivery that is under way.
-func later(config cassandra.Config) cassandra.Config {
-	config.Now = func() time.Time { return time.Now().Add(3 * time.Hour) }
-	return config
-}
-
-// rows look at the tables behind the store's back.
-type rows struct {
-	t        testing.TB
-	cql      *gocql.Session
-	keyspace string
-}
-
-func tablesOf(t testing.TB, cluster *cassandratest.Cluster, config cassandra.Config) rows {
-	return rows{t, cluster.Session(t, config.LocalDC), config.Keyspace}
-}
-
-func (r rows) exec(statement string, values ...any) {
-	r.t.Helper()
-	require.NoError(r.t, r.cql.Query(strings.ReplaceAll(statement, "KS", r.keyspace), values...).DefaultTimestamp(false).Exec())
-}
-
-func (r rows) count(statement string, values ...any) (n int) {
-	r.t.Helper()
-	require.NoError(r.t, r.cql.Query(strings.ReplaceAll(statement, "KS", r.keyspace), values...).Scan(&n))
-	return n
-}
-
-// members and entries count the rows of a mailbox in a bucket.
-func (r rows) members(store *cassandra.Store, user string, bucket int64) int {
-	r.t.Helper()
-	id, _, err := store.Mailbox(user)
-	require.NoError(r.t, err)
-	return r.count("SELECT count(*) FROM KS.mailbox_message WHERE mailbox_id = ? AND bucket = ?", [16]byte(id), bucket)
-}
-
-func (r rows) entries(store *cassandra.Store, user string, bucket int64) int {
-	r.t.Helper()
-	id, _, err := store.Mailbox(user)
-	require.NoError(r.t, err)
-	return r.count("SELECT count(*) FROM KS.projection WHERE mailbox_id = ? AND bucket = ?", [16]byte(id), bucket)
-}
-
-// contents counts the messages of the keyspace that have any content.
-func (r rows) contents() int {
-	r.t.Helper()
-	iter := r.cql.Query(strings.ReplaceAll("SELECT DISTINCT message_id FROM KS.message", "KS", r.keyspace)).Iter()
-	n := iter.NumRows()
-	require.NoError(r.t, iter.Close())
-	return n
 }
 
 // bucketNow is the bucket of what is delivered now. A test that begins in one
@@ -152,71 +99,13 @@ func bucketNow(_ testing.TB, store *cassandra.Store) int64 {
 	return store.Bucket(cassandra.MessageID(gocql.UUIDFromTime(time.Now())))
 }
 
-// bigBody is a message of about n octets that compresses badly, and is
-// different for each seed.
-func bigBody(seed uint64, n int) string {
-	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/"
-	random := rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8), byte(seed >> 16)})
-	line := make([]byte, 76)
-	var b strings.Builder
-	fmt.Fprintf(&b, "Subject: big %d\r\n\r\n", seed)
-	for b.Len() < n {
-		random.Read(line)
-		for i := range line {
-			line[i] = letters[line[i]&63]
-		}
-		b.Write(line)
-		b.WriteString("\r\n")
-	}
-	return b.String()
-}
-
-// holds checks that a mailbox lists exactly these bodies, in any order, and
-// that each is read octet for octet (P1, P2, P6).
-func holds(t testing.TB, store mailbox.Store, user string, bodies ...string) {
-	t.Helper()
-	mb := open(t, store, user)
-	messages, err := tryList(t.Context(), mb)
-	require.NoError(t, err)
-	want := make(map[string]int)
-	for _, b := range bodies {
-		want[b]++
-	}
-	for _, m := range messages {
-		text, err := read(t.Context(), mb, m.ID)
-		require.NoError(t, err, "P2: what is listed can be read")
-		require.Equal(t, int(m.Size), len(text), "P6: the size that is listed")
-		if want[text]--; want[text] < 0 {
-			t.Errorf("mailbox of %s: a message too many: %.40q", user, text)
-		}
-	}
-	for b, n := range want {
-		if n > 0 {
-			t.Errorf("mailbox of %s: %d messages are lost, such as %.40q", user, n, b)
-		}
-	}
-}
-
-// consistent checks that Verify finds nothing, with a clock for which nothing
-// is young.
-func consistent(t testing.TB, config cassandra.Config, users ...string) {
-	t.Helper()
-	store := newStore(t, later(config))
-	for _, user := range users {
-		report, err := store.Verify(t.Context(), user)
-		require.NoError(t, err)
-		assert.Empty(t, report.Findings, "mailbox of %s", user)
-		assert.Zero(t, report.Postponed, "mailbox of %s", user)
-	}
-}
-
 // An index that fails: the sender gets a temporary error, nothing of the attempt
 // is listed, and the sender's retry is listed exactly once.
 func TestP1AnIndexThatFails(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
-	config := migrated(t, cluster)
+	config := storetest.Migrate(t, cluster)
 	config.ChunkSize = 32 << 10
-	tables := tablesOf(t, cluster, config)
+	tables := storetest.TablesOf(t, cluster, config)
 	store, index := newFaultyStore(t, config)
 
 	once := func() func(ctx context.Context, goOn func() error) error {
@@ -250,10 +139,10 @@ func TestP1AnIndexThatFails(t *testing.T) {
 		{name: "it fails and does not take back", added: added(writeAndFail), removed: refuse},
 		{name: "it fails and takes back at the second time", added: added(writeAndFail), removed: once()},
 	} {
-		for size, message := range map[string]string{"small": body(7), "chunked": bigBody(7, 200<<10)} {
+		for size, message := range map[string]string{"small": storetest.Body(7), "chunked": storetest.BigBody(7, 200<<10)} {
 			t.Run(test.name+"/"+size, func(t *testing.T) {
 				user := fmt.Sprintf("%s-%s@example.org", strings.ReplaceAll(test.name, " ", "-"), size)
-				contents := tables.contents()
+				contents := tables.Contents()
 				ctx := t.Context()
 				if test.patient > 0 {
 					var cancel context.CancelFunc
@@ -261,21 +150,21 @@ func TestP1AnIndexThatFails(t *testing.T) {
 					defer cancel()
 				}
 				index.hurt(test.added, test.removed)
-				m, err := tryDeliver(ctx, store, user, message)
+				m, err := storetest.TryDeliver(ctx, store, user, message)
 				index.heal()
 				if err == nil { // it was tried again behind the sender's back: as good
 					require.Equal(t, "it fails once", test.name)
 				} else {
 					require.ErrorIs(t, err, mailbox.ErrTemporary)
 					require.Empty(t, m.ID)
-					eventually(t, "nothing of the attempt is listed, or left", func() bool {
-						return len(list(t, store, user)) == 0 &&
-							tables.members(store, user, bucketNow(t, store)) == 0 && tables.contents() == contents
+					storetest.Eventually(t, "nothing of the attempt is listed, or left", func() bool {
+						return len(storetest.List(t, store, user)) == 0 &&
+							tables.Members(store, user, bucketNow(t, store)) == 0 && tables.Contents() == contents
 					})
-					deliver(t, store, user, message)
+					storetest.Deliver(t, store, user, message)
 				}
-				holds(t, store, user, message)
-				consistent(t, config, user)
+				storetest.Holds(t, store, user, message)
+				storetest.Consistent(t, config, user)
 			})
 		}
 	}
@@ -284,7 +173,7 @@ func TestP1AnIndexThatFails(t *testing.T) {
 // Listeners that fail, hang or panic are in nobody's way.
 func TestP1ListenersAreNeverInTheWay(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
-	config := migrated(t, cluster)
+	config := storetest.Migrate(t, cluster)
 	var mu sync.Mutex
 	var told []error
 	config.OnError = func(err error) {
@@ -299,7 +188,7 @@ func TestP1ListenersAreNeverInTheWay(t *testing.T) {
 			return strings.Contains(errors.Join(told...).Error(), text)
 		}
 	}
-	session := connect(t, config)
+	session := storetest.Connect(t, config)
 	store, err := cassandra.NewStore(session, projection.New(session))
 	require.NoError(t, err)
 
@@ -325,26 +214,26 @@ func TestP1ListenersAreNeverInTheWay(t *testing.T) {
 	var bodies []string
 	start := time.Now()
 	for i := range messages {
-		bodies = append(bodies, body(i))
-		deliver(t, store, user, bodies[i])
+		bodies = append(bodies, storetest.Body(i))
+		storetest.Deliver(t, store, user, bodies[i])
 	}
-	holds(t, store, user, bodies...)
-	mb := open(t, store, user)
-	listed, err := tryList(t.Context(), mb)
+	storetest.Holds(t, store, user, bodies...)
+	mb := storetest.Open(t, store, user)
+	listed, err := storetest.TryList(t.Context(), mb)
 	require.NoError(t, err)
 	require.NoError(t, mb.Delete(t.Context(), []string{listed[0].ID, listed[1].ID}))
-	holds(t, store, user, bodies[2:]...)
+	storetest.Holds(t, store, user, bodies[2:]...)
 	require.Less(t, time.Since(start), 9*time.Second, "nobody waited for a listener, which has 10 s for each event")
 
-	eventually(t, "the one that works heard everything", func() bool {
+	storetest.Eventually(t, "the one that works heard everything", func() bool {
 		mu.Lock()
 		defer mu.Unlock()
 		return len(heard) == messages+1
 	})
 	require.Equal(t, mailbox.Removed, heard[messages].Kind)
 	require.Len(t, heard[messages].Messages, 2)
-	eventually(t, "the failure is told", hears(errFault.Error()))
-	eventually(t, "the panic is told", hears("a panic of the test"))
+	storetest.Eventually(t, "the failure is told", hears(errFault.Error()))
+	storetest.Eventually(t, "the panic is told", hears("a panic of the test"))
 
 	// Close is bounded by its context, whoever hangs.
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
@@ -353,13 +242,13 @@ func TestP1ListenersAreNeverInTheWay(t *testing.T) {
 	require.ErrorIs(t, store.Close(ctx), context.DeadlineExceeded)
 	require.Less(t, time.Since(start), 5*time.Second)
 	close(released)
-	closeStore(t, store)
+	storetest.CloseStore(t, store)
 }
 
 // Of several recipients each has a fate of its own.
 func TestP1TwoRecipientsOfWhichOneFails(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
-	config := migrated(t, cluster)
+	config := storetest.Migrate(t, cluster)
 	config.ChunkSize, config.MaxMessageSize = 32<<10, 200<<10
 	store, index := newFaultyStore(t, config)
 	const good, bad, long = "good@example.org", "bad@example.org", "long@example.org"
@@ -372,7 +261,7 @@ func TestP1TwoRecipientsOfWhichOneFails(t *testing.T) {
 		return goOn()
 	}, nil)
 
-	small, big := body(1), bigBody(1, 190<<10)
+	small, big := storetest.Body(1), storetest.BigBody(1, 190<<10)
 	padding := "X-Padding: " + strings.Repeat("x", 20<<10) + "\r\n"
 	for _, message := range []string{small, big} {
 		results, err := store.Append(t.Context(), mailbox.Delivery{Recipients: []mailbox.Recipient{
@@ -389,19 +278,19 @@ func TestP1TwoRecipientsOfWhichOneFails(t *testing.T) {
 			require.NotErrorIs(t, results[3].Err, mailbox.ErrTemporary)
 		}
 	}
-	holds(t, store, good, small, big)
-	holds(t, store, bad)
-	holds(t, store, long, padding+small)
+	storetest.Holds(t, store, good, small, big)
+	storetest.Holds(t, store, bad)
+	storetest.Holds(t, store, long, padding+small)
 	index.heal()
-	deliver(t, store, bad, big)
-	holds(t, store, bad, big)
-	consistent(t, config, good, bad, long)
+	storetest.Deliver(t, store, bad, big)
+	storetest.Holds(t, store, bad, big)
+	storetest.Consistent(t, config, good, bad, long)
 }
 
 // A delivery whose sender gives up in the middle leaves nothing behind.
 func TestP1DeliveryThatEndsInTheMiddle(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
-	config := migrated(t, cluster)
+	config := storetest.Migrate(t, cluster)
 	config.ChunkSize = 32 << 10
 	var mu sync.Mutex
 	var atStatement func() // runs at each statement
@@ -412,16 +301,16 @@ func TestP1DeliveryThatEndsInTheMiddle(t *testing.T) {
 			atStatement()
 		}
 	}
-	tables := tablesOf(t, cluster, config)
-	store := newStore(t, config)
-	big := bigBody(2, 400<<10)
+	tables := storetest.TablesOf(t, cluster, config)
+	store := storetest.NewStore(t, config)
+	big := storetest.BigBody(2, 400<<10)
 	recipients := mailbox.Delivery{Recipients: []mailbox.Recipient{{User: "a@example.org"}, {User: "b@example.org"}}}
 	nothing := func(t *testing.T) {
 		t.Helper()
-		eventually(t, "nothing of the attempt is left", func() bool {
-			return len(list(t, store, "a@example.org")) == 0 && len(list(t, store, "b@example.org")) == 0 && tables.contents() == 0
+		storetest.Eventually(t, "nothing of the attempt is left", func() bool {
+			return len(storetest.List(t, store, "a@example.org")) == 0 && len(storetest.List(t, store, "b@example.org")) == 0 && tables.Contents() == 0
 		})
-		consistent(t, config, "a@example.org", "b@example.org")
+		storetest.Consistent(t, config, "a@example.org", "b@example.org")
 	}
 
 	t.Run("cancelled while the body arrives", func(t *testing.T) {
@@ -441,7 +330,7 @@ func TestP1DeliveryThatEndsInTheMiddle(t *testing.T) {
 			nothing(t)
 		}
 	})
-	for name, message := range map[string]string{"small": body(1), "chunked": big} {
+	for name, message := range map[string]string{"small": storetest.Body(1), "chunked": big} {
 		t.Run("cancelled at each statement in turn/"+name, func(t *testing.T) {
 			for n := 1; ; n++ {
 				ctx, cancel := context.WithCancel(t.Context())
@@ -453,28 +342,28 @@ func TestP1DeliveryThatEndsInTheMiddle(t *testing.T) {
 					}
 				}
 				mu.Unlock()
-				m, err := tryDeliver(ctx, store, "c@example.org", message)
+				m, err := storetest.TryDeliver(ctx, store, "c@example.org", message)
 				mu.Lock()
 				atStatement = nil
 				mu.Unlock()
 				uncancelled := ctx.Err() == nil
 				cancel()
 				if err == nil {
-					holds(t, store, "c@example.org", message)
-					mb := open(t, store, "c@example.org")
+					storetest.Holds(t, store, "c@example.org", message)
+					mb := storetest.Open(t, store, "c@example.org")
 					require.NoError(t, mb.Delete(t.Context(), []string{m.ID}))
-					eventually(t, "purged", func() bool { return tables.contents() == 0 })
+					storetest.Eventually(t, "purged", func() bool { return tables.Contents() == 0 })
 				}
 				if uncancelled {
 					require.NoError(t, err)
 					require.Greater(t, n, 4)
 					break
 				}
-				eventually(t, "nothing of the attempt is left", func() bool {
-					return len(list(t, store, "c@example.org")) == 0 && tables.contents() == 0
+				storetest.Eventually(t, "nothing of the attempt is left", func() bool {
+					return len(storetest.List(t, store, "c@example.org")) == 0 && tables.Contents() == 0
 				})
 			}
-			consistent(t, config, "c@example.org")
+			storetest.Consistent(t, config, "c@example.org")
 		})
 	}
 }
@@ -491,10 +380,10 @@ func (f readerFunc) Read(p []byte) (int, error) {
 // When the queue of purges is full, QUIT waits, and works; Close drains.
 func TestP3CloseDrainsTheQueueOfPurges(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
-	config := migrated(t, cluster)
+	config := storetest.Migrate(t, cluster)
 	config.PurgeQueue, config.PurgeWorkers = 1, 1
-	tables := tablesOf(t, cluster, config)
-	session := connect(t, config)
+	tables := storetest.TablesOf(t, cluster, config)
+	session := storetest.Connect(t, config)
 	store, err := cassandra.NewStore(session, projection.New(session))
 	require.NoError(t, err)
 	var mu sync.Mutex
@@ -511,7 +400,7 @@ func TestP3CloseDrainsTheQueueOfPurges(t *testing.T) {
 	for u := range users {
 		group.Go(func() {
 			for i := range each {
-				_, err := tryDeliver(t.Context(), store, fmt.Sprintf("u%d@example.org", u), body(i))
+				_, err := storetest.TryDeliver(t.Context(), store, fmt.Sprintf("u%d@example.org", u), storetest.Body(i))
 				assert.NoError(t, err)
 			}
 		})
@@ -521,7 +410,7 @@ func TestP3CloseDrainsTheQueueOfPurges(t *testing.T) {
 		group.Go(func() {
 			mb, err := store.Open(t.Context(), mailbox.Login{User: fmt.Sprintf("u%d@example.org", u)})
 			assert.NoError(t, err)
-			listed, err := tryList(t.Context(), mb)
+			listed, err := storetest.TryList(t.Context(), mb)
 			assert.NoError(t, err)
 			ids := make([]string, len(listed))
 			for i, m := range listed {
@@ -532,16 +421,16 @@ func TestP3CloseDrainsTheQueueOfPurges(t *testing.T) {
 		})
 	}
 	group.Wait()
-	closeStore(t, store)
-	require.Equal(t, users, tables.contents(), "the content of what was removed is purged when Close returns")
+	storetest.CloseStore(t, store)
+	require.Equal(t, users, tables.Contents(), "the content of what was removed is purged when Close returns")
 	require.Equal(t, users*each+users*(each-1), heard, "the listeners heard of everything when Close returns")
-	again := newStore(t, config)
+	again := storetest.NewStore(t, config)
 	for u := range users {
 		user := fmt.Sprintf("u%d@example.org", u)
-		holds(t, again, user, body(0))
-		require.Equal(t, 1, tables.members(again, user, bucketNow(t, again)))
+		storetest.Holds(t, again, user, storetest.Body(0))
+		require.Equal(t, 1, tables.Members(again, user, bucketNow(t, again)))
 	}
-	_, err = tryDeliver(t.Context(), store, "u0@example.org", body(0))
+	_, err = storetest.TryDeliver(t.Context(), store, "u0@example.org", storetest.Body(0))
 	require.ErrorIs(t, err, mailbox.ErrClosed)
 }
 
@@ -549,9 +438,9 @@ func TestP3CloseDrainsTheQueueOfPurges(t *testing.T) {
 // found by repair.
 func TestP3CloseIsBoundedByItsContext(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
-	config := migrated(t, cluster)
+	config := storetest.Migrate(t, cluster)
 	config.PurgeQueue, config.PurgeWorkers = 1, 1
-	session := connect(t, config)
+	session := storetest.Connect(t, config)
 	index := &faultyIndex{Index: projection.New(session)}
 	store, err := cassandra.NewStore(session, index)
 	require.NoError(t, err)
@@ -574,7 +463,7 @@ func TestP3CloseIsBoundedByItsContext(t *testing.T) {
 	var group sync.WaitGroup
 	for i := range 3 {
 		group.Go(func() {
-			_, err := tryDeliver(t.Context(), store, "anna@example.org", body(i))
+			_, err := storetest.TryDeliver(t.Context(), store, "anna@example.org", storetest.Body(i))
 			assert.ErrorIs(t, err, mailbox.ErrTemporary)
 		})
 	}
@@ -588,13 +477,13 @@ func TestP3CloseIsBoundedByItsContext(t *testing.T) {
 	group.Wait()
 
 	index.heal()
-	again := newStore(t, later(config))
+	again := storetest.NewStore(t, storetest.Later(config))
 	report, err := again.Repair(t.Context(), "anna@example.org", cassandra.RepairOptions{})
 	require.NoError(t, err)
 	require.Len(t, report.Findings, 3)
 	require.Equal(t, 3, report.Mended())
-	holds(t, again, "anna@example.org")
-	consistent(t, config, "anna@example.org")
+	storetest.Holds(t, again, "anna@example.org")
+	storetest.Consistent(t, config, "anna@example.org")
 }
 
 // A QUIT whose index fails is -ERR, and each message is wholly there; then the
@@ -602,8 +491,8 @@ func TestP3CloseIsBoundedByItsContext(t *testing.T) {
 // the next session has begun (P4).
 func TestP4QuitWithAnIndexThatFails(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
-	config := migrated(t, cluster)
-	tables := tablesOf(t, cluster, config)
+	config := storetest.Migrate(t, cluster)
+	tables := storetest.TablesOf(t, cluster, config)
 	for _, test := range []struct {
 		name   string
 		fails  int // calls of Removed
@@ -618,11 +507,11 @@ func TestP4QuitWithAnIndexThatFails(t *testing.T) {
 			user := strings.ReplaceAll(test.name, " ", "-") + "@example.org"
 			var bodies []string
 			for i := range 5 {
-				bodies = append(bodies, body(i))
-				deliver(t, store, user, bodies[i])
+				bodies = append(bodies, storetest.Body(i))
+				storetest.Deliver(t, store, user, bodies[i])
 			}
-			mb := open(t, store, user)
-			listed, err := tryList(t.Context(), mb)
+			mb := storetest.Open(t, store, user)
+			listed, err := storetest.TryList(t.Context(), mb)
 			require.NoError(t, err)
 			var mu sync.Mutex
 			calls := 0
@@ -638,7 +527,7 @@ func TestP4QuitWithAnIndexThatFails(t *testing.T) {
 			if !test.failed {
 				require.NoError(t, err)
 				index.heal()
-				holds(t, store, user, bodies[2:]...)
+				storetest.Holds(t, store, user, bodies[2:]...)
 				return
 			}
 			var failure *mailbox.DeleteError
@@ -646,20 +535,20 @@ func TestP4QuitWithAnIndexThatFails(t *testing.T) {
 			require.ErrorIs(t, err, mailbox.ErrTemporary)
 			require.Len(t, failure.Failed, 2)
 			if test.fails > 2 {
-				holds(t, store, user, bodies...) // wholly there
-				eventually(t, "a first repair fails as well", func() bool {
+				storetest.Holds(t, store, user, bodies...) // wholly there
+				storetest.Eventually(t, "a first repair fails as well", func() bool {
 					mu.Lock()
 					defer mu.Unlock()
 					return calls >= 4
 				})
 			}
 			index.heal()
-			eventually(t, "the repair behind the sessions finishes the removal", func() bool {
-				open(t, store, user) // the next session: it asks where the first repair has failed
-				return tables.members(store, user, bucketNow(t, store)) == 3 && tables.entries(store, user, bucketNow(t, store)) == 3
+			storetest.Eventually(t, "the repair behind the sessions finishes the removal", func() bool {
+				storetest.Open(t, store, user) // the next session: it asks where the first repair has failed
+				return tables.Members(store, user, bucketNow(t, store)) == 3 && tables.Entries(store, user, bucketNow(t, store)) == 3
 			})
-			holds(t, store, user, bodies[2:]...)
-			consistent(t, config, user)
+			storetest.Holds(t, store, user, bodies[2:]...)
+			storetest.Consistent(t, config, user)
 		})
 	}
 }
@@ -667,12 +556,12 @@ func TestP4QuitWithAnIndexThatFails(t *testing.T) {
 // What is written to a reader is what was delivered, also by WriteTo.
 func TestP2ReadAndWriteToAgree(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
-	config := migrated(t, cluster)
+	config := storetest.Migrate(t, cluster)
 	config.ChunkSize = 16 << 10
-	store := newStore(t, config)
-	message := bigBody(3, 300<<10)
-	m := deliver(t, store, "anna@example.org", message)
-	mb := open(t, store, "anna@example.org")
+	store := storetest.NewStore(t, config)
+	message := storetest.BigBody(3, 300<<10)
+	m := storetest.Deliver(t, store, "anna@example.org", message)
+	mb := storetest.Open(t, store, "anna@example.org")
 	reader, err := mb.Open(t.Context(), m.ID, mailbox.OpenOptions{})
 	require.NoError(t, err)
 	start := make([]byte, 1000)

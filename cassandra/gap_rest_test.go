@@ -8,6 +8,7 @@ import (
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/storetest"
 )
 
 const defaultBucket = 30 * 24 * time.Hour
@@ -24,42 +25,42 @@ func bucketBegin(before int64) time.Time {
 // [cassandra.Config.GapInterval] all the same, not with every session that removes something.
 func TestP7ProofsRestWhereABucketIsFullOfGaps(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
-	config := migrated(t, cluster)
+	config := storetest.Migrate(t, cluster)
 	clock := newClock(bucketBegin(1))
 	config.Now = clock.Now
-	var seen recorder
-	config.Observer = seen.observe
-	store := newStore(t, config)
-	db := cluster.Session(t, "")
+	var seen storetest.Recorder
+	config.Observer = seen.Observe
+	store := storetest.NewStore(t, config)
+	tables := storetest.TablesOf(t, cluster, config)
 	id, _, err := store.Mailbox("demo")
 	require.NoError(t, err)
 
-	kept := []string{deliver(t, store, "demo", body(0)).ID}
+	kept := []string{storetest.Deliver(t, store, "demo", storetest.Body(0)).ID}
 	clock.advance(3 * time.Hour)
 	for full := false; !full; {
-		before := len(gapRows(t, db, config.Keyspace, id))
+		before := len(tables.Gaps(id))
 		require.Less(t, len(kept), 200, "the bucket never fills")
 		for range 4 {
-			kept = append(kept, deliver(t, store, "demo", body(len(kept))).ID)
+			kept = append(kept, storetest.Deliver(t, store, "demo", storetest.Body(len(kept))).ID)
 			clock.advance(3 * time.Hour)
 		}
 		require.NoError(t, store.Prove(t.Context(), "demo"))
-		full = before > 16 && len(gapRows(t, db, config.Keyspace, id)) == before
+		full = before > 16 && len(tables.Gaps(id)) == before
 	}
-	require.Equal(t, kept, idsOf(list(t, store, "demo")))
+	require.Equal(t, kept, storetest.ListIDs(t, store, "demo"))
 
-	other := newStore(t, config) // which remembers nothing
+	other := storetest.NewStore(t, config) // which remembers nothing
 	for _, prover := range []*cassandra.Store{store, other} {
-		seen.take()
+		seen.Take()
 		require.NoError(t, prover.Prove(t.Context(), "demo"))
-		for _, o := range seen.take() {
+		for _, o := range seen.Take() {
 			require.NotEqual(t, "EACH_QUORUM", o.Consistency, "a proof that is not due: %s", o.Statement)
 		}
 	}
 	clock.advance(2 * time.Hour)
 	require.NoError(t, store.Prove(t.Context(), "demo"))
 	var fences int
-	for _, o := range seen.take() {
+	for _, o := range seen.Take() {
 		if o.Consistency == "EACH_QUORUM" {
 			fences++
 		}
@@ -72,44 +73,44 @@ func TestP7ProofsRestWhereABucketIsFullOfGaps(t *testing.T) {
 // gap begins already, and in all later ones.
 func TestP7GapsGoOnBehindABucketThatIsFullOfThem(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
-	config := migrated(t, cluster)
+	config := storetest.Migrate(t, cluster)
 	first := bucketBegin(2)
 	clock := newClock(first)
 	config.Now = clock.Now
-	store := newStore(t, config)
-	db := cluster.Session(t, "")
+	store := storetest.NewStore(t, config)
+	tables := storetest.TablesOf(t, cluster, config)
 	id, _, err := store.Mailbox("demo")
 	require.NoError(t, err)
 
 	// No gap begins right behind the first message: longer ones take their places.
 	var kept []string
 	for gap := time.Hour; len(kept) < 60; gap = 3 * time.Hour {
-		kept = append(kept, deliver(t, store, "demo", body(len(kept))).ID)
+		kept = append(kept, storetest.Deliver(t, store, "demo", storetest.Body(len(kept))).ID)
 		clock.advance(gap)
 		if n := len(kept); n >= 20 && n%4 == 0 {
 			require.NoError(t, store.Prove(t.Context(), "demo"))
 		}
 	}
-	require.Len(t, gapRows(t, db, config.Keyspace, id), 32, "the bucket is full")
+	require.Len(t, tables.Gaps(id), 32, "the bucket is full")
 	oldest, err := cassandra.ParseMessageID(kept[0])
 	require.NoError(t, err)
-	require.NotContains(t, gapRows(t, db, config.Keyspace, id), oldest.Timestamp()+1)
+	require.NotContains(t, tables.Gaps(id), oldest.Timestamp()+1)
 
 	removeAll(t, store, "demo", kept[1:])
 	clock.set(first.Add(defaultBucket + defaultBucket/2))
-	last := deliver(t, store, "demo", body(61)).ID
+	last := storetest.Deliver(t, store, "demo", storetest.Body(61)).ID
 	removeAll(t, store, "demo", []string{last})
 	clock.advance(3 * time.Hour)
 	require.NoError(t, store.Prove(t.Context(), "demo"))
 	end := clock.Now().Add(-time.Hour).UnixMicro()
 	begin := end
-	for start, until := range gapRows(t, db, config.Keyspace, id) {
+	for start, until := range tables.Gaps(id) {
 		if until == end {
 			begin = min(begin, start)
 		}
 	}
 	require.Less(t, begin, first.Add(12*time.Hour).UnixMicro(), "what is empty up to now")
-	require.Len(t, gapRows(t, db, config.Keyspace, id), 32, "no new row: one has grown over the others")
-	require.Equal(t, kept[:1], idsOf(list(t, store, "demo")))
-	require.Equal(t, kept[:1], idsOf(list(t, newStore(t, config), "demo")))
+	require.Len(t, tables.Gaps(id), 32, "no new row: one has grown over the others")
+	require.Equal(t, kept[:1], storetest.ListIDs(t, store, "demo"))
+	require.Equal(t, kept[:1], storetest.ListIDs(t, storetest.NewStore(t, config), "demo"))
 }

@@ -2,18 +2,17 @@ package cassandra_test
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/gocql/gocql"
 	"github.com/stretchr/testify/require"
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
 	"github.com/popcask/popcask/internal/cql"
+	"github.com/popcask/popcask/internal/storetest"
 	"github.com/popcask/popcask/mailbox"
 	"github.com/popcask/popcask/projection"
 )
@@ -31,26 +30,14 @@ func (c *clock) set(t time.Time)         { c.now.Store(t.UnixMicro()) }
 func (c *clock) advance(d time.Duration) { c.now.Add(d.Microseconds()) }
 func (c *clock) Now() time.Time          { return time.UnixMicro(c.now.Load()) }
 
-// gapRows reads the gaps of a mailbox as they stand in its partition.
-func gapRows(t testing.TB, db *gocql.Session, keyspace string, id cassandra.MailboxID) map[int64]int64 {
-	t.Helper()
-	gaps := make(map[int64]int64)
-	rows := db.Query(fmt.Sprintf("SELECT start, until FROM %s.maildrop WHERE mailbox_id = ? AND kind = 'gap'", keyspace), [16]byte(id)).Iter()
-	for start, until := int64(0), int64(0); rows.Scan(&start, &until); {
-		gaps[start] = until
-	}
-	require.NoError(t, rows.Close())
-	return gaps
-}
-
 // removeAll removes messages through a session, and waits for the purge.
 func removeAll(t testing.TB, store *cassandra.Store, user string, ids []string) {
 	t.Helper()
-	mb := open(t, store, user)
-	_, err := tryList(t.Context(), mb)
+	mb := storetest.Open(t, store, user)
+	_, err := storetest.TryList(t.Context(), mb)
 	require.NoError(t, err)
 	require.NoError(t, mb.Delete(t.Context(), ids))
-	eventually(t, "the purge", func() bool {
+	storetest.Eventually(t, "the purge", func() bool {
 		report, err := store.Verify(t.Context(), user)
 		require.NoError(t, err)
 		return len(report.Findings) == 0
@@ -61,20 +48,20 @@ func removeAll(t testing.TB, store *cassandra.Store, user string, ids []string) 
 // is left is listed, and a survivor that goes too lets the gaps around it merge.
 func TestP7GapsAroundSurvivors(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
-	config := migrated(t, cluster)
+	config := storetest.Migrate(t, cluster)
 	start := time.Now().Add(-6 * time.Hour).Truncate(time.Second)
 	clock := newClock(start)
 	config.Now = clock.Now
-	var seen recorder
-	config.Observer = seen.observe
-	store := newStore(t, config)
-	db := cluster.Session(t, "")
+	var seen storetest.Recorder
+	config.Observer = seen.Observe
+	store := storetest.NewStore(t, config)
+	tables := storetest.TablesOf(t, cluster, config)
 	id, _, err := store.Mailbox("demo")
 	require.NoError(t, err)
 
 	var ids []string
 	for n := range 60 {
-		ids = append(ids, deliver(t, store, "demo", body(n)).ID)
+		ids = append(ids, storetest.Deliver(t, store, "demo", storetest.Body(n)).ID)
 		clock.advance(time.Minute)
 	}
 	survivors := []string{ids[20], ids[40]}
@@ -87,45 +74,37 @@ func TestP7GapsAroundSurvivors(t *testing.T) {
 	removeAll(t, store, "demo", gone)
 	clock.set(start.Add(150 * time.Minute)) // the horizon is at 90 minutes
 	require.NoError(t, store.Prove(t.Context(), "demo"))
-	require.Len(t, gapRows(t, db, config.Keyspace, id), 3)
-	require.Equal(t, survivors, idsOf(list(t, store, "demo")))
+	require.Len(t, tables.Gaps(id), 3)
+	require.Equal(t, survivors, storetest.ListIDs(t, store, "demo"))
 
 	// A process that knows nothing of the mailbox finds the same.
-	require.Equal(t, survivors, idsOf(list(t, newStore(t, config), "demo")))
+	require.Equal(t, survivors, storetest.ListIDs(t, storetest.NewStore(t, config), "demo"))
 
 	// The interval is not over: nothing is read.
-	seen.take()
+	seen.Take()
 	require.NoError(t, store.Prove(t.Context(), "demo"))
-	require.Empty(t, seen.take())
+	require.Empty(t, seen.Take())
 
 	removeAll(t, store, "demo", survivors[:1])
 	clock.advance(2 * time.Hour)
 	require.NoError(t, store.Prove(t.Context(), "demo"))
-	gaps := gapRows(t, db, config.Keyspace, id)
+	gaps := tables.Gaps(id)
 	require.Len(t, gaps, 3, "no new row: the first gap has grown over the second")
-	require.Equal(t, survivors[1:], idsOf(list(t, store, "demo")))
+	require.Equal(t, survivors[1:], storetest.ListIDs(t, store, "demo"))
 
-	last := deliver(t, store, "demo", body(61)).ID
-	require.Equal(t, []string{survivors[1], last}, idsOf(list(t, store, "demo")))
-}
-
-func idsOf(messages []mailbox.Message) []string {
-	ids := make([]string, 0, len(messages))
-	for _, m := range messages {
-		ids = append(ids, m.ID)
-	}
-	return ids
+	last := storetest.Deliver(t, store, "demo", storetest.Body(61)).ID
+	require.Equal(t, []string{survivors[1], last}, storetest.ListIDs(t, store, "demo"))
 }
 
 // P1: an appender that is frozen before its membership is written, while
 // somebody proves that the range of its ID is empty, is not acknowledged: it
 // sees the fence. The sender's retry is listed once.
 func TestP1AFrozenAppenderSeesTheFence(t *testing.T) {
-	config := migrated(t, cassandratest.Start(t, cassandratest.Topology{}))
+	config := storetest.Migrate(t, cassandratest.Start(t, cassandratest.Topology{}))
 	config.Horizon = time.Millisecond
 	config.GapInterval = time.Nanosecond
-	prover := newStore(t, config)
-	first := deliver(t, prover, "demo", body(1)).ID
+	prover := storetest.NewStore(t, config)
+	first := storetest.Deliver(t, prover, "demo", storetest.Body(1)).ID
 
 	frozen, thaw := make(chan struct{}), make(chan struct{})
 	config.UID = func() uint32 { // it is asked for right before the membership is written
@@ -133,17 +112,17 @@ func TestP1AFrozenAppenderSeesTheFence(t *testing.T) {
 		<-thaw
 		return 1
 	}
-	appender := newStore(t, config)
+	appender := storetest.NewStore(t, config)
 	result := make(chan error)
 	go func() {
-		_, err := tryDeliver(t.Context(), appender, "demo", body(2))
+		_, err := storetest.TryDeliver(t.Context(), appender, "demo", storetest.Body(2))
 		result <- err
 	}()
 	<-frozen
 	minted := time.Now() // or a moment before
 	id, _, err := prover.Mailbox("demo")
 	require.NoError(t, err)
-	eventually(t, "a fence above the frozen ID", func() bool {
+	storetest.Eventually(t, "a fence above the frozen ID", func() bool {
 		require.NoError(t, prover.Prove(t.Context(), "demo"))
 		fence, err := prover.Fence(t.Context(), id)
 		require.NoError(t, err)
@@ -151,16 +130,16 @@ func TestP1AFrozenAppenderSeesTheFence(t *testing.T) {
 	})
 	close(thaw)
 	require.ErrorIs(t, <-result, mailbox.ErrTemporary)
-	require.Equal(t, []string{first}, idsOf(list(t, prover, "demo")))
-	closeStore(t, appender)
-	again := deliver(t, prover, "demo", body(2)).ID
-	require.Equal(t, []string{first, again}, idsOf(list(t, prover, "demo")))
+	require.Equal(t, []string{first}, storetest.ListIDs(t, prover, "demo"))
+	storetest.CloseStore(t, appender)
+	again := storetest.Deliver(t, prover, "demo", storetest.Body(2)).ID
+	require.Equal(t, []string{first, again}, storetest.ListIDs(t, prover, "demo"))
 }
 
 // P1: a delivery that has looked at the fences before the proof began is seen by
 // the proof, however long the rest of it takes.
 func TestP1AProofSeesASlowDelivery(t *testing.T) {
-	config := migrated(t, cassandratest.Start(t, cassandratest.Topology{}))
+	config := storetest.Migrate(t, cassandratest.Start(t, cassandratest.Topology{}))
 	config.Horizon = time.Millisecond
 	config.GapInterval = time.Nanosecond
 	looked := make(chan struct{})
@@ -169,24 +148,24 @@ func TestP1AProofSeesASlowDelivery(t *testing.T) {
 			close(looked)
 		}
 	}
-	session := connect(t, config)
+	session := storetest.Connect(t, config)
 	slow := slowIndex{projection.New(session), make(chan struct{})}
 	store, err := cassandra.NewStore(session, slow)
 	require.NoError(t, err)
-	t.Cleanup(func() { closeStore(t, store) })
+	t.Cleanup(func() { storetest.CloseStore(t, store) })
 	result := make(chan error)
 	go func() {
-		_, err := tryDeliver(t.Context(), store, "demo", body(1))
+		_, err := storetest.TryDeliver(t.Context(), store, "demo", storetest.Body(1))
 		result <- err
 	}()
 	<-looked
 
 	config.Observer = nil
-	prover := newStore(t, config)
+	prover := storetest.NewStore(t, config)
 	id, _, err := prover.Mailbox("demo")
 	require.NoError(t, err)
 	now := time.Now().UnixMicro()
-	eventually(t, "a fence above the ID", func() bool {
+	storetest.Eventually(t, "a fence above the ID", func() bool {
 		require.NoError(t, prover.Prove(t.Context(), "demo"))
 		fence, err := prover.Fence(t.Context(), id)
 		require.NoError(t, err)
@@ -194,7 +173,7 @@ func TestP1AProofSeesASlowDelivery(t *testing.T) {
 	})
 	close(slow.goOn)
 	require.NoError(t, <-result)
-	require.Len(t, list(t, prover, "demo"), 1)
+	require.Len(t, storetest.List(t, prover, "demo"), 1)
 }
 
 // slowIndex does not list what was added before it may go on.
@@ -211,43 +190,42 @@ func (i slowIndex) Added(ctx context.Context, mailbox cassandra.MailboxID, messa
 // A host whose clock is far ahead closes no range that mail will be delivered
 // into for years.
 func TestAClockFarAheadProvesNothing(t *testing.T) {
-	config := migrated(t, cassandratest.Start(t, cassandratest.Topology{}))
-	right := newStore(t, config)
+	config := storetest.Migrate(t, cassandratest.Start(t, cassandratest.Topology{}))
+	right := storetest.NewStore(t, config)
 	config.Now = func() time.Time { return time.Now().AddDate(10, 0, 0) }
-	ahead := newStore(t, config)
-	deliver(t, ahead, "demo", body(1))
+	ahead := storetest.NewStore(t, config)
+	storetest.Deliver(t, ahead, "demo", storetest.Body(1))
 	require.ErrorContains(t, ahead.Prove(t.Context(), "demo"), "ahead of a node's")
-	deliver(t, right, "demo", body(2))
-	require.Len(t, list(t, right, "demo"), 2)
+	storetest.Deliver(t, right, "demo", storetest.Body(2))
+	require.Len(t, storetest.List(t, right, "demo"), 2)
 }
 
 // P1: after a change of the replication nothing is recorded as empty for a
 // while: new replicas know nothing.
 func TestP1NoGapSoonAfterAChangeOfReplication(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
-	config := migrated(t, cluster)
+	config := storetest.Migrate(t, cluster)
 	start := time.Now().Add(-10 * 24 * time.Hour)
 	clock := newClock(start)
 	config.Now = clock.Now
-	store := newStore(t, config)
-	db := cluster.Session(t, "")
+	store := storetest.NewStore(t, config)
+	tables := storetest.TablesOf(t, cluster, config)
 	id, _, err := store.Mailbox("demo")
 	require.NoError(t, err)
-	first := deliver(t, store, "demo", body(1)).ID
+	first := storetest.Deliver(t, store, "demo", storetest.Body(1)).ID
 	clock.advance(2 * time.Hour)
 
 	// Somebody saw another replication last.
-	require.NoError(t, db.Query(fmt.Sprintf(
-		"UPDATE %s.settings USING TIMESTAMP 2 SET replication = 'another', replication_since = 0 WHERE id = 'popcask'", config.Keyspace)).Exec())
+	tables.Exec("UPDATE KS.settings USING TIMESTAMP 2 SET replication = 'another', replication_since = 0 WHERE id = 'popcask'")
 	for range 2 {
 		require.NoError(t, store.Prove(t.Context(), "demo"))
-		require.Empty(t, gapRows(t, db, config.Keyspace, id))
+		require.Empty(t, tables.Gaps(id))
 		clock.advance(24 * time.Hour)
 	}
 	clock.advance(6 * 24 * time.Hour)
 	require.NoError(t, store.Prove(t.Context(), "demo"))
-	require.NotEmpty(t, gapRows(t, db, config.Keyspace, id))
-	require.Equal(t, []string{first}, idsOf(list(t, store, "demo")))
+	require.NotEmpty(t, tables.Gaps(id))
+	require.Equal(t, []string{first}, storetest.ListIDs(t, store, "demo"))
 }
 
 // A message that lies in a gap, as one does that a backup brought back, is
@@ -256,8 +234,8 @@ func TestP1NoGapSoonAfterAChangeOfReplication(t *testing.T) {
 // (P5).
 func TestP5RepairDeliversAgainWhatLiesInAGap(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
-	config := migrated(t, cluster)
-	session := connect(t, config)
+	config := storetest.Migrate(t, cluster)
+	session := storetest.Connect(t, config)
 	var broken atomic.Bool // between the delivery and the removal of the old one
 	session.Driver().Tamper(func(c *cql.Call) {
 		write := strings.HasPrefix(c.Statement, "UPDATE") || strings.HasPrefix(c.Statement, "DELETE")
@@ -265,19 +243,18 @@ func TestP5RepairDeliversAgainWhatLiesInAGap(t *testing.T) {
 	})
 	store, err := cassandra.NewStore(session, projection.New(session))
 	require.NoError(t, err)
-	t.Cleanup(func() { closeStore(t, store) })
-	db := cluster.Session(t, "")
+	t.Cleanup(func() { storetest.CloseStore(t, store) })
+	tables := storetest.TablesOf(t, cluster, config)
 	id, _, err := store.Mailbox("demo")
 	require.NoError(t, err)
-	hidden, err := cassandra.ParseMessageID(deliver(t, store, "demo", body(1)).ID)
+	hidden, err := cassandra.ParseMessageID(storetest.Deliver(t, store, "demo", storetest.Body(1)).ID)
 	require.NoError(t, err)
-	uidl := mailbox.UIDL(list(t, store, "demo")[0])
-	other := deliver(t, store, "demo", body(2)).ID
-	require.NoError(t, db.Query(fmt.Sprintf(
-		"INSERT INTO %s.maildrop (mailbox_id, kind, start, until) VALUES (?, 'gap', ?, ?)", config.Keyspace),
-		[16]byte(id), hidden.Timestamp(), hidden.Timestamp()).Exec())
-	require.Equal(t, []string{other}, idsOf(list(t, store, "demo")))
-	require.Equal(t, []string{other}, idsOf(list(t, newStore(t, config), "demo")), "a process that knows nothing of the mailbox")
+	uidl := mailbox.UIDL(storetest.List(t, store, "demo")[0])
+	other := storetest.Deliver(t, store, "demo", storetest.Body(2)).ID
+	tables.Exec("INSERT INTO KS.maildrop (mailbox_id, kind, start, until) VALUES (?, 'gap', ?, ?) USING TIMESTAMP ?",
+		[16]byte(id), hidden.Timestamp(), hidden.Timestamp(), hidden.Timestamp())
+	require.Equal(t, []string{other}, storetest.ListIDs(t, store, "demo"))
+	require.Equal(t, []string{other}, storetest.ListIDs(t, storetest.NewStore(t, config), "demo"), "a process that knows nothing of the mailbox")
 
 	broken.Store(true)
 	_, err = store.Repair(t.Context(), "demo", cassandra.RepairOptions{})
@@ -290,19 +267,19 @@ func TestP5RepairDeliversAgainWhatLiesInAGap(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, report.Findings, 1)
 	require.ErrorContains(t, report.Findings[0].Err, "not certain yet")
-	require.Equal(t, 1, tablesOf(t, cluster, config).content(hidden))
+	require.Equal(t, 1, tables.Content(hidden))
 
-	report, err = newStore(t, later(config)).Repair(t.Context(), "demo", cassandra.RepairOptions{})
+	report, err = storetest.NewStore(t, storetest.Later(config)).Repair(t.Context(), "demo", cassandra.RepairOptions{})
 	require.NoError(t, err)
 	require.Len(t, report.Findings, 1)
 	require.Equal(t, cassandra.InGap, report.Findings[0].Kind)
 	require.NoError(t, report.Findings[0].Err)
-	messages := list(t, store, "demo")
+	messages := storetest.List(t, store, "demo")
 	require.Len(t, messages, 2)
 	require.Equal(t, other, messages[0].ID)
-	text, err := read(t.Context(), open(t, store, "demo"), messages[1].ID)
+	text, err := storetest.Read(t.Context(), storetest.Open(t, store, "demo"), messages[1].ID)
 	require.NoError(t, err)
-	require.Equal(t, body(1), text)
+	require.Equal(t, storetest.Body(1), text)
 	require.Equal(t, uidl, mailbox.UIDL(messages[1]))
 
 	report, err = store.Verify(t.Context(), "demo")
@@ -314,11 +291,11 @@ func TestP5RepairDeliversAgainWhatLiesInAGap(t *testing.T) {
 // its unique-id (P1): it goes without then (P5).
 func TestP1AnotherMessageWithTheUniqueIDIsNotTheOneInTheGap(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
-	config := migrated(t, cluster)
-	store := newStore(t, config)
-	hidden := plant{2 * time.Hour, "whole", "live", true, true, "foreign", true}
-	hidden.put(tablesOf(t, cluster, config), store, "demo")
-	results, err := importMail(t.Context(), store, "foreign", "demo")
+	config := storetest.Migrate(t, cluster)
+	store := storetest.NewStore(t, config)
+	hidden := storetest.Plant{Age: 2 * time.Hour, Content: "whole", Member: "live", Listed: true, Bucket: true, UIDL: "foreign", Gap: true}
+	hidden.Put(storetest.TablesOf(t, cluster, config), store, "demo")
+	results, err := storetest.Import(t.Context(), store, "foreign", "demo")
 	require.NoError(t, err)
 	require.NoError(t, results[0].Err)
 	require.Equal(t, "foreign", results[0].Message.UIDL)
@@ -328,33 +305,33 @@ func TestP1AnotherMessageWithTheUniqueIDIsNotTheOneInTheGap(t *testing.T) {
 	require.Len(t, report.Findings, 1)
 	require.Equal(t, cassandra.InGap, report.Findings[0].Kind)
 	require.True(t, report.Findings[0].Mended)
-	found := readable(t, store, "demo")
+	found := storetest.Readable(t, store, "demo")
 	require.Len(t, found, 2)
-	require.Equal(t, body(1), found[results[0].Message.ID])
+	require.Equal(t, storetest.Body(1), found[results[0].Message.ID])
 	delete(found, results[0].Message.ID)
 	for _, text := range found {
-		require.Equal(t, hidden.planted(), text)
+		require.Equal(t, hidden.Body(), text)
 	}
-	requireDistinct(t, store, "demo")
+	storetest.DistinctUIDLs(t, store, "demo")
 }
 
 // A scan also meets the mailbox of a user who was removed and created again: the
 // new one does not get the mail of the old one.
 func TestRepairDeliversAgainToNobodyElse(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
-	config := migrated(t, cluster)
-	tables := tablesOf(t, cluster, config)
-	hidden := plant{2 * time.Hour, "whole", "live", true, true, "", true}.put(tables, newStore(t, config), "demo")
+	config := storetest.Migrate(t, cluster)
+	tables := storetest.TablesOf(t, cluster, config)
+	hidden := storetest.Plant{Age: 2 * time.Hour, Content: "whole", Member: "live", Listed: true, Bucket: true, Gap: true}.Put(tables, storetest.NewStore(t, config), "demo")
 	config.Generation = func(string) uint32 { return 1 }
-	store := newStore(t, config)
+	store := storetest.NewStore(t, config)
 	var found []cassandra.Finding
 	_, err := store.RepairAll(t.Context(), cassandra.ScanOptions{Found: func(r cassandra.Report) { found = append(found, r.Findings...) }})
 	require.NoError(t, err)
 	require.Len(t, found, 1)
 	require.Equal(t, cassandra.InGap, found[0].Kind)
 	require.Error(t, found[0].Err)
-	require.Empty(t, list(t, store, "demo"))
-	require.Equal(t, 1, tables.content(hidden))
+	require.Empty(t, storetest.List(t, store, "demo"))
+	require.Equal(t, 1, tables.Content(hidden))
 }
 
 // P1: nor is a message taken for a ghost, or its content for nobody's, where
@@ -362,17 +339,17 @@ func TestRepairDeliversAgainToNobodyElse(t *testing.T) {
 // the list does not come back.
 func TestP1NothingIsRemovedSoonAfterAChangeOfReplication(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
-	config := migrated(t, cluster)
-	tables := tablesOf(t, cluster, config)
-	store := newStore(t, config)
-	for user, p := range map[string]plant{
-		"anna": {age: 2 * time.Hour, listed: true, bucket: true},
-		"bob":  {age: 2 * time.Hour, content: "torn", member: "live", listed: true, bucket: true},
-		"carl": {age: 12 * 24 * time.Hour, content: "whole", bucket: true},
+	config := storetest.Migrate(t, cluster)
+	tables := storetest.TablesOf(t, cluster, config)
+	store := storetest.NewStore(t, config)
+	for user, p := range map[string]storetest.Plant{
+		"anna": {Age: 2 * time.Hour, Listed: true, Bucket: true},
+		"bob":  {Age: 2 * time.Hour, Content: "torn", Member: "live", Listed: true, Bucket: true},
+		"carl": {Age: 12 * 24 * time.Hour, Content: "whole", Bucket: true},
 	} {
-		p.put(tables, store, user)
+		p.Put(tables, store, user)
 	}
-	tables.exec("UPDATE KS.settings USING TIMESTAMP 2 SET replication = 'another', replication_since = 0 WHERE id = 'popcask'")
+	tables.Exec("UPDATE KS.settings USING TIMESTAMP 2 SET replication = 'another', replication_since = 0 WHERE id = 'popcask'")
 	options := cassandra.RepairOptions{Confirm: time.Millisecond, RemoveIncomplete: true, Orphans: cassandra.PurgeOrphans}
 	all := func(store *cassandra.Store) cassandra.Progress {
 		p, err := store.RepairAll(t.Context(), cassandra.ScanOptions{RepairOptions: options})
@@ -391,5 +368,5 @@ func TestP1NothingIsRemovedSoonAfterAChangeOfReplication(t *testing.T) {
 	require.Zero(t, p.Mended)
 	require.Equal(t, 3, p.Postponed)
 	config.ReplicationRest = time.Nanosecond
-	require.Equal(t, 3, all(newStore(t, config)).Mended)
+	require.Equal(t, 3, all(storetest.NewStore(t, config)).Mended)
 }

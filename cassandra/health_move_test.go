@@ -14,6 +14,7 @@ import (
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
 	"github.com/popcask/popcask/internal/dnstest"
+	"github.com/popcask/popcask/internal/storetest"
 	"github.com/popcask/popcask/mailbox"
 )
 
@@ -26,7 +27,7 @@ func busy(ctx context.Context, t *testing.T, store *cassandra.Store, users []str
 		group.Go(func() {
 			for i := 0; ctx.Err() == nil; i++ {
 				text := fmt.Sprintf("Subject: %d\r\n\r\n%s\r\n", i, user)
-				m, err := tryDeliver(t.Context(), store, user, text)
+				m, err := storetest.TryDeliver(t.Context(), store, user, text)
 				if err != nil {
 					assert.ErrorIs(t, err, mailbox.ErrTemporary)
 					continue
@@ -34,7 +35,7 @@ func busy(ctx context.Context, t *testing.T, store *cassandra.Store, users []str
 				acknowledged.add(user, m.ID, text)
 				mb, err := store.Open(t.Context(), mailbox.Login{User: user})
 				if err == nil {
-					_, err = tryList(t.Context(), mb)
+					_, err = storetest.TryList(t.Context(), mb)
 					mb.Close()
 				}
 				if err != nil {
@@ -70,13 +71,13 @@ func TestReadyAgainWhenTheNodesHaveMoved(t *testing.T) {
 		dns.Set(name, addresses...)
 	}
 	resolve()
-	config := migrated(t, cluster)
+	config := storetest.Migrate(t, cluster)
 	config.Hosts = []string{fmt.Sprintf("%s:%d", name, cluster.Nodes[0].Port)}
 	config.Timeout = 5 * time.Second
-	var heard recorder
-	config.Observer = heard.observe
-	session := connect(t, config)
-	store := newStore(t, config)
+	var heard storetest.Recorder
+	config.Observer = heard.Observe
+	session := storetest.Connect(t, config)
+	store := storetest.NewStore(t, config)
 	users := []string{"anna@example.org", "ben@example.org"}
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
@@ -92,10 +93,10 @@ func TestReadyAgainWhenTheNodesHaveMoved(t *testing.T) {
 		require.Eventually(t, ready, 3*time.Minute, 50*time.Millisecond, "ready")
 		before := acknowledged.total()
 		require.Eventually(t, func() bool { return acknowledged.total() > before+10 }, 3*time.Minute, 50*time.Millisecond, "deliveries")
-		heard.take()
+		heard.Take()
 		answering := make(map[string]bool)
 		require.Eventually(t, func() bool {
-			for _, o := range heard.take() {
+			for _, o := range heard.Take() {
 				if o.Err == nil {
 					answering[o.Host] = true
 				}

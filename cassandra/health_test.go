@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/storetest"
 	"github.com/popcask/popcask/mailbox"
 )
 
@@ -15,11 +16,11 @@ import (
 func TestReadyAgainWhenTheClusterIsBack(t *testing.T) {
 	t.Parallel()
 	cluster := cassandratest.Start(t, cassandratest.Topology{Private: true})
-	config := migrated(t, cluster)
-	session := connect(t, config)
-	store := newStore(t, config)
+	config := storetest.Migrate(t, cluster)
+	session := storetest.Connect(t, config)
+	store := storetest.NewStore(t, config)
 	require.NoError(t, session.Ready(t.Context()))
-	before := deliver(t, store, "demo", body(1)).ID
+	before := storetest.Deliver(t, store, "demo", storetest.Body(1)).ID
 
 	// What a node got within its last 100 ms is not in its commit log yet: no
 	// quorum survives here (P1).
@@ -28,18 +29,18 @@ func TestReadyAgainWhenTheClusterIsBack(t *testing.T) {
 
 	require.NoError(t, cluster.Kill(""))
 	require.ErrorContains(t, session.Ready(t.Context()), "cassandra: not ready: ")
-	_, err = tryDeliver(t.Context(), store, "demo", body(2))
+	_, err = storetest.TryDeliver(t.Context(), store, "demo", storetest.Body(2))
 	require.ErrorIs(t, err, mailbox.ErrTemporary)
 
 	require.NoError(t, cluster.Boot(t.Context(), ""))
 	began := time.Now()
-	eventually(t, "the session to be ready again", func() bool { return session.Ready(t.Context()) == nil })
+	storetest.Eventually(t, "the session to be ready again", func() bool { return session.Ready(t.Context()) == nil })
 	t.Logf("ready %.1f s after the node", time.Since(began).Seconds())
-	eventually(t, "the store to deliver again", func() bool {
-		_, err := tryDeliver(t.Context(), store, "demo", body(3))
+	storetest.Eventually(t, "the store to deliver again", func() bool {
+		_, err := storetest.TryDeliver(t.Context(), store, "demo", storetest.Body(3))
 		return err == nil
 	})
-	messages := list(t, store, "demo")
+	messages := storetest.List(t, store, "demo")
 	require.Equal(t, before, messages[0].ID)
 	require.GreaterOrEqual(t, len(messages), 2)
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/storetest"
 	"github.com/popcask/popcask/mailbox"
 	"github.com/popcask/popcask/projection"
 )
@@ -20,7 +21,7 @@ import (
 // Ten bad inputs at each public function: clear errors, no panic, and nothing
 // left behind.
 
-func newBody(n int) io.Reader { return strings.NewReader(body(n)) }
+func newBody(n int) io.Reader { return strings.NewReader(storetest.Body(n)) }
 
 // badUsers can be nobody's.
 var badUsers = []string{
@@ -29,7 +30,7 @@ var badUsers = []string{
 
 func TestInputsOfOpen(t *testing.T) {
 	t.Parallel()
-	store := newStore(t, newKeyspace(t, 0))
+	store := storetest.NewStore(t, newKeyspace(t, 0))
 	for _, user := range badUsers {
 		mb, err := store.Open(t.Context(), mailbox.Login{User: user})
 		require.ErrorIs(t, err, mailbox.ErrNoSuchUser, "%q", user)
@@ -39,7 +40,7 @@ func TestInputsOfOpen(t *testing.T) {
 	_, err := store.Open(ended(t), mailbox.Login{User: "bob"})
 	require.ErrorIs(t, err, context.Canceled)
 	for _, user := range []string{"bob", "BOB@EXAMPLE.ORG", "bob'; DROP KEYSPACE x; --", "..", "/etc/passwd", "ünï", strings.Repeat("x", 320)} {
-		require.Empty(t, list(t, store, user))
+		require.Empty(t, storetest.List(t, store, user))
 	}
 }
 
@@ -52,8 +53,8 @@ func ended(t testing.TB) context.Context {
 func TestInputsOfAppend(t *testing.T) {
 	t.Parallel()
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
-	config := migrated(t, cluster)
-	store := newStore(t, config)
+	config := storetest.Migrate(t, cluster)
+	store := storetest.NewStore(t, config)
 	bob := []mailbox.Recipient{{User: "bob"}}
 	broken := errors.New("broken")
 	for name, test := range map[string]struct {
@@ -93,8 +94,8 @@ func TestInputsOfAppend(t *testing.T) {
 	}
 	require.ErrorIs(t, results[len(badUsers)].Err, mailbox.ErrTooLarge)
 	require.NoError(t, results[len(badUsers)+1].Err)
-	require.Len(t, list(t, store, "bob"), 1)
-	require.Empty(t, list(t, store, "eve"))
+	require.Len(t, storetest.List(t, store, "bob"), 1)
+	require.Empty(t, storetest.List(t, store, "eve"))
 }
 
 // nothing reads nothing, for ever.
@@ -113,9 +114,9 @@ var badIDs = []string{
 
 func TestInputsOfMailbox(t *testing.T) {
 	t.Parallel()
-	store := newStore(t, newKeyspace(t, 0))
-	m := deliver(t, store, "bob", body(1))
-	mb := open(t, store, "bob")
+	store := storetest.NewStore(t, newKeyspace(t, 0))
+	m := storetest.Deliver(t, store, "bob", storetest.Body(1))
+	mb := storetest.Open(t, store, "bob")
 	for _, id := range badIDs {
 		for _, options := range []mailbox.OpenOptions{{}, {Top: true}, {Top: true, Lines: -1}} {
 			_, err := mb.Open(t.Context(), id, options)
@@ -125,27 +126,27 @@ func TestInputsOfMailbox(t *testing.T) {
 	}
 	require.NoError(t, mb.Delete(t.Context(), badIDs), "what is not there is removed already")
 	require.NoError(t, mb.Delete(t.Context(), nil))
-	require.Equal(t, []string{m.ID}, ids(list(t, store, "bob")))
+	require.Equal(t, []string{m.ID}, storetest.ListIDs(t, store, "bob"))
 
 	require.ErrorIs(t, mb.Delete(ended(t), []string{m.ID}), context.Canceled)
 	_, err := mb.Open(ended(t), m.ID, mailbox.OpenOptions{})
 	require.Error(t, err)
 	require.NotErrorIs(t, err, mailbox.ErrNotFound)
-	_, err = tryList(ended(t), mb)
+	_, err = storetest.TryList(ended(t), mb)
 	require.ErrorIs(t, err, context.Canceled)
-	require.Equal(t, []string{m.ID}, ids(list(t, store, "bob")))
+	require.Equal(t, []string{m.ID}, storetest.ListIDs(t, store, "bob"))
 
 	// An ID in upper case is the same ID, and one that comes twice is one.
-	text, err := read(t.Context(), mb, strings.ToUpper(m.ID))
+	text, err := storetest.Read(t.Context(), mb, strings.ToUpper(m.ID))
 	require.NoError(t, err)
-	require.Equal(t, body(1), text)
+	require.Equal(t, storetest.Body(1), text)
 	require.NoError(t, mb.Delete(t.Context(), []string{m.ID, strings.ToUpper(m.ID), m.ID}))
-	require.Empty(t, list(t, store, "bob"))
+	require.Empty(t, storetest.List(t, store, "bob"))
 }
 
 func TestInputsOfVerifyAndRepair(t *testing.T) {
 	t.Parallel()
-	store := newStore(t, newKeyspace(t, 0))
+	store := storetest.NewStore(t, newKeyspace(t, 0))
 	for _, user := range badUsers {
 		_, err := store.Verify(t.Context(), user)
 		require.ErrorIs(t, err, mailbox.ErrNoSuchUser, "%q", user)
@@ -163,7 +164,7 @@ func TestInputsOfVerifyAndRepair(t *testing.T) {
 
 func TestInputsOfNewStore(t *testing.T) {
 	t.Parallel()
-	session := connect(t, newKeyspace(t, 0))
+	session := storetest.Connect(t, newKeyspace(t, 0))
 	for _, make := range []func() (*cassandra.Store, error){
 		func() (*cassandra.Store, error) { return cassandra.NewStore(nil, nil) },
 		func() (*cassandra.Store, error) { return cassandra.NewStore(session, nil) },
@@ -202,10 +203,10 @@ func TestInputsOfConfig(t *testing.T) {
 	} {
 		c := config
 		change(&c)
-		store := newStore(t, c)
-		m := deliver(t, store, "bob", strings.Repeat("x\r\n", 50_000))
-		mb := open(t, store, "bob")
-		_, err := read(t.Context(), mb, m.ID)
+		store := storetest.NewStore(t, c)
+		m := storetest.Deliver(t, store, "bob", strings.Repeat("x\r\n", 50_000))
+		mb := storetest.Open(t, store, "bob")
+		_, err := storetest.Read(t.Context(), mb, m.ID)
 		require.NoError(t, err)
 		require.NoError(t, mb.Delete(t.Context(), []string{m.ID}))
 	}
@@ -214,16 +215,16 @@ func TestInputsOfConfig(t *testing.T) {
 // What comes after Close is an error that says so; Close may come again.
 func TestInputsAfterClose(t *testing.T) {
 	t.Parallel()
-	store := newStore(t, newKeyspace(t, 0))
-	m := deliver(t, store, "bob", body(1))
-	mb := open(t, store, "bob")
-	closeStore(t, store)
-	closeStore(t, store)
+	store := storetest.NewStore(t, newKeyspace(t, 0))
+	m := storetest.Deliver(t, store, "bob", storetest.Body(1))
+	mb := storetest.Open(t, store, "bob")
+	storetest.CloseStore(t, store)
+	storetest.CloseStore(t, store)
 	_, err := store.Open(t.Context(), mailbox.Login{User: "bob"})
 	require.ErrorIs(t, err, mailbox.ErrClosed)
-	_, err = tryDeliver(t.Context(), store, "bob", body(2))
+	_, err = storetest.TryDeliver(t.Context(), store, "bob", storetest.Body(2))
 	require.ErrorIs(t, err, mailbox.ErrClosed)
-	_, err = tryList(t.Context(), mb)
+	_, err = storetest.TryList(t.Context(), mb)
 	require.ErrorIs(t, err, mailbox.ErrClosed)
 	_, err = mb.Open(t.Context(), m.ID, mailbox.OpenOptions{})
 	require.ErrorIs(t, err, mailbox.ErrClosed)
@@ -238,13 +239,13 @@ func TestInputsAfterTheSessionIsClosed(t *testing.T) {
 	require.NoError(t, err)
 	store, err := cassandra.NewStore(session, projection.New(session))
 	require.NoError(t, err)
-	m := deliver(t, store, "bob", body(1))
-	mb := open(t, store, "bob")
+	m := storetest.Deliver(t, store, "bob", storetest.Body(1))
+	mb := storetest.Open(t, store, "bob")
 	session.Close()
 	session.Close()
-	_, err = tryDeliver(t.Context(), store, "bob", body(2))
+	_, err = storetest.TryDeliver(t.Context(), store, "bob", storetest.Body(2))
 	require.ErrorIs(t, err, mailbox.ErrTemporary)
-	_, err = tryList(t.Context(), mb)
+	_, err = storetest.TryList(t.Context(), mb)
 	require.ErrorIs(t, err, mailbox.ErrTemporary)
 	_, err = mb.Open(t.Context(), m.ID, mailbox.OpenOptions{})
 	require.ErrorIs(t, err, mailbox.ErrTemporary)
@@ -253,8 +254,8 @@ func TestInputsAfterTheSessionIsClosed(t *testing.T) {
 	require.Equal(t, []string{m.ID}, keys(failed.Failed))
 	_, err = store.Verify(t.Context(), "bob")
 	require.ErrorIs(t, err, mailbox.ErrTemporary)
-	closeStore(t, store)
-	require.Equal(t, []string{m.ID}, ids(list(t, newStore(t, config), "bob")))
+	storetest.CloseStore(t, store)
+	require.Equal(t, []string{m.ID}, storetest.ListIDs(t, storetest.NewStore(t, config), "bob"))
 }
 
 func keys[V any](m map[string]V) (list []string) {

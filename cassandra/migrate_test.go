@@ -14,6 +14,7 @@ import (
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/storetest"
 )
 
 // unmigrated is the configuration of a keyspace that does not exist yet.
@@ -42,18 +43,18 @@ func TestMigrateTwiceChangesNothing(t *testing.T) {
 	before := settingsOf(t, raw, config.Keyspace)
 	require.EqualValues(t, 30*24*3600, before["bucket_seconds"])
 	require.Equal(t, "lower-nfc", before["canonicaliser"])
-	m := deliver(t, newStore(t, config), "bob", body(1))
+	m := storetest.Deliver(t, storetest.NewStore(t, config), "bob", storetest.Body(1))
 	for range 2 {
 		require.NoError(t, cassandra.Migrate(t.Context(), config, replication))
 	}
 	require.Equal(t, before, settingsOf(t, raw, config.Keyspace))
-	require.Equal(t, []string{m.ID}, ids(list(t, newStore(t, config), "bob")))
+	require.Equal(t, []string{m.ID}, storetest.ListIDs(t, storetest.NewStore(t, config), "bob"))
 
 	// The settings can be written anew: mailboxes keep their IDs.
 	require.NoError(t, raw.Query("TRUNCATE "+config.Keyspace+".settings").Exec())
 	require.NoError(t, cassandra.Migrate(t.Context(), config, replication))
 	require.Equal(t, before, settingsOf(t, raw, config.Keyspace))
-	require.Equal(t, []string{m.ID}, ids(list(t, newStore(t, config), "bob")))
+	require.Equal(t, []string{m.ID}, storetest.ListIDs(t, storetest.NewStore(t, config), "bob"))
 }
 
 // Run from several hosts at once it comes to one result, which is that of the
@@ -114,8 +115,8 @@ func TestKeyspaceInAnyCase(t *testing.T) {
 	config.Keyspace = strings.ToUpper(config.Keyspace)
 	require.NoError(t, cassandra.Migrate(t.Context(), config, replication))
 	require.NoError(t, cassandra.Migrate(t.Context(), config, replication))
-	m := deliver(t, newStore(t, config), "bob", body(1))
-	require.Equal(t, []string{m.ID}, ids(list(t, newStore(t, lower), "bob")))
+	m := storetest.Deliver(t, storetest.NewStore(t, config), "bob", storetest.Body(1))
+	require.Equal(t, []string{m.ID}, storetest.ListIDs(t, storetest.NewStore(t, lower), "bob"))
 }
 
 func TestMigrateErrors(t *testing.T) {
@@ -184,7 +185,7 @@ func TestConnectErrors(t *testing.T) {
 		require.NoError(t, raw.Query("DROP TABLE "+keyspace+"."+table).Exec())
 		fails(same, "keyspace %s has no table %s: create it with cassandra.Migrate", keyspace, table)
 		require.NoError(t, cassandra.Migrate(t.Context(), config, replication))
-		connect(t, config)
+		storetest.Connect(t, config)
 	}
 	require.NoError(t, raw.Query("ALTER TABLE "+keyspace+".mailbox_message DROP uidl").Exec())
 	fails(same, "table %s.mailbox_message has no column uidl: it was not made by cassandra.Migrate", keyspace)

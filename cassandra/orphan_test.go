@@ -8,21 +8,16 @@ import (
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/storetest"
 )
-
-// content tells how many rows there are of a message's content.
-func (r rows) content(id cassandra.MessageID) int {
-	r.t.Helper()
-	return r.count("SELECT count(*) FROM KS.message WHERE message_id = ?", [16]byte(id))
-}
 
 // forget leaves of a message what its removal leaves when the cluster has lost
 // the tombstone of the content: that of the membership.
-func (r rows) forget(store *cassandra.Store, user string, id cassandra.MessageID) {
-	r.t.Helper()
+func forget(r storetest.Tables, store *cassandra.Store, user string, id cassandra.MessageID) {
+	r.T.Helper()
 	mailbox, _, err := store.Mailbox(user)
-	require.NoError(r.t, err)
-	r.exec("DELETE FROM KS.mailbox_message USING TIMESTAMP ? WHERE mailbox_id = ? AND bucket = ? AND message_id = ?",
+	require.NoError(r.T, err)
+	r.Exec("DELETE FROM KS.mailbox_message USING TIMESTAMP ? WHERE mailbox_id = ? AND bucket = ? AND message_id = ?",
 		cassandra.DeletedAt(id), [16]byte(mailbox), store.Bucket(id), [16]byte(id))
 }
 
@@ -30,18 +25,18 @@ func (r rows) forget(store *cassandra.Store, user string, id cassandra.MessageID
 // removed where the cluster still knows that it was (P3).
 func TestP3OrphansAreRestoredUnlessTheyWereRemoved(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
-	config := migrated(t, cluster)
-	tables := tablesOf(t, cluster, config)
-	store := newStore(t, config)
+	config := storetest.Migrate(t, cluster)
+	tables := storetest.TablesOf(t, cluster, config)
+	store := storetest.NewStore(t, config)
 	const old = 3 * time.Hour
-	lost := plant{age: old, content: "chunked"}
-	id := lost.put(tables, store, "anna")
-	ancient := plant{age: 30 * 24 * time.Hour, content: "whole"}.put(tables, store, "bob")
-	removed := plant{age: old, content: "whole"}.put(tables, store, "anna")
-	tables.forget(store, "anna", removed)
-	torn := plant{age: old, content: "torn"}.put(tables, store, "anna")
-	young := plant{age: time.Minute, content: "whole"}.put(tables, store, "anna")
-	inGap := plant{age: old, content: "whole", gap: true, bucket: true}.put(tables, store, "carl")
+	lost := storetest.Plant{Age: old, Content: "chunked"}
+	id := lost.Put(tables, store, "anna")
+	ancient := storetest.Plant{Age: 30 * 24 * time.Hour, Content: "whole"}.Put(tables, store, "bob")
+	removed := storetest.Plant{Age: old, Content: "whole"}.Put(tables, store, "anna")
+	forget(tables, store, "anna", removed)
+	torn := storetest.Plant{Age: old, Content: "torn"}.Put(tables, store, "anna")
+	young := storetest.Plant{Age: time.Minute, Content: "whole"}.Put(tables, store, "anna")
+	inGap := storetest.Plant{Age: old, Content: "whole", Gap: true, Bucket: true}.Put(tables, store, "carl")
 
 	look := func(action cassandra.OrphanAction) (found map[cassandra.MessageID]cassandra.Finding, p cassandra.Progress) {
 		found = make(map[cassandra.MessageID]cassandra.Finding)
@@ -66,11 +61,11 @@ func TestP3OrphansAreRestoredUnlessTheyWereRemoved(t *testing.T) {
 	require.Equal(t, 5, p.Findings)
 	require.Equal(t, 4, p.Mended)
 	require.ErrorContains(t, found[torn].Err, "not complete")
-	require.Equal(t, map[string]string{id.String(): lost.planted()}, readable(t, store, "anna"), "and not what was removed")
-	require.Contains(t, readable(t, store, "bob"), ancient.String(), "though nobody knew that the mailbox had that bucket")
-	require.Zero(t, tables.content(removed), "its removal is finished")
-	require.Equal(t, 1, tables.content(young))
-	again := readable(t, store, "carl")
+	require.Equal(t, map[string]string{id.String(): lost.Body()}, storetest.Readable(t, store, "anna"), "and not what was removed")
+	require.Contains(t, storetest.Readable(t, store, "bob"), ancient.String(), "though nobody knew that the mailbox had that bucket")
+	require.Zero(t, tables.Content(removed), "its removal is finished")
+	require.Equal(t, 1, tables.Content(young))
+	again := storetest.Readable(t, store, "carl")
 	require.Len(t, again, 1, "delivered again")
 	require.NotContains(t, again, inGap.String())
 
@@ -84,17 +79,17 @@ func TestP3OrphansAreRestoredUnlessTheyWereRemoved(t *testing.T) {
 // then (P1).
 func TestP1OrphansArePurgedAtASecondLook(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
-	config := migrated(t, cluster)
-	tables := tablesOf(t, cluster, config)
-	store := newStore(t, config)
+	config := storetest.Migrate(t, cluster)
+	tables := storetest.TablesOf(t, cluster, config)
+	store := storetest.NewStore(t, config)
 	const old, fresh = 12 * 24 * time.Hour, 9 * 24 * time.Hour
 	purged := []cassandra.MessageID{
-		plant{age: old, content: "whole", bucket: true}.put(tables, store, "anna"),
-		plant{age: old, content: "chunked"}.put(tables, store, "bob"),
-		plant{age: old, content: "torn"}.put(tables, store, "bob"),
-		plant{age: old, content: "homeless"}.put(tables, store, "nobody"),
+		storetest.Plant{Age: old, Content: "whole", Bucket: true}.Put(tables, store, "anna"),
+		storetest.Plant{Age: old, Content: "chunked"}.Put(tables, store, "bob"),
+		storetest.Plant{Age: old, Content: "torn"}.Put(tables, store, "bob"),
+		storetest.Plant{Age: old, Content: "homeless"}.Put(tables, store, "nobody"),
 	}
-	kept := plant{age: fresh, content: "whole"}.put(tables, store, "anna")
+	kept := storetest.Plant{Age: fresh, Content: "whole"}.Put(tables, store, "anna")
 	repair := func(confirm time.Duration) cassandra.Progress {
 		p, err := store.RepairAll(t.Context(), cassandra.ScanOptions{
 			RepairOptions: cassandra.RepairOptions{Orphans: cassandra.PurgeOrphans, Confirm: confirm},
@@ -109,26 +104,26 @@ func TestP1OrphansArePurgedAtASecondLook(t *testing.T) {
 	require.Zero(t, p.Mended)
 
 	// Its membership comes between the two looks.
-	late := plant{age: old, content: "whole"}
-	came := late.put(tables, store, "carl")
+	late := storetest.Plant{Age: old, Content: "whole"}
+	came := late.Put(tables, store, "carl")
 	carl, _, err := store.Mailbox("carl")
 	require.NoError(t, err)
 	done := make(chan cassandra.Progress)
 	go func() { done <- repair(5 * time.Second) }()
-	eventually(t, "the first look, which closes the range behind it", func() bool {
+	storetest.Eventually(t, "the first look, which closes the range behind it", func() bool {
 		fence, err := store.Fence(t.Context(), carl)
 		return err == nil && fence >= cassandra.AddedAt(came)
 	})
-	late.member, late.bucket = "live", true
-	late.write(tables, store, "carl", came)
+	late.Member, late.Bucket = "live", true
+	late.Write(tables, store, "carl", came)
 	p = <-done
 	require.Equal(t, 4, p.Mended-1, "the late one is listed") // and the four are purged
 	require.Equal(t, 1, p.Postponed, "younger than gc_grace_seconds")
 	for _, id := range purged {
-		require.Zero(t, tables.content(id))
+		require.Zero(t, tables.Content(id))
 	}
-	require.Equal(t, 1, tables.content(kept))
-	require.Equal(t, map[string]string{came.String(): late.planted()}, readable(t, store, "carl"))
+	require.Equal(t, 1, tables.Content(kept))
+	require.Equal(t, map[string]string{came.String(): late.Body()}, storetest.Readable(t, store, "carl"))
 
 	p = repair(time.Millisecond)
 	require.Equal(t, 1, p.Findings)
@@ -139,14 +134,14 @@ func TestP1OrphansArePurgedAtASecondLook(t *testing.T) {
 // delivery that was frozen over it is not acknowledged any more (P1).
 func TestP1WhatIsRemovedIsFencedFirst(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
-	config := migrated(t, cluster)
-	tables := tablesOf(t, cluster, config)
-	store := newStore(t, config)
+	config := storetest.Migrate(t, cluster)
+	tables := storetest.TablesOf(t, cluster, config)
+	store := storetest.NewStore(t, config)
 	for _, everything := range []bool{false, true} {
 		user := map[bool]string{false: "anna", true: "bob"}[everything]
 		mailbox, _, err := store.Mailbox(user)
 		require.NoError(t, err)
-		id := plant{age: 2 * time.Hour, content: "unfinished", member: "live", bucket: true}.put(tables, store, user)
+		id := storetest.Plant{Age: 2 * time.Hour, Content: "unfinished", Member: "live", Bucket: true}.Put(tables, store, user)
 		options := cassandra.RepairOptions{RemoveIncomplete: true}
 		repair := func() (mended int) {
 			if everything {
@@ -167,7 +162,7 @@ func TestP1WhatIsRemovedIsFencedFirst(t *testing.T) {
 		fence, err = store.Fence(t.Context(), mailbox)
 		require.NoError(t, err)
 		require.Equal(t, cassandra.AddedAt(id), fence)
-		require.Zero(t, tables.content(id))
-		deliver(t, store, user, body(1)) // what comes now is not behind the fence
+		require.Zero(t, tables.Content(id))
+		storetest.Deliver(t, store, user, storetest.Body(1)) // what comes now is not behind the fence
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/storetest"
 	"github.com/popcask/popcask/mailbox"
 	"github.com/popcask/popcask/projection"
 )
@@ -20,39 +21,17 @@ import (
 // P5: a unique-id is unique, never changes, and is settled when the message is
 // delivered; also for those that come from another system.
 
-func importMail(ctx context.Context, store mailbox.Appender, uidl string, users ...string) ([]mailbox.Result, error) {
-	delivery := mailbox.Delivery{UIDL: uidl}
-	for _, user := range users {
-		delivery.Recipients = append(delivery.Recipients, mailbox.Recipient{User: user})
-	}
-	return store.Append(ctx, delivery, strings.NewReader(body(1)))
-}
-
-// requireDistinct lists a mailbox, twice, and looks at the unique-ids that a
-// client would see.
-func requireDistinct(t *testing.T, store mailbox.Store, user string) (shown map[string]string) {
-	t.Helper()
-	shown = make(map[string]string) // by ID
-	seen := make(map[string]bool)
-	for _, m := range list(t, store, user) {
-		uidl := mailbox.UIDL(m)
-		require.False(t, seen[uidl], "P5: %s comes twice", uidl)
-		seen[uidl], shown[m.ID] = true, uidl
-	}
-	return shown
-}
-
 func TestP5ForeignUIDLs(t *testing.T) {
 	t.Parallel()
 	config := newKeyspace(t, 0)
-	session := connect(t, config)
+	session := storetest.Connect(t, config)
 	index := &faultyIndex{Index: projection.New(session)}
 	store, err := cassandra.NewStore(session, index)
 	require.NoError(t, err)
-	t.Cleanup(func() { closeStore(t, store) })
+	t.Cleanup(func() { storetest.CloseStore(t, store) })
 	one := func(uidl, user string) mailbox.Message {
 		t.Helper()
-		results, err := importMail(t.Context(), store, uidl, user)
+		results, err := storetest.Import(t.Context(), store, uidl, user)
 		require.NoError(t, err)
 		require.NoError(t, results[0].Err)
 		return results[0].Message
@@ -61,7 +40,7 @@ func TestP5ForeignUIDLs(t *testing.T) {
 	require.Equal(t, "uid-1", first.UIDL)
 	require.Empty(t, one("uid-1", "bob").UIDL, "another message shows it")
 	require.Equal(t, "uid-1", one("uid-1", "eve").UIDL, "another maildrop")
-	plain := deliver(t, store, "bob", body(2))
+	plain := storetest.Deliver(t, store, "bob", storetest.Body(2))
 	require.Empty(t, one(mailbox.UIDL(plain), "bob").UIDL, "it is what a message shows by its ID")
 	strange := one("not a legal unique-id \x00", "bob")
 	require.Equal(t, mailbox.SafeUIDL("not a legal unique-id \x00"), strange.UIDL)
@@ -70,19 +49,19 @@ func TestP5ForeignUIDLs(t *testing.T) {
 	// A failed attempt leaves its claim; the retry shows the unique-id all the
 	// same.
 	index.hurt(func(context.Context, cassandra.MailboxID, func() error) error { return errors.New("broken") }, nil)
-	results, err := importMail(t.Context(), store, "uid-2", "bob")
+	results, err := storetest.Import(t.Context(), store, "uid-2", "bob")
 	require.NoError(t, err)
 	require.ErrorIs(t, results[0].Err, mailbox.ErrTemporary)
 	index.heal()
 	retried := one("uid-2", "bob")
 	require.Equal(t, "uid-2", retried.UIDL)
 
-	before := requireDistinct(t, store, "bob")
+	before := storetest.DistinctUIDLs(t, store, "bob")
 	require.Len(t, before, 6)
 	require.Equal(t, "uid-1", before[first.ID])
-	require.NoError(t, open(t, store, "bob").Delete(t.Context(), []string{first.ID}))
+	require.NoError(t, storetest.Open(t, store, "bob").Delete(t.Context(), []string{first.ID}))
 	one("uid-1", "bob")
-	after := requireDistinct(t, store, "bob")
+	after := storetest.DistinctUIDLs(t, store, "bob")
 	for id, uidl := range after {
 		if before[id] != "" {
 			require.Equal(t, before[id], uidl, "it never changes")
@@ -93,14 +72,14 @@ func TestP5ForeignUIDLs(t *testing.T) {
 // The same user twice in one delivery.
 func TestP5OneUserTwiceInADelivery(t *testing.T) {
 	t.Parallel()
-	store := newStore(t, newKeyspace(t, 0))
+	store := storetest.NewStore(t, newKeyspace(t, 0))
 	for range 10 {
-		results, err := importMail(t.Context(), store, "twice", "bob", "Bob", "BOB")
+		results, err := storetest.Import(t.Context(), store, "twice", "bob", "Bob", "BOB")
 		require.NoError(t, err)
 		for _, r := range results {
 			require.NoError(t, r.Err)
 		}
-		requireDistinct(t, store, "bob")
+		storetest.DistinctUIDLs(t, store, "bob")
 	}
 }
 
@@ -109,7 +88,7 @@ func TestP5OneUserTwiceInADelivery(t *testing.T) {
 func TestP5SameUIDLAtTheSameMoment(t *testing.T) {
 	t.Parallel()
 	config := newKeyspace(t, 0)
-	stores := []*cassandra.Store{newStore(t, config), newStore(t, config), newStore(t, config)}
+	stores := []*cassandra.Store{storetest.NewStore(t, config), storetest.NewStore(t, config), storetest.NewStore(t, config)}
 	shows := 0
 	for round := range 20 {
 		uidl := strings.Repeat("u", round+1)
@@ -118,7 +97,7 @@ func TestP5SameUIDLAtTheSameMoment(t *testing.T) {
 		for _, store := range stores {
 			group.Go(func() {
 				<-start
-				results, err := importMail(t.Context(), store, uidl, "bob")
+				results, err := storetest.Import(t.Context(), store, uidl, "bob")
 				if err == nil && results[0].Err != nil && !errors.Is(results[0].Err, mailbox.ErrTemporary) {
 					t.Errorf("%v", results[0].Err)
 				}
@@ -126,10 +105,10 @@ func TestP5SameUIDLAtTheSameMoment(t *testing.T) {
 		}
 		close(start)
 		group.Wait()
-		results, err := importMail(t.Context(), stores[0], uidl, "bob") // the retry
+		results, err := storetest.Import(t.Context(), stores[0], uidl, "bob") // the retry
 		require.NoError(t, err)
 		require.NoError(t, results[0].Err)
-		for _, shown := range requireDistinct(t, stores[0], "bob") {
+		for _, shown := range storetest.DistinctUIDLs(t, stores[0], "bob") {
 			if shown == uidl {
 				shows++
 			}
@@ -146,14 +125,14 @@ func TestP5HostsWithOneClock(t *testing.T) {
 	config := newKeyspace(t, 0)
 	now := time.Now()
 	config.Now = func() time.Time { return now }
-	hosts := []*cassandra.Store{newStore(t, config), newStore(t, config)}
+	hosts := []*cassandra.Store{storetest.NewStore(t, config), storetest.NewStore(t, config)}
 	for _, user := range []string{"bob", "eve"} { // the other way round for the other
 		for _, host := range hosts {
-			results, err := importMail(t.Context(), host, "uid-1", user)
+			results, err := storetest.Import(t.Context(), host, "uid-1", user)
 			require.NoError(t, err)
 			require.True(t, results[0].Err == nil || errors.Is(results[0].Err, mailbox.ErrTemporary), "%v", results[0].Err)
 		}
-		requireDistinct(t, hosts[0], user)
+		storetest.DistinctUIDLs(t, hosts[0], user)
 		hosts[0], hosts[1] = hosts[1], hosts[0]
 	}
 }
@@ -162,13 +141,13 @@ func TestP5HostsWithOneClock(t *testing.T) {
 // of one that was written almost nowhere, is in nobody's way.
 func TestP5HalfAClaimRefusesNothing(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
-	config := migrated(t, cluster)
-	store := newStore(t, config)
+	config := storetest.Migrate(t, cluster)
+	store := storetest.NewStore(t, config)
 	id, _, err := store.Mailbox("bob")
 	require.NoError(t, err)
 	claims := [16]byte(uuid.NewV5(uuid.UUID(id), "uid-1"))
-	tablesOf(t, cluster, config).exec("INSERT INTO KS.maildrop (mailbox_id, kind, start) VALUES (?, 'uidl', 1) USING TIMESTAMP 1", claims)
-	results, err := importMail(t.Context(), store, "uid-1", "bob")
+	storetest.TablesOf(t, cluster, config).Exec("INSERT INTO KS.maildrop (mailbox_id, kind, start) VALUES (?, 'uidl', 1) USING TIMESTAMP 1", claims)
+	results, err := storetest.Import(t.Context(), store, "uid-1", "bob")
 	require.NoError(t, err)
 	require.NoError(t, results[0].Err)
 	require.Equal(t, "uid-1", results[0].Message.UIDL)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/storetest"
 	"github.com/popcask/popcask/mailbox"
 )
 
@@ -23,10 +24,9 @@ func TestP5SameUIDLInTwoDataCentres(t *testing.T) {
 		Private: true,
 		WAN:     true,
 	})
-	config1 := migrated(t, cluster)
-	config2 := config1
-	config2.Hosts, config2.LocalDC = cluster.Hosts("dc2"), "dc2"
-	stores := []*cassandra.Store{newStore(t, config1), newStore(t, config2)}
+	config1 := storetest.Migrate(t, cluster)
+	config2 := storetest.In(config1, cluster, "dc2")
+	stores := []*cassandra.Store{storetest.NewStore(t, config1), storetest.NewStore(t, config2)}
 	require.NoError(t, cluster.Link("dc1", "dc2").SetDelay(50*time.Millisecond))
 
 	acknowledged := 0
@@ -35,7 +35,7 @@ func TestP5SameUIDLInTwoDataCentres(t *testing.T) {
 		var group sync.WaitGroup
 		for _, store := range stores {
 			group.Go(func() {
-				results, err := importMail(t.Context(), store, fmt.Sprint("uid-", round), "bob")
+				results, err := storetest.Import(t.Context(), store, fmt.Sprint("uid-", round), "bob")
 				if err == nil {
 					err = results[0].Err
 				}
@@ -51,14 +51,14 @@ func TestP5SameUIDLInTwoDataCentres(t *testing.T) {
 		group.Wait()
 	}
 	for _, store := range stores {
-		eventually(t, "replicated", func() bool { return len(list(t, store, "bob")) == acknowledged })
-		requireDistinct(t, store, "bob")
+		storetest.Eventually(t, "replicated", func() bool { return len(storetest.List(t, store, "bob")) == acknowledged })
+		storetest.DistinctUIDLs(t, store, "bob")
 	}
 
 	// What cannot be known everywhere is refused for now; ordinary mail is not.
 	require.NoError(t, cluster.Link("dc1", "dc2").Cut())
-	results, err := importMail(t.Context(), stores[0], "uid-6", "bob")
+	results, err := storetest.Import(t.Context(), stores[0], "uid-6", "bob")
 	require.NoError(t, err)
 	require.ErrorIs(t, results[0].Err, mailbox.ErrTemporary)
-	deliver(t, stores[0], "bob", body(1))
+	storetest.Deliver(t, stores[0], "bob", storetest.Body(1))
 }

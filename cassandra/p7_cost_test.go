@@ -15,6 +15,7 @@ import (
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/storetest"
 )
 
 // Measured once with a million messages:
@@ -52,7 +53,7 @@ func TestP7Cost(t *testing.T) {
 		{"half of it removed at random", func(day, _, n int) bool { return rand.New(rand.NewPCG(uint64(day), uint64(n))).IntN(2) == 0 }, false},
 	} {
 		t.Run(pattern.name, func(t *testing.T) {
-			config := migrated(t, cluster)
+			config := storetest.Migrate(t, cluster)
 			live := passThrough(t, config, pattern.keep)
 			passed := openingCost(t, cluster, config, "passed")
 			require.Equal(t, live, passed.messages)
@@ -75,7 +76,7 @@ const p7Days = 30
 func passThrough(t *testing.T, config cassandra.Config, keep func(day, today, n int) bool) (live int) {
 	clock := newClock(time.Now().Add(-p7Days*24*time.Hour - 3*time.Hour))
 	config.Now = clock.Now
-	store := newStore(t, config)
+	store := storetest.NewStore(t, config)
 	daily := *p7Messages / p7Days
 	kept := make(map[string][2]int)
 	for today := range p7Days {
@@ -89,21 +90,21 @@ func passThrough(t *testing.T, config cassandra.Config, keep func(day, today, n 
 				delete(kept, id)
 			}
 		}
-		mb := open(t, store, "passed")
-		_, err := tryList(t.Context(), mb)
+		mb := storetest.Open(t, store, "passed")
+		_, err := storetest.TryList(t.Context(), mb)
 		require.NoError(t, err)
 		require.NoError(t, mb.Delete(t.Context(), gone))
 	}
 	// What is purged can be proven to be gone.
-	closeStore(t, store)
+	storetest.CloseStore(t, store)
 	config.Now = func() time.Time { return clock.Now().Add(3 * time.Hour) }
-	require.NoError(t, newStore(t, config).Prove(t.Context(), "passed"))
+	require.NoError(t, storetest.NewStore(t, config).Prove(t.Context(), "passed"))
 	return len(kept)
 }
 
 // deliverAll delivers messages to a user at the present time.
 func deliverAll(t *testing.T, config cassandra.Config, user string, n int) cassandra.Config {
-	deliverMany(t, newStore(t, config), user, n, func() {})
+	deliverMany(t, storetest.NewStore(t, config), user, n, func() {})
 	return config
 }
 
@@ -118,7 +119,7 @@ func deliverMany(t *testing.T, store *cassandra.Store, user string, n int, tick 
 		places <- struct{}{}
 		tick()
 		group.Go(func() {
-			m, err := tryDeliver(t.Context(), store, user, body(i))
+			m, err := storetest.TryDeliver(t.Context(), store, user, storetest.Body(i))
 			<-places
 			if err != nil {
 				t.Error(err)
@@ -154,18 +155,18 @@ func (c cost) String() string {
 // tracing on, and then a few times without, for the time.
 func openingCost(t *testing.T, cluster *cassandratest.Cluster, config cassandra.Config, user string) (c cost) {
 	t.Helper()
-	var seen recorder
-	config.Observer = seen.observe
+	var seen storetest.Recorder
+	config.Observer = seen.Observe
 	var store *cassandra.Store
 	const tries = 4 // a busy node may lose some of what it traces
 	for range tries {
-		store = newStore(t, config)
+		store = storetest.NewStore(t, config)
 		id, _, err := store.Mailbox(user)
 		require.NoError(t, err)
 		c.scanned = traced(t, cluster, id, func() int {
-			seen.take() // of Connect
-			c.messages = len(list(t, store, user))
-			c.statements = len(seen.take())
+			seen.Take() // of Connect
+			c.messages = len(storetest.List(t, store, user))
+			c.statements = len(seen.Take())
 			return c.statements
 		})
 		if c.scanned >= c.messages {
@@ -175,7 +176,7 @@ func openingCost(t *testing.T, cluster *cassandratest.Cluster, config cassandra.
 	require.GreaterOrEqual(t, c.scanned, c.messages, "each message was read: the traces are whole")
 	for range 5 {
 		began := time.Now()
-		list(t, store, user)
+		storetest.List(t, store, user)
 		if took := time.Since(began); c.took == 0 || took < c.took {
 			c.took = took
 		}
@@ -188,7 +189,7 @@ func openingCost(t *testing.T, cluster *cassandratest.Cluster, config cassandra.
 func plainCost(t *testing.T, cluster *cassandratest.Cluster, config cassandra.Config, user string) (c cost) {
 	t.Helper()
 	db := cluster.Session(t, "")
-	id, _, err := newStore(t, config).Mailbox(user)
+	id, _, err := storetest.NewStore(t, config).Mailbox(user)
 	require.NoError(t, err)
 	c.scanned = traced(t, cluster, id, func() int {
 		began := time.Now()
@@ -236,7 +237,7 @@ func traced(t *testing.T, cluster *cassandratest.Cluster, mailbox cassandra.Mail
 	trace("0")
 	// Traces are written behind the queries: the last thing is how long they took.
 	var traces []gocql.UUID
-	eventually(t, "the traces", func() bool {
+	storetest.Eventually(t, "the traces", func() bool {
 		traces = tracesOf(t, db, mailbox)
 		return len(traces) >= statements
 	})

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -22,13 +21,14 @@ import (
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
 	"github.com/popcask/popcask/internal/paxostest"
+	"github.com/popcask/popcask/internal/storetest"
 	"github.com/popcask/popcask/mailbox"
 )
 
 // P9: no statement is a lightweight transaction. The proof has three parts.
 //
-//  1. Every session of these tests has an observer, lwt, that fails the test
-//     on a statement with a condition, at a serial level, or against another of
+//  1. Every session of these tests has an observer, storetest.CheckP9, that
+//     fails the test on a statement with a condition, at a serial level, or against another of
 //     the rules that stand in its place.
 //  2. Every keyspace is looked for in system.paxos, on each node, at the end of
 //     its test and at the end of the run (package paxostest, which the other
@@ -37,60 +37,26 @@ import (
 //
 // The tests of the first two parts show that they find what they look for.
 
-// lwt is the observer of every session.
-type lwt struct{ t testing.TB }
-
-func (o lwt) observe(seen cassandra.Observation) {
-	if problem := problemOf(seen); problem != "" {
-		o.t.Errorf("P9: %s: %s at %s", problem, seen.Statement, seen.Consistency)
-	}
-}
-
-var (
-	condition = regexp.MustCompile(`(?i)\bIF\b`)
-	forbidden = regexp.MustCompile(`(?i)\b(TTL|ALLOW\s+FILTERING|COUNTER|LOGGED|SERIAL)\b`)
-	write     = regexp.MustCompile(`(?i)^\s*(INSERT|UPDATE|DELETE)\b`)
-	timestamp = regexp.MustCompile(`(?i)\bUSING\s+TIMESTAMP\s+\?`)
-	inexact   = regexp.MustCompile(`(?i)^\s*DELETE\b.*(<|>|\bIN\b|\()`)
-)
-
-// problemOf says which rule a statement breaks, "" for none.
-func problemOf(seen cassandra.Observation) string {
-	switch {
-	case seen.Conditional, condition.MatchString(seen.Statement):
-		return "a lightweight transaction"
-	case !slices.Contains([]string{"LOCAL_QUORUM", "EACH_QUORUM", "ALL"}, seen.Consistency):
-		return "a serial level, or another that has no place here"
-	case forbidden.MatchString(seen.Statement):
-		return "a word that has no place here"
-	case write.MatchString(seen.Statement) && !timestamp.MatchString(seen.Statement):
-		return "a write without its own timestamp"
-	case inexact.MatchString(seen.Statement):
-		return "a delete of a range"
-	}
-	return ""
-}
-
 // The whole life of messages, with all that the store can do, and every
 // statement of it seen.
 func TestP9NoLightweightTransactions(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
-	config := migrated(t, cluster)
-	var seen recorder
-	config.Observer = seen.observe
-	store := newStore(t, config)
+	config := storetest.Migrate(t, cluster)
+	var seen storetest.Recorder
+	config.Observer = seen.Observe
+	store := storetest.NewStore(t, config)
 
-	small := deliver(t, store, "bob", body(1))
-	large := deliver(t, store, "bob", "\r\n"+strings.Repeat("0123456789\r\n", 40_000))
+	small := storetest.Deliver(t, store, "bob", storetest.Body(1))
+	large := storetest.Deliver(t, store, "bob", "\r\n"+strings.Repeat("0123456789\r\n", 40_000))
 	foreign := mailbox.Delivery{Recipients: []mailbox.Recipient{{User: "bob"}, {User: "eve"}}, UIDL: "from-another-system"}
-	_, err := store.Append(t.Context(), foreign, strings.NewReader(body(2)))
+	_, err := store.Append(t.Context(), foreign, strings.NewReader(storetest.Body(2)))
 	require.NoError(t, err)
-	mb := open(t, store, "bob")
-	listed, err := tryList(t.Context(), mb)
+	mb := storetest.Open(t, store, "bob")
+	listed, err := storetest.TryList(t.Context(), mb)
 	require.NoError(t, err)
 	require.Len(t, listed, 3)
 	for _, m := range listed {
-		_, err := read(t.Context(), mb, m.ID)
+		_, err := storetest.Read(t.Context(), mb, m.ID)
 		require.NoError(t, err)
 	}
 	top, err := mb.Open(t.Context(), large.ID, mailbox.OpenOptions{Top: true})
@@ -99,8 +65,8 @@ func TestP9NoLightweightTransactions(t *testing.T) {
 	require.NoError(t, mb.Delete(t.Context(), []string{small.ID, large.ID}))
 	gone, err := store.Open(t.Context(), mailbox.Login{User: "bob"})
 	require.NoError(t, err)
-	eventually(t, "the ladder to its end", func() bool { // at first the content may still be there
-		_, err = read(t.Context(), gone, small.ID)
+	storetest.Eventually(t, "the ladder to its end", func() bool { // at first the content may still be there
+		_, err = storetest.Read(t.Context(), gone, small.ID)
 		return err != nil
 	})
 	require.ErrorIs(t, err, mailbox.ErrNotFound)
@@ -112,8 +78,8 @@ func TestP9NoLightweightTransactions(t *testing.T) {
 
 	tables := make(map[string]bool)
 	table := regexp.MustCompile(`(?i)\b(?:INTO|FROM|UPDATE)\s+(\w+)`)
-	for _, o := range seen.take() {
-		require.Empty(t, problemOf(o), o.Statement)
+	for _, o := range seen.Take() {
+		require.Empty(t, storetest.Problem(o), o.Statement)
 		if name := table.FindStringSubmatch(o.Statement)[1]; name != "system" { // a node's own: its clock
 			tables[name] = true
 		}
@@ -161,7 +127,7 @@ func TestP9TheObserverFindsTransactions(t *testing.T) {
 	} {
 		watch := &failing{TB: t}
 		seen.Consistency = cmp.Or(seen.Consistency, "EACH_QUORUM")
-		lwt{watch}.observe(seen)
+		storetest.CheckP9(watch, seen)
 		require.Len(t, watch.failures, 1, name)
 	}
 	for _, fine := range []string{
@@ -170,7 +136,7 @@ func TestP9TheObserverFindsTransactions(t *testing.T) {
 		"SELECT identifier FROM message WHERE message_id=?",
 	} {
 		watch := &failing{TB: t}
-		lwt{watch}.observe(cassandra.Observation{Statement: fine, Consistency: "LOCAL_QUORUM"})
+		storetest.CheckP9(watch, cassandra.Observation{Statement: fine, Consistency: "LOCAL_QUORUM"})
 		require.Empty(t, watch.failures)
 	}
 }
@@ -205,6 +171,7 @@ func TestP9NoSourceSaysIF(t *testing.T) {
 	inStrings := regexp.MustCompile(`(?i)\bIF\s+(NOT\s+)?EXISTS\b|\bIF\s+\w+\s*[=<>]|\bSERIAL\b|\bTTL\b|\bCOUNTER\b|ALLOW\s+FILTERING|BEGIN\s+(LOGGED\s+)?BATCH`)
 	calls := regexp.MustCompile(`^(If|Unique|Existing|IfExists|IfNotExists|TTL|TTLNamed|AllowFiltering|SerialConsistency|` +
 		`ExecCAS|ScanCAS|MapScanCAS|MapExecuteBatchCAS|ExecuteBatchCAS|GetCAS|ExecCASRelease|Lwt|LoggedBatch|CounterBatch|Serial|LocalSerial|DowngradingConsistencyRetryPolicy)$`)
+	condition := regexp.MustCompile(`(?i)\bIF\b`)
 	files := 0
 	for _, folder := range []string{".", "../projection", "../internal/cql"} {
 		paths, err := filepath.Glob(filepath.Join(folder, "*.go"))

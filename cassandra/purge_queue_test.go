@@ -10,13 +10,14 @@ import (
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/storetest"
 )
 
 // Config.PurgeQueue counts messages: as many may wait when each was removed by a
 // session of its own as when one session removed them all. The session behind
 // them waits.
 func TestPurgeQueueCountsMessages(t *testing.T) {
-	config := migrated(t, cassandratest.Start(t, cassandratest.Topology{}))
+	config := storetest.Migrate(t, cassandratest.Start(t, cassandratest.Topology{}))
 	config.PurgeQueue, config.PurgeWorkers = 12, 1
 	var held atomic.Bool
 	purging, goOn := make(chan struct{}), make(chan struct{})
@@ -26,14 +27,14 @@ func TestPurgeQueueCountsMessages(t *testing.T) {
 			<-goOn
 		}
 	}
-	store := newStore(t, config)
+	store := storetest.NewStore(t, config)
 	const user = "many@example.org"
 	var ids []string
 	for i := range 14 {
-		ids = append(ids, deliver(t, store, user, body(i)).ID)
+		ids = append(ids, storetest.Deliver(t, store, user, storetest.Body(i)).ID)
 	}
-	mb := open(t, store, user)
-	_, err := tryList(t.Context(), mb)
+	mb := storetest.Open(t, store, user)
+	_, err := storetest.TryList(t.Context(), mb)
 	require.NoError(t, err)
 	remove := func(id string) <-chan error {
 		done := make(chan error, 1)
@@ -53,6 +54,6 @@ func TestPurgeQueueCountsMessages(t *testing.T) {
 	}
 	require.NoError(t, <-remove(ids[13]), "who comes behind them purges by itself")
 	close(goOn)
-	closeStore(t, store)
-	require.Empty(t, list(t, newStore(t, config), user))
+	storetest.CloseStore(t, store)
+	require.Empty(t, storetest.List(t, storetest.NewStore(t, config), user))
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/storetest"
 	"github.com/popcask/popcask/mailbox"
 )
 
@@ -18,7 +19,7 @@ import (
 // the repair behind the sessions is through nothing is in between.
 func TestP4QuitCancelledAtEachStatement(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
-	config := migrated(t, cluster)
+	config := storetest.Migrate(t, cluster)
 	var mu sync.Mutex
 	var atStatement func()
 	config.Observer = func(cassandra.Observation) {
@@ -34,16 +35,16 @@ func TestP4QuitCancelledAtEachStatement(t *testing.T) {
 		atStatement = do
 	}
 	const user = "quitter@example.org"
-	store := newStore(t, config)
+	store := storetest.NewStore(t, config)
 	for n := 1; ; n++ {
 		texts := make(map[string]string)
 		var ids []string
 		for i := range 3 {
-			m := deliver(t, store, user, body(i))
-			ids, texts[m.ID] = append(ids, m.ID), body(i)
+			m := storetest.Deliver(t, store, user, storetest.Body(i))
+			ids, texts[m.ID] = append(ids, m.ID), storetest.Body(i)
 		}
-		mb := open(t, store, user)
-		_, err := tryList(t.Context(), mb)
+		mb := storetest.Open(t, store, user)
+		_, err := storetest.TryList(t.Context(), mb)
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())
 		seen := 0
@@ -60,25 +61,25 @@ func TestP4QuitCancelledAtEachStatement(t *testing.T) {
 		if err != nil && !errors.As(err, &failure) {
 			require.ErrorIs(t, err, context.Canceled)
 		}
-		after := open(t, store, user)
-		listed, err := tryList(t.Context(), after)
+		after := storetest.Open(t, store, user)
+		listed, err := storetest.TryList(t.Context(), after)
 		require.NoError(t, err)
 		for _, m := range listed {
 			require.NotNil(t, failure, "nothing had failed, and %s is listed", m.ID)
 			require.Contains(t, failure.Failed, m.ID)
-			text, err := read(t.Context(), after, m.ID)
+			text, err := storetest.Read(t.Context(), after, m.ID)
 			if err == nil {
 				require.Equal(t, texts[m.ID], text)
 			} else { // the repair was faster
 				require.ErrorIs(t, err, mailbox.ErrNotFound)
 			}
 		}
-		eventually(t, "nothing is in between", func() bool {
+		storetest.Eventually(t, "nothing is in between", func() bool {
 			report, err := store.Verify(t.Context(), user)
 			return err == nil && len(report.Findings) == 0
 		})
-		left := list(t, store, user)
-		require.NoError(t, open(t, store, user).Delete(t.Context(), idsOf(left)))
+		left := storetest.List(t, store, user)
+		require.NoError(t, storetest.Open(t, store, user).Delete(t.Context(), storetest.IDs(left)))
 		if uncancelled {
 			require.Empty(t, left)
 			require.Greater(t, n, 2)

@@ -8,20 +8,21 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/storetest"
 	"github.com/popcask/popcask/mailbox"
 )
 
 // A reader that is closed, twice even, waits for nothing, and reads no more: not
 // with the next chunks under way, nor before the first or behind the last octet.
 func TestReaderIsClosedOnce(t *testing.T) {
-	config := migrated(t, cassandratest.Start(t, cassandratest.Topology{}))
+	config := storetest.Migrate(t, cassandratest.Start(t, cassandratest.Topology{}))
 	config.ChunkSize = 16 << 10
-	store := newStore(t, config)
+	store := storetest.NewStore(t, config)
 	const user = "closer@example.org"
-	text := bigBody(3, 400<<10)
-	m := deliver(t, store, user, text)
-	mb := open(t, store, user)
-	_, err := tryList(t.Context(), mb)
+	text := storetest.BigBody(3, 400<<10)
+	m := storetest.Deliver(t, store, user, text)
+	mb := storetest.Open(t, store, user)
+	_, err := storetest.TryList(t.Context(), mb)
 	require.NoError(t, err)
 	for _, options := range []mailbox.OpenOptions{{}, {Top: true, Lines: 1}} {
 		for _, before := range []int{0, 1, 100 << 10, len(text)} {

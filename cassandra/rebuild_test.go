@@ -9,6 +9,7 @@ import (
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/storetest"
 )
 
 // An index that lost its table is made again out of the memberships: all that was
@@ -16,30 +17,30 @@ import (
 // the last minute (P1, P5); what was removed, or is marked to be, is not (P3).
 func TestP1P3TheIndexIsRebuilt(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
-	config := migrated(t, cluster)
+	config := storetest.Migrate(t, cluster)
 	config.ChunkSize = 16 << 10
-	tables := tablesOf(t, cluster, config)
-	store := newStore(t, config)
+	tables := storetest.TablesOf(t, cluster, config)
+	store := storetest.NewStore(t, config)
 	const users = 6
 	before := make(map[string]any)
 	var marked []string
 	for n := range users {
 		user := fmt.Sprintf("user%d", n)
 		for i := range 8 {
-			deliver(t, store, user, body(i))
+			storetest.Deliver(t, store, user, storetest.Body(i))
 		}
-		deliver(t, store, user, bigBody(uint64(n), 100<<10))
-		plant{age: 40 * 24 * time.Hour, content: "whole", member: "live", listed: true, bucket: true, uidl: "foreign"}.put(tables, store, user)
-		plant{age: 2 * time.Hour, content: "torn", member: "live", bucket: true}.put(tables, store, user)
-		messages := list(t, store, user)
-		require.NoError(t, open(t, store, user).Delete(t.Context(), ids(messages[1:3])))
+		storetest.Deliver(t, store, user, storetest.BigBody(uint64(n), 100<<10))
+		storetest.Plant{Age: 40 * 24 * time.Hour, Content: "whole", Member: "live", Listed: true, Bucket: true, UIDL: "foreign"}.Put(tables, store, user)
+		storetest.Plant{Age: 2 * time.Hour, Content: "torn", Member: "live", Bucket: true}.Put(tables, store, user)
+		messages := storetest.List(t, store, user)
+		require.NoError(t, storetest.Open(t, store, user).Delete(t.Context(), storetest.IDs(messages[1:3])))
 		marked = append(marked, messages[3].ID)
-		tables.mark(store, user, messages[3].ID)
+		mark(tables, store, user, messages[3].ID)
 		before[user] = append(messages[:1:1], messages[4:]...)
 	}
 	for _, all := range []bool{false, true} {
-		tables.exec("TRUNCATE KS.projection")
-		require.Empty(t, list(t, store, "user0"))
+		tables.Exec("TRUNCATE KS.projection")
+		require.Empty(t, storetest.List(t, store, "user0"))
 		if all {
 			p, err := store.RebuildAll(t.Context(), cassandra.ScanOptions{})
 			require.NoError(t, err)
@@ -56,15 +57,15 @@ func TestP1P3TheIndexIsRebuilt(t *testing.T) {
 			}
 		}
 		for user, messages := range before {
-			require.Equal(t, messages, list(t, store, user))
-			require.Len(t, readable(t, store, user), 7)
+			require.Equal(t, messages, storetest.List(t, store, user))
+			require.Len(t, storetest.Readable(t, store, user), 7)
 		}
 	}
 	p, err := store.RebuildAll(t.Context(), cassandra.ScanOptions{})
 	require.NoError(t, err)
 	require.Zero(t, p.Mended)
 	for n, id := range marked {
-		require.NotContains(t, ids(list(t, store, fmt.Sprintf("user%d", n))), id)
+		require.NotContains(t, storetest.ListIDs(t, store, fmt.Sprintf("user%d", n)), id)
 	}
 }
 
@@ -72,8 +73,8 @@ func TestP1P3TheIndexIsRebuilt(t *testing.T) {
 // mailbox that is emptied is none of them.
 func TestLargestAndEmpty(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
-	config := migrated(t, cluster)
-	store := newStore(t, config)
+	config := storetest.Migrate(t, cluster)
+	store := storetest.NewStore(t, config)
 	var want []cassandra.Maildrop
 	for n := range 5 { // the last one is the largest
 		user := fmt.Sprintf("user%d", n)
@@ -81,7 +82,7 @@ func TestLargestAndEmpty(t *testing.T) {
 		require.NoError(t, err)
 		drop := cassandra.Maildrop{User: user, Mailbox: box}
 		for i := range 5 - n {
-			drop.Octets += deliver(t, store, user, bigBody(uint64(i), 1000*(n+1)*(n+1))).Size
+			drop.Octets += storetest.Deliver(t, store, user, storetest.BigBody(uint64(i), 1000*(n+1)*(n+1))).Size
 			drop.Messages++
 		}
 		want = append([]cassandra.Maildrop{drop}, want...)
@@ -105,22 +106,22 @@ func TestLargestAndEmpty(t *testing.T) {
 	measured, err := store.Measure(t.Context(), first.User)
 	require.NoError(t, err)
 	require.Equal(t, first, measured)
-	require.Len(t, list(t, store, first.User), first.Messages, "and nothing was removed")
+	require.Len(t, storetest.List(t, store, first.User), first.Messages, "and nothing was removed")
 	emptied, err := store.Empty(t.Context(), first.User)
 	require.NoError(t, err)
 	require.Equal(t, first, emptied)
-	require.Empty(t, list(t, store, first.User))
+	require.Empty(t, storetest.List(t, store, first.User))
 	emptied, err = store.Empty(t.Context(), first.User)
 	require.NoError(t, err)
 	require.Zero(t, emptied.Messages)
-	eventually(t, "it is purged, too", func() bool {
+	storetest.Eventually(t, "it is purged, too", func() bool {
 		p, err := store.VerifyAll(t.Context(), cassandra.ScanOptions{})
 		return err == nil && p.Findings == 0
 	})
 	largest, err = store.Largest(t.Context(), 100)
 	require.NoError(t, err)
 	require.Equal(t, want[1:], largest)
-	deliver(t, store, first.User, body(1))
+	storetest.Deliver(t, store, first.User, storetest.Body(1))
 	_, err = store.Empty(t.Context(), "\x00")
 	require.Error(t, err)
 }

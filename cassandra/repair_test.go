@@ -2,7 +2,6 @@ package cassandra_test
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"strings"
@@ -10,141 +9,67 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gofrs/uuid/v5"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/storetest"
 	"github.com/popcask/popcask/mailbox"
 )
-
-// plant is a message of which only some rows are there.
-type plant struct {
-	age     time.Duration
-	content string // "whole", "chunked", "unfinished" (no statics), "torn" (a chunk is missing), "homeless" (chunk 0 is), ""
-	member  string // "live", "removed", ""
-	listed  bool
-	bucket  bool // the bucket's row
-	uidl    string
-	gap     bool // recorded over it
-}
-
-const plantedChunk = "Subject: planted\r\n\r\n"
-
-// planted is the body of a plant whose content is complete.
-func (p plant) planted() string {
-	if p.content == "chunked" {
-		return strings.Repeat(plantedChunk, 3)
-	}
-	return plantedChunk
-}
-
-// put writes the rows with the timestamps that the store would give them.
-func (p plant) put(r rows, store *cassandra.Store, user string) cassandra.MessageID {
-	r.t.Helper()
-	generator := uuid.NewGen()
-	made, err := generator.NewV1AtTime(time.Now().Add(-p.age))
-	require.NoError(r.t, err)
-	id := cassandra.MessageID(made)
-	p.write(r, store, user, id)
-	return id
-}
-
-func (p plant) write(r rows, store *cassandra.Store, user string, id cassandra.MessageID) {
-	r.t.Helper()
-	box, name, err := store.Mailbox(user)
-	require.NoError(r.t, err)
-	m, key, bucket, at := [16]byte(box), [16]byte(id), store.Bucket(id), cassandra.AddedAt(id)
-	text := p.planted()
-	chunks := map[string][]int{"whole": {0}, "chunked": {0, 1, 2}, "unfinished": {0, 1}, "torn": {0, 2}, "homeless": {1}}[p.content]
-	for _, chunk := range chunks {
-		r.exec("INSERT INTO KS.message (message_id, chunk, data) VALUES (?, ?, ?) USING TIMESTAMP ?", key, chunk, []byte(plantedChunk), at)
-	}
-	if len(chunks) > 0 && p.content != "homeless" {
-		r.exec("INSERT INTO KS.message (message_id, mailbox_id) VALUES (?, ?) USING TIMESTAMP ?", key, m, at)
-	}
-	if count := map[string]int{"whole": 1, "chunked": 3, "torn": 3}[p.content]; count > 0 {
-		sum := sha256.Sum256([]byte(text))
-		r.exec("INSERT INTO KS.message (message_id, size, chunks, head, sha256) VALUES (?, ?, ?, ?, ?) USING TIMESTAMP ?",
-			key, int64(len(plantedChunk)*count), count, len(plantedChunk), sum[:], at)
-	}
-	if p.member != "" {
-		r.exec("INSERT INTO KS.mailbox_message (mailbox_id, bucket, message_id, uid, mod_seq, size) VALUES (?, ?, ?, 1, 1, ?) USING TIMESTAMP ?",
-			m, bucket, key, int64(len(text)), at)
-		if p.uidl != "" {
-			r.exec("INSERT INTO KS.mailbox_message (mailbox_id, bucket, message_id, uidl) VALUES (?, ?, ?, ?) USING TIMESTAMP ?", m, bucket, key, p.uidl, at)
-		}
-	}
-	if p.member == "removed" {
-		r.exec("UPDATE KS.mailbox_message USING TIMESTAMP ? SET removed = true WHERE mailbox_id = ? AND bucket = ? AND message_id = ?", at+1, m, bucket, key)
-	}
-	if p.listed {
-		r.exec("INSERT INTO KS.projection (mailbox_id, bucket, message_id, size) VALUES (?, ?, ?, ?) USING TIMESTAMP ?", m, bucket, key, int64(len(text)), at)
-		if p.uidl != "" {
-			r.exec("INSERT INTO KS.projection (mailbox_id, bucket, message_id, uidl) VALUES (?, ?, ?, ?) USING TIMESTAMP ?", m, bucket, key, p.uidl, at)
-		}
-	}
-	if p.gap {
-		r.exec("INSERT INTO KS.maildrop (mailbox_id, kind, start, until) VALUES (?, 'gap', ?, ?) USING TIMESTAMP ?", m, at, at, at)
-	}
-	if p.bucket {
-		r.exec("INSERT INTO KS.maildrop (mailbox_id, kind, start, user) VALUES (?, 'bucket', ?, ?) USING TIMESTAMP 1", m, bucket, name)
-	}
-}
 
 // Each row of the design's table of repairs: what is planted, what Verify finds,
 // what Repair does. A second Repair finds nothing, and what is listed then can be
 // read.
 func TestP1RepairMendsWhatIsPlanted(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
-	config := migrated(t, cluster)
-	tables := tablesOf(t, cluster, config)
-	store := newStore(t, config)
+	config := storetest.Migrate(t, cluster)
+	tables := storetest.TablesOf(t, cluster, config)
+	store := storetest.NewStore(t, config)
 	const old, young = 2 * time.Hour, time.Minute
 	none := cassandra.FindingKind("")
 
 	for _, test := range []struct {
 		name   string
-		plant  plant
+		plant  storetest.Plant
 		found  cassandra.FindingKind
 		listed bool // after the repair
 	}{
-		{"all is well", plant{old, "whole", "live", true, true, "", false}, none, true},
-		{"all is well, chunked", plant{old, "chunked", "live", true, true, "", false}, none, true},
-		{"nothing at all", plant{age: old}, none, false},
-		{"not listed", plant{old, "whole", "live", false, true, "", false}, cassandra.NotListed, true},
-		{"not listed, chunked", plant{old, "chunked", "live", false, true, "", false}, cassandra.NotListed, true},
-		{"not listed, with a foreign unique-id", plant{old, "whole", "live", false, true, "foreign-1", false}, cassandra.NotListed, true},
-		{"marked", plant{old, "whole", "removed", true, true, "", false}, cassandra.NotRemoved, false},
-		{"marked, young", plant{young, "whole", "removed", true, true, "", false}, cassandra.NotRemoved, false},
-		{"marked, not listed", plant{old, "chunked", "removed", false, true, "", false}, cassandra.NotRemoved, false},
-		{"marked, without content", plant{old, "", "removed", false, true, "", false}, cassandra.NotRemoved, false},
-		{"content absent", plant{old, "", "live", true, true, "", false}, cassandra.NotComplete, false},
-		{"content absent, not listed", plant{old, "", "live", false, true, "", false}, cassandra.NotComplete, false},
-		{"content unfinished", plant{old, "unfinished", "live", true, true, "", false}, cassandra.NotComplete, false},
-		{"content torn", plant{old, "torn", "live", true, true, "", false}, cassandra.NotComplete, false},
-		{"not a member", plant{old, "whole", "", true, true, "", false}, cassandra.NotMember, true},
-		{"not a member, chunked, with a foreign unique-id", plant{old, "chunked", "", true, true, "foreign-2", false}, cassandra.NotMember, true},
-		{"ghost", plant{old, "", "", true, true, "", false}, cassandra.Ghost, false},
-		{"ghost with unfinished content", plant{old, "unfinished", "", true, true, "", false}, cassandra.Ghost, false},
-		{"ghost with torn content", plant{old, "torn", "", true, true, "", false}, cassandra.Ghost, false},
-		{"in a gap, content unfinished", plant{old, "unfinished", "live", false, true, "", true}, cassandra.NotComplete, false},
-		{"in a gap, content absent", plant{old, "", "live", true, true, "", true}, cassandra.NotComplete, false},
-		{"no bucket", plant{old, "whole", "live", true, false, "", false}, cassandra.NoBucket, true},
-		{"no bucket, months ago", plant{100 * 24 * time.Hour, "whole", "live", true, false, "", false}, cassandra.NoBucket, true},
-		{"not listed, days ago", plant{9 * 24 * time.Hour, "whole", "live", false, true, "", false}, cassandra.NotListed, true},
+		{"all is well", storetest.Plant{Age: old, Content: "whole", Member: "live", Listed: true, Bucket: true}, none, true},
+		{"all is well, chunked", storetest.Plant{Age: old, Content: "chunked", Member: "live", Listed: true, Bucket: true}, none, true},
+		{"nothing at all", storetest.Plant{Age: old}, none, false},
+		{"not listed", storetest.Plant{Age: old, Content: "whole", Member: "live", Bucket: true}, cassandra.NotListed, true},
+		{"not listed, chunked", storetest.Plant{Age: old, Content: "chunked", Member: "live", Bucket: true}, cassandra.NotListed, true},
+		{"not listed, with a foreign unique-id", storetest.Plant{Age: old, Content: "whole", Member: "live", Bucket: true, UIDL: "foreign-1"}, cassandra.NotListed, true},
+		{"marked", storetest.Plant{Age: old, Content: "whole", Member: "removed", Listed: true, Bucket: true}, cassandra.NotRemoved, false},
+		{"marked, young", storetest.Plant{Age: young, Content: "whole", Member: "removed", Listed: true, Bucket: true}, cassandra.NotRemoved, false},
+		{"marked, not listed", storetest.Plant{Age: old, Content: "chunked", Member: "removed", Bucket: true}, cassandra.NotRemoved, false},
+		{"marked, without content", storetest.Plant{Age: old, Member: "removed", Bucket: true}, cassandra.NotRemoved, false},
+		{"content absent", storetest.Plant{Age: old, Member: "live", Listed: true, Bucket: true}, cassandra.NotComplete, false},
+		{"content absent, not listed", storetest.Plant{Age: old, Member: "live", Bucket: true}, cassandra.NotComplete, false},
+		{"content unfinished", storetest.Plant{Age: old, Content: "unfinished", Member: "live", Listed: true, Bucket: true}, cassandra.NotComplete, false},
+		{"content torn", storetest.Plant{Age: old, Content: "torn", Member: "live", Listed: true, Bucket: true}, cassandra.NotComplete, false},
+		{"not a member", storetest.Plant{Age: old, Content: "whole", Listed: true, Bucket: true}, cassandra.NotMember, true},
+		{"not a member, chunked, with a foreign unique-id", storetest.Plant{Age: old, Content: "chunked", Listed: true, Bucket: true, UIDL: "foreign-2"}, cassandra.NotMember, true},
+		{"ghost", storetest.Plant{Age: old, Listed: true, Bucket: true}, cassandra.Ghost, false},
+		{"ghost with unfinished content", storetest.Plant{Age: old, Content: "unfinished", Listed: true, Bucket: true}, cassandra.Ghost, false},
+		{"ghost with torn content", storetest.Plant{Age: old, Content: "torn", Listed: true, Bucket: true}, cassandra.Ghost, false},
+		{"in a gap, content unfinished", storetest.Plant{Age: old, Content: "unfinished", Member: "live", Bucket: true, Gap: true}, cassandra.NotComplete, false},
+		{"in a gap, content absent", storetest.Plant{Age: old, Member: "live", Listed: true, Bucket: true, Gap: true}, cassandra.NotComplete, false},
+		{"no bucket", storetest.Plant{Age: old, Content: "whole", Member: "live", Listed: true}, cassandra.NoBucket, true},
+		{"no bucket, months ago", storetest.Plant{Age: 100 * 24 * time.Hour, Content: "whole", Member: "live", Listed: true}, cassandra.NoBucket, true},
+		{"not listed, days ago", storetest.Plant{Age: 9 * 24 * time.Hour, Content: "whole", Member: "live", Bucket: true}, cassandra.NotListed, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			user := strings.NewReplacer(" ", "-", ",", "").Replace(test.name) + "@example.org"
-			tables := rows{t, tables.cql, tables.keyspace}
-			neighbour := plant{age: old, content: "whole", member: "live", listed: true, bucket: true}
+			tables := storetest.Tables{T: t, CQL: tables.CQL, Keyspace: tables.Keyspace}
+			neighbour := storetest.Plant{Age: old, Content: "whole", Member: "live", Listed: true, Bucket: true}
 			var other cassandra.MessageID
 			if test.name != "no bucket" { // a neighbour would have written the row
-				other = neighbour.put(tables, store, user)
+				other = neighbour.Put(tables, store, user)
 			}
-			id := test.plant.put(tables, store, user)
+			id := test.plant.Put(tables, store, user)
 
 			for range 2 { // Verify changes nothing
 				report, err := store.Verify(t.Context(), user)
@@ -172,19 +97,19 @@ func TestP1RepairMendsWhatIsPlanted(t *testing.T) {
 			require.Empty(t, again.Findings)
 			require.Zero(t, again.Postponed)
 
-			found := readable(t, store, user)
+			found := storetest.Readable(t, store, user)
 			if (other != cassandra.MessageID{}) {
-				require.Equal(t, neighbour.planted(), found[other.String()], "its neighbour is as it was")
+				require.Equal(t, neighbour.Body(), found[other.String()], "its neighbour is as it was")
 				delete(found, other.String())
 			}
 			if !test.listed {
 				require.Empty(t, found)
 				return
 			}
-			require.Equal(t, map[string]string{id.String(): test.plant.planted()}, found)
-			for _, m := range list(t, store, user) {
+			require.Equal(t, map[string]string{id.String(): test.plant.Body()}, found)
+			for _, m := range storetest.List(t, store, user) {
 				if m.ID == id.String() {
-					require.Equal(t, test.plant.uidl, m.UIDL, "P5: a unique-id is for life")
+					require.Equal(t, test.plant.UIDL, m.UIDL, "P5: a unique-id is for life")
 				}
 			}
 		})
@@ -192,19 +117,19 @@ func TestP1RepairMendsWhatIsPlanted(t *testing.T) {
 
 	// What is young may be a delivery that is under way: it is left alone, and
 	// counted.
-	for _, p := range []plant{
-		{young, "whole", "live", false, true, "", false},
-		{young, "", "live", true, true, "", false},
-		{young, "", "live", false, true, "", false},
-		{young, "unfinished", "live", false, true, "", false},
-		{young, "whole", "", true, true, "", false},
-		{young, "", "", true, true, "", false},
+	for _, p := range []storetest.Plant{
+		{Age: young, Content: "whole", Member: "live", Bucket: true},
+		{Age: young, Member: "live", Listed: true, Bucket: true},
+		{Age: young, Member: "live", Bucket: true},
+		{Age: young, Content: "unfinished", Member: "live", Bucket: true},
+		{Age: young, Content: "whole", Listed: true, Bucket: true},
+		{Age: young, Listed: true, Bucket: true},
 	} {
-		t.Run(fmt.Sprintf("young/%s/%s/%t", p.content, p.member, p.listed), func(t *testing.T) {
+		t.Run(fmt.Sprintf("young/%s/%s/%t", p.Content, p.Member, p.Listed), func(t *testing.T) {
 			t.Parallel()
-			tables := rows{t, tables.cql, tables.keyspace}
-			user := fmt.Sprintf("young-%s-%s-%t@example.org", p.content, p.member, p.listed)
-			p.put(tables, store, user)
+			tables := storetest.Tables{T: t, CQL: tables.CQL, Keyspace: tables.Keyspace}
+			user := fmt.Sprintf("young-%s-%s-%t@example.org", p.Content, p.Member, p.Listed)
+			p.Put(tables, store, user)
 			for range 2 {
 				report, err := store.Repair(t.Context(), user, cassandra.RepairOptions{Confirm: time.Millisecond, RemoveIncomplete: true})
 				require.NoError(t, err)
@@ -236,33 +161,33 @@ func requireFinding(t testing.TB, report cassandra.Report, kind cassandra.Findin
 // its look and its writing.
 func TestP3RepairCannotResurrect(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
-	config := migrated(t, cluster)
-	tables := tablesOf(t, cluster, config)
+	config := storetest.Migrate(t, cluster)
+	tables := storetest.TablesOf(t, cluster, config)
 	store, index := newFaultyStore(t, config)
-	repairer, hurt := newFaultyStore(t, later(config))
+	repairer, hurt := newFaultyStore(t, storetest.Later(config))
 
 	t.Run("late rows", func(t *testing.T) {
-		for i, late := range []plant{
-			{content: "whole", member: "live", listed: true, bucket: true},
-			{content: "whole", member: "live"},
-			{content: "whole", listed: true},
-			{listed: true},
-			{member: "live"},
-			{content: "whole"},
+		for i, late := range []storetest.Plant{
+			{Content: "whole", Member: "live", Listed: true, Bucket: true},
+			{Content: "whole", Member: "live"},
+			{Content: "whole", Listed: true},
+			{Listed: true},
+			{Member: "live"},
+			{Content: "whole"},
 		} {
 			user := fmt.Sprintf("late-%d@example.org", i)
-			m := deliver(t, store, user, body(1))
-			keep := deliver(t, store, user, body(2))
-			require.NoError(t, open(t, store, user).Delete(t.Context(), []string{m.ID}))
+			m := storetest.Deliver(t, store, user, storetest.Body(1))
+			keep := storetest.Deliver(t, store, user, storetest.Body(2))
+			require.NoError(t, storetest.Open(t, store, user).Delete(t.Context(), []string{m.ID}))
 			bucket := bucketNow(t, store)
-			eventually(t, "purged", func() bool { return tables.members(store, user, bucket) == 1 })
+			storetest.Eventually(t, "purged", func() bool { return tables.Members(store, user, bucket) == 1 })
 			id, err := cassandra.ParseMessageID(m.ID)
 			require.NoError(t, err)
-			late.write(tables, store, user, id)
+			late.Write(tables, store, user, id)
 			report, err := repairer.Repair(t.Context(), user, cassandra.RepairOptions{Confirm: time.Millisecond, RemoveIncomplete: true})
 			require.NoError(t, err)
 			require.Empty(t, report.Findings)
-			require.Equal(t, map[string]string{keep.ID: body(2)}, readable(t, store, user))
+			require.Equal(t, map[string]string{keep.ID: storetest.Body(2)}, storetest.Readable(t, store, user))
 		}
 	})
 	t.Run("removed between the look and the mending", func(t *testing.T) {
@@ -270,16 +195,16 @@ func TestP3RepairCannotResurrect(t *testing.T) {
 		index.hurt(func(context.Context, cassandra.MailboxID, func() error) error { return nil }, nil) // lists nothing
 		var ids []string
 		for i := range 3 {
-			ids = append(ids, deliver(t, store, user, body(i)).ID)
+			ids = append(ids, storetest.Deliver(t, store, user, storetest.Body(i)).ID)
 		}
 		index.heal()
-		require.Empty(t, list(t, store, user))
+		require.Empty(t, storetest.List(t, store, user))
 		done := false
 		hurt.mu.Lock()
 		hurt.restore = func(_ context.Context, goOn func() error) error {
 			if !done {
 				done = true
-				assert.NoError(t, open(t, store, user).Delete(t.Context(), ids))
+				assert.NoError(t, storetest.Open(t, store, user).Delete(t.Context(), ids))
 			}
 			return goOn()
 		}
@@ -288,10 +213,10 @@ func TestP3RepairCannotResurrect(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, report.Findings, 3)
 		require.True(t, done)
-		require.Empty(t, list(t, store, user))
-		eventually(t, "purged", func() bool { return tables.members(store, user, bucketNow(t, store)) == 0 })
-		consistent(t, config, user)
-		require.Empty(t, list(t, store, user))
+		require.Empty(t, storetest.List(t, store, user))
+		storetest.Eventually(t, "purged", func() bool { return tables.Members(store, user, bucketNow(t, store)) == 0 })
+		storetest.Consistent(t, config, user)
+		require.Empty(t, storetest.List(t, store, user))
 	})
 	t.Run("repairs and removals side by side", func(t *testing.T) {
 		const user, messages = "busy@example.org", 60
@@ -302,7 +227,7 @@ func TestP3RepairCannotResurrect(t *testing.T) {
 		})
 		var ids []string
 		for i := range messages {
-			ids = append(ids, deliver(t, store, user, body(i)).ID)
+			ids = append(ids, storetest.Deliver(t, store, user, storetest.Body(i)).ID)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		var group sync.WaitGroup
@@ -313,10 +238,10 @@ func TestP3RepairCannotResurrect(t *testing.T) {
 				}
 			}
 		})
-		mb := open(t, store, user)
+		mb := storetest.Open(t, store, user)
 		for _, id := range ids[:messages/2] {
 			mb.Delete(t.Context(), []string{id})
-			for _, m := range list(t, store, user) {
+			for _, m := range storetest.List(t, store, user) {
 				require.NotEqual(t, id, m.ID, "P3: it is back")
 			}
 		}
@@ -325,11 +250,11 @@ func TestP3RepairCannotResurrect(t *testing.T) {
 		index.heal()
 		_, err := repairer.Repair(t.Context(), user, cassandra.RepairOptions{})
 		require.NoError(t, err)
-		consistent(t, config, user)
-		found := readable(t, store, user)
+		storetest.Consistent(t, config, user)
+		found := storetest.Readable(t, store, user)
 		require.Len(t, found, messages/2)
 		for i, id := range ids[messages/2:] {
-			require.Equal(t, body(messages/2+i), found[id])
+			require.Equal(t, storetest.Body(messages/2+i), found[id])
 		}
 	})
 }
@@ -339,15 +264,15 @@ func TestP3RepairCannotResurrect(t *testing.T) {
 // no content.
 func TestP2RepairListsOnlyWhatCanBeRead(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
-	config := migrated(t, cluster)
-	tables := tablesOf(t, cluster, config)
-	store := newStore(t, config)
-	for user, p := range map[string]plant{
-		"anna": {age: 2 * time.Hour, content: "torn", member: "live", bucket: true},
-		"bob":  {age: 2 * time.Hour, content: "torn", bucket: true},
+	config := storetest.Migrate(t, cluster)
+	tables := storetest.TablesOf(t, cluster, config)
+	store := storetest.NewStore(t, config)
+	for user, p := range map[string]storetest.Plant{
+		"anna": {Age: 2 * time.Hour, Content: "torn", Member: "live", Bucket: true},
+		"bob":  {Age: 2 * time.Hour, Content: "torn", Bucket: true},
 	} {
-		id := p.put(tables, store, user)
-		tables.exec("INSERT INTO KS.message (message_id, chunk) VALUES (?, 1) USING TIMESTAMP ?", [16]byte(id), cassandra.AddedAt(id))
+		id := p.Put(tables, store, user)
+		tables.Exec("INSERT INTO KS.message (message_id, chunk) VALUES (?, 1) USING TIMESTAMP ?", [16]byte(id), cassandra.AddedAt(id))
 	}
 	options := cassandra.ScanOptions{RepairOptions: cassandra.RepairOptions{Orphans: cassandra.RestoreOrphans}}
 	options.Found = func(r cassandra.Report) { require.ErrorContains(t, r.Findings[0].Err, "not complete") }
@@ -356,7 +281,7 @@ func TestP2RepairListsOnlyWhatCanBeRead(t *testing.T) {
 	require.Equal(t, 2, p.Findings)
 	require.Zero(t, p.Mended)
 	for _, user := range []string{"anna", "bob"} {
-		require.Empty(t, list(t, store, user))
+		require.Empty(t, storetest.List(t, store, user))
 	}
 }
 
@@ -364,28 +289,28 @@ func TestP2RepairListsOnlyWhatCanBeRead(t *testing.T) {
 // nothing, and has the mailbox repaired behind it (P2).
 func TestP2MissIsTemporaryAndHandedToRepair(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
-	config := migrated(t, cluster)
-	tables := tablesOf(t, cluster, config)
-	var heard recorder
-	config.Observer = heard.observe
-	store := newStore(t, config)
+	config := storetest.Migrate(t, cluster)
+	tables := storetest.TablesOf(t, cluster, config)
+	var heard storetest.Recorder
+	config.Observer = heard.Observe
+	store := storetest.NewStore(t, config)
 	const user = "anna@example.org"
 	const old = 2 * time.Hour
 	for _, content := range []string{"", "unfinished", "torn"} {
-		lost := plant{old, content, "live", true, true, "", false}.put(tables, store, user)
-		marked := plant{old, "whole", "removed", false, true, "", false}.put(tables, store, user)
-		mb := open(t, store, user)
-		listed, err := tryList(t.Context(), mb)
+		lost := storetest.Plant{Age: old, Content: content, Member: "live", Listed: true, Bucket: true}.Put(tables, store, user)
+		marked := storetest.Plant{Age: old, Content: "whole", Member: "removed", Bucket: true}.Put(tables, store, user)
+		mb := storetest.Open(t, store, user)
+		listed, err := storetest.TryList(t.Context(), mb)
 		require.NoError(t, err)
 		require.Equal(t, lost.String(), listed[len(listed)-1].ID)
-		heard.take()
-		_, err = read(t.Context(), mb, lost.String())
+		heard.Take()
+		_, err = storetest.Read(t.Context(), mb, lost.String())
 		require.ErrorIs(t, err, mailbox.ErrTemporary)
 		require.NotErrorIs(t, err, mailbox.ErrNotFound)
-		eventually(t, "the repair behind the session finishes what is marked", func() bool {
-			return tables.count("SELECT count(*) FROM KS.message WHERE message_id = ?", [16]byte(marked)) == 0
+		storetest.Eventually(t, "the repair behind the session finishes what is marked", func() bool {
+			return tables.Count("SELECT count(*) FROM KS.message WHERE message_id = ?", [16]byte(marked)) == 0
 		})
-		for _, o := range heard.take() { // the repair may write about what is marked, and about nothing else
+		for _, o := range heard.Take() { // the repair may write about what is marked, and about nothing else
 			assert.NotContains(t, o.Statement, "INSERT")
 		}
 		report, err := store.Verify(t.Context(), user)
@@ -396,5 +321,5 @@ func TestP2MissIsTemporaryAndHandedToRepair(t *testing.T) {
 		}
 		require.Equal(t, cassandra.NotComplete, kinds[lost], "it is still there, for whoever can restore it")
 	}
-	require.Len(t, list(t, store, user), 3)
+	require.Len(t, storetest.List(t, store, user), 3)
 }

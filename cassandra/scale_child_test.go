@@ -9,11 +9,11 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/popcask/popcask/cassandra"
+	"github.com/popcask/popcask/internal/storetest"
 	"github.com/popcask/popcask/projection"
 )
 
@@ -23,7 +23,7 @@ import (
 const repairEnv = "POPCASK_TEST_REPAIR"
 
 type repairJob struct {
-	Config  crashConfig
+	Config  storetest.Handover
 	Options cassandra.ScanOptions
 }
 
@@ -41,15 +41,13 @@ func TestRepairChild(t *testing.T) {
 		t.Skip("it is started by TestRepairAtScale")
 	}
 	var job struct {
-		Config crashConfig
+		Config storetest.Handover
 		Repair cassandra.RepairOptions
 		Resume string
 		Rate   int
 	}
 	require.NoError(t, json.Unmarshal([]byte(text), &job))
-	session, err := cassandra.Connect(t.Context(), cassandra.Config{
-		Hosts: job.Config.Hosts, LocalDC: job.Config.LocalDC, Keyspace: job.Config.Keyspace, Timeout: 10 * time.Second,
-	})
+	session, err := cassandra.Connect(t.Context(), job.Config.Config())
 	require.NoError(t, err)
 	store, err := cassandra.NewStore(session, projection.New(session))
 	require.NoError(t, err)

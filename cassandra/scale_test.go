@@ -17,6 +17,7 @@ import (
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/storetest"
 )
 
 var (
@@ -29,29 +30,29 @@ var (
 // design's table of repairs, in several forms.
 var sick = []struct {
 	name  string
-	plant plant
+	plant storetest.Plant
 	found cassandra.FindingKind
 	kept  bool // listed in the end, under its own ID
 }{
-	{"not listed", plant{content: "whole", member: "live", bucket: true}, cassandra.NotListed, true},
-	{"not listed, chunked", plant{content: "chunked", member: "live", bucket: true}, cassandra.NotListed, true},
-	{"marked", plant{content: "whole", member: "removed", listed: true, bucket: true}, cassandra.NotRemoved, false},
-	{"marked, not listed, content gone", plant{member: "removed", bucket: true}, cassandra.NotRemoved, false},
-	{"content absent", plant{member: "live", listed: true, bucket: true}, cassandra.NotComplete, false},
-	{"content unfinished", plant{content: "unfinished", member: "live", listed: true, bucket: true}, cassandra.NotComplete, false},
-	{"content torn", plant{content: "torn", member: "live", bucket: true}, cassandra.NotComplete, false},
-	{"not a member", plant{content: "whole", listed: true, bucket: true}, cassandra.NotMember, true},
-	{"not a member, chunked", plant{content: "chunked", listed: true, bucket: true}, cassandra.NotMember, true},
-	{"ghost", plant{listed: true, bucket: true}, cassandra.Ghost, false},
-	{"ghost, content torn", plant{content: "torn", listed: true, bucket: true}, cassandra.Ghost, false},
-	{"orphan", plant{content: "whole"}, cassandra.Orphan, true},
-	{"orphan, chunked", plant{content: "chunked"}, cassandra.Orphan, true},
-	{"orphan, unfinished", plant{content: "unfinished"}, cassandra.Orphan, false},
-	{"orphan, torn", plant{content: "torn"}, cassandra.Orphan, false},
-	{"orphan, without chunk 0", plant{content: "homeless"}, cassandra.Orphan, false},
-	{"in a gap", plant{content: "whole", member: "live", listed: true, bucket: true, gap: true}, cassandra.InGap, false},
-	{"in a gap, chunked", plant{content: "chunked", member: "live", listed: true, bucket: true, gap: true}, cassandra.InGap, false},
-	{"bucket without its row", plant{content: "whole", member: "live", listed: true}, cassandra.NoBucket, true},
+	{"not listed", storetest.Plant{Content: "whole", Member: "live", Bucket: true}, cassandra.NotListed, true},
+	{"not listed, chunked", storetest.Plant{Content: "chunked", Member: "live", Bucket: true}, cassandra.NotListed, true},
+	{"marked", storetest.Plant{Content: "whole", Member: "removed", Listed: true, Bucket: true}, cassandra.NotRemoved, false},
+	{"marked, not listed, content gone", storetest.Plant{Member: "removed", Bucket: true}, cassandra.NotRemoved, false},
+	{"content absent", storetest.Plant{Member: "live", Listed: true, Bucket: true}, cassandra.NotComplete, false},
+	{"content unfinished", storetest.Plant{Content: "unfinished", Member: "live", Listed: true, Bucket: true}, cassandra.NotComplete, false},
+	{"content torn", storetest.Plant{Content: "torn", Member: "live", Bucket: true}, cassandra.NotComplete, false},
+	{"not a member", storetest.Plant{Content: "whole", Listed: true, Bucket: true}, cassandra.NotMember, true},
+	{"not a member, chunked", storetest.Plant{Content: "chunked", Listed: true, Bucket: true}, cassandra.NotMember, true},
+	{"ghost", storetest.Plant{Listed: true, Bucket: true}, cassandra.Ghost, false},
+	{"ghost, content torn", storetest.Plant{Content: "torn", Listed: true, Bucket: true}, cassandra.Ghost, false},
+	{"orphan", storetest.Plant{Content: "whole"}, cassandra.Orphan, true},
+	{"orphan, chunked", storetest.Plant{Content: "chunked"}, cassandra.Orphan, true},
+	{"orphan, unfinished", storetest.Plant{Content: "unfinished"}, cassandra.Orphan, false},
+	{"orphan, torn", storetest.Plant{Content: "torn"}, cassandra.Orphan, false},
+	{"orphan, without chunk 0", storetest.Plant{Content: "homeless"}, cassandra.Orphan, false},
+	{"in a gap", storetest.Plant{Content: "whole", Member: "live", Listed: true, Bucket: true, Gap: true}, cassandra.InGap, false},
+	{"in a gap, chunked", storetest.Plant{Content: "chunked", Member: "live", Listed: true, Bucket: true, Gap: true}, cassandra.InGap, false},
+	{"bucket without its row", storetest.Plant{Content: "whole", Member: "live", Listed: true}, cassandra.NoBucket, true},
 }
 
 // finding is what a scan is to find.
@@ -83,15 +84,15 @@ func TestRepairAtScale(t *testing.T) {
 	}
 	random := newRandom(t)
 	cluster := cassandratest.Start(t, topology)
-	config := migratedWith(t, cluster, func(c *cassandra.Config) { c.Bucket = 10 * 24 * time.Hour })
-	tables := tablesOf(t, cluster, config)
-	var wrote recorder
+	config := storetest.MigrateWith(t, cluster, func(c *cassandra.Config) { c.Bucket = 10 * 24 * time.Hour })
+	tables := storetest.TablesOf(t, cluster, config)
+	var wrote storetest.Recorder
 	config.Observer = func(o cassandra.Observation) {
 		if !strings.HasPrefix(o.Statement, "SELECT") {
-			wrote.observe(o)
+			wrote.Observe(o)
 		}
 	}
-	store := newStore(t, config)
+	store := storetest.NewStore(t, config)
 
 	users := usersNamed("user", max(25, *repairMessages/1000))
 	began := time.Now()
@@ -121,7 +122,7 @@ func TestRepairAtScale(t *testing.T) {
 	require.Zero(t, verified.Mended)
 	require.Zero(t, verified.Postponed)
 	require.Zero(t, verified.Failed)
-	require.Empty(t, wrote.take(), "a dry run writes nothing")
+	require.Empty(t, wrote.Take(), "a dry run writes nothing")
 	require.Equal(t, before, digest(t, tables, planted))
 
 	// Repair: killed in the middle, resumed by another process.
@@ -129,7 +130,7 @@ func TestRepairAtScale(t *testing.T) {
 	options := cassandra.ScanOptions{RepairOptions: cassandra.RepairOptions{
 		Confirm: time.Second, RemoveIncomplete: true, Orphans: cassandra.RestoreOrphans,
 	}}
-	job := repairJob{Config: configOf(config), Options: options}
+	job := repairJob{Config: storetest.HandOver(config), Options: options}
 	if *repairMessages < 100_000 { // so that there is a middle
 		job.Options.Rate = *repairMessages / 2
 	}
@@ -149,7 +150,7 @@ func TestRepairAtScale(t *testing.T) {
 	unreadable := make(map[cassandra.MessageID]bool)
 	for f, p := range planted {
 		// Of a ghost only what the index had of it is removed.
-		if f.kind == cassandra.Orphan && !p.kept || f.kind == cassandra.Ghost && p.content != "" {
+		if f.kind == cassandra.Orphan && !p.kept || f.kind == cassandra.Ghost && p.Content != "" {
 			unreadable[p.id] = true
 		}
 	}
@@ -187,7 +188,7 @@ func TestRepairAtScale(t *testing.T) {
 		for _, id := range listed[user] {
 			want[id.String()] = true
 		}
-		for _, m := range list(t, store, user) {
+		for _, m := range storetest.List(t, store, user) {
 			if want[m.ID] {
 				delete(want, m.ID)
 				continue
@@ -199,9 +200,9 @@ func TestRepairAtScale(t *testing.T) {
 	}
 	for f, p := range planted {
 		if p.kept {
-			text, err := read(t.Context(), open(t, store, f.user), p.id.String())
+			text, err := storetest.Read(t.Context(), storetest.Open(t, store, f.user), p.id.String())
 			require.NoError(t, err)
-			require.Equal(t, p.planted(), text)
+			require.Equal(t, p.Body(), text)
 		}
 	}
 }
@@ -217,30 +218,30 @@ func newRandom(t *testing.T) *rand.Rand {
 }
 
 type sickness struct {
-	plant
+	storetest.Plant
 	id   cassandra.MessageID
 	kept bool
 }
 
 // plantAll plants several of each kind, and returns them by what is to be found.
 // All of them are older than gc_grace_seconds, so that orphans may be purged.
-func plantAll(t *testing.T, random *rand.Rand, tables rows, store *cassandra.Store, users []string, days int) map[finding]sickness {
+func plantAll(t *testing.T, random *rand.Rand, tables storetest.Tables, store *cassandra.Store, users []string, days int) map[finding]sickness {
 	planted := make(map[finding]sickness)
 	for _, kind := range sick {
 		for n := range 3 + random.IntN(4) {
 			p := kind.plant
 			user := users[random.IntN(len(users))]
-			p.age = 11*24*time.Hour + time.Duration(random.Int64N(int64(days-11)*int64(24*time.Hour)))
+			p.Age = 11*24*time.Hour + time.Duration(random.Int64N(int64(days-11)*int64(24*time.Hour)))
 			if kind.found == cassandra.NoBucket { // in a bucket that has no other mail
 				user = users[n%len(users)]
-				p.age = time.Duration(days+30+10*random.IntN(20)) * 24 * time.Hour
+				p.Age = time.Duration(days+30+10*random.IntN(20)) * 24 * time.Hour
 			}
-			id := p.put(tables, store, user)
+			id := p.Put(tables, store, user)
 			f := finding{user, kind.found, id, store.Bucket(id)}
 			switch {
 			case kind.found == cassandra.NoBucket:
 				f.id = cassandra.MessageID{}
-			case p.content == "homeless":
+			case p.Content == "homeless":
 				f.user = ""
 			}
 			planted[f] = sickness{p, id, kind.kept}
@@ -261,7 +262,7 @@ func usersOf(planted map[finding]sickness) map[string]bool {
 
 // digest sums up every row of the tables but for those of what was planted and
 // of what was delivered since, with the times at which they were written.
-func digest(t *testing.T, tables rows, planted map[finding]sickness) map[string]uint64 {
+func digest(t *testing.T, tables storetest.Tables, planted map[finding]sickness) map[string]uint64 {
 	t.Helper()
 	skip := make(map[cassandra.MessageID]bool)
 	for _, p := range planted {
@@ -282,7 +283,7 @@ func digest(t *testing.T, tables rows, planted map[finding]sickness) map[string]
 			group.Go(func() {
 				defer func() { <-places }()
 				after, until := int64(-1<<63)+int64(i)*(1<<58), int64(-1<<63)+int64(i+1)*(1<<58)-1
-				rows := tables.cql.Query(strings.ReplaceAll(query, "KS", tables.keyspace), after-min(1, int64(i)), until).
+				rows := tables.CQL.Query(tables.In(query), after-min(1, int64(i)), until).
 					Consistency(gocql.LocalQuorum).PageSize(1000).Iter()
 				sum := uint64(0)
 				for row := map[string]any{}; rows.MapScan(row); row = map[string]any{} {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/storetest"
 )
 
 // A scan of everything finds what is wrong in any mailbox, can be broken off and
@@ -24,23 +25,23 @@ func TestScanOfEverything(t *testing.T) {
 	for _, hold := range []int{0, 60} {
 		t.Run(fmt.Sprintf("hold %d", hold), func(t *testing.T) {
 			t.Parallel()
-			config := migrated(t, cluster)
+			config := storetest.Migrate(t, cluster)
 			config.Horizon = 1 // nanosecond: nothing is too young
-			tables := tablesOf(t, cluster, config)
-			store := newStore(t, config)
+			tables := storetest.TablesOf(t, cluster, config)
+			store := storetest.NewStore(t, config)
 			const users = 40
 			var damaged []string
 			for n := range users {
 				user := fmt.Sprintf("user%d@example.org", n)
 				var last string
 				for m := range 5 {
-					last = deliver(t, store, user, body(m)).ID
+					last = storetest.Deliver(t, store, user, storetest.Body(m)).ID
 				}
 				if rand.IntN(4) == 0 {
 					continue
 				}
 				damaged = append(damaged, user)
-				tables.mark(store, user, last) // its removal has begun, and nobody finishes it
+				mark(tables, store, user, last) // its removal has begun, and nobody finishes it
 			}
 
 			var found []string
@@ -86,7 +87,7 @@ func TestScanOfEverything(t *testing.T) {
 // Where a scan may go on is what a scan has said, and nothing else.
 func TestScanResumesWhereItSaid(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
-	store := newStore(t, migrated(t, cluster))
+	store := storetest.NewStore(t, storetest.Migrate(t, cluster))
 	for _, text := range []string{"page 7", "range 7", "content 7", "content 9-7 range 0", "content 0-257 range 0", "content -1-2 range 0",
 		"content 0-256 range 257", "content 0-0 range 7", "content 0-256 range 7 and so on", " content 0-256 range 7"} {
 		_, err := store.VerifyAll(t.Context(), cassandra.ScanOptions{Resume: text})
@@ -97,11 +98,11 @@ func TestScanResumesWhereItSaid(t *testing.T) {
 // Mail that comes and goes while a scan is under way is no finding.
 func TestScanOfABusyStore(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
-	config := migrated(t, cluster)
+	config := storetest.Migrate(t, cluster)
 	config.Horizon = 30 * time.Second
-	store := newStore(t, config)
+	store := storetest.NewStore(t, config)
 	for n := range 300 {
-		deliver(t, store, fmt.Sprintf("u%d", n%10), body(n))
+		storetest.Deliver(t, store, fmt.Sprintf("u%d", n%10), storetest.Body(n))
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	var group sync.WaitGroup
@@ -109,13 +110,13 @@ func TestScanOfABusyStore(t *testing.T) {
 		group.Go(func() {
 			for i := 0; ctx.Err() == nil; i++ {
 				user := fmt.Sprintf("u%d", rand.IntN(12))
-				if _, err := tryDeliver(ctx, store, user, body(i)); err != nil && ctx.Err() == nil {
+				if _, err := storetest.TryDeliver(ctx, store, user, storetest.Body(i)); err != nil && ctx.Err() == nil {
 					assert.NoError(t, err)
 				}
-				if mb := open(t, store, user); n%2 == 0 {
-					messages, err := tryList(ctx, mb)
+				if mb := storetest.Open(t, store, user); n%2 == 0 {
+					messages, err := storetest.TryList(ctx, mb)
 					if err == nil && len(messages) > 3 {
-						err = mb.Delete(ctx, ids(messages[:2]))
+						err = mb.Delete(ctx, storetest.IDs(messages[:2]))
 					}
 					if ctx.Err() == nil {
 						assert.NoError(t, err)
@@ -138,12 +139,12 @@ func TestScanOfABusyStore(t *testing.T) {
 }
 
 // mark marks a message as removed, as a session does that is killed then.
-func (r rows) mark(store *cassandra.Store, user, message string) {
-	r.t.Helper()
+func mark(r storetest.Tables, store *cassandra.Store, user, message string) {
+	r.T.Helper()
 	id, err := cassandra.ParseMessageID(message)
-	require.NoError(r.t, err)
+	require.NoError(r.T, err)
 	mailbox, _, err := store.Mailbox(user)
-	require.NoError(r.t, err)
-	r.exec("UPDATE KS.mailbox_message USING TIMESTAMP ? SET removed = true WHERE mailbox_id = ? AND bucket = ? AND message_id = ?",
+	require.NoError(r.T, err)
+	r.Exec("UPDATE KS.mailbox_message USING TIMESTAMP ? SET removed = true WHERE mailbox_id = ? AND bucket = ? AND message_id = ?",
 		cassandra.AddedAt(id)+1, [16]byte(mailbox), store.Bucket(id), [16]byte(id))
 }

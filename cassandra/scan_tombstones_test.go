@@ -10,6 +10,7 @@ import (
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/storetest"
 	"github.com/popcask/popcask/mailbox"
 )
 
@@ -22,12 +23,12 @@ func TestScanOfTombstones(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{Settings: map[string]any{
 		"tombstone_warn_threshold": 500, "tombstone_failure_threshold": 1000,
 	}})
-	config := migrated(t, cluster)
+	config := storetest.Migrate(t, cluster)
 	config.GapInterval = -1
-	tables := tablesOf(t, cluster, config)
-	store := newStore(t, config)
+	tables := storetest.TablesOf(t, cluster, config)
+	store := storetest.NewStore(t, config)
 	for n := range 60 {
-		deliver(t, store, fmt.Sprintf("user%d", n), body(n))
+		storetest.Deliver(t, store, fmt.Sprintf("user%d", n), storetest.Body(n))
 	}
 	delivery := mailbox.Delivery{}
 	const busy = 3
@@ -42,26 +43,26 @@ func TestScanOfTombstones(t *testing.T) {
 		}
 	}
 	for n := range busy {
-		messages := list(t, store, fmt.Sprintf("busy%d", n))
+		messages := storetest.List(t, store, fmt.Sprintf("busy%d", n))
 		require.Len(t, messages, 1200)
-		removeAll(t, store, fmt.Sprintf("busy%d", n), ids(messages[10:1199]))
+		removeAll(t, store, fmt.Sprintf("busy%d", n), storetest.IDs(messages[10:1199]))
 	}
-	closeStore(t, store) // and all is purged
+	storetest.CloseStore(t, store) // and all is purged
 
-	store = newStore(t, later(config))
+	store = storetest.NewStore(t, storetest.Later(config))
 	want := map[cassandra.MessageID]cassandra.FindingKind{}
 	for n := range busy {
 		user := fmt.Sprintf("busy%d", n)
-		last := list(t, store, user)[9].ID
-		tables.mark(store, user, last)
+		last := storetest.List(t, store, user)[9].ID
+		mark(tables, store, user, last)
 		id, err := cassandra.ParseMessageID(last)
 		require.NoError(t, err)
 		want[id] = cassandra.NotRemoved
-		id = plant{age: time.Minute, content: "whole", member: "live", bucket: true}.put(tables, store, user)
+		id = storetest.Plant{Age: time.Minute, Content: "whole", Member: "live", Bucket: true}.Put(tables, store, user)
 		want[id] = cassandra.NotListed
-		id = plant{age: time.Minute, content: "whole", listed: true, bucket: true}.put(tables, store, user)
+		id = storetest.Plant{Age: time.Minute, Content: "whole", Listed: true, Bucket: true}.Put(tables, store, user)
 		want[id] = cassandra.NotMember
-		id = plant{age: time.Minute, content: "whole"}.put(tables, store, user)
+		id = storetest.Plant{Age: time.Minute, Content: "whole"}.Put(tables, store, user)
 		want[id] = cassandra.Orphan
 	}
 	found := map[cassandra.MessageID]cassandra.FindingKind{}

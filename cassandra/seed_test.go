@@ -14,26 +14,27 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/popcask/popcask/cassandra"
+	"github.com/popcask/popcask/internal/storetest"
 )
 
 // seeder writes messages as deliveries leave them, many times faster: the rows
 // of memberships and listings in batches, all of one partition.
 type seeder struct {
-	rows
+	storetest.Tables
 	store  *cassandra.Store
 	uuids  *uuid.Gen
 	octets int // of a message
 	noise  string
 }
 
-func newSeeder(r rows, store *cassandra.Store, octets int) *seeder {
-	return &seeder{rows: r, store: store, uuids: uuid.NewGen(), octets: octets, noise: bigBody(uint64(octets), 64<<10)}
+func newSeeder(r storetest.Tables, store *cassandra.Store, octets int) *seeder {
+	return &seeder{Tables: r, store: store, uuids: uuid.NewGen(), octets: octets, noise: storetest.BigBody(uint64(octets), 64<<10)}
 }
 
 // idAt is the ID of a message that came then.
 func (s *seeder) idAt(at time.Time) cassandra.MessageID {
 	id, err := s.uuids.NewV1AtTime(at)
-	require.NoError(s.t, err)
+	require.NoError(s.T, err)
 	return cassandra.MessageID(id)
 }
 
@@ -49,7 +50,7 @@ func (s *seeder) body(id cassandra.MessageID) string {
 // seed spreads messages over the users and over the days before the last two
 // hours, and returns their IDs by user.
 func (s *seeder) seed(users []string, messages, days int) map[string][]cassandra.MessageID {
-	s.t.Helper()
+	s.T.Helper()
 	const batch, writers = 50, 16
 	seeded := make(map[string][]cassandra.MessageID, len(users))
 	var group sync.WaitGroup
@@ -83,7 +84,7 @@ func (s *seeder) seed(users []string, messages, days int) map[string][]cassandra
 	group.Wait()
 	select {
 	case err := <-failed:
-		require.NoError(s.t, err)
+		require.NoError(s.T, err)
 	default:
 	}
 	return seeded
@@ -100,13 +101,13 @@ func (s *seeder) write(user string, ids []cassandra.MessageID) error {
 	members, entries := s.batch(), s.batch()
 	for _, id := range ids {
 		at := cassandra.AddedAt(id)
-		members.Query(s.in("INSERT INTO KS.mailbox_message (mailbox_id, bucket, message_id, uid, mod_seq, size) VALUES (?, ?, ?, ?, ?, ?) USING TIMESTAMP ?"),
+		members.Query(s.In("INSERT INTO KS.mailbox_message (mailbox_id, bucket, message_id, uid, mod_seq, size) VALUES (?, ?, ?, ?, ?, ?) USING TIMESTAMP ?"),
 			[16]byte(box), bucket, [16]byte(id), rand.Int64N(1<<32), rand.Int64(), int64(s.octets), at)
-		entries.Query(s.in("INSERT INTO KS.projection (mailbox_id, bucket, message_id, size) VALUES (?, ?, ?, ?) USING TIMESTAMP ?"),
+		entries.Query(s.In("INSERT INTO KS.projection (mailbox_id, bucket, message_id, size) VALUES (?, ?, ?, ?) USING TIMESTAMP ?"),
 			[16]byte(box), bucket, [16]byte(id), int64(s.octets), at)
 	}
 	for _, batch := range []*gocql.Batch{members, entries} {
-		if err := s.cql.ExecuteBatch(batch); err != nil {
+		if err := s.CQL.ExecuteBatch(batch); err != nil {
 			return err
 		}
 	}
@@ -126,10 +127,10 @@ func (s *seeder) writeContents(box [16]byte, ids []cassandra.MessageID) error {
 			text := []byte(s.body(id))
 			sum := sha256.Sum256(text)
 			head := strings.Index(string(text), "\r\n\r\n") + 4
-			batch.Query(s.in("INSERT INTO KS.message (message_id, chunk, data, mailbox_id, size, chunks, head, sha256) VALUES (?, 0, ?, ?, ?, 1, ?, ?) USING TIMESTAMP ?"),
+			batch.Query(s.In("INSERT INTO KS.message (message_id, chunk, data, mailbox_id, size, chunks, head, sha256) VALUES (?, 0, ?, ?, ?, 1, ?, ?) USING TIMESTAMP ?"),
 				[16]byte(id), text, box, int64(len(text)), head, sum[:], cassandra.AddedAt(id))
 		}
-		if err := s.cql.ExecuteBatch(batch); err != nil {
+		if err := s.CQL.ExecuteBatch(batch); err != nil {
 			return err
 		}
 	}
@@ -140,15 +141,13 @@ func (s *seeder) writeContents(box [16]byte, ids []cassandra.MessageID) error {
 var patient = &gocql.ExponentialBackoffRetryPolicy{NumRetries: 8, Min: 100 * time.Millisecond, Max: 5 * time.Second}
 
 func (s *seeder) batch() *gocql.Batch {
-	b := s.cql.NewBatch(gocql.UnloggedBatch).DefaultTimestamp(false).RetryPolicy(patient)
+	b := s.CQL.NewBatch(gocql.UnloggedBatch).DefaultTimestamp(false).RetryPolicy(patient)
 	b.SetConsistency(gocql.LocalQuorum)
 	return b
 }
 
-func (s *seeder) in(statement string) string { return strings.ReplaceAll(statement, "KS", s.keyspace) }
-
 func (s *seeder) one(statement string, values ...any) error {
-	return s.cql.Query(s.in(statement), values...).DefaultTimestamp(false).RetryPolicy(patient).Consistency(gocql.LocalQuorum).Exec()
+	return s.CQL.Query(s.In(statement), values...).DefaultTimestamp(false).RetryPolicy(patient).Consistency(gocql.LocalQuorum).Exec()
 }
 
 // usersNamed makes names for so many users.

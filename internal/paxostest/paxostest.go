@@ -7,8 +7,8 @@
 //	keyspace := cluster.KeyspaceName(t)
 //	paxostest.Watch(t, cluster, keyspace)
 //
-// The observer of the driver, which sees the statements themselves, and a test
-// that this finds a transaction where there is one are in
+// The observer of the driver, which sees the statements themselves, is in package
+// storetest; that both find a transaction where there is one is tested in
 // cassandra/p9_no_lwt_test.go.
 package paxostest
 

@@ -1,0 +1,117 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/popcask/popcask/mailbox"
+)
+
+// Body is a small message, another one for each n.
+func Body(n int) string { return fmt.Sprintf("Subject: %d\r\n\r\nbody %d\r\n", n, n) }
+
+// BigBody is a message of about n octets that compresses badly, and is
+// different for each seed.
+func BigBody(seed uint64, n int) string {
+	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/"
+	random := rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8), byte(seed >> 16)})
+	line := make([]byte, 76)
+	var b strings.Builder
+	fmt.Fprintf(&b, "Subject: big %d\r\n\r\n", seed)
+	for b.Len() < n {
+		random.Read(line)
+		for i := range line {
+			line[i] = letters[line[i]&63]
+		}
+		b.Write(line)
+		b.WriteString("\r\n")
+	}
+	return b.String()
+}
+
+// Deliver delivers one message to one user.
+func Deliver(t testing.TB, store mailbox.Appender, user, body string) mailbox.Message {
+	t.Helper()
+	m, err := TryDeliver(t.Context(), store, user, body)
+	require.NoError(t, err)
+	return m
+}
+
+// TryDeliver is [Deliver] for a delivery that may fail.
+func TryDeliver(ctx context.Context, store mailbox.Appender, user, body string) (mailbox.Message, error) {
+	delivery := mailbox.Delivery{Recipients: []mailbox.Recipient{{User: user}}}
+	results, err := store.Append(ctx, delivery, strings.NewReader(body))
+	if err != nil {
+		return mailbox.Message{}, err
+	}
+	return results[0].Message, results[0].Err
+}
+
+// Import delivers Body(1) with the unique-id that it had in another system.
+func Import(ctx context.Context, store mailbox.Appender, uidl string, users ...string) ([]mailbox.Result, error) {
+	delivery := mailbox.Delivery{UIDL: uidl}
+	for _, user := range users {
+		delivery.Recipients = append(delivery.Recipients, mailbox.Recipient{User: user})
+	}
+	return store.Append(ctx, delivery, strings.NewReader(Body(1)))
+}
+
+// Open opens a session that closes with the test.
+func Open(t testing.TB, store mailbox.Store, user string) mailbox.Mailbox {
+	t.Helper()
+	mb, err := store.Open(t.Context(), mailbox.Login{User: user})
+	require.NoError(t, err)
+	t.Cleanup(func() { mb.Close() })
+	return mb
+}
+
+// List lists a mailbox through a session of its own.
+func List(t testing.TB, store mailbox.Store, user string) []mailbox.Message {
+	t.Helper()
+	messages, err := TryList(t.Context(), Open(t, store, user))
+	require.NoError(t, err)
+	return messages
+}
+
+// TryList lists a mailbox through a session that may fail.
+func TryList(ctx context.Context, mb mailbox.Mailbox) (messages []mailbox.Message, err error) {
+	for m, err := range mb.Messages(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		messages = append(messages, m)
+	}
+	return messages, nil
+}
+
+// Read reads a message through a session.
+func Read(ctx context.Context, mb mailbox.Mailbox, id string) (string, error) {
+	body, err := mb.Open(ctx, id, mailbox.OpenOptions{})
+	if err != nil {
+		return "", err
+	}
+	text, err := io.ReadAll(body)
+	return string(text), errors.Join(err, body.Close())
+}
+
+// ListIDs lists the IDs of a mailbox through a session of its own.
+func ListIDs(t testing.TB, store mailbox.Store, user string) []string {
+	t.Helper()
+	return IDs(List(t, store, user))
+}
+
+// IDs are the IDs of messages, in their order.
+func IDs(messages []mailbox.Message) []string {
+	ids := make([]string, 0, len(messages))
+	for _, m := range messages {
+		ids = append(ids, m.ID)
+	}
+	return ids
+}

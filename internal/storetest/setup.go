@@ -1,0 +1,104 @@
+package storetest
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/popcask/popcask/cassandra"
+	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/paxostest"
+	"github.com/popcask/popcask/projection"
+)
+
+// Migrate makes a keyspace with the tables, in up to three replicas in each data
+// centre, which ends with the test. The configuration is that of a host in the
+// first data centre.
+func Migrate(t testing.TB, cluster *cassandratest.Cluster) cassandra.Config {
+	t.Helper()
+	return MigrateWith(t, cluster, func(*cassandra.Config) {})
+}
+
+// MigrateWith is [Migrate] with something in its configuration.
+func MigrateWith(t testing.TB, cluster *cassandratest.Cluster, change func(*cassandra.Config)) cassandra.Config {
+	t.Helper()
+	config := cassandra.Config{Keyspace: cluster.KeyspaceName(t), Timeout: 10 * time.Second}
+	config = In(config, cluster, cluster.DCs[0].Name)
+	change(&config)
+	paxostest.Watch(t, cluster, config.Keyspace)
+	replication := make(cassandra.Replication)
+	for _, dc := range cluster.DCs {
+		replication[dc.Name] = min(3, dc.Nodes)
+	}
+	require.NoError(t, cassandra.Migrate(t.Context(), config, replication))
+	return config
+}
+
+// In is the configuration of a host in another data centre.
+func In(config cassandra.Config, cluster *cassandratest.Cluster, dc string) cassandra.Config {
+	config.Hosts, config.LocalDC = cluster.Hosts(dc), dc
+	return config
+}
+
+// Later is the configuration of a host whose clock is hours ahead, so that a
+// repair takes nothing for a delivery that is under way.
+func Later(config cassandra.Config) cassandra.Config {
+	config.Now = func() time.Time { return time.Now().Add(3 * time.Hour) }
+	return config
+}
+
+// Connect makes a session that closes with the test, and fails it on a statement
+// that has a [Problem].
+func Connect(t testing.TB, config cassandra.Config) *cassandra.Session {
+	t.Helper()
+	host := config.Observer
+	config.Observer = func(o cassandra.Observation) {
+		CheckP9(t, o)
+		if host != nil {
+			host(o)
+		}
+	}
+	session, err := cassandra.Connect(t.Context(), config)
+	require.NoError(t, err)
+	t.Cleanup(session.Close)
+	return session
+}
+
+// NewStore makes a store, with a session of its own, that closes with the test.
+func NewStore(t testing.TB, config cassandra.Config) *cassandra.Store {
+	t.Helper()
+	session := Connect(t, config)
+	store, err := cassandra.NewStore(session, projection.New(session))
+	require.NoError(t, err)
+	t.Cleanup(func() { CloseStore(t, store) })
+	return store
+}
+
+// CloseStore closes a store, and fails the test if that takes a minute.
+func CloseStore(t testing.TB, store *cassandra.Store) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := store.Close(ctx); err != nil {
+		t.Errorf("close store: %v", err)
+	}
+}
+
+// Handover is what of a configuration can be handed to another process, as JSON.
+type Handover struct {
+	Hosts             []string
+	LocalDC, Keyspace string
+	ChunkSize         int
+}
+
+// HandOver takes it out of a configuration.
+func HandOver(c cassandra.Config) Handover {
+	return Handover{Hosts: c.Hosts, LocalDC: c.LocalDC, Keyspace: c.Keyspace, ChunkSize: c.ChunkSize}
+}
+
+// Config is the configuration of the other process.
+func (h Handover) Config() cassandra.Config {
+	return cassandra.Config{Hosts: h.Hosts, LocalDC: h.LocalDC, Keyspace: h.Keyspace, ChunkSize: h.ChunkSize, Timeout: 10 * time.Second}
+}

@@ -1,0 +1,87 @@
+package storetest
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/gocql/gocql"
+	"github.com/stretchr/testify/require"
+
+	"github.com/popcask/popcask/cassandra"
+	"github.com/popcask/popcask/cassandra/cassandratest"
+)
+
+// Tables are the tables of a keyspace, seen behind the store's back. In their
+// statements KS stands for the keyspace.
+type Tables struct {
+	T        testing.TB
+	CQL      *gocql.Session
+	Keyspace string
+}
+
+// TablesOf are the tables of a keyspace, by way of the configuration's data centre.
+func TablesOf(t testing.TB, cluster *cassandratest.Cluster, config cassandra.Config) Tables {
+	return Tables{t, cluster.Session(t, config.LocalDC), config.Keyspace}
+}
+
+// In is a statement about the keyspace.
+func (r Tables) In(statement string) string {
+	return strings.ReplaceAll(statement, "KS", r.Keyspace)
+}
+
+// Exec runs a statement, which has its own timestamp.
+func (r Tables) Exec(statement string, values ...any) {
+	r.T.Helper()
+	require.NoError(r.T, r.CQL.Query(r.In(statement), values...).DefaultTimestamp(false).Exec())
+}
+
+// Count is the number that a statement selects.
+func (r Tables) Count(statement string, values ...any) (n int) {
+	r.T.Helper()
+	require.NoError(r.T, r.CQL.Query(r.In(statement), values...).Scan(&n))
+	return n
+}
+
+// Members counts the messages of a mailbox in a bucket.
+func (r Tables) Members(store *cassandra.Store, user string, bucket int64) int {
+	r.T.Helper()
+	id, _, err := store.Mailbox(user)
+	require.NoError(r.T, err)
+	return r.Count("SELECT count(*) FROM KS.mailbox_message WHERE mailbox_id = ? AND bucket = ?", [16]byte(id), bucket)
+}
+
+// Entries counts those that the index lists.
+func (r Tables) Entries(store *cassandra.Store, user string, bucket int64) int {
+	r.T.Helper()
+	id, _, err := store.Mailbox(user)
+	require.NoError(r.T, err)
+	return r.Count("SELECT count(*) FROM KS.projection WHERE mailbox_id = ? AND bucket = ?", [16]byte(id), bucket)
+}
+
+// Contents counts the messages of the keyspace that have any content.
+func (r Tables) Contents() int {
+	r.T.Helper()
+	iter := r.CQL.Query(r.In("SELECT DISTINCT message_id FROM KS.message")).Iter()
+	n := iter.NumRows()
+	require.NoError(r.T, iter.Close())
+	return n
+}
+
+// Content counts the rows of a message's content.
+func (r Tables) Content(id cassandra.MessageID) int {
+	r.T.Helper()
+	return r.Count("SELECT count(*) FROM KS.message WHERE message_id = ?", [16]byte(id))
+}
+
+// Gaps are the gaps of a mailbox as they stand in its partition: where each ends,
+// by where it begins.
+func (r Tables) Gaps(id cassandra.MailboxID) map[int64]int64 {
+	r.T.Helper()
+	gaps := make(map[int64]int64)
+	rows := r.CQL.Query(r.In("SELECT start, until FROM KS.maildrop WHERE mailbox_id = ? AND kind = 'gap'"), [16]byte(id)).Iter()
+	for start, until := int64(0), int64(0); rows.Scan(&start, &until); {
+		gaps[start] = until
+	}
+	require.NoError(r.T, rows.Close())
+	return gaps
+}
