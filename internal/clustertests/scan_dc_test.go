@@ -1,4 +1,4 @@
-package cassandra_test
+package clustertests
 
 import (
 	"context"
