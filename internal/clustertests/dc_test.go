@@ -233,8 +233,8 @@ func TestP1P2P3P5TwoDataCentres(t *testing.T) {
 	took := time.Since(start)
 	t.Logf("100 misses while %s is down: %s, with a time-out of %s", one, took, config2.Timeout)
 	require.Less(t, took, 30*time.Second)
-	client := dialPOP(t, server2, lost)
-	answer, err := client.say("RETR 1")
+	client := dial(t, server2, lost)
+	answer, err := client.Command("RETR 1")
 	require.NoError(t, err)
 	require.True(t, strings.HasPrefix(answer, "-ERR [SYS/TEMP]"), answer)
 

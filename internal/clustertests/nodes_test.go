@@ -1,7 +1,6 @@
 package clustertests
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"fmt"
@@ -153,73 +152,27 @@ func (m *mailed) check(t *testing.T, store mailbox.Store, users []string) {
 	}
 }
 
-// popClient speaks POP3 and hands out errors, where the one of pop3test ends the
-// test.
-type popClient struct {
-	conn net.Conn
-	in   *bufio.Reader
-}
-
-func dialPOP(t testing.TB, server *pop3test.Server, user string) *popClient {
+// dial opens a POP3 session that may break.
+func dial(t testing.TB, server *pop3test.Server, user string) *pop3test.RawClient {
 	t.Helper()
 	conn, err := net.Dial("tcp", server.Addr)
 	require.NoError(t, err)
 	t.Cleanup(func() { conn.Close() })
-	conn.SetDeadline(time.Now().Add(2 * time.Minute))
-	c := &popClient{conn, bufio.NewReaderSize(conn, 64<<10)}
-	_, err = c.line()
+	client, err := pop3test.NewRawClient(conn, 2*time.Minute)
 	require.NoError(t, err)
-	for _, line := range []string{"USER " + user, "PASS x"} {
-		answer, err := c.say(line)
-		require.NoError(t, err)
-		require.True(t, strings.HasPrefix(answer, "+OK"), answer)
-	}
-	return c
-}
-
-func (c *popClient) line() (string, error) {
-	line, err := c.in.ReadString('\n')
-	return strings.TrimSuffix(line, "\r\n"), err
-}
-
-func (c *popClient) say(line string) (string, error) {
-	if _, err := io.WriteString(c.conn, line+"\r\n"); err != nil {
-		return "", err
-	}
-	return c.line()
-}
-
-// body reads a multi-line response to its final dot; halfway runs when so many
-// octets have come.
-func (c *popClient) body(half int, halfway func()) ([]byte, error) {
-	var all bytes.Buffer
-	for {
-		line, err := c.in.ReadSlice('\n')
-		if err != nil {
-			return all.Bytes(), err
-		}
-		if string(line) == ".\r\n" {
-			return all.Bytes(), nil
-		}
-		all.Write(bytes.TrimPrefix(line, []byte(".")))
-		if halfway != nil && all.Len() >= half {
-			halfway()
-			halfway = nil
-		}
-	}
+	require.NoError(t, client.Login(user, "x"))
+	return client
 }
 
 // statIsSum checks P6 on a session: STAT is the count and the sum of LIST.
-func (c *popClient) statIsSum(t testing.TB) (messages int) {
+func statIsSum(t testing.TB, client *pop3test.RawClient) (messages int) {
 	t.Helper()
-	stat, err := c.say("STAT")
+	stat, err := client.Command("STAT")
 	require.NoError(t, err)
 	var n, octets, count, sum int
 	_, err = fmt.Sscanf(stat, "+OK %d %d", &n, &octets)
 	require.NoError(t, err, stat)
-	_, err = c.say("LIST")
-	require.NoError(t, err)
-	listing, err := c.body(0, nil)
+	_, listing, err := client.Multi("LIST")
 	require.NoError(t, err)
 	for line := range strings.Lines(string(listing)) {
 		var number, size int
@@ -229,6 +182,20 @@ func (c *popClient) statIsSum(t testing.TB) (messages int) {
 	}
 	require.Equal(t, [2]int{n, octets}, [2]int{count, sum}, "P6: STAT is the count and the sum of LIST")
 	return n
+}
+
+// halfway is a writer that runs something once, when so many octets were written.
+type halfway struct {
+	left int
+	do   func()
+}
+
+func (h *halfway) Write(p []byte) (int, error) {
+	if h.left -= len(p); h.left <= 0 && h.do != nil {
+		h.do()
+		h.do = nil
+	}
+	return len(p), nil
 }
 
 // One of three nodes is killed (-9) or stopped while mail is delivered, read and
@@ -273,7 +240,7 @@ func TestP1P2P4P5P6OneNodeOfThree(t *testing.T) {
 		sendDuring(t, func() error { return cluster.Kill("dc1-2") })
 		mail.check(t, store, users)
 		for _, user := range users {
-			n := dialPOP(t, server, user).statIsSum(t)
+			n := statIsSum(t, dial(t, server, user))
 			require.Equal(t, len(mail.of(user)), n)
 		}
 	})
@@ -285,15 +252,15 @@ func TestP1P2P4P5P6OneNodeOfThree(t *testing.T) {
 		big := storetest.BigBody(77, 6<<20)
 		storetest.Deliver(t, store, reader, big)
 		ids := fillMailbox(t, store, quitter, messages)
-		quit := dialPOP(t, server, quitter)
+		quit := dial(t, server, quitter)
 		for i := range removed {
-			answer, err := quit.say(fmt.Sprintf("DELE %d", i+1))
+			answer, err := quit.Command(fmt.Sprintf("DELE %d", i+1))
 			require.NoError(t, err)
 			require.True(t, strings.HasPrefix(answer, "+OK"), answer)
 		}
-		retr := dialPOP(t, server, reader)
-		retr.statIsSum(t)
-		answer, err := retr.say("RETR 1")
+		retr := dial(t, server, reader)
+		statIsSum(t, retr)
+		answer, err := retr.Command("RETR 1")
 		require.NoError(t, err)
 		require.True(t, strings.HasPrefix(answer, fmt.Sprintf("+OK %d", len(big))), answer)
 
@@ -301,31 +268,32 @@ func TestP1P2P4P5P6OneNodeOfThree(t *testing.T) {
 		when.arm("UPDATE mailbox_message", 1, func() { killed <- cluster.Kill("dc1-3") })
 		quitAnswer := make(chan string, 1)
 		start := time.Now()
-		got, err := retr.body(1<<20, func() {
+		var got bytes.Buffer
+		err = retr.CopyBody(io.MultiWriter(&got, &halfway{left: 1 << 20, do: func() {
 			go func() {
-				answer, err := quit.say("QUIT")
+				answer, err := quit.Command("QUIT")
 				assert.NoError(t, err)
 				t.Logf("QUIT with %d messages while a node is killed: %s, %s", removed, answer, time.Since(start))
 				quitAnswer <- answer
 			}()
 			assert.NoError(t, <-killed)
-		})
-		t.Logf("RETR of %d octets while a node is killed: %s, %v", len(got), time.Since(start), err)
+		}}))
+		t.Logf("RETR of %d octets while a node is killed: %s, %v", got.Len(), time.Since(start), err)
 		if err != nil { // the connection dropped before the final dot: then again
-			require.True(t, strings.HasPrefix(big, string(got)))
+			require.True(t, strings.HasPrefix(big, got.String()))
 			storetest.Eventually(t, "the client's second attempt", func() bool {
-				retr = dialPOP(t, server, reader)
-				answer, err := retr.say("RETR 1")
+				retr = dial(t, server, reader)
+				answer, err := retr.Command("RETR 1")
 				require.NoError(t, err)
 				if !strings.HasPrefix(answer, "+OK") {
 					require.True(t, strings.HasPrefix(answer, "-ERR [SYS/TEMP]"), answer)
 					return false
 				}
-				got, err = retr.body(0, nil)
-				return err == nil
+				got.Reset()
+				return retr.CopyBody(&got) == nil
 			})
 		}
-		require.True(t, big == string(got), "octet for octet")
+		require.True(t, big == got.String(), "octet for octet")
 
 		answer = <-quitAnswer
 		gone := wholeOrGone(t, store, quitter, ids)

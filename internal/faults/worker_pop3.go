@@ -1,16 +1,14 @@
 package faults
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"strings"
-	"time"
 
 	"github.com/popcask/popcask/mailbox"
+	"github.com/popcask/popcask/pop3/pop3test"
 )
 
 // popSession is a session over POP3: the promises hold for those who see no
@@ -26,73 +24,63 @@ func (w *worker) popSession(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	defer client.conn.Close()
+	defer client.Conn().Close()
 	numbers := make(map[string]int) // of the session
 	for i, m := range messages {
 		numbers[m.ID] = i + 1
 	}
 	for _, m := range w.some(messages) {
 		number, op := w.call(Op{Kind: Retrieve, User: user, Message: m, POP3: true})
-		octets, err := client.retrieve(numbers[m.ID])
+		octets, err := retrieve(client, numbers[m.ID])
 		if err == nil {
 			op.Body, op.Torn = read(octets, m.Size)
 		}
 		w.back(number, op, err)
-		if client.broken {
-			return
+		if err != nil && !errors.As(err, new(refusal)) {
+			return // the connection is broken
 		}
 	}
 	half := w.half(messages)
 	for _, m := range half {
-		if _, err := client.say(fmt.Sprintf("DELE %d", numbers[m.ID])); err != nil {
+		if err := say(client, fmt.Sprintf("DELE %d", numbers[m.ID])); err != nil {
 			return // nothing is removed without QUIT
 		}
 	}
 	if len(half) > 0 {
 		number, op = w.call(Op{Kind: Remove, User: user, Removed: half, POP3: true})
-		_, err = client.say("QUIT")
-		w.back(number, op, err)
+		w.back(number, op, say(client, "QUIT"))
 	}
 }
 
-// login logs in and lists. A message without a unique-id of its own shows its
-// ID, so that UIDL tells which it is.
-func (w *worker) login(ctx context.Context, user string) (*client, []Message, error) {
+// login logs in and lists.
+func (w *worker) login(ctx context.Context, user string) (*pop3test.RawClient, []Message, error) {
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", w.address)
 	if err != nil {
 		return nil, nil, err
 	}
-	c := &client{conn: conn, in: bufio.NewReader(conn), patience: 2 * w.host.Deadline}
-	messages, err := c.login(user)
+	client, err := pop3test.NewRawClient(conn, 2*w.host.Deadline)
+	if err == nil {
+		err = client.Login(user, "x")
+	}
+	var messages []Message
+	if err == nil {
+		messages, err = list(client)
+	}
 	if err != nil {
 		conn.Close()
 		return nil, nil, err
 	}
-	return c, messages, nil
+	return client, messages, nil
 }
 
-// client speaks as much POP3 as a session needs.
-type client struct {
-	conn     net.Conn
-	in       *bufio.Reader
-	patience time.Duration // for one answer
-	broken   bool          // the connection is
-}
-
-func (c *client) login(user string) ([]Message, error) {
-	if _, err := c.line(); err != nil {
-		return nil, err
-	}
-	for _, command := range []string{"USER " + user, "PASS x"} {
-		if _, err := c.say(command); err != nil {
-			return nil, err
-		}
-	}
-	ids, err := c.multi("UIDL")
+// list lists the maildrop. A message without a unique-id of its own shows its ID,
+// so that UIDL tells which it is.
+func list(client *pop3test.RawClient) ([]Message, error) {
+	ids, err := multi(client, "UIDL")
 	if err != nil {
 		return nil, err
 	}
-	sizes, err := c.multi("LIST")
+	sizes, err := multi(client, "LIST")
 	if err != nil {
 		return nil, err
 	}
@@ -117,8 +105,8 @@ func (c *client) login(user string) ([]Message, error) {
 }
 
 // retrieve is RETR. An answer that is final is [mailbox.ErrNotFound] (P2).
-func (c *client) retrieve(number int) (string, error) {
-	octets, err := c.multi(fmt.Sprintf("RETR %d", number))
+func retrieve(client *pop3test.RawClient, number int) (string, error) {
+	octets, err := multi(client, fmt.Sprintf("RETR %d", number))
 	var refused refusal
 	if errors.As(err, &refused) && !strings.Contains(string(refused), "[SYS/") {
 		return "", fmt.Errorf("%w: %w", mailbox.ErrNotFound, err)
@@ -131,45 +119,22 @@ type refusal string
 
 func (r refusal) Error() string { return string(r) }
 
-func (c *client) say(command string) (string, error) {
-	c.conn.SetDeadline(time.Now().Add(c.patience))
-	if _, err := io.WriteString(c.conn, command+"\r\n"); err != nil {
-		c.broken = true
-		return "", err
-	}
-	return c.line()
+// say sends a command that is to be answered by +OK.
+func say(client *pop3test.RawClient, command string) error {
+	status, err := client.Command(command)
+	return accepted(status, err)
 }
 
-// line reads a status line.
-func (c *client) line() (string, error) {
-	c.conn.SetDeadline(time.Now().Add(c.patience))
-	line, err := c.raw()
-	if err == nil && !strings.HasPrefix(line, "+OK") {
-		err = refusal(strings.TrimSuffix(line, "\r\n"))
-	}
-	return line, err
+// multi is say for what is answered in several lines.
+func multi(client *pop3test.RawClient, command string) (string, error) {
+	status, body, err := client.Multi(command)
+	return string(body), accepted(status, err)
 }
 
-func (c *client) raw() (string, error) {
-	line, err := c.in.ReadString('\n')
-	c.broken = c.broken || err != nil
-	return line, err
-}
-
-// multi reads a multi-line response and undoes the byte-stuffing.
-func (c *client) multi(command string) (string, error) {
-	if _, err := c.say(command); err != nil {
-		return "", err
+// accepted makes an error of a -ERR.
+func accepted(status string, err error) error {
+	if err == nil && !strings.HasPrefix(status, "+OK") {
+		err = refusal(status)
 	}
-	var body strings.Builder
-	for {
-		line, err := c.raw()
-		if err != nil {
-			return "", err
-		}
-		if line == ".\r\n" {
-			return body.String(), nil
-		}
-		body.WriteString(strings.TrimPrefix(line, "."))
-	}
+	return err
 }

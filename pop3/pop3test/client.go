@@ -2,7 +2,6 @@ package pop3test
 
 import (
 	"bufio"
-	"bytes"
 	"crypto/tls"
 	"io"
 	"net"
@@ -11,16 +10,15 @@ import (
 	"time"
 )
 
-// Patience is how long a [Client] waits for an answer before the test fails.
+// Patience is how long a [Client] waits for a line before the test fails.
 const Patience = 10 * time.Second
 
 // Client speaks POP3 for a test. Whatever goes wrong on the connection fails
 // the test; a -ERR does not, it is an answer. It is for one goroutine, the
-// test's own.
+// test's own. [RawClient] is for others.
 type Client struct {
-	t    testing.TB
-	conn net.Conn
-	in   *bufio.Reader
+	t   testing.TB
+	raw *RawClient
 
 	// Greeting is the first line that the server sent.
 	Greeting string
@@ -51,79 +49,66 @@ func (s *Server) DialTLS(t testing.TB) *Client {
 func NewClient(t testing.TB, conn net.Conn) *Client {
 	t.Helper()
 	t.Cleanup(func() { conn.Close() })
-	c := &Client{t: t, conn: conn, in: bufio.NewReader(conn)}
-	c.Greeting = c.Line()
-	return c
+	raw, err := NewRawClient(conn, Patience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Client{t: t, raw: raw, Greeting: raw.Greeting}
+}
+
+// must ends the test where something went wrong.
+func (c *Client) must(err error) {
+	c.t.Helper()
+	if err != nil {
+		c.t.Fatal(err)
+	}
 }
 
 // Command sends a line and returns the first line of the answer, without its
 // CRLF.
 func (c *Client) Command(line string) string {
 	c.t.Helper()
-	c.Send(line + "\r\n")
-	return c.Line()
+	status, err := c.raw.Command(line)
+	c.must(err)
+	return status
 }
 
 // Multi sends a line and returns the first line of the answer and, where that
 // is +OK, the body behind it, un-stuffed, without the final dot.
 func (c *Client) Multi(line string) (status string, body []byte) {
 	c.t.Helper()
-	if status = c.Command(line); strings.HasPrefix(status, "+OK") {
-		body = c.Body()
-	}
+	status, body, err := c.raw.Multi(line)
+	c.must(err)
 	return status, body
 }
 
 // Send sends octets as they are.
 func (c *Client) Send(octets string) {
 	c.t.Helper()
-	c.conn.SetWriteDeadline(time.Now().Add(Patience))
-	if _, err := io.WriteString(c.conn, octets); err != nil {
-		c.t.Fatalf("pop3test: send: %v", err)
-	}
+	c.must(c.raw.Send(octets))
 }
 
 // Line reads a line and returns it without its CRLF.
 func (c *Client) Line() string {
 	c.t.Helper()
-	return strings.TrimSuffix(string(c.rawLine()), "\r\n")
+	line, err := c.raw.Line()
+	c.must(err)
+	return line
 }
 
 // Body reads the rest of a multi-line response, to the final dot, and undoes
 // the byte-stuffing (RFC 1939 section 3).
 func (c *Client) Body() []byte {
 	c.t.Helper()
-	body := []byte{}
-	for {
-		line := c.rawLine()
-		if string(line) == ".\r\n" {
-			return body
-		}
-		body = append(body, bytes.TrimPrefix(line, []byte("."))...)
-	}
-}
-
-func (c *Client) rawLine() []byte {
-	c.t.Helper()
-	c.conn.SetReadDeadline(time.Now().Add(Patience))
-	line, err := c.in.ReadBytes('\n')
-	if err != nil {
-		c.t.Fatalf("pop3test: read: %v after %q", err, line)
-	}
-	if !bytes.HasSuffix(line, []byte("\r\n")) {
-		c.t.Fatalf("pop3test: a line that does not end in CRLF: %q", line)
-	}
-	return line
+	body, err := c.raw.Body()
+	c.must(err)
+	return body
 }
 
 // Login logs in by USER and PASS, and fails the test where that fails.
 func (c *Client) Login(user, password string) {
 	c.t.Helper()
-	for _, line := range []string{"USER " + user, "PASS " + password} {
-		if status := c.Command(line); !strings.HasPrefix(status, "+OK") {
-			c.t.Fatalf("pop3test: login: %s", status)
-		}
-	}
+	c.must(c.raw.Login(user, password))
 }
 
 // STLS begins TLS on the connection.
@@ -132,12 +117,12 @@ func (c *Client) STLS(config *tls.Config) {
 	if status := c.Command("STLS"); !strings.HasPrefix(status, "+OK") {
 		c.t.Fatalf("pop3test: STLS: %s", status)
 	}
-	secure := tls.Client(c.conn, config)
+	secure := tls.Client(c.raw.conn, config)
 	secure.SetDeadline(time.Now().Add(Patience))
 	if err := secure.Handshake(); err != nil {
 		c.t.Fatalf("pop3test: handshake: %v", err)
 	}
-	c.conn, c.in = secure, bufio.NewReader(secure)
+	c.raw.conn, c.raw.in = secure, bufio.NewReader(secure)
 }
 
 // Quit says QUIT, returns the answer, and makes sure that the server closes the
@@ -153,8 +138,8 @@ func (c *Client) Quit() string {
 // sending anything more.
 func (c *Client) ExpectClosed() {
 	c.t.Helper()
-	c.conn.SetReadDeadline(time.Now().Add(Patience))
-	rest, err := io.ReadAll(c.in)
+	c.raw.conn.SetReadDeadline(time.Now().Add(Patience))
+	rest, err := io.ReadAll(c.raw.in)
 	if len(rest) > 0 {
 		c.t.Fatalf("pop3test: the server sent more: %q", rest)
 	}
@@ -164,4 +149,4 @@ func (c *Client) ExpectClosed() {
 }
 
 // Conn is the connection, for what Client does not do.
-func (c *Client) Conn() net.Conn { return c.conn }
+func (c *Client) Conn() net.Conn { return c.raw.conn }

@@ -7,6 +7,9 @@
 //	client.Login("demo", "secret")
 //	fmt.Println(client.Command("STAT"))
 //
+// Where connections are to break, or clients run beside the test, a [RawClient]
+// returns errors instead of failing it.
+//
 // The server ends with the test. It has a certificate of its own for STLS and
 // for POP3S.
 package pop3test
