@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-
-	"github.com/popcask/popcask/internal/cql"
 )
 
 // OrphanAction is what a repair does about content that no mailbox knows of.
@@ -72,9 +70,5 @@ func (s *Store) restoreOrphan(ctx context.Context, r *Report, f *Finding) error 
 	if err != nil {
 		return err
 	}
-	drop, err := s.readDrop(ctx, cql.EachQuorum, r.Mailbox)
-	if err != nil || !drop.inGap(f.ID) {
-		return err
-	}
-	return s.deliverAgain(ctx, r, f)
+	return s.leaveGap(ctx, r, f)
 }

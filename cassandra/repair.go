@@ -279,10 +279,13 @@ func (s *Store) restore(ctx context.Context, r *Report, f *Finding) error {
 	if err != nil {
 		return err
 	}
-	if f.Kind == NotMember {
-		return s.restoreMember(ctx, r, f, size)
+	if f.Kind != NotMember {
+		return s.relist(ctx, r.Mailbox, f, size)
 	}
-	return s.relist(ctx, r.Mailbox, f, size)
+	if err := s.restoreMember(ctx, r, f, size); err != nil {
+		return err
+	}
+	return s.leaveGap(ctx, r, f)
 }
 
 // readThrough reads the content of a message that is to be listed, in every data
@@ -339,6 +342,15 @@ func (s *Store) deliverAgain(ctx context.Context, r *Report, f *Finding) error {
 		return err
 	}
 	return s.removeWholly(ctx, r.Mailbox, []MessageID{f.ID})
+}
+
+// leaveGap delivers a message again that was put back where nobody lists it.
+func (s *Store) leaveGap(ctx context.Context, r *Report, f *Finding) error {
+	drop, err := s.readDrop(ctx, cql.EachQuorum, r.Mailbox)
+	if err != nil || !drop.inGap(f.ID) {
+		return err
+	}
+	return s.deliverAgain(ctx, r, f)
 }
 
 // checkOwner makes sure that what is delivered to the user of a mailbox comes to
