@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"io"
+	"net"
 	"time"
 
 	"github.com/emersion/go-smtp"
@@ -17,7 +18,7 @@ const maxHops = 100
 // loop or too large, or where the sender hung up before its end.
 type body struct {
 	source   io.Reader
-	conn     *smtp.Conn
+	conn     net.Conn
 	patience time.Duration
 	maxSize  int64 // octets; 0 means no limit
 	size     int64
@@ -27,7 +28,7 @@ type body struct {
 
 // newBody reads what go-smtp gives to Data: a pipe where the message comes by
 // BDAT, else its reader of DATA.
-func newBody(r io.Reader, conn *smtp.Conn, a *agent) *body {
+func newBody(r io.Reader, conn net.Conn, a *agent) *body {
 	b := &body{conn: conn, patience: a.patience, maxSize: a.maxSize}
 	if pipe, ok := r.(*io.PipeReader); ok {
 		b.source = &chunks{pipe: pipe, conn: conn}
@@ -41,7 +42,7 @@ func (b *body) Read(p []byte) (int, error) {
 	if b.err != nil {
 		return 0, b.err
 	}
-	b.conn.Conn().SetReadDeadline(time.Now().Add(b.patience))
+	b.conn.SetReadDeadline(time.Now().Add(b.patience))
 	n, err := b.source.Read(p)
 	b.size += int64(n)
 	switch {
@@ -60,7 +61,7 @@ func (b *body) Read(p []byte) (int, error) {
 // go-smtp expects that.
 func (b *body) drain() {
 	for b.err == nil || b.err == errTooManyHops || b.err == smtp.ErrDataTooLarge {
-		b.conn.Conn().SetReadDeadline(time.Now().Add(b.patience))
+		b.conn.SetReadDeadline(time.Now().Add(b.patience))
 		if _, err := io.CopyN(io.Discard, b.source, 64<<10); err != nil {
 			return
 		}

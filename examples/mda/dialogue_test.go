@@ -143,11 +143,17 @@ func (d *dialogue) sayHello(protocol string) {
 func (d *dialogue) startTLS(protocol string) {
 	d.t.Helper()
 	d.hello(protocol)
+	d.secure()
+	d.sayHello(protocol)
+}
+
+// secure is STARTTLS.
+func (d *dialogue) secure() {
+	d.t.Helper()
 	d.play("C: STARTTLS\nS: 220 2.0.0 *")
 	encrypted := tls.Client(d.conn, &tls.Config{InsecureSkipVerify: true})
 	require.NoError(d.t, encrypted.Handshake())
 	d.use(encrypted)
-	d.sayHello(protocol)
 }
 
 // hangUp ends the client's half of the connection and returns what the server

@@ -3,9 +3,8 @@ package main
 import (
 	"crypto/tls"
 	"io"
+	"net"
 	"time"
-
-	"github.com/emersion/go-smtp"
 )
 
 // What go-smtp v0.25.1 does not do for a message is done here; tests say where a
@@ -17,7 +16,7 @@ import (
 // line ends so.
 type dotted struct {
 	source io.Reader
-	conn   *smtp.Conn
+	conn   net.Conn
 
 	crs        int // CRs right before
 	state      dotState
@@ -48,7 +47,7 @@ func (d *dotted) Read(p []byte) (int, error) {
 	if d.overlooked {
 		// go-smtp would read on. So its reads end at once, until it reads the
 		// next command and sets a deadline of its own.
-		d.conn.Conn().SetReadDeadline(longAgo)
+		d.conn.SetReadDeadline(longAgo)
 	}
 	return 0, d.err
 }
@@ -109,7 +108,7 @@ var longAgo = time.Unix(1, 0)
 // with the connection for a whole one, and the message with it.
 type chunks struct {
 	pipe io.Reader
-	conn *smtp.Conn
+	conn net.Conn
 }
 
 func (c *chunks) Read(p []byte) (int, error) {
@@ -122,12 +121,12 @@ func (c *chunks) Read(p []byte) (int, error) {
 
 // hungUp tells whether the peer has ended the connection. It may be asked while
 // go-smtp is waiting for the end of Data, and is not reading.
-func hungUp(conn *smtp.Conn) bool {
+func hungUp(conn net.Conn) bool {
 	wire := wireOf(conn)
 	if wire.ended.Load() {
 		return true
 	}
-	encrypted, ok := conn.Conn().(*tls.Conn)
+	encrypted, ok := conn.(*tls.Conn)
 	if !ok {
 		return false
 	}

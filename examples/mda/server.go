@@ -109,12 +109,11 @@ type wire struct {
 }
 
 // wireOf finds the wire under a connection.
-func wireOf(conn *smtp.Conn) *wire {
-	nc := conn.Conn()
-	if encrypted, ok := nc.(*tls.Conn); ok {
-		nc = encrypted.NetConn()
+func wireOf(conn net.Conn) *wire {
+	if encrypted, ok := conn.(*tls.Conn); ok {
+		conn = encrypted.NetConn()
 	}
-	return nc.(*wire)
+	return conn.(*wire)
 }
 
 // work says that a message is under way, until the function that it returns is

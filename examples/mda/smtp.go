@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"math"
+	"net"
 	"os"
 	"sync"
 	"time"
@@ -36,7 +37,7 @@ type agent struct {
 // newServer makes a server for LMTP or SMTP.
 func (a *agent) newServer(protocol string) *server {
 	s := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
-		return &session{agent: a, protocol: protocol, conn: c}, nil
+		return &session{agent: a, protocol: protocol, smtp: c, conn: c.Conn()}, nil
 	}))
 	s.LMTP = protocol == "LMTP"
 	s.Domain = hostname()
@@ -63,13 +64,17 @@ func hostname() string {
 	return "localhost"
 }
 
-// session is one connection. go-smtp calls Data on another goroutine than the
-// rest where the message comes by BDAT, and may call Reset before Data is over:
-// so Data works on a copy of the envelope.
+// session is one connection, or what STARTTLS makes of it. go-smtp calls Data on
+// another goroutine than the rest where the message comes by BDAT, and takes
+// commands meanwhile: so Data works on a copy of the envelope, and does not ask
+// go-smtp for what those commands change.
 type session struct {
 	agent    *agent
 	protocol string
-	conn     *smtp.Conn
+	smtp     *smtp.Conn
+	conn     net.Conn
+
+	message sync.Mutex // held by Data
 
 	mu   sync.Mutex
 	mail envelope
@@ -77,7 +82,8 @@ type session struct {
 
 // envelope is what a sender says before the message.
 type envelope struct {
-	begun bool // by MAIL
+	begun bool   // by MAIL
+	hello string // what the sender calls itself
 	from  string
 	utf8  bool // SMTPUTF8 (RFC 6531)
 	to    []recipient
@@ -105,7 +111,7 @@ func (s *session) Mail(from string, options *smtp.MailOptions) error {
 		// them.
 		return errNestedMAIL
 	}
-	s.mail = envelope{begun: true, from: from, utf8: options.UTF8}
+	s.mail = envelope{begun: true, hello: s.smtp.Hostname(), from: from, utf8: options.UTF8}
 	return nil
 }
 
@@ -118,7 +124,7 @@ func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 	}
 	user, err := s.agent.directory.Lookup(context.Background(), to)
 	if err != nil {
-		s.agent.log.Info("mail: recipient refused", "protocol", s.protocol, "remote", s.conn.Conn().RemoteAddr(),
+		s.agent.log.Info("mail: recipient refused", "protocol", s.protocol, "remote", s.conn.RemoteAddr(),
 			"from", s.mail.from, "to", to, "error", err)
 		return toReply(err)
 	}
@@ -149,8 +155,11 @@ func (s *session) LMTPData(r io.Reader, status smtp.StatusCollector) error {
 	return nil
 }
 
-// Reset forgets the message that was begun.
+// Reset forgets the message that was begun. A Data whose chunks were broken off
+// ends first: go-smtp would take its answer for that of the next message.
 func (s *session) Reset() {
+	s.message.Lock()
+	defer s.message.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.mail = envelope{}
@@ -174,6 +183,8 @@ func (s *session) envelope() (envelope, error) {
 // became of it for each recipient. It reads the message to its end in any case:
 // go-smtp wants that.
 func (s *session) deliver(mail envelope, r io.Reader) []error {
+	s.message.Lock()
+	defer s.message.Unlock()
 	defer wireOf(s.conn).work()()
 	body := newBody(r, s.conn, s.agent)
 	defer body.drain()
@@ -207,7 +218,7 @@ func (s *session) deliver(mail envelope, r io.Reader) []error {
 }
 
 func (s *session) logDelivery(id string, mail envelope, to recipient, message mailbox.Message, err error) {
-	log := s.agent.log.With("protocol", s.protocol, "remote", s.conn.Conn().RemoteAddr(),
+	log := s.agent.log.With("protocol", s.protocol, "remote", s.conn.RemoteAddr(),
 		"id", id, "from", mail.from, "to", to.address, "user", to.user)
 	if err != nil {
 		log.Warn("mail: not delivered", "error", err)

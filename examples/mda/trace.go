@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/rand"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"strings"
@@ -38,10 +39,10 @@ func newID() string { return rand.Text()[:16] }
 
 // hop describes the message that is being received.
 func (s *session) hop(mail envelope, id string, now time.Time) hop {
-	_, encrypted := s.conn.TLSConnectionState()
+	_, encrypted := s.conn.(*tls.Conn)
 	return hop{
-		hello:    s.conn.Hostname(),
-		remote:   s.conn.Conn().RemoteAddr(),
+		hello:    mail.hello,
+		remote:   s.conn.RemoteAddr(),
 		protocol: withValue(s.protocol, mail.utf8, encrypted),
 		id:       id,
 		time:     now,

@@ -76,3 +76,25 @@ func TestStalled(t *testing.T) {
 		})
 	}
 }
+
+// go-smtp runs Data on a goroutine of its own while a message comes by BDAT, and
+// takes commands meanwhile that change its connection. The race detector is the
+// judge; over LMTP it would find a race in go-smtp itself.
+func TestCommandsBetweenChunks(t *testing.T) {
+	for name, between := range map[string]func(*dialogue){
+		"EHLO":     func(*dialogue) {},
+		"STARTTLS": (*dialogue).secure,
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := start(t, "SMTP", withTLS(t), func(r *running) { r.trace = &trace{host: "mx.example.org"} })
+			d := dial(t, r.address)
+			d.hello("SMTP")
+			d.play(toAlice + "C: BDAT 0\nS: 250 2.0.0 Continue")
+			between(d)
+			d.sayHello("SMTP")
+			d.play("C: DATA\nS: 502 *") // that was the end of the message
+			d.play(toAlice + "C: DATA\nS: 354 *\nC: x\nC: .\n" + ok("SMTP"))
+			require.Len(t, r.mail(t, "alice"), 1)
+		})
+	}
+}
