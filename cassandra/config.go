@@ -51,8 +51,10 @@ type Config struct {
 	// Bucket is the width of a bucket, the window of time whose messages
 	// share a partition of the listing. It is settled for good by [Migrate];
 	// for a mailbox that gets more than 100,000 messages in 30 days a smaller
-	// one keeps the partitions small. 0 means what the keyspace says, and 30
-	// days for a new one. It must be whole seconds.
+	// one keeps the partitions small. Days are good, hours are not: a mailbox
+	// keeps a row for each bucket that ever got mail, and every delivery and
+	// every listing reads them all. 0 means what the keyspace says, and 30 days
+	// for a new one. It must be whole seconds.
 	Bucket time.Duration
 
 	// MaxMessageSize is the largest message that is taken, in octets; a larger

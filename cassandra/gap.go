@@ -30,7 +30,9 @@ import (
 
 const (
 	// gapsOfABucket is how many gaps may begin in one bucket, ever: it bounds
-	// the mailbox's own partition, whose rows are never deleted.
+	// the mailbox's own partition, whose rows are never deleted. Where a bucket
+	// is full, as of a mailbox whose mail is left on the server, what is removed
+	// between messages that stay is read for as long as its tombstones are there.
 	gapsOfABucket = 32
 
 	// Each gap costs the listing a statement, so that there are at most
