@@ -17,7 +17,8 @@ type Hooks struct {
 	// TLS: a handshake succeeded.
 	TLS func(*Conn, tls.ConnectionState)
 
-	// Auth: a login succeeded (nil) or failed.
+	// Auth: a login succeeded (nil) or failed. Login.User is empty where a SASL
+	// exchange failed before its end.
 	Auth func(*Conn, mailbox.Login, error)
 
 	// Command: a command was answered, wholly written or buffered.
