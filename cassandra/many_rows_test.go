@@ -1,0 +1,50 @@
+package cassandra_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/gocql/gocql"
+	"github.com/stretchr/testify/require"
+
+	"github.com/popcask/popcask/cassandra"
+	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/storetest"
+	"github.com/popcask/popcask/mailbox"
+)
+
+// P1: a mailbox with more buckets than a page holds. Its fence is on a later page,
+// and is seen all the same; mail behind it is delivered, and all is listed.
+func TestP1FenceBehindThousandsOfBuckets(t *testing.T) {
+	cluster := cassandratest.Start(t, cassandratest.Topology{})
+	config := storetest.MigrateWith(t, cluster, func(c *cassandra.Config) { c.Bucket = time.Minute })
+	clock := newClock(time.Now())
+	config.Now = clock.Now
+	store := storetest.NewStore(t, config)
+	id, _, err := store.Mailbox("demo")
+	require.NoError(t, err)
+	first := storetest.Deliver(t, store, "demo", storetest.Body(1)).ID
+
+	db := cluster.Session(t, "")
+	const buckets, each = 4500, 500
+	at := clock.Now().Unix() / 60
+	for n := int64(0); n < buckets; n += each {
+		batch := db.NewBatch(gocql.UnloggedBatch)
+		for i := range int64(each) {
+			batch.Query("INSERT INTO "+config.Keyspace+".maildrop (mailbox_id, kind, start, user) VALUES (?, 'bucket', ?, 'demo') USING TIMESTAMP 1",
+				gocql.UUID(id), at-10-n-i)
+		}
+		require.NoError(t, db.ExecuteBatch(batch))
+	}
+	fence := clock.Now().Add(time.Hour).UnixMicro()
+	require.NoError(t, db.Query("INSERT INTO "+config.Keyspace+".maildrop (mailbox_id, kind, start, until) VALUES (?, 'fence', 0, ?) USING TIMESTAMP ?",
+		gocql.UUID(id), fence, fence).Exec())
+	_, err = storetest.TryDeliver(t.Context(), store, "demo", storetest.Body(2))
+	require.ErrorIs(t, err, mailbox.ErrTemporary)
+	require.ErrorContains(t, err, "closed")
+
+	clock.advance(2 * time.Hour)
+	second := storetest.Deliver(t, store, "demo", storetest.Body(3)).ID
+	require.Equal(t, []string{first, second}, storetest.ListIDs(t, store, "demo"))
+	require.Equal(t, []string{first, second}, storetest.ListIDs(t, storetest.NewStore(t, config), "demo"))
+}
