@@ -67,20 +67,29 @@ func (f *folder) separateFamily(family []entry, mint *mint) (_ []entry, alone bo
 	return slices.Clip(kept), alone, nil
 }
 
+// maxName is the longest file name, in octets.
+const maxName = 255
+
 // renamed is name with another ID. Sizes and flags stay; a foreign unique-id is
-// dropped, because the message that keeps the ID shows it.
+// dropped, because the message that keeps the ID shows it. What other programs
+// put there goes where there is no room for it.
 func renamed(name, id string) string {
-	rest := name[len(idOf(name)):]
-	fields, info, hasInfo := strings.Cut(rest, string(infoSeparator))
-	var to strings.Builder
-	to.WriteString(id)
+	fields, info, hasInfo := strings.Cut(name[len(idOf(name)):], string(infoSeparator))
+	if hasInfo {
+		info = string(infoSeparator) + info
+	}
+	var all, sizes strings.Builder
 	for field := range strings.SplitSeq(fields, ",") {
-		if field != "" && !strings.HasPrefix(field, uidlField) {
-			to.WriteString("," + field)
+		if field == "" || strings.HasPrefix(field, uidlField) {
+			continue
+		}
+		all.WriteString("," + field)
+		if strings.HasPrefix(field, sizeField) || strings.HasPrefix(field, wireField) {
+			sizes.WriteString("," + field)
 		}
 	}
-	if hasInfo {
-		to.WriteString(string(infoSeparator) + info)
+	if to := id + all.String() + info; len(to) <= maxName {
+		return to
 	}
-	return to.String()
+	return id + sizes.String() + info
 }
