@@ -58,7 +58,7 @@ func TestStalled(t *testing.T) {
 				for _, encrypted := range []bool{false, true} {
 					t.Run(fmt.Sprintf("TLS %t", encrypted), func(t *testing.T) {
 						t.Parallel()
-						r := start(t, protocol, withTLS(t), func(r *running) { r.patience = time.Second })
+						r := start(t, protocol, withTLS(t), func(r *running) { r.patience = 3 * time.Second })
 						d := dial(t, r.address)
 						if encrypted {
 							d.startTLS(protocol)
