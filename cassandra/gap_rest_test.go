@@ -96,10 +96,10 @@ func TestP7GapsGoOnBehindABucketThatIsFullOfThem(t *testing.T) {
 	require.NoError(t, err)
 	require.NotContains(t, tables.Gaps(id), oldest.Timestamp()+1)
 
-	removeAll(t, store, "demo", kept[1:])
+	storetest.Remove(t, store, "demo", kept[1:])
 	clock.set(first.Add(defaultBucket + defaultBucket/2))
 	last := storetest.Deliver(t, store, "demo", storetest.Body(61)).ID
-	removeAll(t, store, "demo", []string{last})
+	storetest.Remove(t, store, "demo", []string{last})
 	clock.advance(3 * time.Hour)
 	require.NoError(t, store.Prove(t.Context(), "demo"))
 	end := clock.Now().Add(-time.Hour).UnixMicro()

@@ -30,20 +30,6 @@ func (c *clock) set(t time.Time)         { c.now.Store(t.UnixMicro()) }
 func (c *clock) advance(d time.Duration) { c.now.Add(d.Microseconds()) }
 func (c *clock) Now() time.Time          { return time.UnixMicro(c.now.Load()) }
 
-// removeAll removes messages through a session, and waits for the purge.
-func removeAll(t testing.TB, store *cassandra.Store, user string, ids []string) {
-	t.Helper()
-	mb := storetest.Open(t, store, user)
-	_, err := storetest.TryList(t.Context(), mb)
-	require.NoError(t, err)
-	require.NoError(t, mb.Delete(t.Context(), ids))
-	storetest.Eventually(t, "the purge", func() bool {
-		report, err := store.Verify(t.Context(), user)
-		require.NoError(t, err)
-		return len(report.Findings) == 0
-	})
-}
-
 // P7: what was removed is not read any more once it is proven to be gone; what
 // is left is listed, and a survivor that goes too lets the gaps around it merge.
 func TestP7GapsAroundSurvivors(t *testing.T) {
@@ -71,7 +57,7 @@ func TestP7GapsAroundSurvivors(t *testing.T) {
 			gone = append(gone, id)
 		}
 	}
-	removeAll(t, store, "demo", gone)
+	storetest.Remove(t, store, "demo", gone)
 	clock.set(start.Add(150 * time.Minute)) // the horizon is at 90 minutes
 	require.NoError(t, store.Prove(t.Context(), "demo"))
 	require.Len(t, tables.Gaps(id), 3)
@@ -85,7 +71,7 @@ func TestP7GapsAroundSurvivors(t *testing.T) {
 	require.NoError(t, store.Prove(t.Context(), "demo"))
 	require.Empty(t, seen.Take())
 
-	removeAll(t, store, "demo", survivors[:1])
+	storetest.Remove(t, store, "demo", survivors[:1])
 	clock.advance(2 * time.Hour)
 	require.NoError(t, store.Prove(t.Context(), "demo"))
 	gaps := tables.Gaps(id)

@@ -35,7 +35,7 @@ func TestP1P3TheIndexIsRebuilt(t *testing.T) {
 		messages := storetest.List(t, store, user)
 		require.NoError(t, storetest.Open(t, store, user).Delete(t.Context(), storetest.IDs(messages[1:3])))
 		marked = append(marked, messages[3].ID)
-		mark(tables, store, user, messages[3].ID)
+		tables.Mark(store, user, messages[3].ID)
 		before[user] = append(messages[:1:1], messages[4:]...)
 	}
 	for _, all := range []bool{false, true} {

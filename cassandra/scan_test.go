@@ -41,7 +41,7 @@ func TestScanOfEverything(t *testing.T) {
 					continue
 				}
 				damaged = append(damaged, user)
-				mark(tables, store, user, last) // its removal has begun, and nobody finishes it
+				tables.Mark(store, user, last) // its removal has begun, and nobody finishes it
 			}
 
 			var found []string
@@ -136,15 +136,4 @@ func TestScanOfABusyStore(t *testing.T) {
 	}
 	cancel()
 	group.Wait()
-}
-
-// mark marks a message as removed, as a session does that is killed then.
-func mark(r storetest.Tables, store *cassandra.Store, user, message string) {
-	r.T.Helper()
-	id, err := cassandra.ParseMessageID(message)
-	require.NoError(r.T, err)
-	mailbox, _, err := store.Mailbox(user)
-	require.NoError(r.T, err)
-	r.Exec("UPDATE KS.mailbox_message USING TIMESTAMP ? SET removed = true WHERE mailbox_id = ? AND bucket = ? AND message_id = ?",
-		cassandra.AddedAt(id)+1, [16]byte(mailbox), store.Bucket(id), [16]byte(id))
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/mailbox"
 )
 
@@ -114,4 +115,18 @@ func IDs(messages []mailbox.Message) []string {
 		ids = append(ids, m.ID)
 	}
 	return ids
+}
+
+// Remove removes messages through a session, and waits for the purge.
+func Remove(t testing.TB, store *cassandra.Store, user string, ids []string) {
+	t.Helper()
+	mb := Open(t, store, user)
+	_, err := TryList(t.Context(), mb)
+	require.NoError(t, err)
+	require.NoError(t, mb.Delete(t.Context(), ids))
+	Eventually(t, "the purge", func() bool {
+		report, err := store.Verify(t.Context(), user)
+		require.NoError(t, err)
+		return len(report.Findings) == 0
+	})
 }

@@ -85,3 +85,14 @@ func (r Tables) Gaps(id cassandra.MailboxID) map[int64]int64 {
 	require.NoError(r.T, rows.Close())
 	return gaps
 }
+
+// Mark marks a message as removed, as a session does that is killed then.
+func (r Tables) Mark(store *cassandra.Store, user, message string) {
+	r.T.Helper()
+	id, err := cassandra.ParseMessageID(message)
+	require.NoError(r.T, err)
+	mailbox, _, err := store.Mailbox(user)
+	require.NoError(r.T, err)
+	r.Exec("UPDATE KS.mailbox_message USING TIMESTAMP ? SET removed = true WHERE mailbox_id = ? AND bucket = ? AND message_id = ?",
+		cassandra.AddedAt(id)+1, [16]byte(mailbox), store.Bucket(id), [16]byte(id))
+}

@@ -1,7 +1,8 @@
-package cassandra_test
+package clustertests
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -28,7 +29,7 @@ func TestTombstonesWithoutAnyGap(t *testing.T) {
 	delivery := mailbox.Delivery{Recipients: slices.Repeat([]mailbox.Recipient{{User: "bob"}}, 700)}
 	var all []string
 	for range 2 {
-		results, err := store.Append(t.Context(), delivery, newBody(1))
+		results, err := store.Append(t.Context(), delivery, strings.NewReader(storetest.Body(1)))
 		require.NoError(t, err)
 		for _, r := range results {
 			require.NoError(t, r.Err)

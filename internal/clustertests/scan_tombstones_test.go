@@ -1,8 +1,9 @@
-package cassandra_test
+package clustertests
 
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -36,7 +37,7 @@ func TestScanOfTombstones(t *testing.T) {
 		delivery.Recipients = append(delivery.Recipients, mailbox.Recipient{User: fmt.Sprintf("busy%d", n%busy)})
 	}
 	for range 4 {
-		results, err := store.Append(t.Context(), delivery, newBody(1))
+		results, err := store.Append(t.Context(), delivery, strings.NewReader(storetest.Body(1)))
 		require.NoError(t, err)
 		for _, r := range results {
 			require.NoError(t, r.Err)
@@ -45,7 +46,7 @@ func TestScanOfTombstones(t *testing.T) {
 	for n := range busy {
 		messages := storetest.List(t, store, fmt.Sprintf("busy%d", n))
 		require.Len(t, messages, 1200)
-		removeAll(t, store, fmt.Sprintf("busy%d", n), storetest.IDs(messages[10:1199]))
+		storetest.Remove(t, store, fmt.Sprintf("busy%d", n), storetest.IDs(messages[10:1199]))
 	}
 	storetest.CloseStore(t, store) // and all is purged
 
@@ -54,7 +55,7 @@ func TestScanOfTombstones(t *testing.T) {
 	for n := range busy {
 		user := fmt.Sprintf("busy%d", n)
 		last := storetest.List(t, store, user)[9].ID
-		mark(tables, store, user, last)
+		tables.Mark(store, user, last)
 		id, err := cassandra.ParseMessageID(last)
 		require.NoError(t, err)
 		want[id] = cassandra.NotRemoved
