@@ -31,7 +31,9 @@ type content struct {
 	user    string // whose mailbox is repaired where something is missing; "" for a repair's own reading
 
 	chunks int      // that there are
+	size   int64    // octets that there are
 	next   int      // number of the chunk that comes next
+	octets int64    // of those before it
 	ready  [][]byte // read, not handed out yet
 	ahead  chan contentPageResult
 	behind []byte // state of a page that is read when it is wanted: of TOP
@@ -41,6 +43,7 @@ type content struct {
 type contentPageResult struct {
 	chunks [][]byte
 	total  int    // chunks that the message has
+	size   int64  // octets that it has
 	state  []byte // of the page behind; nil after the last one
 	err    error
 }
@@ -59,7 +62,20 @@ func (s *Store) openContent(ctx context.Context, level cql.Level, mailbox Mailbo
 		return nil, first.err
 	}
 	c.take(first)
+	if err := c.whole(); err != nil {
+		cancel()
+		return nil, err
+	}
 	return c, nil
+}
+
+// whole makes sure that the chunks, once all are there, are the octets that the
+// message has (P6).
+func (c *content) whole() error {
+	if c.next == c.chunks && c.octets != c.size {
+		return fmt.Errorf("%d octets of %d: %w", c.octets, c.size, errMissing)
+	}
+	return nil
 }
 
 // readPage reads a page of the chunks from number from on; expected is the
@@ -82,7 +98,7 @@ func (c *content) readPage(from int, state []byte, expected int) (page contentPa
 		case MailboxID(mailbox) != c.mailbox:
 			return errForeign
 		}
-		page.total = *chunks
+		page.total, page.size = *chunks, *size
 		page.chunks = append(page.chunks, *data)
 		number++
 		return nil
@@ -93,8 +109,11 @@ func (c *content) readPage(from int, state []byte, expected int) (page contentPa
 // take takes a page over, and begins to read the one behind it.
 func (c *content) take(page contentPageResult) {
 	c.ready = append(c.ready, page.chunks...)
-	c.chunks = max(c.chunks, page.total)
+	c.chunks, c.size = max(c.chunks, page.total), max(c.size, page.size)
 	c.next += len(page.chunks)
+	for _, chunk := range page.chunks {
+		c.octets += int64(len(chunk))
+	}
 	c.ahead, c.behind = nil, nil
 	switch {
 	case page.err != nil || page.state == nil || c.next >= c.chunks:
@@ -115,7 +134,9 @@ func (c *content) more() error {
 		case c.err != nil:
 			return c.err
 		case c.next == c.chunks:
-			return io.EOF
+			if c.err = c.whole(); c.err == nil {
+				return io.EOF
+			}
 		case c.ahead == nil && c.behind == nil:
 			c.err = c.climb()
 		default:

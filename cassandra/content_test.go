@@ -12,8 +12,8 @@ import (
 )
 
 // A chunk whose row is there and whose octets are not, as a read repair of the
-// other columns leaves it, is missing: it is not an empty stretch of the message.
-// An empty message is one all the same.
+// other columns leaves it, is missing: it is not an empty stretch of the message,
+// and neither is one that is cut short. An empty message is one all the same.
 func TestP2ChunkWithoutItsOctets(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)
@@ -24,16 +24,20 @@ func TestP2ChunkWithoutItsOctets(t *testing.T) {
 	for _, test := range []struct {
 		name, body string
 		chunk      int
+		data       []byte
 	}{
-		{"small", storetest.Body(1), 0},
-		{"first of many", storetest.BigBody(1, 200<<10), 0},
-		{"one of many", storetest.BigBody(2, 200<<10), 7},
+		{"small", storetest.Body(1), 0, nil},
+		{"first of many", storetest.BigBody(1, 200<<10), 0, nil},
+		{"one of many", storetest.BigBody(2, 200<<10), 7, nil},
+		{"small, cut short", storetest.Body(3), 0, []byte("Subj")},
+		{"one of many, cut short", storetest.BigBody(4, 200<<10), 7, []byte("x")},
+		{"the last, longer", storetest.BigBody(5, 200<<10), 9, make([]byte, 16<<10)},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			m := storetest.Deliver(t, store, user, test.body)
 			id, err := cassandra.ParseMessageID(m.ID)
 			require.NoError(t, err)
-			tables.Exec("UPDATE KS.message USING TIMESTAMP ? SET data = null WHERE message_id = ? AND chunk = ?", id.Timestamp()+1, m.ID, test.chunk)
+			tables.Exec("UPDATE KS.message USING TIMESTAMP ? SET data = ? WHERE message_id = ? AND chunk = ?", id.Timestamp()+1, test.data, m.ID, test.chunk)
 			mb := storetest.Open(t, store, user)
 			_, err = storetest.TryList(t.Context(), mb)
 			require.NoError(t, err)

@@ -107,6 +107,9 @@ func createKeyspace(ctx context.Context, config Config, replication Replication)
 			return fmt.Errorf("replication %s: the cluster has no data centre %q: it has %s", replication, name, strings.Join(centres, ", "))
 		}
 	}
+	if _, ok := replication[config.LocalDC]; !ok {
+		return fmt.Errorf("replication %s: it has no replicas in Config.LocalDC, %s: migrate from a data centre that has some", replication, config.LocalDC)
+	}
 	_, existing, err := db.Tables(ctx, config.Keyspace)
 	switch {
 	case errors.Is(err, cql.ErrNoKeyspace):

@@ -46,7 +46,8 @@ type Mailbox interface {
 	// write itself, which saves a copy; one that is a [CanonicalBody] is not
 	// searched for line ends.
 	//
-	// Open may be called while no other reader of the session is open.
+	// Open may be called while no other reader of the session is open. Its
+	// context lasts until that is closed.
 	Open(ctx context.Context, id string, options OpenOptions) (io.ReadCloser, error)
 
 	// Delete removes messages for good, in one call for the whole session. An

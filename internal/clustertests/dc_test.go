@@ -78,6 +78,7 @@ func TestP1P2P3P5TwoDataCentres(t *testing.T) {
 	cluster := cassandratest.Start(t, dcTopology(t))
 	one, two := cluster.DCs[0].Name, cluster.DCs[1].Name
 	config1 := storetest.Migrate(t, cluster)
+	require.ErrorContains(t, cassandra.Migrate(t.Context(), config1, cassandra.Replication{two: 1}), "no replicas in Config.LocalDC, "+one)
 	config1.Timeout = 2 * time.Second
 	config1.ChunkSize = 16 << 10
 	config2 := storetest.In(config1, cluster, two)
