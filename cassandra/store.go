@@ -55,7 +55,8 @@ func NewStore(session *Session, index Index) (*Store, error) {
 }
 
 // Listen adds a listener, which hears of deliveries and removals after they are
-// certain, and is never in their way.
+// certain, and is never in their way. What one misses, as when the process is
+// killed, [Store.Replay] tells it again.
 func (s *Store) Listen(listener mailbox.Listener) { s.listeners.Listen(listener) }
 
 // Open implements [mailbox.Store]. It reads nothing: the listing does.

@@ -1,0 +1,48 @@
+package cassandra
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/popcask/popcask/internal/cql"
+	"github.com/popcask/popcask/mailbox"
+)
+
+// Replay tells a listener of every message that is in the mailbox of a user, in
+// the order of their times, in events of up to 100 messages, and returns how many
+// there were. It is for a listener that is new, or has missed events because a
+// process was killed; what was removed it hears nothing of. The listener is
+// called by Replay itself, which ends with its first error. It reads every data
+// centre, and may run beside deliveries and sessions.
+func (s *Store) Replay(ctx context.Context, user string, listener mailbox.Listener) (told int, err error) {
+	id, canonical, err := s.Mailbox(user)
+	if err != nil {
+		return 0, fmt.Errorf("cassandra: replay: %w", err)
+	}
+	fail := func(err error) (int, error) {
+		return told, fmt.Errorf("cassandra: replay the mailbox of %q: %w", canonical, err)
+	}
+	drop, err := s.readDrop(ctx, cql.EachQuorum, id)
+	if err != nil {
+		return fail(temporary(err))
+	}
+	for _, bucket := range s.bucketsToSurvey(drop) {
+		members, err := s.readMembers(ctx, id, s.bucketSlice(bucket))
+		if err != nil {
+			return fail(temporary(err))
+		}
+		members = slices.DeleteFunc(members, func(m memberRow) bool { return !m.isMember() })
+		for some := range slices.Chunk(members, batchSize) {
+			event := mailbox.Event{Kind: mailbox.Added, User: canonical}
+			for _, m := range some {
+				event.Messages = append(event.Messages, Entry{ID: m.id, Size: m.size, UIDL: m.uidl}.message())
+			}
+			if err := listener.MailboxChanged(ctx, event); err != nil {
+				return fail(err)
+			}
+			told += len(some)
+		}
+	}
+	return told, nil
+}
