@@ -201,8 +201,13 @@ func plainCost(t *testing.T, cluster *cassandratest.Cluster, config cassandra.Co
 		require.NoError(t, rows.Close())
 		for _, bucket := range buckets {
 			rows := db.Query(fmt.Sprintf("SELECT message_id, size FROM %s.projection WHERE mailbox_id = ? AND bucket = ?", config.Keyspace), [16]byte(id), bucket).Iter()
-			c.messages += rows.NumRows()
 			c.statements++
+			for rows.Scan(nil, nil) {
+				c.messages++
+				if rows.WillSwitchPage() {
+					c.statements++
+				}
+			}
 			if err := rows.Close(); err != nil {
 				c.err = err
 			}
