@@ -68,6 +68,26 @@ func (l lagging) firstChunk(text string) {
 		[16]byte(id), data, box, size, chunks, head, sum, id.Timestamp())
 }
 
+// wake boots a data centre that was killed, and waits until the stores work with
+// it.
+func wake(t *testing.T, cluster *cassandratest.Cluster, dc string, stores ...*cassandra.Store) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	// What is still queued for the dead nodes expires first: one that starts
+	// quickly would get it after all.
+	require.NoError(t, cluster.Settle(ctx))
+	require.NoError(t, cluster.Boot(ctx, dc))
+	require.NoError(t, cluster.Settle(ctx))
+	// The drivers, too, must have noticed.
+	for _, store := range stores {
+		storetest.Eventually(t, "the stores work again", func() bool {
+			_, err := store.Verify(ctx, "nobody@example.org")
+			return err == nil
+		})
+	}
+}
+
 // Two data centres: both deliver and serve, each by itself where the other is
 // gone; what has not arrived is found by the ladder, or missed for now.
 func TestP1P2P3P5TwoDataCentres(t *testing.T) {
@@ -87,7 +107,6 @@ func TestP1P2P3P5TwoDataCentres(t *testing.T) {
 	store1 := storetest.NewStore(t, config1)
 	store2 := storetest.NewStore(t, config2)
 	server2 := pop3test.NewServer(t, pop3.Login(pop3test.AnyPassword(), store2))
-	lag := lagging{storetest.TablesOf(t, cluster, config1), storetest.TablesOf(t, cluster, config2)}
 	// A node that is killed forgets the last 100 ms of its commit log
 	// (commitlog_sync: periodic), and a data centre may have one node only.
 	kill := func(dc string) {
@@ -98,22 +117,6 @@ func TestP1P2P3P5TwoDataCentres(t *testing.T) {
 			}
 		}
 		require.NoError(t, cluster.Kill(dc))
-	}
-	wake := func(dc string) {
-		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
-		defer cancel()
-		// What is still queued for the dead nodes expires first: one that starts
-		// quickly would get it after all.
-		require.NoError(t, cluster.Settle(ctx))
-		require.NoError(t, cluster.Boot(ctx, dc))
-		require.NoError(t, cluster.Settle(ctx))
-		// The drivers, too, must have noticed.
-		for _, store := range []*cassandra.Store{store1, store2} {
-			storetest.Eventually(t, "the stores work again", func() bool {
-				_, err := store.Verify(ctx, "nobody@example.org")
-				return err == nil
-			})
-		}
 	}
 	replicated := func(user string, bodies ...string) {
 		storetest.Eventually(t, "replicated", func() bool { return len(storetest.List(t, store2, user)) == len(bodies) })
@@ -160,7 +163,8 @@ func TestP1P2P3P5TwoDataCentres(t *testing.T) {
 	require.Len(t, storetest.List(t, store1, user), 9)
 	t.Logf("27 messages delivered, 1 removed in %s while %s is down: %s", one, two, time.Since(start))
 	require.Less(t, time.Since(start), 20*time.Second, "nobody waits for the other data centre")
-	wake(two)
+	wake(t, cluster, two, store1, store2)
+	lag := lagging{storetest.TablesOf(t, cluster, config1), storetest.TablesOf(t, cluster, config2)}
 
 	// The rows of the listing have arrived in dc2, their content has not.
 	require.Len(t, storetest.List(t, store2, user), 5, "dc2 lags, and its removed message is still there")
@@ -249,7 +253,7 @@ func TestP1P2P3P5TwoDataCentres(t *testing.T) {
 	t.Logf("local mail in %s while %s is down: %s", two, one, time.Since(start))
 
 	// After healing the miss is found again.
-	wake(one)
+	wake(t, cluster, one, store1, store2)
 	require.Len(t, storetest.List(t, store1, "ben@example.org"), 2, "dc1 lags now, and does not know of the removal")
 	start = time.Now()
 	storetest.Eventually(t, "found again", func() bool {

@@ -1,7 +1,6 @@
 package clustertests
 
 import (
-	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -31,17 +30,6 @@ func TestP1P2ScanOfADataCentreThatLags(t *testing.T) {
 	var heard storetest.Recorder
 	config2.Observer = heard.Observe
 	store1 := storetest.NewStore(t, config1)
-	wake := func(dc string) {
-		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
-		defer cancel()
-		require.NoError(t, cluster.Settle(ctx))
-		require.NoError(t, cluster.Boot(ctx, dc))
-		require.NoError(t, cluster.Settle(ctx))
-		storetest.Eventually(t, "the store works again", func() bool {
-			_, err := store1.Verify(ctx, "nobody@example.org")
-			return err == nil
-		})
-	}
 	scan := cassandra.ScanOptions{RepairOptions: cassandra.RepairOptions{
 		Confirm: time.Millisecond, RemoveIncomplete: true, Orphans: cassandra.PurgeOrphans,
 	}}
@@ -59,7 +47,7 @@ func TestP1P2ScanOfADataCentreThatLags(t *testing.T) {
 		unlisted = append(unlisted, storetest.Plant{Age: old, Content: "whole", Member: "live", Bucket: true}.Put(tables1, store1, user))
 		listed = append(listed, storetest.Plant{Age: old, Content: "chunked", Member: "live", Listed: true, Bucket: true}.Put(tables1, store1, user))
 	}
-	wake(two)
+	wake(t, cluster, two, store1)
 	store2 := storetest.NewStore(t, storetest.Later(config2))
 	tables2 := storetest.TablesOf(t, cluster, config2)
 	require.Empty(t, storetest.List(t, store2, "user0"), "it lags")
@@ -88,7 +76,7 @@ func TestP1P2ScanOfADataCentreThatLags(t *testing.T) {
 	for _, o := range heard.Take() {
 		require.Contains(t, o.Statement, "SELECT", "nothing is written")
 	}
-	wake(one)
+	wake(t, cluster, one, store1)
 
 	storetest.Eventually(t, "both data centres are asked again", func() bool {
 		_, err := store2.Verify(t.Context(), "user0")
