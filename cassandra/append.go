@@ -234,14 +234,14 @@ func (e Entry) message() mailbox.Message {
 // proving that the range of the ID is empty. Either that proof saw the
 // membership, or this sees the fence: quorums of this data centre intersect.
 func (s *Store) checkFences(ctx context.Context, a *attempt) error {
-	drop, err := s.readDrop(ctx, cql.LocalQuorum, a.mailbox)
+	ledger, err := s.readLedger(ctx, cql.LocalQuorum, a.mailbox)
 	if err != nil {
 		return err
 	}
-	if drop.fence >= a.id.Timestamp() {
+	if ledger.fence >= a.id.Timestamp() {
 		return fmt.Errorf("the range of %s is closed: this took too long", a.id)
 	}
-	s.drops.put(a.mailbox, drop)
+	s.ledgers.put(a.mailbox, ledger)
 	return nil
 }
 

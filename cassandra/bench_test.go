@@ -83,7 +83,7 @@ func (x bench) bare(user [16]byte) (gocql.UUID, error) {
 		return x.session.Query("INSERT INTO projection (mailbox_id,bucket,message_id,size) VALUES (?,?,?,?) USING TIMESTAMP ?",
 			gocql.UUID(user), int64(1), id, size, at).Idempotent(true).Exec()
 	}, func() error {
-		return x.session.Query("SELECT kind,start,until FROM maildrop WHERE mailbox_id=?", gocql.UUID(user)).Idempotent(true).Iter().Close()
+		return x.session.Query("SELECT kind,start,until FROM ledger WHERE mailbox_id=?", gocql.UUID(user)).Idempotent(true).Iter().Close()
 	})
 }
 
@@ -213,7 +213,7 @@ func BenchmarkOpen100Messages(b *testing.B) {
 	}, func(int) error {
 		return both(func() error { return read(bucket) }, func() error {
 			return both(func() error { return read(bucket - 1) }, func() error {
-				return x.session.Query("SELECT kind,start,until FROM maildrop WHERE mailbox_id=?", gocql.UUID(user)).Idempotent(true).Iter().Close()
+				return x.session.Query("SELECT kind,start,until FROM ledger WHERE mailbox_id=?", gocql.UUID(user)).Idempotent(true).Iter().Close()
 			})
 		})
 	})

@@ -89,7 +89,7 @@ func TestCostOfDelivery(t *testing.T) {
 		require.Equal(t, 1, reads)
 		for _, o := range all {
 			if !storetest.IsWrite(o.Statement) {
-				require.Contains(t, o.Statement, "FROM maildrop", "the small partition")
+				require.Contains(t, o.Statement, "FROM ledger", "the small partition")
 				require.LessOrEqual(t, o.Rows, 2)
 			}
 			require.Equal(t, "LOCAL_QUORUM", o.Consistency)

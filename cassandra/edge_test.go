@@ -185,7 +185,7 @@ func TestFenceRefusesDelivery(t *testing.T) {
 	fence := func(until time.Time) {
 		at := until.UnixMicro()
 		require.NoError(t, cluster.Session(t, "").Query("INSERT INTO "+config.Keyspace+
-			".maildrop (mailbox_id, kind, start, until) VALUES (?, 'fence', 0, ?) USING TIMESTAMP ?", gocql.UUID(id), at, at).Exec())
+			".ledger (mailbox_id, kind, start, until) VALUES (?, 'fence', 0, ?) USING TIMESTAMP ?", gocql.UUID(id), at, at).Exec())
 	}
 	fence(time.Now().Add(-time.Hour))
 	kept := storetest.Deliver(t, store, "bob", storetest.Body(1))

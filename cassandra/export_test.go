@@ -11,6 +11,6 @@ func (s *Store) Prove(ctx context.Context, user string) error { return s.prove(c
 
 // Fence reads the fence of a mailbox, in microseconds.
 func (s *Store) Fence(ctx context.Context, mailbox MailboxID) (int64, error) {
-	drop, err := s.readDrop(ctx, cql.LocalQuorum, mailbox)
-	return drop.fence, err
+	ledger, err := s.readLedger(ctx, cql.LocalQuorum, mailbox)
+	return ledger.fence, err
 }

@@ -60,15 +60,15 @@ func (s *Store) prove(ctx context.Context, user string) error {
 	}
 	end := s.config.Now().Add(-s.config.Horizon).UnixMicro()
 	due := end - s.config.GapInterval.Microseconds()
-	if known, ok := s.drops.get(id); ok && known.fence > due {
+	if known, ok := s.ledgers.get(id); ok && known.fence > due {
 		return nil
 	}
-	drop, err := s.readDrop(ctx, cql.LocalQuorum, id)
+	ledger, err := s.readLedger(ctx, cql.LocalQuorum, id)
 	if err != nil {
 		return err
 	}
-	s.drops.put(id, drop)
-	if drop.fence > due || len(drop.buckets) == 0 {
+	s.ledgers.put(id, ledger)
+	if ledger.fence > due || len(ledger.buckets) == 0 {
 		return nil
 	}
 	if rested, err := s.replicationRested(ctx); err != nil || !rested {
@@ -80,15 +80,15 @@ func (s *Store) prove(ctx context.Context, user string) error {
 	if err := s.writeFence(ctx, id, end); err != nil {
 		return err
 	}
-	empty, live, err := s.emptySpans(ctx, id, drop, end)
+	empty, live, err := s.emptySpans(ctx, id, ledger, end)
 	if err != nil {
 		return err
 	}
-	if err := s.recordGaps(ctx, id, drop, worthwhile(empty, live)); err != nil {
+	if err := s.recordGaps(ctx, id, ledger, worthwhile(empty, live)); err != nil {
 		return err
 	}
-	if drop, err = s.readDrop(ctx, cql.LocalQuorum, id); err == nil {
-		s.drops.put(id, drop)
+	if ledger, err = s.readLedger(ctx, cql.LocalQuorum, id); err == nil {
+		s.ledgers.put(id, ledger)
 	}
 	return err
 }
@@ -117,13 +117,13 @@ func (s *Store) writeFence(ctx context.Context, mailbox MailboxID, end int64) er
 // emptySpans is step 2: the stretches of the buckets that ever got mail, up to
 // end, in which no data centre has a membership, and how many there are. One
 // that is marked as removed is none: it is not listed and never will be.
-func (s *Store) emptySpans(ctx context.Context, mailbox MailboxID, drop dropRows, end int64) (empty []span, live int, err error) {
-	begin := s.bucketSlice(drop.buckets[0]).From
+func (s *Store) emptySpans(ctx context.Context, mailbox MailboxID, ledger ledgerRows, end int64) (empty []span, live int, err error) {
+	begin := s.bucketSlice(ledger.buckets[0]).From
 	var occupied []span
-	for bucket := drop.buckets[0]; s.bucketSlice(bucket).From <= end; bucket++ {
+	for bucket := ledger.buckets[0]; s.bucketSlice(bucket).From <= end; bucket++ {
 		whole := s.bucketSlice(bucket)
 		whole.To = min(whole.To, end)
-		for _, slice := range s.without(whole, drop.gaps) {
+		for _, slice := range s.without(whole, ledger.gaps) {
 			members, err := s.readMembers(ctx, mailbox, slice)
 			if err != nil {
 				return nil, 0, err
@@ -157,17 +157,17 @@ func worthwhile(empty []span, live int) []span {
 // recordGaps is step 3. What is empty includes the gaps that there were. A gap
 // that grows is written over the row that it had; the timestamp is its end, so
 // that the longest wins in any order.
-func (s *Store) recordGaps(ctx context.Context, mailbox MailboxID, drop dropRows, gaps []span) error {
+func (s *Store) recordGaps(ctx context.Context, mailbox MailboxID, ledger ledgerRows, gaps []span) error {
 	begun := make(map[int64]int) // by bucket
-	for start := range drop.gapStarts {
+	for start := range ledger.gapStarts {
 		begun[s.bucketAt(time.UnixMicro(start))]++
 	}
 	for _, gap := range gaps {
-		gap.from = s.beginGap(gap.from, drop.gapStarts, begun)
-		if gap.from > gap.to || slices.Contains(drop.gaps, gap) {
+		gap.from = s.beginGap(gap.from, ledger.gapStarts, begun)
+		if gap.from > gap.to || slices.Contains(ledger.gaps, gap) {
 			continue
 		}
-		if _, grows := drop.gapStarts[gap.from]; !grows {
+		if _, grows := ledger.gapStarts[gap.from]; !grows {
 			begun[s.bucketAt(time.UnixMicro(gap.from))]++
 		}
 		if err := s.db.Exec(ctx, cql.LocalQuorum, insertRange, gap.to, [16]byte(mailbox), kindGap, gap.from, gap.to); err != nil {
@@ -193,29 +193,4 @@ func (s *Session) beginGap(from int64, starts map[int64]struct{}, begun map[int6
 		}
 		from = next
 	}
-}
-
-// replicationRested tells whether the replication of the keyspace has been what
-// it is for a while. A change is noted by whoever notices it first.
-func (s *Store) replicationRested(ctx context.Context) (bool, error) {
-	now := s.config.Now()
-	_, current, err := s.db.Tables(ctx, s.config.Keyspace)
-	if err != nil {
-		return false, err
-	}
-	text := replicationText(current)
-	since, err := s.noteReplication(ctx, text, now.UnixMicro())
-	return now.Sub(time.UnixMicro(since)) >= s.config.ReplicationRest, err
-}
-
-// noteReplication returns since when the replication is known to be what it is,
-// and notes it where it was another one. The timestamp is that moment, so that
-// the last change wins in any order.
-func (s *Session) noteReplication(ctx context.Context, text string, now int64) (since int64, err error) {
-	noted := ""
-	err = s.db.Each(ctx, cql.EachQuorum, selectReplication, func(row cql.Row) error { return row.Scan(&noted, &since) }, settingsID)
-	if err != nil || noted == text {
-		return since, err
-	}
-	return now, s.db.Exec(ctx, cql.EachQuorum, insertReplication, now, settingsID, text, now)
 }

@@ -130,7 +130,7 @@ func TestP1AProofSeesASlowDelivery(t *testing.T) {
 	config.GapInterval = time.Nanosecond
 	looked := make(chan struct{})
 	config.Observer = func(o cassandra.Observation) {
-		if strings.Contains(o.Statement, "FROM maildrop") {
+		if strings.Contains(o.Statement, "FROM ledger") {
 			close(looked)
 		}
 	}
@@ -237,7 +237,7 @@ func TestP5RepairDeliversAgainWhatLiesInAGap(t *testing.T) {
 	require.NoError(t, err)
 	uidl := mailbox.UIDL(storetest.List(t, store, "demo")[0])
 	other := storetest.Deliver(t, store, "demo", storetest.Body(2)).ID
-	tables.Exec("INSERT INTO KS.maildrop (mailbox_id, kind, start, until) VALUES (?, 'gap', ?, ?) USING TIMESTAMP ?",
+	tables.Exec("INSERT INTO KS.ledger (mailbox_id, kind, start, until) VALUES (?, 'gap', ?, ?) USING TIMESTAMP ?",
 		[16]byte(id), hidden.Timestamp(), hidden.Timestamp(), hidden.Timestamp())
 	require.Equal(t, []string{other}, storetest.ListIDs(t, store, "demo"))
 	require.Equal(t, []string{other}, storetest.ListIDs(t, storetest.NewStore(t, config), "demo"), "a process that knows nothing of the mailbox")

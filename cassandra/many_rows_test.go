@@ -31,13 +31,13 @@ func TestP1FenceBehindThousandsOfBuckets(t *testing.T) {
 	for n := int64(0); n < buckets; n += each {
 		batch := db.NewBatch(gocql.UnloggedBatch)
 		for i := range int64(each) {
-			batch.Query("INSERT INTO "+config.Keyspace+".maildrop (mailbox_id, kind, start, user) VALUES (?, 'bucket', ?, 'demo') USING TIMESTAMP 1",
+			batch.Query("INSERT INTO "+config.Keyspace+".ledger (mailbox_id, kind, start, user) VALUES (?, 'bucket', ?, 'demo') USING TIMESTAMP 1",
 				gocql.UUID(id), at-10-n-i)
 		}
 		require.NoError(t, db.ExecuteBatch(batch))
 	}
 	fence := clock.Now().Add(time.Hour).UnixMicro()
-	require.NoError(t, db.Query("INSERT INTO "+config.Keyspace+".maildrop (mailbox_id, kind, start, until) VALUES (?, 'fence', 0, ?) USING TIMESTAMP ?",
+	require.NoError(t, db.Query("INSERT INTO "+config.Keyspace+".ledger (mailbox_id, kind, start, until) VALUES (?, 'fence', 0, ?) USING TIMESTAMP ?",
 		gocql.UUID(id), fence, fence).Exec())
 	_, err = storetest.TryDeliver(t.Context(), store, "demo", storetest.Body(2))
 	require.ErrorIs(t, err, mailbox.ErrTemporary)

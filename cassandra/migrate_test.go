@@ -181,7 +181,7 @@ func TestConnectErrors(t *testing.T) {
 	require.ErrorContains(t, err, ": create it with cassandra.Migrate")
 
 	require.NoError(t, cassandra.Migrate(t.Context(), config, replication))
-	for _, table := range []string{"message", "mailbox_message", "projection", "maildrop", "settings"} {
+	for _, table := range []string{"message", "mailbox_message", "projection", "ledger", "settings"} {
 		require.NoError(t, raw.Query("DROP TABLE "+keyspace+"."+table).Exec())
 		fails(same, "keyspace %s has no table %s: create it with cassandra.Migrate", keyspace, table)
 		require.NoError(t, cassandra.Migrate(t.Context(), config, replication))

@@ -134,7 +134,7 @@ func (p p3) state(t require.TestingT, l life) string {
 		{"SELECT * FROM %s.message WHERE message_id = ?", []any{gocql.UUID(a.id)}},
 		{"SELECT * FROM %s.mailbox_message WHERE mailbox_id = ? AND bucket = ? AND message_id = ?", []any{gocql.UUID(a.mailbox), a.bucket, gocql.UUID(a.id)}},
 		{"SELECT * FROM %s.projection WHERE mailbox_id = ? AND bucket = ? AND message_id = ?", []any{gocql.UUID(a.mailbox), a.bucket, gocql.UUID(a.id)}},
-		{"SELECT kind, start, until, owner, user, writetime(user) FROM %s.maildrop WHERE mailbox_id = ?", []any{gocql.UUID(a.mailbox)}},
+		{"SELECT kind, start, until, owner, user, writetime(user) FROM %s.ledger WHERE mailbox_id = ?", []any{gocql.UUID(a.mailbox)}},
 	} {
 		rows, err := p.raw.Query(fmt.Sprintf(q.statement, p.keyspace), q.values...).Iter().SliceMap()
 		require.NoError(t, err)
@@ -151,7 +151,7 @@ func (p p3) gone(t require.TestingT, l life) {
 		require.NoError(t, err)
 		require.NotEqual(t, a.id, entry.ID, "P3: it is listed again")
 	}
-	m := &maildrop{store: p.store, id: a.mailbox, user: a.user}
+	m := &mailboxSession{store: p.store, id: a.mailbox, user: a.user}
 	_, err := m.Open(context.Background(), a.id.String(), mailboxOpenOptions)
 	require.Error(t, err, "P3: it can be read again")
 	found, err := p.store.member(context.Background(), cql.LocalQuorum, a.mailbox, a.id)
@@ -236,7 +236,7 @@ func TestP3FirstSeenInAnyOrder(t *testing.T) {
 			require.NoError(t, w.run(context.Background()))
 		}
 		require.Equal(t, p.state(t, l), shuffled)
-		m := &maildrop{store: p.store, id: l.attempt.mailbox, user: user}
+		m := &mailboxSession{store: p.store, id: l.attempt.mailbox, user: user}
 		content, err := p.store.countContent(context.Background(), l.attempt.id)
 		require.NoError(t, err)
 		require.True(t, content.complete())
@@ -367,7 +367,7 @@ func TestP3WhateverTheClockDoes(t *testing.T) {
 					}
 				}
 			}
-			m := &maildrop{store: p.store, id: lives[0].attempt.mailbox, user: "bob"}
+			m := &mailboxSession{store: p.store, id: lives[0].attempt.mailbox, user: "bob"}
 			var listed []MessageID
 			for entry, err := range m.Messages(t.Context()) {
 				require.NoError(t, err)

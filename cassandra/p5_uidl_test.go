@@ -146,7 +146,7 @@ func TestP5HalfAClaimRefusesNothing(t *testing.T) {
 	id, _, err := store.Mailbox("bob")
 	require.NoError(t, err)
 	claims := [16]byte(uuid.NewV5(uuid.UUID(id), "uid-1"))
-	storetest.TablesOf(t, cluster, config).Exec("INSERT INTO KS.maildrop (mailbox_id, kind, start) VALUES (?, 'uidl', 1) USING TIMESTAMP 1", claims)
+	storetest.TablesOf(t, cluster, config).Exec("INSERT INTO KS.ledger (mailbox_id, kind, start) VALUES (?, 'uidl', 1) USING TIMESTAMP 1", claims)
 	results, err := storetest.Import(t.Context(), store, "uid-1", "bob")
 	require.NoError(t, err)
 	require.NoError(t, results[0].Err)

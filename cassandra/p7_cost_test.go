@@ -194,7 +194,7 @@ func plainCost(t *testing.T, cluster *cassandratest.Cluster, config cassandra.Co
 	c.scanned = traced(t, cluster, id, func() int {
 		began := time.Now()
 		var buckets []int64
-		rows := db.Query(fmt.Sprintf("SELECT start FROM %s.maildrop WHERE mailbox_id = ? AND kind = 'bucket'", config.Keyspace), [16]byte(id)).Iter()
+		rows := db.Query(fmt.Sprintf("SELECT start FROM %s.ledger WHERE mailbox_id = ? AND kind = 'bucket'", config.Keyspace), [16]byte(id)).Iter()
 		for start := int64(0); rows.Scan(&start); {
 			buckets = append(buckets, start)
 		}

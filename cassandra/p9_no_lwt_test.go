@@ -84,7 +84,7 @@ func TestP9NoLightweightTransactions(t *testing.T) {
 			tables[name] = true
 		}
 	}
-	for _, name := range []string{"settings", "message", "mailbox_message", "projection", "maildrop"} {
+	for _, name := range []string{"settings", "message", "mailbox_message", "projection", "ledger"} {
 		require.True(t, tables[name], "no statement on %s was seen: the observer is not where it should be", name)
 	}
 	ids, err := paxostest.Tables(cluster, config.Keyspace)

@@ -75,17 +75,17 @@ func TestLargestAndEmpty(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)
 	store := storetest.NewStore(t, config)
-	var want []cassandra.Maildrop
+	var want []cassandra.Usage
 	for n := range 5 { // the last one is the largest
 		user := fmt.Sprintf("user%d", n)
 		box, _, err := store.Mailbox(user)
 		require.NoError(t, err)
-		drop := cassandra.Maildrop{User: user, Mailbox: box}
+		usage := cassandra.Usage{User: user, Mailbox: box}
 		for i := range 5 - n {
-			drop.Octets += storetest.Deliver(t, store, user, storetest.BigBody(uint64(i), 1000*(n+1)*(n+1))).Size
-			drop.Messages++
+			usage.Octets += storetest.Deliver(t, store, user, storetest.BigBody(uint64(i), 1000*(n+1)*(n+1))).Size
+			usage.Messages++
 		}
-		want = append([]cassandra.Maildrop{drop}, want...)
+		want = append([]cassandra.Usage{usage}, want...)
 	}
 	for i := range want[:len(want)-1] {
 		if want[i].Octets < want[i+1].Octets {

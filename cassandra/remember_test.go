@@ -11,7 +11,7 @@ import (
 // how many they are: one with short buckets has thousands of rows.
 func TestP8RememberedRowsAreBounded(t *testing.T) {
 	const mailboxes, buckets = 500, 20_000
-	var memory dropMemory
+	var memory ledgerMemory
 	mailbox := func(i int) (id MailboxID) {
 		binary.BigEndian.PutUint64(id[:], uint64(i))
 		return id
@@ -22,7 +22,7 @@ func TestP8RememberedRowsAreBounded(t *testing.T) {
 		}
 		return n
 	}
-	large := dropRows{buckets: make([]int64, buckets)}
+	large := ledgerRows{buckets: make([]int64, buckets)}
 	most := 0
 	for i := range mailboxes {
 		memory.put(mailbox(i), large)
@@ -30,13 +30,13 @@ func TestP8RememberedRowsAreBounded(t *testing.T) {
 		require.True(t, ok, "the last one is remembered")
 		most = max(most, rowsOf())
 	}
-	require.LessOrEqual(t, most*8, rememberedDrops)
+	require.LessOrEqual(t, most*8, rememberedLedgers)
 
-	memory = dropMemory{} // one that comes again takes no more room
-	small := dropRows{buckets: []int64{1}}
+	memory = ledgerMemory{} // one that comes again takes no more room
+	small := ledgerRows{buckets: []int64{1}}
 	memory.put(mailbox(0), small)
 	for range 10_000 {
-		memory.put(mailbox(1), dropRows{buckets: make([]int64, 1000)})
+		memory.put(mailbox(1), ledgerRows{buckets: make([]int64, 1000)})
 	}
 	_, ok := memory.get(mailbox(0))
 	require.True(t, ok)

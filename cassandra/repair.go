@@ -227,11 +227,11 @@ func (s *Store) closeRange(ctx context.Context, mailbox MailboxID, findings ...*
 
 // mendIfStill mends a finding that is still one at the second look.
 func (s *Store) mendIfStill(ctx context.Context, r *Report, f *Finding, options RepairOptions) error {
-	drop, err := s.dropOf(ctx, r.Mailbox)
+	ledger, err := s.ledgerOf(ctx, r.Mailbox)
 	if err != nil {
 		return err
 	}
-	again, err := s.examine(ctx, r.Mailbox, drop, f.ID)
+	again, err := s.examine(ctx, r.Mailbox, ledger, f.ID)
 	switch {
 	case err != nil:
 		return err
@@ -241,15 +241,6 @@ func (s *Store) mendIfStill(ctx context.Context, r *Report, f *Finding, options 
 		f.Err = s.mend(ctx, r, f, options)
 	}
 	return nil
-}
-
-// dropOf reads a mailbox's own partition everywhere. What has no mailbox has
-// none.
-func (s *Store) dropOf(ctx context.Context, mailbox MailboxID) (dropRows, error) {
-	if mailbox == (MailboxID{}) {
-		return dropRows{}, nil
-	}
-	return s.readDrop(ctx, cql.EachQuorum, mailbox)
 }
 
 // mend mends one finding.
@@ -346,8 +337,8 @@ func (s *Store) deliverAgain(ctx context.Context, r *Report, f *Finding) error {
 
 // leaveGap delivers a message again that was put back where nobody lists it.
 func (s *Store) leaveGap(ctx context.Context, r *Report, f *Finding) error {
-	drop, err := s.readDrop(ctx, cql.EachQuorum, r.Mailbox)
-	if err != nil || !drop.inGap(f.ID) {
+	ledger, err := s.readLedger(ctx, cql.EachQuorum, r.Mailbox)
+	if err != nil || !ledger.inGap(f.ID) {
 		return err
 	}
 	return s.deliverAgain(ctx, r, f)

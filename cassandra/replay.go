@@ -23,11 +23,11 @@ func (s *Store) Replay(ctx context.Context, user string, listener mailbox.Listen
 	fail := func(err error) (int, error) {
 		return told, fmt.Errorf("cassandra: replay the mailbox of %q: %w", canonical, err)
 	}
-	drop, err := s.readDrop(ctx, cql.EachQuorum, id)
+	ledger, err := s.readLedger(ctx, cql.EachQuorum, id)
 	if err != nil {
 		return fail(temporary(err))
 	}
-	for _, bucket := range s.bucketsToSurvey(drop) {
+	for _, bucket := range s.bucketsToSurvey(ledger) {
 		members, err := s.readMembers(ctx, id, s.bucketSlice(bucket))
 		if err != nil {
 			return fail(temporary(err))

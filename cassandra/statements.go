@@ -27,8 +27,8 @@ var (
 		PartKey: []string{"mailbox_id", "bucket"},
 		SortKey: []string{"message_id"},
 	})
-	maildropTable = table.New(table.Metadata{
-		Name:    "maildrop",
+	ledgerTable = table.New(table.Metadata{
+		Name:    "ledger",
 		Columns: []string{"mailbox_id", "kind", "start", "until", "owner", "user"},
 		PartKey: []string{"mailbox_id"},
 		SortKey: []string{"kind", "start"},
@@ -81,18 +81,18 @@ var (
 			Where(qb.GtOrEqNamed("message_id", "first"), qb.LtOrEqNamed("message_id", "last")))
 
 	// The mailbox's own partition: grow-only, timestamps from the values.
-	insertBucket = cql.Write(qb.Insert("maildrop").Columns("mailbox_id", "kind", "start", "user").TimestampNamed(cql.Timestamp))
-	insertRange  = cql.Write(qb.Insert("maildrop").Columns("mailbox_id", "kind", "start", "until").TimestampNamed(cql.Timestamp))
-	insertClaim  = cql.Write(qb.Insert("maildrop").Columns("mailbox_id", "kind", "start", "owner", "until").TimestampNamed(cql.Timestamp))
-	selectUser   = cql.Read(1, qb.Select("maildrop").Columns("user").Where(qb.Eq("mailbox_id")).Limit(1))
-	selectDrop   = cql.Read(listingPage, maildropTable.SelectBuilder("kind", "start", "until"))
-	selectClaims = cql.Read(100, maildropTable.SelectBuilder("owner", "until").Where(qb.Eq("kind")))
+	insertBucket = cql.Write(qb.Insert("ledger").Columns("mailbox_id", "kind", "start", "user").TimestampNamed(cql.Timestamp))
+	insertRange  = cql.Write(qb.Insert("ledger").Columns("mailbox_id", "kind", "start", "until").TimestampNamed(cql.Timestamp))
+	insertClaim  = cql.Write(qb.Insert("ledger").Columns("mailbox_id", "kind", "start", "owner", "until").TimestampNamed(cql.Timestamp))
+	selectUser   = cql.Read(1, qb.Select("ledger").Columns("user").Where(qb.Eq("mailbox_id")).Limit(1))
+	selectLedger = cql.Read(listingPage, ledgerTable.SelectBuilder("kind", "start", "until"))
+	selectClaims = cql.Read(100, ledgerTable.SelectBuilder("owner", "until").Where(qb.Eq("kind")))
 )
 
 // Scans of a stretch of the ring.
 var (
 	selectMembersIn  = cql.Read(listingPage, qb.Select("mailbox_message").Columns("mailbox_id", "bucket", "message_id", "size", "removed", "uidl", "uid", "mod_seq").Where(within("mailbox_id", "bucket")...))
-	selectDropsIn    = cql.Read(listingPage, qb.Select("maildrop").Columns("mailbox_id", "kind", "start", "until", "owner").Where(within("mailbox_id")...))
+	selectLedgersIn  = cql.Read(listingPage, qb.Select("ledger").Columns("mailbox_id", "kind", "start", "until", "owner").Where(within("mailbox_id")...))
 	selectContentsIn = cql.Read(contentsPage, qb.Select("message").Columns("message_id", "mailbox_id", "size", "chunks", "chunk").Where(within("message_id")...))
 	selectContentAt  = cql.Read(1, qb.Select("message").Distinct("message_id").Where(within("message_id")...))
 )

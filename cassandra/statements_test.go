@@ -18,7 +18,7 @@ func TestP5WholeRowsAreRead(t *testing.T) {
 		}
 	}
 	for _, column := range []string{"until", "owner"} {
-		require.Regexp(t, `SELECT .*\b`+column+`\b.* FROM maildrop`, selectDropsIn.String())
-		require.Regexp(t, `SELECT .*\b`+column+`\b.* FROM maildrop`, selectClaims.String())
+		require.Regexp(t, `SELECT .*\b`+column+`\b.* FROM ledger`, selectLedgersIn.String())
+		require.Regexp(t, `SELECT .*\b`+column+`\b.* FROM ledger`, selectClaims.String())
 	}
 }

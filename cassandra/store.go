@@ -16,7 +16,7 @@ type Store struct {
 	index     Index
 	minter    *minter
 	buckets   bucketMemory
-	drops     dropMemory
+	ledgers   ledgerMemory
 	breaker   breaker
 	purger    *purger
 	repairs   background
@@ -72,7 +72,7 @@ func (s *Store) Open(ctx context.Context, login mailbox.Login) (mailbox.Mailbox,
 		return nil, fmt.Errorf("cassandra: open mailbox: %w", err)
 	}
 	s.repairs.remind(user)
-	return &maildrop{store: s, id: id, user: user}, nil
+	return &mailboxSession{store: s, id: id, user: user}, nil
 }
 
 // Close waits until what was removed is purged, the listeners have heard of

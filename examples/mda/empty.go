@@ -38,19 +38,19 @@ func (j *emptyJob) run(ctx context.Context, c *call) (left int, err error) {
 	if j.yes {
 		do = c.store.Empty
 	}
-	drop, err := do(ctx, j.user)
+	usage, err := do(ctx, j.user)
 	if err != nil {
 		return 0, err
 	}
-	c.maildrop(drop)
+	c.usage(usage)
 	switch {
-	case j.yes && drop.Messages > 0 && !c.asJSON:
+	case j.yes && usage.Messages > 0 && !c.asJSON:
 		fmt.Fprintln(c.stdout, "removed")
-	case !j.yes && drop.Messages > 0:
+	case !j.yes && usage.Messages > 0:
 		if !c.asJSON {
 			fmt.Fprintln(c.stdout, "nothing was changed: -yes does it")
 		}
-		return drop.Messages, nil
+		return usage.Messages, nil
 	}
 	return 0, nil
 }

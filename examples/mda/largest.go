@@ -29,8 +29,8 @@ func (j *largestJob) check() error {
 
 func (j *largestJob) run(ctx context.Context, c *call) (left int, err error) {
 	largest, err := c.store.Largest(ctx, j.most)
-	for _, drop := range largest {
-		c.maildrop(drop)
+	for _, usage := range largest {
+		c.usage(usage)
 	}
 	return 0, err
 }
@@ -43,7 +43,7 @@ type maildrop struct {
 	Octets   int64  `json:"octets"`
 }
 
-func (c *call) maildrop(d cassandra.Maildrop) {
+func (c *call) usage(d cassandra.Usage) {
 	name := d.User
 	if name == "" {
 		name = d.Mailbox.String()

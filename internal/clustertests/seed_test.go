@@ -111,7 +111,7 @@ func (s *seeder) write(user string, ids []cassandra.MessageID) error {
 			return err
 		}
 	}
-	if err := s.one("INSERT INTO KS.maildrop (mailbox_id, kind, start, user) VALUES (?, 'bucket', ?, ?) USING TIMESTAMP 1", [16]byte(box), bucket, name); err != nil {
+	if err := s.one("INSERT INTO KS.ledger (mailbox_id, kind, start, user) VALUES (?, 'bucket', ?, ?) USING TIMESTAMP 1", [16]byte(box), bucket, name); err != nil {
 		return err
 	}
 	return s.writeContents([16]byte(box), ids)

@@ -206,7 +206,7 @@ func (p *plot) mailboxOf(session *cassandra.Session) cassandra.MailboxID {
 // microseconds.
 func (p *plot) provenUntil(db *gocql.Session, id cassandra.MailboxID) (until int64) {
 	p.Helper()
-	rows := db.Query(fmt.Sprintf("SELECT until FROM %s.maildrop WHERE mailbox_id = ? AND kind = 'gap'", p.keyspace), [16]byte(id)).Iter()
+	rows := db.Query(fmt.Sprintf("SELECT until FROM %s.ledger WHERE mailbox_id = ? AND kind = 'gap'", p.keyspace), [16]byte(id)).Iter()
 	for end := int64(0); rows.Scan(&end); {
 		until = max(until, end)
 	}

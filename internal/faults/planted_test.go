@@ -72,7 +72,7 @@ func lateEvent(p *plot) {
 func provesAtOnce(c *cassandra.Config) { c.Horizon, c.GapInterval = time.Millisecond, time.Nanosecond }
 
 func isFence(call *cql.Call) bool {
-	return strings.HasPrefix(call.Statement, "INSERT INTO maildrop") && slices.Contains(call.Values, any("fence"))
+	return strings.HasPrefix(call.Statement, "INSERT INTO ledger") && slices.Contains(call.Values, any("fence"))
 }
 
 // isProof tells whether a call reads the memberships of a range.

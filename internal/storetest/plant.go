@@ -79,9 +79,9 @@ func (p Plant) Write(r Tables, store *cassandra.Store, user string, id cassandra
 		}
 	}
 	if p.Gap {
-		r.Exec("INSERT INTO KS.maildrop (mailbox_id, kind, start, until) VALUES (?, 'gap', ?, ?) USING TIMESTAMP ?", m, at, at, at)
+		r.Exec("INSERT INTO KS.ledger (mailbox_id, kind, start, until) VALUES (?, 'gap', ?, ?) USING TIMESTAMP ?", m, at, at, at)
 	}
 	if p.Bucket {
-		r.Exec("INSERT INTO KS.maildrop (mailbox_id, kind, start, user) VALUES (?, 'bucket', ?, ?) USING TIMESTAMP 1", m, bucket, name)
+		r.Exec("INSERT INTO KS.ledger (mailbox_id, kind, start, user) VALUES (?, 'bucket', ?, ?) USING TIMESTAMP 1", m, bucket, name)
 	}
 }

@@ -78,7 +78,7 @@ func (r Tables) Content(id cassandra.MessageID) int {
 func (r Tables) Gaps(id cassandra.MailboxID) map[int64]int64 {
 	r.T.Helper()
 	gaps := make(map[int64]int64)
-	rows := r.CQL.Query(r.In("SELECT start, until FROM KS.maildrop WHERE mailbox_id = ? AND kind = 'gap'"), [16]byte(id)).Iter()
+	rows := r.CQL.Query(r.In("SELECT start, until FROM KS.ledger WHERE mailbox_id = ? AND kind = 'gap'"), [16]byte(id)).Iter()
 	for start, until := int64(0), int64(0); rows.Scan(&start, &until); {
 		gaps[start] = until
 	}

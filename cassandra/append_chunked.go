@@ -1,11 +1,8 @@
 package cassandra
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
 	"fmt"
-	"hash"
 	"io"
 
 	"github.com/popcask/popcask/internal/cql"
@@ -111,56 +108,3 @@ func (a *attempt) failed() bool {
 	defer a.mu.Unlock()
 	return a.err != nil
 }
-
-// contentDigest learns, while content passes by, what its row says of it.
-type contentDigest struct {
-	size   int64
-	sha256 hash.Hash
-
-	headSize int    // octets of the header and the blank line
-	headDone bool   // the blank line was met
-	tail     []byte // the last octets of what passed by, up to 3
-}
-
-func newContentDigest() *contentDigest { return &contentDigest{sha256: sha256.New()} }
-
-// Write takes the next stretch of the canonical form.
-func (d *contentDigest) Write(p []byte) {
-	d.sha256.Write(p)
-	if !d.headDone {
-		d.findHead(p)
-	}
-	d.size += int64(len(p))
-}
-
-var blankLine = []byte("\r\n\r\n")
-
-// findHead looks for the blank line, which may lie across two stretches.
-func (d *contentDigest) findHead(p []byte) {
-	if d.size == 0 && bytes.HasPrefix(p, blankLine[:2]) {
-		d.headSize, d.headDone = 2, true // a message without a header
-		return
-	}
-	seam := append(d.tail, p[:min(len(p), 3)]...)
-	if i := bytes.Index(seam, blankLine); i >= 0 {
-		d.headSize, d.headDone = int(d.size)-len(d.tail)+i+4, true
-		return
-	}
-	if i := bytes.Index(p, blankLine); i >= 0 {
-		d.headSize, d.headDone = int(d.size)+i+4, true
-		return
-	}
-	last := append(d.tail, p[max(0, len(p)-3):]...)
-	d.tail = bytes.Clone(last[max(0, len(last)-3):])
-}
-
-// head counts the octets of the header and the blank line; all of them where
-// there is no blank line.
-func (d *contentDigest) head() int {
-	if d.headDone {
-		return d.headSize
-	}
-	return int(d.size)
-}
-
-func (d *contentDigest) sum() []byte { return d.sha256.Sum(nil) }

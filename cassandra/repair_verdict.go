@@ -22,7 +22,7 @@ func (v verdict) Finding() Finding {
 
 // judge compares what the mailbox, the index and the content say of one message:
 // the design's table of repairs.
-func (s *Store) judge(mailbox MailboxID, drop dropRows, p pair, content contentCount) verdict {
+func (s *Store) judge(mailbox MailboxID, ledger ledgerRows, p pair, content contentCount) verdict {
 	v := verdict{id: p.id, bucket: s.Bucket(p.id)}
 	switch {
 	case p.member != nil:
@@ -34,7 +34,7 @@ func (s *Store) judge(mailbox MailboxID, drop dropRows, p pair, content contentC
 	switch {
 	case p.member != nil && p.member.removed:
 		v.kind = NotRemoved
-	case member && content.complete() && drop.inGap(p.id):
+	case member && content.complete() && ledger.inGap(p.id):
 		v.kind = InGap
 	case member && listed && content.complete():
 	case !member && !listed && !content.exists():
@@ -56,11 +56,11 @@ func (s *Store) judge(mailbox MailboxID, drop dropRows, p pair, content contentC
 
 // examine looks at one message in every data centre until two looks in a row
 // come to the same: what comes or goes in the middle of one is no finding.
-func (s *Store) examine(ctx context.Context, mailbox MailboxID, drop dropRows, id MessageID) (verdict, error) {
-	before, err := s.look(ctx, mailbox, drop, id)
+func (s *Store) examine(ctx context.Context, mailbox MailboxID, ledger ledgerRows, id MessageID) (verdict, error) {
+	before, err := s.look(ctx, mailbox, ledger, id)
 	for err == nil && before.kind != "" {
 		var now verdict
-		now, err = s.look(ctx, mailbox, drop, id)
+		now, err = s.look(ctx, mailbox, ledger, id)
 		if now.kind == before.kind {
 			break
 		}
@@ -72,7 +72,7 @@ func (s *Store) examine(ctx context.Context, mailbox MailboxID, drop dropRows, i
 // look reads all there is about one message. The membership comes first, and the
 // content last: a removal deletes the content before the membership, so that a
 // message without one whose content is there was not removed in between.
-func (s *Store) look(ctx context.Context, mailbox MailboxID, drop dropRows, id MessageID) (verdict, error) {
+func (s *Store) look(ctx context.Context, mailbox MailboxID, ledger ledgerRows, id MessageID) (verdict, error) {
 	p := pair{id: id}
 	if mailbox != (MailboxID{}) {
 		found, uidl, err := s.memberUIDL(ctx, cql.EachQuorum, mailbox, id)
@@ -90,7 +90,7 @@ func (s *Store) look(ctx context.Context, mailbox MailboxID, drop dropRows, id M
 	if err != nil {
 		return verdict{}, err
 	}
-	return s.judge(mailbox, drop, p, content), nil
+	return s.judge(mailbox, ledger, p, content), nil
 }
 
 // entry asks the index about one message; nil where it does not have it.

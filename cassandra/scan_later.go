@@ -170,11 +170,11 @@ func (sc *scan) lookAgain(ctx context.Context, most int) error {
 
 // secondLook does what was to be done about a finding, if it is still one.
 func (sc *scan) secondLook(ctx context.Context, look laterLook) error {
-	drop, err := sc.store.dropOf(ctx, look.of.Mailbox)
+	ledger, err := sc.store.ledgerOf(ctx, look.of.Mailbox)
 	if err != nil {
 		return err
 	}
-	again, err := sc.store.examine(ctx, look.of.Mailbox, drop, look.found.ID)
+	again, err := sc.store.examine(ctx, look.of.Mailbox, ledger, look.found.ID)
 	if err != nil {
 		return err
 	}

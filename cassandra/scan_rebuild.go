@@ -20,9 +20,9 @@ func (s *Store) Rebuild(ctx context.Context, user string) (listed int, err error
 	if err != nil {
 		return 0, fmt.Errorf("cassandra: rebuild: %w", err)
 	}
-	drop, err := s.readDrop(ctx, cql.EachQuorum, id)
+	ledger, err := s.readLedger(ctx, cql.EachQuorum, id)
 	if err == nil {
-		listed, err = s.rebuildBuckets(ctx, id, s.bucketsToSurvey(drop))
+		listed, err = s.rebuildBuckets(ctx, id, s.bucketsToSurvey(ledger))
 	}
 	if err != nil {
 		return listed, fmt.Errorf("cassandra: rebuild the index of %q: %w", canonical, temporary(err))

@@ -187,11 +187,11 @@ func (sc *scan) closer(ctx context.Context, list suspects) error {
 		return nil
 	}
 	s := sc.store
-	of, drop, err := s.ownerOf(ctx, list.mailbox)
+	of, ledger, err := s.ownerOf(ctx, list.mailbox)
 	if err != nil {
 		return sc.fail(ctx, err)
 	}
-	if list.unknown && !slices.Contains(drop.buckets, list.bucket) {
+	if list.unknown && !slices.Contains(ledger.buckets, list.bucket) {
 		if err := sc.see(ctx, sc.place, of, verdict{kind: NoBucket, bucket: list.bucket}); err != nil {
 			return sc.fail(ctx, err)
 		}
@@ -201,7 +201,7 @@ func (sc *scan) closer(ctx context.Context, list suspects) error {
 	for i, id := range list.ids {
 		w.run(func() {
 			var v verdict
-			if v, errs[i] = s.examine(ctx, list.mailbox, drop, id); errs[i] == nil {
+			if v, errs[i] = s.examine(ctx, list.mailbox, ledger, id); errs[i] == nil {
 				errs[i] = sc.see(ctx, sc.place, of, v)
 			}
 		})
@@ -212,16 +212,16 @@ func (sc *scan) closer(ctx context.Context, list suspects) error {
 
 // ownerOf reads whose a mailbox is, and its own partition. What has no mailbox
 // is nobody's.
-func (s *Store) ownerOf(ctx context.Context, mailbox MailboxID) (of Report, drop dropRows, err error) {
+func (s *Store) ownerOf(ctx context.Context, mailbox MailboxID) (of Report, ledger ledgerRows, err error) {
 	of.Mailbox = mailbox
 	if mailbox == (MailboxID{}) {
-		return of, drop, nil
+		return of, ledger, nil
 	}
 	err = s.db.Each(ctx, cql.EachQuorum, selectUser, func(row cql.Row) error { return row.Scan(&of.User) }, [16]byte(mailbox))
 	if err == nil {
-		drop, err = s.readDrop(ctx, cql.EachQuorum, mailbox)
+		ledger, err = s.readLedger(ctx, cql.EachQuorum, mailbox)
 	}
-	return of, drop, err
+	return of, ledger, err
 }
 
 // homeless has a closer look at content that does not say whose it is: any

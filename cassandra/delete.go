@@ -25,7 +25,7 @@ const (
 // marked as removed, which is the commit point; the index takes the messages off
 // its list; then Delete returns, and the content and the memberships are purged
 // behind the session.
-func (m *maildrop) Delete(ctx context.Context, ids []string) error {
+func (m *mailboxSession) Delete(ctx context.Context, ids []string) error {
 	s := m.store
 	leave, err := s.enter()
 	if err != nil {
@@ -59,7 +59,7 @@ func (m *maildrop) Delete(ctx context.Context, ids []string) error {
 }
 
 // toRemove leaves out the IDs that the mailbox does not have.
-func (m *maildrop) toRemove(ctx context.Context, ids []string, failed map[string]error) []MessageID {
+func (m *mailboxSession) toRemove(ctx context.Context, ids []string, failed map[string]error) []MessageID {
 	list := make([]MessageID, 0, len(ids))
 	for _, text := range ids {
 		id, err := ParseMessageID(text)
@@ -79,7 +79,7 @@ func (m *maildrop) toRemove(ctx context.Context, ids []string, failed map[string
 
 // purged hands over what was removed: the content to the purger, the news to
 // the listeners.
-func (s *Store) purged(m *maildrop, ids []MessageID) {
+func (s *Store) purged(m *mailboxSession, ids []MessageID) {
 	if len(ids) == 0 {
 		return
 	}

@@ -7,26 +7,6 @@ import (
 	"github.com/popcask/popcask/internal/cql"
 )
 
-// memberRow is a row of membership.
-type memberRow struct {
-	id      MessageID
-	uidl    string
-	size    int64 // octets; of a message that is live
-	live    bool
-	removed bool
-}
-
-// setSize takes what the row says of the size: nothing, where all that was ever
-// written is a mark.
-func (m *memberRow) setSize(size *int64) {
-	if m.live = size != nil; m.live {
-		m.size = *size
-	}
-}
-
-// isMember tells whether the row stands for a message that is in the mailbox.
-func (m *memberRow) isMember() bool { return m != nil && m.live && !m.removed }
-
 // survey merges, bucket by bucket, what every data centre says of a mailbox.
 // Membership and index share their partition key and their order.
 func (s *Store) survey(ctx context.Context, user string) (Report, error) {
@@ -35,19 +15,19 @@ func (s *Store) survey(ctx context.Context, user string) (Report, error) {
 		return Report{}, err
 	}
 	report := Report{User: canonical, Mailbox: id}
-	drop, err := s.readDrop(ctx, cql.EachQuorum, id)
+	ledger, err := s.readLedger(ctx, cql.EachQuorum, id)
 	if err != nil {
 		return report, err
 	}
-	for _, bucket := range s.bucketsToSurvey(drop) {
+	for _, bucket := range s.bucketsToSurvey(ledger) {
 		messages, err := s.readBucket(ctx, id, bucket)
 		if err != nil {
 			return report, err
 		}
-		if len(messages) > 0 && !slices.Contains(drop.buckets, bucket) {
+		if len(messages) > 0 && !slices.Contains(ledger.buckets, bucket) {
 			report.Findings = append(report.Findings, Finding{Kind: NoBucket, Bucket: bucket})
 		}
-		if err := s.surveyBucket(ctx, &report, drop, messages); err != nil {
+		if err := s.surveyBucket(ctx, &report, ledger, messages); err != nil {
 			return report, err
 		}
 	}
@@ -66,8 +46,8 @@ const (
 	surveyedBetween = 100
 )
 
-func (s *Store) bucketsToSurvey(drop dropRows) []int64 {
-	buckets := slices.Concat(drop.buckets, s.recentBuckets(s.config.Now()))
+func (s *Store) bucketsToSurvey(ledger ledgerRows) []int64 {
+	buckets := slices.Concat(ledger.buckets, s.recentBuckets(s.config.Now()))
 	slices.Sort(buckets)
 	first, last := buckets[0]-surveyedBack, buckets[len(buckets)-1]
 	for bucket := first; bucket <= last && (bucket < buckets[0] || last-first < surveyedBetween); bucket++ {
@@ -132,7 +112,7 @@ const lookers = 16
 
 // surveyBucket judges the messages of one bucket. What is found is looked at
 // again, by itself: it may have come or gone meanwhile.
-func (s *Store) surveyBucket(ctx context.Context, report *Report, drop dropRows, messages []pair) error {
+func (s *Store) surveyBucket(ctx context.Context, report *Report, ledger ledgerRows, messages []pair) error {
 	verdicts, errs := make([]verdict, len(messages)), make([]error, len(messages))
 	w := newWindow(lookers)
 	for i, p := range messages {
@@ -145,8 +125,8 @@ func (s *Store) surveyBucket(ctx context.Context, report *Report, drop dropRows,
 				errs[i] = err
 				return
 			}
-			if verdicts[i] = s.judge(report.Mailbox, drop, p, content); verdicts[i].kind != "" {
-				verdicts[i], errs[i] = s.examine(ctx, report.Mailbox, drop, p.id)
+			if verdicts[i] = s.judge(report.Mailbox, ledger, p, content); verdicts[i].kind != "" {
+				verdicts[i], errs[i] = s.examine(ctx, report.Mailbox, ledger, p.id)
 			}
 		})
 	}
@@ -171,31 +151,4 @@ func (r *Report) note(v verdict) {
 	if v.kind != "" {
 		r.Findings = append(r.Findings, v.Finding())
 	}
-}
-
-// readMembers reads the memberships of a slice from every data centre. A slice
-// in which there are too many tombstones is read in two halves, as the listing
-// does it.
-func (s *Store) readMembers(ctx context.Context, mailbox MailboxID, slice Slice) (members []memberRow, err error) {
-	first, last := slice.Borders()
-	err = s.db.Each(ctx, cql.EachQuorum, selectMembers, func(row cql.Row) error {
-		var m memberRow
-		var id [16]byte
-		var size *int64
-		if err := row.Scan(&id, &size, &m.uidl, &m.removed, nil, nil); err != nil {
-			return err
-		}
-		m.id = id
-		m.setSize(size)
-		members = append(members, m)
-		return nil
-	}, [16]byte(mailbox), slice.Bucket, [16]byte(first), [16]byte(last))
-	if lower, upper, ok := slice.Halves(); ok && cql.TooManyTombstones(err) {
-		if members, err = s.readMembers(ctx, mailbox, lower); err != nil {
-			return nil, err
-		}
-		more, err := s.readMembers(ctx, mailbox, upper)
-		return append(members, more...), err
-	}
-	return members, err
 }

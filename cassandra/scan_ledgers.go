@@ -70,7 +70,7 @@ func (k *knownBuckets) find(key bucketKey, token int64) *knownBucket {
 
 // inGap tells whether a time lies in a gap.
 func (b *knownBucket) inGap(id MessageID) bool {
-	return len(b.gaps) > 0 && dropRows{gaps: b.gaps}.inGap(id)
+	return len(b.gaps) > 0 && ledgerRows{gaps: b.gaps}.inGap(id)
 }
 
 // readKnown reads the buckets whose memberships lie in the parts from one on, as
@@ -137,7 +137,7 @@ func (s *Store) readKnownIn(ctx context.Context, stretch tokens, keep func([]kno
 		keep(rows)
 		buckets, gaps = buckets[:0], gaps[:0]
 	}
-	err := s.db.Each(ctx, cql.EachQuorum, selectDropsIn, func(row cql.Row) error {
+	err := s.db.Each(ctx, cql.EachQuorum, selectLedgersIn, func(row cql.Row) error {
 		var id [16]byte
 		var kind string
 		var start, until int64

@@ -7,24 +7,25 @@ import (
 	"slices"
 
 	"github.com/popcask/popcask/internal/cql"
+	"github.com/popcask/popcask/mailbox"
 )
 
-// Maildrop is a mailbox and what is listed in it.
-type Maildrop struct {
+// Usage is a mailbox and what is listed in it.
+type Usage struct {
 	User     string // "" where nobody has noted it
 	Mailbox  MailboxID
 	Messages int
 	Octets   int64
 }
 
-// heldMaildrops bounds how many mailboxes are added up at a time, at about 50
+// heldUsages bounds how many mailboxes are added up at a time, at about 50
 // octets each. Where there are more, the listings are read several times.
-const heldMaildrops = 1_000_000
+const heldUsages = 1_000_000
 
 // Largest returns the maildrops with the most octets, the largest first, at most
 // so many. It reads the listings of all mailboxes, in every data centre.
-func (s *Store) Largest(ctx context.Context, most int) ([]Maildrop, error) {
-	var largest []Maildrop
+func (s *Store) Largest(ctx context.Context, most int) ([]Usage, error) {
+	var largest []Usage
 	for next := 0; next < ringParts && most > 0; {
 		sums, until, err := s.sumListings(ctx, next)
 		if err != nil {
@@ -33,7 +34,7 @@ func (s *Store) Largest(ctx context.Context, most int) ([]Maildrop, error) {
 		for _, sum := range sums {
 			largest = append(largest, *sum)
 		}
-		slices.SortFunc(largest, func(a, b Maildrop) int {
+		slices.SortFunc(largest, func(a, b Usage) int {
 			return cmp.Or(cmp.Compare(b.Octets, a.Octets), cmp.Compare(b.Messages, a.Messages), slices.Compare(a.Mailbox[:], b.Mailbox[:]))
 		})
 		largest = slices.Clone(largest[:min(most, len(largest))])
@@ -51,8 +52,8 @@ func (s *Store) Largest(ctx context.Context, most int) ([]Maildrop, error) {
 
 // sumListings adds up the listings of the mailboxes that lie in the parts of the
 // ring from one on: as many parts as fit, the last of which it returns one behind.
-func (s *Store) sumListings(ctx context.Context, from int) (map[MailboxID]*Maildrop, int, error) {
-	sums, until := make(map[MailboxID]*Maildrop), ringParts
+func (s *Store) sumListings(ctx context.Context, from int) (map[MailboxID]*Usage, int, error) {
+	sums, until := make(map[MailboxID]*Usage), ringParts
 	partOfMailbox := func(id MailboxID) int { return partOf(ringToken(id[:])) }
 	add := func(mailbox MailboxID, size int64) {
 		if part := partOfMailbox(mailbox); part < from || part >= until {
@@ -60,12 +61,12 @@ func (s *Store) sumListings(ctx context.Context, from int) (map[MailboxID]*Maild
 		}
 		sum := sums[mailbox]
 		if sum == nil {
-			sum = &Maildrop{Mailbox: mailbox}
+			sum = &Usage{Mailbox: mailbox}
 			sums[mailbox] = sum
 		}
 		sum.Messages++
 		sum.Octets += size
-		for len(sums) > heldMaildrops && until > from+1 {
+		for len(sums) > heldUsages && until > from+1 {
 			until = from + (until-from)/2
 			for id := range sums {
 				if partOfMailbox(id) >= until {
@@ -117,4 +118,50 @@ func (s *Store) eachListed(ctx context.Context, stretch tokens, known *knownBuck
 		}
 	}
 	return s.eachListed(ctx, behind, known, add)
+}
+
+// Measure counts what a session of the user would list now.
+func (s *Store) Measure(ctx context.Context, user string) (Usage, error) {
+	mb, err := s.Open(ctx, mailbox.Login{User: user})
+	if err != nil {
+		return Usage{}, err
+	}
+	defer mb.Close()
+	usage, _, err := s.contentsOf(ctx, user, mb)
+	return usage, err
+}
+
+// Empty removes all messages that a session of the user would list now, as a
+// session removes them, and returns what they were. Mail that comes meanwhile
+// stays.
+func (s *Store) Empty(ctx context.Context, user string) (removed Usage, err error) {
+	mb, err := s.Open(ctx, mailbox.Login{User: user})
+	if err != nil {
+		return removed, err
+	}
+	defer mb.Close()
+	removed, ids, err := s.contentsOf(ctx, user, mb)
+	if err == nil && len(ids) > 0 {
+		err = mb.Delete(ctx, ids)
+	}
+	if err != nil {
+		return Usage{}, fmt.Errorf("cassandra: empty the mailbox of %q: %w", user, err)
+	}
+	return removed, nil
+}
+
+func (s *Store) contentsOf(ctx context.Context, user string, mb mailbox.Mailbox) (usage Usage, ids []string, err error) {
+	usage.Mailbox, usage.User, err = s.Mailbox(user)
+	if err != nil {
+		return usage, nil, err
+	}
+	for message, err := range mb.Messages(ctx) {
+		if err != nil {
+			return usage, nil, err
+		}
+		usage.Messages++
+		usage.Octets += message.Size
+		ids = append(ids, message.ID)
+	}
+	return usage, ids, nil
 }

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
-	"time"
 
 	"github.com/popcask/popcask/internal/cql"
 	"github.com/popcask/popcask/mailbox"
@@ -18,7 +16,7 @@ import (
 // asked: each acknowledged delivery has a quorum in one of them. Only that
 // answer can say that a message is gone. A session never writes because of a
 // miss: it hands the mailbox to the repair behind the sessions.
-func (s *Store) openMessage(ctx context.Context, m *maildrop, id MessageID, options mailbox.OpenOptions) (io.ReadCloser, error) {
+func (s *Store) openMessage(ctx context.Context, m *mailboxSession, id MessageID, options mailbox.OpenOptions) (io.ReadCloser, error) {
 	st := selectContent
 	if options.Top {
 		st = selectTop
@@ -59,44 +57,34 @@ func (s *Store) openMessage(ctx context.Context, m *maildrop, id MessageID, opti
 	return nil, fmt.Errorf("%w: removed", mailbox.ErrNotFound)
 }
 
-// errBreakerOpen is the answer to a miss while another data centre is known to be
-// out of reach.
-var errBreakerOpen = fmt.Errorf("%w: not in this data centre, and another one does not answer", mailbox.ErrTemporary)
-
-// breaker answers misses at once while another data centre is out of reach, so
-// that 100 of them do not take 100 time-outs. It tries again after 5 seconds,
-// and then twice as long each time, up to a minute.
-type breaker struct {
-	now func() time.Time
-
-	mu    sync.Mutex
-	pause time.Duration // 0: closed
-	until time.Time
-}
-
-const (
-	firstPause   = 5 * time.Second
-	longestPause = time.Minute
-)
-
-func (b *breaker) isOpen() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.pause > 0 && b.now().Before(b.until)
-}
-
-// note notes how a read of every data centre went. That something was not found
-// is an answer too.
-func (b *breaker) note(err error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	switch {
-	case err == nil, errors.Is(err, errMissing), errors.Is(err, errForeign):
-		b.pause = 0
-	case errors.Is(err, context.Canceled):
-	case b.pause > 0 && b.now().Before(b.until): // somebody else noted it
-	default:
-		b.pause = min(max(2*b.pause, firstPause), longestPause)
-		b.until = b.now().Add(b.pause)
+// Open implements [mailbox.Mailbox].
+func (m *mailboxSession) Open(ctx context.Context, id string, options mailbox.OpenOptions) (io.ReadCloser, error) {
+	if m.store.isClosed() {
+		return nil, fmt.Errorf("cassandra: open message: %w", mailbox.ErrClosed)
 	}
+	messageID, err := ParseMessageID(id)
+	if err != nil {
+		return nil, fmt.Errorf("cassandra: open message: %w: %w", mailbox.ErrNotFound, err)
+	}
+	body, err := m.openMessage(ctx, messageID, options)
+	if err != nil {
+		return nil, fmt.Errorf("cassandra: open message %s: %w", id, err)
+	}
+	return body, nil
+}
+
+// openMessage opens what was listed. Of anything else the mailbox is asked
+// first, since content is found by its ID alone, and outlives its removal for a
+// moment.
+func (m *mailboxSession) openMessage(ctx context.Context, id MessageID, options mailbox.OpenOptions) (io.ReadCloser, error) {
+	if !m.isListed(id) {
+		found, err := m.store.member(ctx, cql.LocalQuorum, m.id, id)
+		if err != nil {
+			return nil, temporary(err)
+		}
+		if found == memberRemoved {
+			return nil, fmt.Errorf("%w: removed", mailbox.ErrNotFound)
+		}
+	}
+	return m.store.openMessage(ctx, m, id, options)
 }

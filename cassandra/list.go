@@ -3,7 +3,6 @@ package cassandra
 import (
 	"context"
 	"fmt"
-	"io"
 	"iter"
 	"slices"
 	"time"
@@ -12,19 +11,11 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// maildrop is one session on a mailbox.
-type maildrop struct {
-	store  *Store
-	id     MailboxID
-	user   string
-	listed []MessageID // ascending
-}
-
 // Messages implements [mailbox.Mailbox]. Where this process knows the mailbox's
 // own partition from before, that partition and the listing are read at the same
 // time, which is one round trip; else the listing waits for it, but for the mail
 // of the last hours. Ranges that are proven empty are not read.
-func (m *maildrop) Messages(ctx context.Context) iter.Seq2[mailbox.Message, error] {
+func (m *mailboxSession) Messages(ctx context.Context) iter.Seq2[mailbox.Message, error] {
 	return func(yield func(mailbox.Message, error) bool) {
 		if m.store.isClosed() {
 			yield(mailbox.Message{}, fmt.Errorf("cassandra: list mailbox: %w", mailbox.ErrClosed))
@@ -55,39 +46,39 @@ func (m *maildrop) Messages(ctx context.Context) iter.Seq2[mailbox.Message, erro
 
 // listing reads the mailbox's own partition, and meanwhile begins with the part
 // of the listing that is surely wanted. The parts come in order.
-func (m *maildrop) listing(ctx context.Context) (parts []iter.Seq2[Entry, error], err error) {
+func (m *mailboxSession) listing(ctx context.Context) (parts []iter.Seq2[Entry, error], err error) {
 	s := m.store
 	now := s.config.Now()
 	recent := s.recentBuckets(now)
 	guess := s.lastHours(now)
-	known, isKnown := s.drops.get(m.id)
+	known, isKnown := s.ledgers.get(m.id)
 	if isKnown {
 		guess = s.toList(known, recent)
 	}
 	ahead := prefetch(ctx, s.index.List(ctx, m.id, guess))
-	drop, err := s.readDrop(ctx, cql.LocalQuorum, m.id)
+	ledger, err := s.readLedger(ctx, cql.LocalQuorum, m.id)
 	if err != nil {
 		return nil, err
 	}
-	s.drops.put(m.id, drop)
-	list := s.toList(drop, recent)
+	s.ledgers.put(m.id, ledger)
+	list := s.toList(ledger, recent)
 	switch {
 	case slices.Equal(guess, list):
 		return []iter.Seq2[Entry, error]{ahead}, nil
 	case isKnown: // another process has delivered, or proved something
 		return []iter.Seq2[Entry, error]{s.index.List(ctx, m.id, list)}, nil
 	}
-	ahead = outsideGaps(ahead, drop)
+	ahead = outsideGaps(ahead, ledger)
 	older, later := around(list, span{guess[0].From, guess[len(guess)-1].To})
 	behind := prefetch(ctx, s.index.List(ctx, m.id, later)) // side by side with what is older
 	return []iter.Seq2[Entry, error]{s.index.List(ctx, m.id, older), ahead, behind}, nil
 }
 
 // outsideGaps leaves out what lies in a gap: it was read before the gaps were known.
-func outsideGaps(seq iter.Seq2[Entry, error], drop dropRows) iter.Seq2[Entry, error] {
+func outsideGaps(seq iter.Seq2[Entry, error], ledger ledgerRows) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		for entry, err := range seq {
-			if err == nil && drop.inGap(entry.ID) {
+			if err == nil && ledger.inGap(entry.ID) {
 				continue
 			}
 			if !yield(entry, err) {
@@ -95,14 +86,6 @@ func outsideGaps(seq iter.Seq2[Entry, error], drop dropRows) iter.Seq2[Entry, er
 			}
 		}
 	}
-}
-
-// recentBuckets are those that may have mail of which the mailbox's own
-// partition does not know here yet: the one before, the current one, and the
-// one of a clock that is ahead.
-func (s *Session) recentBuckets(now time.Time) []int64 {
-	current := s.bucketAt(now)
-	return slices.Compact([]int64{current - 1, current, s.bucketAt(now.Add(s.config.Horizon))})
 }
 
 // lastHours is a stretch that is worth reading whatever else there is: no gap
@@ -117,23 +100,6 @@ func (s *Session) lastHours(now time.Time) (list []Slice) {
 		list = append(list, slice)
 	}
 	return list
-}
-
-// around returns what of the slices lies before a span, and what behind it.
-func around(list []Slice, middle span) (before, behind []Slice) {
-	for _, slice := range list {
-		if slice.From < middle.from {
-			part := slice
-			part.To = min(part.To, middle.from-1)
-			before = append(before, part)
-		}
-		if slice.To > middle.to {
-			part := slice
-			part.From = max(part.From, middle.to+1)
-			behind = append(behind, part)
-		}
-	}
-	return before, behind
 }
 
 // prefetch begins to range over a sequence at once, some way ahead of who
@@ -164,55 +130,4 @@ func prefetch(ctx context.Context, seq iter.Seq2[Entry, error]) iter.Seq2[Entry,
 			yield(Entry{}, err)
 		}
 	}
-}
-
-// Open implements [mailbox.Mailbox].
-func (m *maildrop) Open(ctx context.Context, id string, options mailbox.OpenOptions) (io.ReadCloser, error) {
-	if m.store.isClosed() {
-		return nil, fmt.Errorf("cassandra: open message: %w", mailbox.ErrClosed)
-	}
-	messageID, err := ParseMessageID(id)
-	if err != nil {
-		return nil, fmt.Errorf("cassandra: open message: %w: %w", mailbox.ErrNotFound, err)
-	}
-	body, err := m.openMessage(ctx, messageID, options)
-	if err != nil {
-		return nil, fmt.Errorf("cassandra: open message %s: %w", id, err)
-	}
-	return body, nil
-}
-
-// Close implements [mailbox.Mailbox].
-func (m *maildrop) Close() error { return nil }
-
-// openMessage opens what was listed. Of anything else the mailbox is asked
-// first, since content is found by its ID alone, and outlives its removal for a
-// moment.
-func (m *maildrop) openMessage(ctx context.Context, id MessageID, options mailbox.OpenOptions) (io.ReadCloser, error) {
-	if !m.isListed(id) {
-		found, err := m.store.member(ctx, cql.LocalQuorum, m.id, id)
-		if err != nil {
-			return nil, temporary(err)
-		}
-		if found == memberRemoved {
-			return nil, fmt.Errorf("%w: removed", mailbox.ErrNotFound)
-		}
-	}
-	return m.store.openMessage(ctx, m, id, options)
-}
-
-// mayHold tells whether an ID may be removed through this session: it was
-// listed, or the mailbox has it. Content is deleted by its ID alone, so that
-// somebody else's must not get that far.
-func (m *maildrop) mayHold(ctx context.Context, id MessageID) (bool, error) {
-	if m.isListed(id) {
-		return true, nil
-	}
-	found, err := m.store.member(ctx, cql.LocalQuorum, m.id, id)
-	return found != memberAbsent, err
-}
-
-func (m *maildrop) isListed(id MessageID) bool {
-	_, listed := slices.BinarySearchFunc(m.listed, id, MessageID.Compare)
-	return listed
 }

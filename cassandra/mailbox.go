@@ -1,0 +1,35 @@
+package cassandra
+
+import (
+	"context"
+	"slices"
+
+	"github.com/popcask/popcask/internal/cql"
+)
+
+// mailboxSession is one session on a mailbox.
+type mailboxSession struct {
+	store  *Store
+	id     MailboxID
+	user   string
+	listed []MessageID // ascending
+}
+
+// Close implements [mailbox.Mailbox].
+func (m *mailboxSession) Close() error { return nil }
+
+// mayHold tells whether an ID may be removed through this session: it was
+// listed, or the mailbox has it. Content is deleted by its ID alone, so that
+// somebody else's must not get that far.
+func (m *mailboxSession) mayHold(ctx context.Context, id MessageID) (bool, error) {
+	if m.isListed(id) {
+		return true, nil
+	}
+	found, err := m.store.member(ctx, cql.LocalQuorum, m.id, id)
+	return found != memberAbsent, err
+}
+
+func (m *mailboxSession) isListed(id MessageID) bool {
+	_, listed := slices.BinarySearchFunc(m.listed, id, MessageID.Compare)
+	return listed
+}

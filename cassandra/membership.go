@@ -1,0 +1,88 @@
+package cassandra
+
+import (
+	"context"
+
+	"github.com/popcask/popcask/internal/cql"
+)
+
+// membership is what a mailbox says of a message.
+type membership int
+
+const (
+	memberAbsent  membership = iota // nothing: never added, or removed and purged
+	memberLive                      // it is in the mailbox
+	memberRemoved                   // it is marked as removed, and will be purged
+)
+
+// member asks a mailbox about a message.
+func (s *Session) member(ctx context.Context, level cql.Level, mailbox MailboxID, id MessageID) (membership, error) {
+	found, _, err := s.memberUIDL(ctx, level, mailbox, id)
+	return found, err
+}
+
+// memberUIDL is member, and the foreign unique-id that the message shows.
+func (s *Session) memberUIDL(ctx context.Context, level cql.Level, mailbox MailboxID, id MessageID) (found membership, uidl string, err error) {
+	err = s.db.Each(ctx, level, selectMember, func(row cql.Row) error {
+		var size *int64
+		var removed bool
+		if err := row.Scan(&size, &removed, &uidl, nil, nil); err != nil {
+			return err
+		}
+		switch {
+		case removed:
+			found = memberRemoved
+		case size != nil:
+			found = memberLive
+		}
+		return nil
+	}, [16]byte(mailbox), s.Bucket(id), [16]byte(id))
+	return found, uidl, err
+}
+
+// memberRow is a row of membership.
+type memberRow struct {
+	id      MessageID
+	uidl    string
+	size    int64 // octets; of a message that is live
+	live    bool
+	removed bool
+}
+
+// setSize takes what the row says of the size: nothing, where all that was ever
+// written is a mark.
+func (m *memberRow) setSize(size *int64) {
+	if m.live = size != nil; m.live {
+		m.size = *size
+	}
+}
+
+// isMember tells whether the row stands for a message that is in the mailbox.
+func (m *memberRow) isMember() bool { return m != nil && m.live && !m.removed }
+
+// readMembers reads the memberships of a slice from every data centre. A slice
+// in which there are too many tombstones is read in two halves, as the listing
+// does it.
+func (s *Store) readMembers(ctx context.Context, mailbox MailboxID, slice Slice) (members []memberRow, err error) {
+	first, last := slice.Borders()
+	err = s.db.Each(ctx, cql.EachQuorum, selectMembers, func(row cql.Row) error {
+		var m memberRow
+		var id [16]byte
+		var size *int64
+		if err := row.Scan(&id, &size, &m.uidl, &m.removed, nil, nil); err != nil {
+			return err
+		}
+		m.id = id
+		m.setSize(size)
+		members = append(members, m)
+		return nil
+	}, [16]byte(mailbox), slice.Bucket, [16]byte(first), [16]byte(last))
+	if lower, upper, ok := slice.Halves(); ok && cql.TooManyTombstones(err) {
+		if members, err = s.readMembers(ctx, mailbox, lower); err != nil {
+			return nil, err
+		}
+		more, err := s.readMembers(ctx, mailbox, upper)
+		return append(members, more...), err
+	}
+	return members, err
+}

@@ -1,0 +1,76 @@
+package cassandra
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/popcask/popcask/internal/cql"
+)
+
+// Replication is how many replicas each data centre has, by its name.
+type Replication map[string]int
+
+// ParseReplication reads the form "dc1:3,dc2:3".
+func ParseReplication(text string) (Replication, error) {
+	replication := make(Replication)
+	for _, part := range strings.Split(text, ",") {
+		name, count, ok := strings.Cut(strings.TrimSpace(part), ":")
+		n, err := strconv.Atoi(count)
+		if !ok || name == "" || err != nil || n < 1 {
+			return nil, fmt.Errorf("cassandra: replication %q: want a data centre and its replicas, as in dc1:3,dc2:3", part)
+		}
+		if _, twice := replication[name]; twice {
+			return nil, fmt.Errorf("cassandra: replication: data centre %q comes twice", name)
+		}
+		replication[name] = n
+	}
+	return replication, nil
+}
+
+// String is the form that ParseReplication reads.
+func (r Replication) String() string {
+	parts := make([]string, 0, len(r))
+	for _, name := range slices.Sorted(maps.Keys(r)) {
+		parts = append(parts, fmt.Sprintf("%s:%d", name, r[name]))
+	}
+	return strings.Join(parts, ",")
+}
+
+// replicationText is the replication of a keyspace as the settings note it.
+func replicationText(replication map[string]string) string {
+	parts := make([]string, 0, len(replication))
+	for _, name := range slices.Sorted(maps.Keys(replication)) {
+		parts = append(parts, name+"="+replication[name])
+	}
+	return strings.Join(parts, " ")
+}
+
+// replicationRested tells whether the replication of the keyspace has been what
+// it is for a while. A change is noted by whoever notices it first.
+func (s *Store) replicationRested(ctx context.Context) (bool, error) {
+	now := s.config.Now()
+	_, current, err := s.db.Tables(ctx, s.config.Keyspace)
+	if err != nil {
+		return false, err
+	}
+	text := replicationText(current)
+	since, err := s.noteReplication(ctx, text, now.UnixMicro())
+	return now.Sub(time.UnixMicro(since)) >= s.config.ReplicationRest, err
+}
+
+// noteReplication returns since when the replication is known to be what it is,
+// and notes it where it was another one. The timestamp is that moment, so that
+// the last change wins in any order.
+func (s *Session) noteReplication(ctx context.Context, text string, now int64) (since int64, err error) {
+	noted := ""
+	err = s.db.Each(ctx, cql.EachQuorum, selectReplication, func(row cql.Row) error { return row.Scan(&noted, &since) }, settingsID)
+	if err != nil || noted == text {
+		return since, err
+	}
+	return now, s.db.Exec(ctx, cql.EachQuorum, insertReplication, now, settingsID, text, now)
+}

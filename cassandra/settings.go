@@ -1,0 +1,95 @@
+package cassandra
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/gofrs/uuid/v5"
+
+	"github.com/popcask/popcask/internal/cql"
+)
+
+// settings are what all hosts of a keyspace agree on.
+type settings struct {
+	version   int
+	bucket    time.Duration
+	namespace uuid.UUID
+	canonical string
+}
+
+const settingsID = "popcask"
+
+// mailboxNamespace is what the IDs of mailboxes are made in. It is the same for
+// every keyspace, so that hosts that migrate one at the same moment agree.
+func mailboxNamespace() uuid.UUID { return uuid.NewV5(uuid.NamespaceDNS, "popcask.org") }
+
+// settle writes the settings where there are none. Their timestamp is the
+// schema's version, so that writing them again changes nothing.
+func settle(ctx context.Context, db *cql.Session, config Config) error {
+	there, err := readSettings(ctx, db)
+	if err != nil {
+		return err
+	}
+	if there != nil {
+		return there.check(config)
+	}
+	bucket := cmp.Or(config.Bucket, defaultBucket)
+	if bucket < time.Second || bucket%time.Second != 0 {
+		return fmt.Errorf("Config.Bucket is %s: want whole seconds", bucket)
+	}
+	err = db.Exec(ctx, cql.EachQuorum, insertSettings, schemaVersion,
+		settingsID, schemaVersion, int64(bucket/time.Second), [16]byte(mailboxNamespace()), config.CanonicalName)
+	if err != nil {
+		return err
+	}
+	_, replication, err := db.Tables(ctx, config.Keyspace)
+	if err != nil {
+		return err
+	}
+	// Of a keyspace that is new, no replica can lack anything.
+	err = db.Exec(ctx, cql.EachQuorum, insertReplication, schemaVersion, settingsID, replicationText(replication), int64(0))
+	if err != nil {
+		return err
+	}
+	// Somebody else may have written at the same moment: of each column the
+	// larger value wins, and who lost must hear of it.
+	if there, err = readSettings(ctx, db); err != nil || there == nil {
+		return err
+	}
+	return there.check(config)
+}
+
+// readSettings returns nil where there are none.
+func readSettings(ctx context.Context, db *cql.Session) (*settings, error) {
+	var found *settings
+	err := db.Each(ctx, cql.LocalQuorum, selectSettings, func(row cql.Row) error {
+		var s settings
+		var seconds int64
+		var namespace [16]byte
+		if err := row.Scan(&s.version, &seconds, &namespace, &s.canonical); err != nil {
+			return err
+		}
+		s.bucket, s.namespace = time.Duration(seconds)*time.Second, namespace
+		found = &s
+		return nil
+	}, settingsID)
+	if err != nil {
+		return nil, fmt.Errorf("read the settings of the keyspace: %w", err)
+	}
+	return found, nil
+}
+
+// check tells what of a host's configuration differs from the keyspace's.
+func (s *settings) check(config Config) error {
+	switch {
+	case s.version != schemaVersion:
+		return fmt.Errorf("the keyspace has version %d of the schema, this program wants %d", s.version, schemaVersion)
+	case config.Bucket != 0 && config.Bucket != s.bucket:
+		return fmt.Errorf("Config.Bucket is %s, the keyspace was created with %s: leave it 0 to use that", config.Bucket, s.bucket)
+	case config.CanonicalName != s.canonical:
+		return fmt.Errorf("Config.CanonicalName is %q, the keyspace was created with %q: mail for one user would end up in two mailboxes", config.CanonicalName, s.canonical)
+	}
+	return nil
+}

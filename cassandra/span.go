@@ -1,0 +1,60 @@
+package cassandra
+
+import (
+	"cmp"
+	"slices"
+)
+
+// span is a stretch of time in microseconds; both ends belong to it.
+type span struct{ from, to int64 }
+
+// merge sorts spans and joins those that overlap or touch.
+func merge(spans []span) []span {
+	slices.SortFunc(spans, func(a, b span) int { return cmp.Compare(a.from, b.from) })
+	merged := spans[:0]
+	for _, next := range spans {
+		if n := len(merged); n > 0 && next.from <= merged[n-1].to+1 {
+			merged[n-1].to = max(merged[n-1].to, next.to)
+			continue
+		}
+		merged = append(merged, next)
+	}
+	return merged
+}
+
+// subtract returns what of a span is in none of holes, which are merged.
+func subtract(whole span, holes []span) (rest []span) {
+	for _, hole := range holes {
+		if hole.to < whole.from {
+			continue
+		}
+		if hole.from > whole.to {
+			break
+		}
+		if hole.from > whole.from {
+			rest = append(rest, span{whole.from, hole.from - 1})
+		}
+		whole.from = hole.to + 1
+	}
+	if whole.from <= whole.to {
+		rest = append(rest, whole)
+	}
+	return rest
+}
+
+// around returns what of the slices lies before a span, and what behind it.
+func around(list []Slice, middle span) (before, behind []Slice) {
+	for _, slice := range list {
+		if slice.From < middle.from {
+			part := slice
+			part.To = min(part.To, middle.from-1)
+			before = append(before, part)
+		}
+		if slice.To > middle.to {
+			part := slice
+			part.From = max(part.From, middle.to+1)
+			behind = append(behind, part)
+		}
+	}
+	return before, behind
+}
