@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/popcask/popcask/internal/cql"
+	"github.com/popcask/popcask/internal/parallel"
 	"github.com/popcask/popcask/mailbox"
 )
 
@@ -144,11 +145,11 @@ func (s *Store) each(attempts []*attempt, do func(*attempt)) {
 		do(attempts[0])
 		return
 	}
-	w := newWindow(recipientsAtOnce)
+	window := parallel.NewWindow(recipientsAtOnce)
 	for _, a := range attempts {
-		w.run(func() { do(a) })
+		window.Run(func() { do(a) })
 	}
-	w.wait()
+	window.Wait()
 }
 
 // addWhole adds a small message: content, membership and the bucket's row at
@@ -165,7 +166,7 @@ func (s *Store) addWhole(ctx context.Context, a *attempt, body []byte) error {
 	if err := s.claimUIDL(ctx, a); err != nil {
 		return err
 	}
-	return together(
+	return parallel.All(
 		func() error {
 			d := a.digest
 			return s.db.Exec(ctx, cql.LocalQuorum, insertWhole, AddedAt(a.id),
@@ -198,7 +199,7 @@ func (s *Store) addMember(ctx context.Context, a *attempt) error {
 // again with another ID.
 func (s *Store) conclude(ctx context.Context, a *attempt) {
 	if a.err == nil {
-		a.err = together(
+		a.err = parallel.All(
 			func() error { return s.index.Added(ctx, a.mailbox, a.entry()) },
 			func() error { return s.checkFences(ctx, a) },
 			func() error { return s.confirmUIDL(ctx, a) },

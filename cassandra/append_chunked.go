@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/popcask/popcask/internal/cql"
+	"github.com/popcask/popcask/internal/parallel"
 )
 
 // addChunked adds a large message while it arrives. Chunk 0 begins with the
@@ -15,15 +16,15 @@ import (
 // come last. An error means that the body could not be read, or that nobody is
 // left to get it.
 func (s *Store) addChunked(ctx context.Context, attempts []*attempt, first []byte, rest io.Reader) error {
-	window := newWindow(s.config.Window)
-	defer window.wait()
+	window := parallel.NewWindow(s.config.Window)
+	defer window.Wait()
 	for _, a := range attempts {
 		content := append(append(make([]byte, 0, len(a.header)+len(first)), a.header...), first...)
 		a.digest.Write(content)
 		if a.fail(s.checkSize(a)); a.failed() {
 			continue
 		}
-		window.run(func() {
+		window.Run(func() {
 			a.fail(s.db.Exec(ctx, cql.LocalQuorum, insertFirst, AddedAt(a.id), [16]byte(a.id), 0, content, [16]byte(a.mailbox)))
 		})
 	}
@@ -45,7 +46,7 @@ func (s *Store) addChunked(ctx context.Context, attempts []*attempt, first []byt
 			if a.failed() {
 				continue
 			}
-			window.run(func() {
+			window.Run(func() {
 				a.fail(s.db.Exec(ctx, cql.LocalQuorum, insertChunk, AddedAt(a.id), [16]byte(a.id), number, chunk[:n]))
 			})
 		}
@@ -56,7 +57,7 @@ func (s *Store) addChunked(ctx context.Context, attempts []*attempt, first []byt
 			return err
 		}
 	}
-	window.wait()
+	window.Wait()
 	s.each(attempts, func(a *attempt) {
 		if !a.failed() {
 			a.fail(s.claimUIDL(ctx, a))
@@ -71,7 +72,7 @@ func (s *Store) addChunked(ctx context.Context, attempts []*attempt, first []byt
 // complete makes the content whole, and adds the membership and the bucket's
 // row.
 func (s *Store) complete(ctx context.Context, a *attempt, chunks int) error {
-	return together(
+	return parallel.All(
 		func() error {
 			d := a.digest
 			return s.db.Exec(ctx, cql.LocalQuorum, insertStatic, AddedAt(a.id), [16]byte(a.id), d.size, chunks, d.head(), d.sum())

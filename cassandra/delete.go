@@ -2,12 +2,12 @@ package cassandra
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/popcask/popcask/internal/cql"
+	"github.com/popcask/popcask/internal/parallel"
 	"github.com/popcask/popcask/mailbox"
 )
 
@@ -114,13 +114,9 @@ func (s *Store) unlist(ctx context.Context, mailbox MailboxID, ids []MessageID) 
 
 // deleteContents deletes the content of messages whose memberships are marked.
 func (s *Store) deleteContents(ctx context.Context, ids []MessageID) error {
-	w := newWindow(s.config.Window)
-	errs := make([]error, len(ids))
-	for i, id := range ids {
-		w.run(func() { errs[i] = s.db.Exec(ctx, cql.LocalQuorum, deleteContent, DeletedAt(id), [16]byte(id)) })
-	}
-	w.wait()
-	return errors.Join(errs...)
+	return parallel.Each(s.config.Window, len(ids), func(i int) error {
+		return s.db.Exec(ctx, cql.LocalQuorum, deleteContent, DeletedAt(ids[i]), [16]byte(ids[i]))
+	})
 }
 
 // deleteMembers deletes memberships, last of all: until then a repair finds what

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/popcask/popcask/internal/cql"
+	"github.com/popcask/popcask/internal/parallel"
 )
 
 // survey merges, bucket by bucket, what every data centre says of a mailbox.
@@ -113,28 +114,22 @@ const lookers = 16
 // surveyBucket judges the messages of one bucket. What is found is looked at
 // again, by itself: it may have come or gone meanwhile.
 func (s *Store) surveyBucket(ctx context.Context, report *Report, ledger ledgerRows, messages []pair) error {
-	verdicts, errs := make([]verdict, len(messages)), make([]error, len(messages))
-	w := newWindow(lookers)
-	for i, p := range messages {
-		w.run(func() {
-			if errs[i] = ctx.Err(); errs[i] != nil {
-				return
-			}
-			content, err := s.countContent(ctx, p.id)
-			if err != nil {
-				errs[i] = err
-				return
-			}
-			if verdicts[i] = s.judge(report.Mailbox, ledger, p, content); verdicts[i].kind != "" {
-				verdicts[i], errs[i] = s.examine(ctx, report.Mailbox, ledger, p.id)
-			}
-		})
-	}
-	w.wait()
-	for i, p := range messages {
-		if errs[i] != nil {
-			return errs[i]
+	verdicts := make([]verdict, len(messages))
+	err := parallel.Each(lookers, len(messages), func(i int) error {
+		p := messages[i]
+		content, err := s.countContent(ctx, p.id)
+		if err != nil {
+			return err
 		}
+		if verdicts[i] = s.judge(report.Mailbox, ledger, p, content); verdicts[i].kind != "" {
+			verdicts[i], err = s.examine(ctx, report.Mailbox, ledger, p.id)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for i, p := range messages {
 		if p.member.isMember() {
 			report.Messages++
 		}

@@ -3,11 +3,12 @@ package cassandra
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"sync"
 	"time"
+
+	"github.com/popcask/popcask/internal/parallel"
 )
 
 // A scan compares all mailboxes without asking for any of them by itself. It
@@ -210,15 +211,10 @@ func (sc *scan) round(ctx context.Context) (err error) {
 
 // parts compares the memberships of some parts of the ring, side by side.
 func (sc *scan) parts(ctx context.Context, many int) error {
-	errs := make([]error, many)
-	w := newWindow(many)
-	for i := range many {
-		w.run(func() {
-			errs[i] = sc.compareTokens(ctx, partTokens(sc.place.part+i))
-		})
-	}
-	w.wait()
-	if err := errors.Join(errs...); err != nil {
+	err := parallel.Each(many, many, func(i int) error {
+		return sc.compareTokens(ctx, partTokens(sc.place.part+i))
+	})
+	if err != nil {
 		return err
 	}
 	next := sc.place.part + many
@@ -247,8 +243,12 @@ func (sc *scan) countMailboxes(from, to int) {
 	}
 }
 
-// fail notes something that could not be looked at. The scan goes on without it.
+// fail notes something that could not be looked at: err, which may be nil. The
+// scan goes on without it.
 func (sc *scan) fail(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -256,19 +256,6 @@ func (sc *scan) fail(ctx context.Context, err error) error {
 	sc.progress.Failed++
 	sc.mu.Unlock()
 	sc.store.config.OnError(fmt.Errorf("cassandra: scan: %w", err))
-	return nil
-}
-
-// failAll notes those of several that could not be looked at.
-func (sc *scan) failAll(ctx context.Context, errs []error) error {
-	for _, err := range errs {
-		if err == nil {
-			continue
-		}
-		if err := sc.fail(ctx, err); err != nil {
-			return err
-		}
-	}
 	return nil
 }
 

@@ -2,10 +2,10 @@ package cassandra
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"github.com/popcask/popcask/internal/cql"
+	"github.com/popcask/popcask/internal/parallel"
 )
 
 // comparedRows is about how many memberships a scan compares at a time: it bounds
@@ -196,18 +196,13 @@ func (sc *scan) closer(ctx context.Context, list suspects) error {
 			return sc.fail(ctx, err)
 		}
 	}
-	errs := make([]error, len(list.ids))
-	w := newWindow(lookers)
-	for i, id := range list.ids {
-		w.run(func() {
-			var v verdict
-			if v, errs[i] = s.examine(ctx, list.mailbox, ledger, id); errs[i] == nil {
-				errs[i] = sc.see(ctx, sc.place, of, v)
-			}
-		})
-	}
-	w.wait()
-	return sc.failAll(ctx, errs)
+	return parallel.Each(lookers, len(list.ids), func(i int) error {
+		v, err := s.examine(ctx, list.mailbox, ledger, list.ids[i])
+		if err == nil {
+			err = sc.see(ctx, sc.place, of, v)
+		}
+		return sc.fail(ctx, err)
+	})
 }
 
 // ownerOf reads whose a mailbox is, and its own partition. What has no mailbox
@@ -248,19 +243,12 @@ func (sc *scan) orphans(ctx context.Context, at []int64) error {
 	if err != nil {
 		return err
 	}
-	errs := make([]error, len(ids))
-	w := newWindow(lookers)
-	for i, id := range ids {
-		w.run(func() {
-			content, err := sc.store.countContent(ctx, id)
-			switch {
-			case err != nil:
-				errs[i] = sc.fail(ctx, err)
-			case content.exists():
-				errs[i] = sc.closer(ctx, suspects{bucketKey: bucketKey{content.mailbox, sc.store.Bucket(id)}, ids: []MessageID{id}})
-			}
-		})
-	}
-	w.wait()
-	return errors.Join(errs...)
+	return parallel.Each(lookers, len(ids), func(i int) error {
+		id := ids[i]
+		content, err := sc.store.countContent(ctx, id)
+		if err != nil || !content.exists() {
+			return sc.fail(ctx, err)
+		}
+		return sc.closer(ctx, suspects{bucketKey: bucketKey{content.mailbox, sc.store.Bucket(id)}, ids: []MessageID{id}})
+	})
 }

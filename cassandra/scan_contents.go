@@ -3,9 +3,9 @@ package cassandra
 import (
 	"context"
 	"slices"
-	"sync"
 
 	"github.com/popcask/popcask/internal/cql"
+	"github.com/popcask/popcask/internal/parallel"
 )
 
 // contents is what there is of the content of many messages, at 10 octets each:
@@ -71,16 +71,13 @@ func (s *Store) readContents(ctx context.Context, first, last, hold, readers int
 	c = &contents{tokens: tokens{partEnd(first - 1), partEnd(first - 1)}}
 	for next = first; next < last && len(c.at) < hold; {
 		some := make([]contents, min(readers, last-next))
-		errs := make([]error, len(some))
-		w := newWindow(readers)
-		for i := range some {
-			w.run(func() { errs[i] = s.readContentsIn(ctx, partTokens(next+i), &some[i]) })
+		err := parallel.Each(readers, len(some), func(i int) error {
+			return s.readContentsIn(ctx, partTokens(next+i), &some[i])
+		})
+		if err != nil {
+			return nil, next, err
 		}
-		w.wait()
-		for i, more := range some {
-			if errs[i] != nil {
-				return nil, next, errs[i]
-			}
+		for _, more := range some {
 			c.at, c.notes = append(c.at, more.at...), append(c.notes, more.notes...)
 			next++
 			c.until = partEnd(next - 1)
@@ -190,25 +187,14 @@ func (s *Store) countContent(ctx context.Context, id MessageID) (c contentCount,
 
 // contentIDs finds the messages whose content lies at tokens.
 func (s *Store) contentIDs(ctx context.Context, at []int64) (ids []MessageID, err error) {
-	w := newWindow(lookers)
-	var mu sync.Mutex
-	for _, token := range at {
-		w.run(func() {
-			found := s.db.Each(ctx, cql.EachQuorum, selectContentAt, func(row cql.Row) error {
-				var id [16]byte
-				err := row.Scan(&id)
-				mu.Lock()
-				defer mu.Unlock()
-				ids = append(ids, id)
-				return err
-			}, token-1, token)
-			mu.Lock()
-			defer mu.Unlock()
-			if err == nil {
-				err = found
-			}
-		})
-	}
-	w.wait()
-	return ids, err
+	found := make([][]MessageID, len(at))
+	err = parallel.Each(lookers, len(at), func(i int) error {
+		return s.db.Each(ctx, cql.EachQuorum, selectContentAt, func(row cql.Row) error {
+			var id [16]byte
+			err := row.Scan(&id)
+			found[i] = append(found[i], id)
+			return err
+		}, at[i]-1, at[i])
+	})
+	return slices.Concat(found...), err
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/popcask/popcask/internal/parallel"
 )
 
 const (
@@ -150,13 +152,10 @@ func (sc *scan) lookAgain(ctx context.Context, most int) error {
 				return err
 			}
 		}
-		errs := make([]error, len(due))
-		w := newWindow(lookers)
-		for i, look := range due {
-			w.run(func() { errs[i] = sc.secondLook(ctx, look) })
-		}
-		w.wait()
-		if err := sc.failAll(ctx, errs); err != nil {
+		err := parallel.Each(lookers, len(due), func(i int) error {
+			return sc.fail(ctx, sc.secondLook(ctx, due[i]))
+		})
+		if err != nil {
 			return err
 		}
 		if len(due) > 0 || sc.later.len() <= most {

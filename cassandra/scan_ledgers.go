@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/popcask/popcask/internal/cql"
+	"github.com/popcask/popcask/internal/parallel"
 )
 
 // knownBuckets are the buckets that the mailboxes say they have, of some parts of
@@ -98,19 +99,12 @@ func (s *Store) readKnown(ctx context.Context, from, readers int) (*knownBuckets
 			}
 		}
 	}
-	errs := make([]error, stretches)
-	w := newWindow(readers)
-	for i := range stretches {
-		w.run(func() {
-			const each = ringParts / stretches
-			errs[i] = s.readKnownIn(ctx, tokens{partEnd(i*each - 1), partEnd((i+1)*each - 1)}, keep)
-		})
-	}
-	w.wait()
-	for _, err := range errs {
-		if err != nil {
-			return nil, err
-		}
+	err := parallel.Each(readers, stretches, func(i int) error {
+		const each = ringParts / stretches
+		return s.readKnownIn(ctx, tokens{partEnd(i*each - 1), partEnd((i+1)*each - 1)}, keep)
+	})
+	if err != nil {
+		return nil, err
 	}
 	slices.SortFunc(k.rows, func(a, b knownBucket) int { return cmp.Compare(a.token, b.token) })
 	return k, nil

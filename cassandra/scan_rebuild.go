@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"github.com/popcask/popcask/internal/cql"
+	"github.com/popcask/popcask/internal/parallel"
 )
 
 // Rebuild lists every message that is in the mailbox of a user, whose content is
@@ -53,18 +55,17 @@ func (s *Store) rebuildBuckets(ctx context.Context, mailbox MailboxID, buckets [
 // does not have.
 func (s *Store) unlisted(ctx context.Context, messages []pair) (list []*memberRow, err error) {
 	messages = slices.DeleteFunc(messages, func(p pair) bool { return !p.member.isMember() || p.entry != nil })
-	found, errs := make([]contentCount, len(messages)), make([]error, len(messages))
-	w := newWindow(lookers)
-	for i, p := range messages {
-		w.run(func() { found[i], errs[i] = s.countContent(ctx, p.id) })
-	}
-	w.wait()
+	found := make([]contentCount, len(messages))
+	err = parallel.Each(lookers, len(messages), func(i int) (err error) {
+		found[i], err = s.countContent(ctx, messages[i].id)
+		return err
+	})
 	for i, content := range found {
 		if content.complete() {
 			list = append(list, messages[i].member)
 		}
 	}
-	return list, errors.Join(errs...)
+	return list, err
 }
 
 // RebuildAll is Rebuild of all mailboxes, as [Store.VerifyAll] goes through them:
@@ -88,23 +89,16 @@ func (sc *scan) relist(ctx context.Context, key bucketKey, unlisted []*memberRow
 // whether it still is: with the timestamp of its ID, so that a removal that comes
 // between the two wins.
 func (s *Store) relistAll(ctx context.Context, mailbox MailboxID, messages []*memberRow) (listed int, err error) {
-	errs := make([]error, len(messages))
-	w := newWindow(lookers)
-	for i, m := range messages {
-		w.run(func() {
-			if errs[i] = ctx.Err(); errs[i] == nil {
-				errs[i] = s.relist(ctx, mailbox, &Finding{ID: m.id}, m.size)
-			}
-		})
-	}
-	w.wait()
-	for _, one := range errs {
+	var done atomic.Int64
+	err = parallel.Each(lookers, len(messages), func(i int) error {
+		err := s.relist(ctx, mailbox, &Finding{ID: messages[i].id}, messages[i].size)
 		switch {
-		case one == nil:
-			listed++
-		case !errors.Is(one, errRemoved):
-			err = one
+		case err == nil:
+			done.Add(1)
+		case errors.Is(err, errRemoved):
+			return nil
 		}
-	}
-	return listed, err
+		return err
+	})
+	return int(done.Load()), err
 }

@@ -1,15 +1,18 @@
 // Package parallel runs functions side by side, a bounded number of them at a
-// time, and keeps every error.
+// time, and keeps their errors.
 package parallel
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"sync"
 )
 
 // Each calls do with each number from 0 to n-1, at most limit of them at a time,
-// and waits for all of them. An error does not stop the others; Each returns all
-// errors, joined in the order of the numbers.
+// and waits for all of them. An error does not stop the others. Each returns the
+// errors, joined in the order of the numbers: the first few of them, and how many
+// more there are.
 func Each(limit, n int, do func(i int) error) error {
 	errs := make([]error, n)
 	w := NewWindow(min(limit, n))
@@ -17,6 +20,18 @@ func Each(limit, n int, do func(i int) error) error {
 		w.Run(func() { errs[i] = do(i) })
 	}
 	w.Wait()
+	return join(errs)
+}
+
+// named is how many errors are named before the rest is counted: a cluster that
+// is out of reach fails a thousand statements for one reason.
+const named = 8
+
+func join(errs []error) error {
+	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+	if more := len(errs) - named; more > 0 {
+		errs = append(errs[:named], fmt.Errorf("and %d more errors", more))
+	}
 	return errors.Join(errs...)
 }
 

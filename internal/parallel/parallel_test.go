@@ -13,7 +13,7 @@ import (
 	"github.com/popcask/popcask/internal/parallel"
 )
 
-func TestEachKeepsTheLimitAndEveryError(t *testing.T) {
+func TestEachKeepsTheLimitAndTheErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var running, most, calls atomic.Int32
 		err := parallel.Each(3, 10, func(i int) error {
@@ -33,6 +33,11 @@ func TestEachKeepsTheLimitAndEveryError(t *testing.T) {
 		require.EqualValues(t, 3, most.Load())
 	})
 	require.NoError(t, parallel.Each(3, 0, nil))
+}
+
+func TestEachCountsErrorsThatAreTooMany(t *testing.T) {
+	err := parallel.Each(4, 1000, func(i int) error { return fmt.Errorf("error %d", i) })
+	require.EqualError(t, err, "error 0\nerror 1\nerror 2\nerror 3\nerror 4\nerror 5\nerror 6\nerror 7\nand 992 more errors")
 }
 
 func TestAllKeepsEveryError(t *testing.T) {
