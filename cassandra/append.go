@@ -8,7 +8,7 @@ import (
 	"io"
 	"sync"
 
-	"github.com/popcask/popcask/internal/cql"
+	"github.com/popcask/popcask/cassandra/cql"
 	"github.com/popcask/popcask/internal/parallel"
 	"github.com/popcask/popcask/mailbox"
 )
@@ -129,7 +129,7 @@ func (s *Store) prepare(delivery mailbox.Delivery, results []mailbox.Result, ins
 			result.Err = fmt.Errorf("cassandra: append for %q: %w", user, temporary(err))
 			continue
 		}
-		a.bucket = s.Bucket(a.id)
+		a.bucket = s.session.Bucket(a.id)
 		if delivery.UIDL != "" && !taken[id] { // one of a mailbox can show it
 			taken[id] = true
 			a.uidl = mailbox.SafeUIDL(delivery.UIDL)
@@ -205,7 +205,7 @@ func (s *Store) conclude(ctx context.Context, a *attempt) {
 			func() error { return s.confirmUIDL(ctx, a) },
 		)
 	}
-	if a.err == nil && s.TooOld(a.id) {
+	if a.err == nil && s.session.TooOld(a.id) {
 		a.err = ErrTooOld
 	}
 	if a.err != nil {

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/popcask/popcask/internal/cql"
+	"github.com/popcask/popcask/cassandra/cql"
 	"github.com/popcask/popcask/internal/parallel"
 )
 

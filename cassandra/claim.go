@@ -8,7 +8,7 @@ import (
 
 	"github.com/gofrs/uuid/v5"
 
-	"github.com/popcask/popcask/internal/cql"
+	"github.com/popcask/popcask/cassandra/cql"
 )
 
 // claimUIDL settles, for the life of the message, whether it shows the foreign
@@ -107,7 +107,7 @@ func (a *attempt) samePlace(other claim) bool {
 func (s *Store) eachRival(ctx context.Context, a *attempt, look func(claim) error) error {
 	uidl := a.uidl
 	var others []claim
-	err := s.db.Each(ctx, cql.LocalQuorum, selectClaims, func(row cql.Row) error {
+	err := cql.Each(ctx, s.db, cql.LocalQuorum, selectClaims, func(row cql.Row) error {
 		var owner []byte
 		var other claim
 		if err := row.Scan(&owner, &other.instead); err != nil {

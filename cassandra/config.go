@@ -9,7 +9,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/popcask/popcask/internal/cql"
+	"github.com/gocql/gocql"
+
+	"github.com/popcask/popcask/cassandra/cql"
+	"github.com/popcask/popcask/internal/driver"
 	"github.com/popcask/popcask/mailbox"
 )
 
@@ -49,6 +52,19 @@ type Config struct {
 
 	// Connections is how many connections each node gets. 0 means 2.
 	Connections int
+
+	// Cluster changes the settings of the driver: an authenticator of any kind, a
+	// dialer, address translation, compression, the port, SSL options. It is
+	// called for each session of the driver, before the settings that the store's
+	// promises need are made: the filter of the local data centre, the
+	// token-aware policy, the timestamps. One that would break a promise is an
+	// error of Connect and Migrate that names the field. nil: none.
+	Cluster func(*gocql.ClusterConfig)
+
+	// Wrap puts something between the store and the cluster that sees every
+	// statement, for traces or for tests that make some of them fail. What it
+	// changes breaks the store's promises. nil: nothing.
+	Wrap func(cql.DB) cql.DB
 
 	// Bucket is the width of a bucket, the window of time whose messages
 	// share a partition of the listing. It is settled for good by [Migrate];
@@ -133,19 +149,9 @@ type Config struct {
 	OnError func(error)
 }
 
-// Observation tells of one attempt at a statement or a batch, without its
+// Observation describes one attempt at a statement or a batch, without its
 // values.
-type Observation struct {
-	Statement   string // of a batch: the first one
-	Batch       int    // statements of a batch; 0 where it is none
-	Consistency string // "LOCAL_QUORUM", "EACH_QUORUM" ...
-	Conditional bool   // a lightweight transaction: never, and a test sees to it
-	Host        string
-	Attempt     int // 0 is the first one
-	Start, End  time.Time
-	Rows        int // that a read returned
-	Err         error
-}
+type Observation = cql.Observation
 
 const (
 	defaultBucket        = 30 * 24 * time.Hour
@@ -208,23 +214,15 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-func (c Config) driver() cql.Config {
-	driver := cql.Config{
+func (c Config) driver() driver.Config {
+	return driver.Config{
 		Hosts: c.Hosts, LocalDC: c.LocalDC, Keyspace: c.Keyspace,
 		TLS: c.TLS, Username: c.Username, Password: c.Password,
 		ConnectTimeout: c.ConnectTimeout, Timeout: c.Timeout,
-		Retries: c.Retries, Connections: c.Connections,
+		Retries: c.Retries, Connections: c.Connections, Cluster: c.Cluster,
+		Observe: c.Observer,
 		OnError: func(err error) { c.OnError(fmt.Errorf("cassandra: %w", err)) },
 	}
-	if observe := c.Observer; observe != nil {
-		driver.Observe = func(o cql.Observation) {
-			observe(Observation{
-				Statement: o.Statement, Batch: o.Batch, Consistency: o.Consistency, Conditional: o.Conditional,
-				Host: o.Host, Attempt: o.Attempt, Start: o.Start, End: o.End, Rows: o.Rows, Err: o.Err,
-			})
-		}
-	}
-	return driver
 }
 
 // randomUID draws from 1 to 2^32-1, the UIDs that IMAP allows (RFC 9051 section

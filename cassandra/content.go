@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/popcask/popcask/internal/cql"
+	"github.com/popcask/popcask/cassandra/cql"
 )
 
 // errMissing says that content, or a part of it, is not where it was looked

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/popcask/popcask/internal/cql"
+	"github.com/popcask/popcask/cassandra/cql"
 	"github.com/popcask/popcask/internal/parallel"
 	"github.com/popcask/popcask/mailbox"
 )
@@ -37,7 +37,7 @@ func (m *mailboxSession) Delete(ctx context.Context, ids []string) error {
 	}
 	failed := make(map[string]error)
 	var removed []MessageID
-	for bucket, group := range s.ByBucket(m.toRemove(ctx, ids, failed), batchSize) {
+	for bucket, group := range s.session.ByBucket(m.toRemove(ctx, ids, failed), batchSize) {
 		err := s.mark(ctx, m.id, bucket, group)
 		if err == nil {
 			err = s.unlist(ctx, m.id, group)
@@ -122,7 +122,7 @@ func (s *Store) deleteContents(ctx context.Context, ids []MessageID) error {
 // deleteMembers deletes memberships, last of all: until then a repair finds what
 // is left to do.
 func (s *Store) deleteMembers(ctx context.Context, mailbox MailboxID, ids []MessageID) error {
-	for bucket, group := range s.ByBucket(ids, batchSize) {
+	for bucket, group := range s.session.ByBucket(ids, batchSize) {
 		var batch cql.Batch
 		for _, id := range group {
 			batch.Add(deleteMember, DeletedAt(id), [16]byte(mailbox), bucket, [16]byte(id))
@@ -136,7 +136,7 @@ func (s *Store) deleteMembers(ctx context.Context, mailbox MailboxID, ids []Mess
 
 // removeWholly runs every step of a removal, whatever was done before.
 func (s *Store) removeWholly(ctx context.Context, mailbox MailboxID, ids []MessageID) error {
-	for bucket, group := range s.ByBucket(ids, batchSize) {
+	for bucket, group := range s.session.ByBucket(ids, batchSize) {
 		if err := s.mark(ctx, mailbox, bucket, group); err != nil {
 			return err
 		}

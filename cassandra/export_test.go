@@ -3,7 +3,7 @@ package cassandra
 import (
 	"context"
 
-	"github.com/popcask/popcask/internal/cql"
+	"github.com/popcask/popcask/cassandra/cql"
 )
 
 // Prove runs the proof of what is empty in a mailbox now, for tests.

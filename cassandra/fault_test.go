@@ -96,7 +96,7 @@ func newFaultyStore(t testing.TB, config cassandra.Config) (*cassandra.Store, *f
 // bucketNow is the bucket of what is delivered now. A test that begins in one
 // bucket and ends in another, once in 30 days, fails.
 func bucketNow(_ testing.TB, store *cassandra.Store) int64 {
-	return store.Bucket(cassandra.MessageID(gocql.UUIDFromTime(time.Now())))
+	return store.Session().Bucket(cassandra.MessageID(gocql.UUIDFromTime(time.Now())))
 }
 
 // An index that fails: the sender gets a temporary error, nothing of the attempt

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/popcask/popcask/internal/cql"
+	"github.com/popcask/popcask/cassandra/cql"
 )
 
 // A mailbox through which much mail passed is full of tombstones for as long as
@@ -97,12 +97,11 @@ func (s *Store) prove(ctx context.Context, user string) error {
 // a host whose clock is years ahead, one would refuse all mail for years, since
 // fences are never taken back.
 func (s *Store) checkClock(ctx context.Context, end int64) error {
-	var now int64
-	err := s.db.Each(ctx, cql.LocalQuorum, selectClock, func(row cql.Row) error { return row.Scan(&now) })
+	now, err := s.session.cluster.Clock(ctx)
 	if err != nil {
 		return err
 	}
-	if ahead := time.UnixMicro(end).Sub(time.UnixMilli(now)); ahead > 0 {
+	if ahead := time.UnixMicro(end).Sub(now); ahead > 0 {
 		return fmt.Errorf("the clock of this host is %s ahead of a node's: nothing is proven until they agree", (ahead + s.config.Horizon).Round(time.Second))
 	}
 	return nil
@@ -118,10 +117,10 @@ func (s *Store) writeFence(ctx context.Context, mailbox MailboxID, end int64) er
 // end, in which no data centre has a membership, and how many there are. One
 // that is marked as removed is none: it is not listed and never will be.
 func (s *Store) emptySpans(ctx context.Context, mailbox MailboxID, ledger ledgerRows, end int64) (empty []span, live int, err error) {
-	begin := s.bucketSlice(ledger.buckets[0]).From
+	begin := s.session.bucketSlice(ledger.buckets[0]).From
 	var occupied []span
-	for bucket := ledger.buckets[0]; s.bucketSlice(bucket).From <= end; bucket++ {
-		whole := s.bucketSlice(bucket)
+	for bucket := ledger.buckets[0]; s.session.bucketSlice(bucket).From <= end; bucket++ {
+		whole := s.session.bucketSlice(bucket)
 		whole.To = min(whole.To, end)
 		for _, slice := range s.without(whole, ledger.gaps) {
 			members, err := s.readMembers(ctx, mailbox, slice)
@@ -160,7 +159,7 @@ func worthwhile(empty []span, live int) []span {
 func (s *Store) recordGaps(ctx context.Context, mailbox MailboxID, ledger ledgerRows, gaps []span) error {
 	begun := make(map[int64]int) // by bucket
 	for start := range ledger.gapStarts {
-		begun[s.bucketAt(time.UnixMicro(start))]++
+		begun[s.session.bucketAt(time.UnixMicro(start))]++
 	}
 	for _, gap := range gaps {
 		gap.from = s.beginGap(gap.from, ledger.gapStarts, begun)
@@ -168,7 +167,7 @@ func (s *Store) recordGaps(ctx context.Context, mailbox MailboxID, ledger ledger
 			continue
 		}
 		if _, grows := ledger.gapStarts[gap.from]; !grows {
-			begun[s.bucketAt(time.UnixMicro(gap.from))]++
+			begun[s.session.bucketAt(time.UnixMicro(gap.from))]++
 		}
 		if err := s.db.Exec(ctx, cql.LocalQuorum, insertRange, gap.to, [16]byte(mailbox), kindGap, gap.from, gap.to); err != nil {
 			return err
@@ -179,13 +178,13 @@ func (s *Store) recordGaps(ctx context.Context, mailbox MailboxID, ledger ledger
 
 // beginGap is where a gap may begin at the earliest, from a time on: in a bucket
 // that is full of gaps only where one began before.
-func (s *Session) beginGap(from int64, starts map[int64]struct{}, begun map[int64]int) int64 {
+func (s *Store) beginGap(from int64, starts map[int64]struct{}, begun map[int64]int) int64 {
 	for {
-		bucket := s.bucketAt(time.UnixMicro(from))
+		bucket := s.session.bucketAt(time.UnixMicro(from))
 		if _, grows := starts[from]; grows || begun[bucket] < gapsOfABucket {
 			return from
 		}
-		next := s.bucketSlice(bucket).To + 1
+		next := s.session.bucketSlice(bucket).To + 1
 		for start := range starts {
 			if start > from {
 				next = min(next, start)

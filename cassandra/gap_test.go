@@ -11,7 +11,6 @@ import (
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
-	"github.com/popcask/popcask/internal/cql"
 	"github.com/popcask/popcask/internal/storetest"
 	"github.com/popcask/popcask/mailbox"
 	"github.com/popcask/popcask/projection"
@@ -221,15 +220,13 @@ func TestP1NoGapSoonAfterAChangeOfReplication(t *testing.T) {
 func TestP5RepairDeliversAgainWhatLiesInAGap(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)
-	session := storetest.Connect(t, config)
 	var broken atomic.Bool // between the delivery and the removal of the old one
-	session.Driver().Tamper(func(c *cql.Call) {
+	tampered := config
+	tampered.Wrap = storetest.Tamper(func(c *storetest.Call) {
 		write := strings.HasPrefix(c.Statement, "UPDATE") || strings.HasPrefix(c.Statement, "DELETE")
 		c.Drop = write && broken.Load()
 	})
-	store, err := cassandra.NewStore(session, projection.New(session))
-	require.NoError(t, err)
-	t.Cleanup(func() { storetest.CloseStore(t, store) })
+	store := storetest.NewStore(t, tampered)
 	tables := storetest.TablesOf(t, cluster, config)
 	id, _, err := store.Mailbox("demo")
 	require.NoError(t, err)

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/popcask/popcask/internal/cql"
+	"github.com/popcask/popcask/cassandra/cql"
 )
 
 // ledgerRows are the rows of a mailbox's own partition: they only grow, so what
@@ -19,8 +19,8 @@ type ledgerRows struct {
 	gapStarts map[int64]struct{} // of all rows, before merging
 }
 
-func (s *Session) readLedger(ctx context.Context, level cql.Level, mailbox MailboxID) (rows ledgerRows, err error) {
-	err = s.db.Each(ctx, level, selectLedger, func(row cql.Row) error {
+func (s *Store) readLedger(ctx context.Context, level cql.Level, mailbox MailboxID) (rows ledgerRows, err error) {
+	err = cql.Each(ctx, s.db, level, selectLedger, func(row cql.Row) error {
 		var kind string
 		var start, until int64
 		if err := row.Scan(&kind, &start, &until); err != nil {
@@ -51,18 +51,18 @@ func (d ledgerRows) inGap(id MessageID) bool {
 
 // toList is what must be read to list a mailbox: the buckets that ever got
 // mail, and the recent ones, without the gaps.
-func (s *Session) toList(ledger ledgerRows, recent []int64) []Slice {
+func (s *Store) toList(ledger ledgerRows, recent []int64) []Slice {
 	buckets := slices.Concat(ledger.buckets, recent)
 	slices.Sort(buckets)
 	var list []Slice
 	for _, bucket := range slices.Compact(buckets) {
-		list = append(list, s.without(s.bucketSlice(bucket), ledger.gaps)...)
+		list = append(list, s.without(s.session.bucketSlice(bucket), ledger.gaps)...)
 	}
 	return list
 }
 
 // without returns the slices that are left of one without the gaps.
-func (s *Session) without(whole Slice, gaps []span) (list []Slice) {
+func (s *Store) without(whole Slice, gaps []span) (list []Slice) {
 	for _, rest := range subtract(span{whole.From, whole.To}, gaps) {
 		list = append(list, Slice{Bucket: whole.Bucket, From: rest.from, To: rest.to})
 	}
@@ -155,7 +155,7 @@ func (s *Store) addBucket(ctx context.Context, a *attempt) error {
 	return nil
 }
 
-func (s *Session) writeBucket(ctx context.Context, key bucketKey, user string) error {
+func (s *Store) writeBucket(ctx context.Context, key bucketKey, user string) error {
 	const always = 1
 	return s.db.Exec(ctx, cql.LocalQuorum, insertBucket, always, [16]byte(key.mailbox), kindBucket, key.bucket, user)
 }
@@ -172,7 +172,7 @@ func (s *Store) ledgerOf(ctx context.Context, mailbox MailboxID) (ledgerRows, er
 // recentBuckets are those that may have mail of which the mailbox's own
 // partition does not know here yet: the one before, the current one, and the
 // one of a clock that is ahead.
-func (s *Session) recentBuckets(now time.Time) []int64 {
-	current := s.bucketAt(now)
-	return slices.Compact([]int64{current - 1, current, s.bucketAt(now.Add(s.config.Horizon))})
+func (s *Store) recentBuckets(now time.Time) []int64 {
+	current := s.session.bucketAt(now)
+	return slices.Compact([]int64{current - 1, current, s.session.bucketAt(now.Add(s.config.Horizon))})
 }

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/popcask/popcask/internal/cql"
+	"github.com/popcask/popcask/cassandra/cql"
 	"github.com/popcask/popcask/mailbox"
 )
 
@@ -90,12 +90,12 @@ func outsideGaps(seq iter.Seq2[Entry, error], ledger ledgerRows) iter.Seq2[Entry
 
 // lastHours is a stretch that is worth reading whatever else there is: no gap
 // reaches into it far, and what passed through it is not much.
-func (s *Session) lastHours(now time.Time) (list []Slice) {
+func (s *Store) lastHours(now time.Time) (list []Slice) {
 	horizon := s.config.Horizon
 	whole := span{now.Add(-2 * horizon).UnixMicro(), now.Add(horizon).UnixMicro()}
-	current := s.bucketAt(now) // and no more than its neighbours, where buckets are short
-	for bucket := max(current-1, s.bucketAt(time.UnixMicro(whole.from))); bucket <= min(current+1, s.bucketAt(time.UnixMicro(whole.to))); bucket++ {
-		slice := s.bucketSlice(bucket)
+	current := s.session.bucketAt(now) // and no more than its neighbours, where buckets are short
+	for bucket := max(current-1, s.session.bucketAt(time.UnixMicro(whole.from))); bucket <= min(current+1, s.session.bucketAt(time.UnixMicro(whole.to))); bucket++ {
+		slice := s.session.bucketSlice(bucket)
 		slice.From, slice.To = max(slice.From, whole.from), min(slice.To, whole.to)
 		list = append(list, slice)
 	}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"slices"
 
-	"github.com/popcask/popcask/internal/cql"
+	"github.com/popcask/popcask/cassandra/cql"
 )
 
 // mailboxSession is one session on a mailbox.

@@ -2,8 +2,9 @@ package cassandra
 
 import (
 	"context"
+	"errors"
 
-	"github.com/popcask/popcask/internal/cql"
+	"github.com/popcask/popcask/cassandra/cql"
 )
 
 // membership is what a mailbox says of a message.
@@ -16,14 +17,14 @@ const (
 )
 
 // member asks a mailbox about a message.
-func (s *Session) member(ctx context.Context, level cql.Level, mailbox MailboxID, id MessageID) (membership, error) {
+func (s *Store) member(ctx context.Context, level cql.Level, mailbox MailboxID, id MessageID) (membership, error) {
 	found, _, err := s.memberUIDL(ctx, level, mailbox, id)
 	return found, err
 }
 
 // memberUIDL is member, and the foreign unique-id that the message shows.
-func (s *Session) memberUIDL(ctx context.Context, level cql.Level, mailbox MailboxID, id MessageID) (found membership, uidl string, err error) {
-	err = s.db.Each(ctx, level, selectMember, func(row cql.Row) error {
+func (s *Store) memberUIDL(ctx context.Context, level cql.Level, mailbox MailboxID, id MessageID) (found membership, uidl string, err error) {
+	err = cql.Each(ctx, s.db, level, selectMember, func(row cql.Row) error {
 		var size *int64
 		var removed bool
 		if err := row.Scan(&size, &removed, &uidl, nil, nil); err != nil {
@@ -36,7 +37,7 @@ func (s *Session) memberUIDL(ctx context.Context, level cql.Level, mailbox Mailb
 			found = memberLive
 		}
 		return nil
-	}, [16]byte(mailbox), s.Bucket(id), [16]byte(id))
+	}, [16]byte(mailbox), s.session.Bucket(id), [16]byte(id))
 	return found, uidl, err
 }
 
@@ -65,7 +66,7 @@ func (m *memberRow) isMember() bool { return m != nil && m.live && !m.removed }
 // does it.
 func (s *Store) readMembers(ctx context.Context, mailbox MailboxID, slice Slice) (members []memberRow, err error) {
 	first, last := slice.Borders()
-	err = s.db.Each(ctx, cql.EachQuorum, selectMembers, func(row cql.Row) error {
+	err = cql.Each(ctx, s.db, cql.EachQuorum, selectMembers, func(row cql.Row) error {
 		var m memberRow
 		var id [16]byte
 		var size *int64
@@ -77,7 +78,7 @@ func (s *Store) readMembers(ctx context.Context, mailbox MailboxID, slice Slice)
 		members = append(members, m)
 		return nil
 	}, [16]byte(mailbox), slice.Bucket, [16]byte(first), [16]byte(last))
-	if lower, upper, ok := slice.Halves(); ok && cql.TooManyTombstones(err) {
+	if lower, upper, ok := slice.Halves(); ok && errors.Is(err, cql.ErrTooManyTombstones) {
 		if members, err = s.readMembers(ctx, mailbox, lower); err != nil {
 			return nil, err
 		}

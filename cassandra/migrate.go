@@ -11,7 +11,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/popcask/popcask/internal/cql"
+	"github.com/popcask/popcask/internal/driver"
 )
 
 // schemaVersion is the version of schema.cql.
@@ -41,7 +41,7 @@ func Migrate(ctx context.Context, config Config, replication Replication) error 
 	if err := createKeyspace(ctx, config, replication); err != nil {
 		return fmt.Errorf("cassandra: migrate: %w", err)
 	}
-	db, err := cql.Connect(ctx, config.driver())
+	db, err := driver.Connect(ctx, config.driver())
 	if err != nil {
 		return fmt.Errorf("cassandra: migrate: %w", err)
 	}
@@ -58,9 +58,9 @@ func Migrate(ctx context.Context, config Config, replication Replication) error 
 }
 
 func createKeyspace(ctx context.Context, config Config, replication Replication) error {
-	driver := config.driver()
-	driver.Keyspace = ""
-	db, err := cql.Connect(ctx, driver)
+	settings := config.driver()
+	settings.Keyspace = ""
+	db, err := driver.Connect(ctx, settings)
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func createKeyspace(ctx context.Context, config Config, replication Replication)
 	}
 	_, existing, err := db.Tables(ctx, config.Keyspace)
 	switch {
-	case errors.Is(err, cql.ErrNoKeyspace):
+	case errors.Is(err, driver.ErrNoKeyspace):
 		return db.Define(ctx, keyspaceStatement(config.Keyspace, replication))
 	case err != nil:
 		return err

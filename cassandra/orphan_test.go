@@ -18,7 +18,7 @@ func forget(r storetest.Tables, store *cassandra.Store, user string, id cassandr
 	mailbox, _, err := store.Mailbox(user)
 	require.NoError(r.T, err)
 	r.Exec("DELETE FROM KS.mailbox_message USING TIMESTAMP ? WHERE mailbox_id = ? AND bucket = ? AND message_id = ?",
-		cassandra.DeletedAt(id), [16]byte(mailbox), store.Bucket(id), [16]byte(id))
+		cassandra.DeletedAt(id), [16]byte(mailbox), store.Session().Bucket(id), [16]byte(id))
 }
 
 // Content without membership is restored where it was not removed, and stays

@@ -14,7 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/popcask/popcask/cassandra/cassandratest"
-	"github.com/popcask/popcask/internal/cql"
+	"github.com/popcask/popcask/cassandra/cql"
 	"github.com/popcask/popcask/internal/paxostest"
 )
 
@@ -78,7 +78,7 @@ func (p p3) newLife(t require.TestingT, user, uidl string, chunks int) life {
 	a := &attempt{mailbox: mailbox, user: user, uidl: uidl, digest: newContentDigest()}
 	a.id, err = s.minter.mint(s.config.Now())
 	require.NoError(t, err)
-	a.bucket = s.Bucket(a.id)
+	a.bucket = s.session.Bucket(a.id)
 	data := make([][]byte, chunks)
 	for i := range data {
 		data[i] = fmt.Appendf(nil, "%s %d: %s\r\n\r\n", user, i, strings.Repeat("x", 50))
@@ -146,7 +146,7 @@ func (p p3) state(t require.TestingT, l life) string {
 // gone tells whether nothing of a message is to be seen.
 func (p p3) gone(t require.TestingT, l life) {
 	a := l.attempt
-	bucket := p.store.bucketSlice(a.bucket)
+	bucket := p.store.session.bucketSlice(a.bucket)
 	for entry, err := range p.store.index.List(context.Background(), a.mailbox, []Slice{bucket}) {
 		require.NoError(t, err)
 		require.NotEqual(t, a.id, entry.ID, "P3: it is listed again")
@@ -427,12 +427,12 @@ func TestP3WriteTimesAreTheIDs(t *testing.T) {
 			require.Positive(t, count)
 		}
 		times("SELECT writetime(data), writetime(mailbox_id), writetime(size), writetime(chunks), writetime(head), writetime(sha256) FROM %s.message WHERE message_id = ?", gocql.UUID(id))
-		times("SELECT writetime(uid), writetime(mod_seq), writetime(size) FROM %s.mailbox_message WHERE mailbox_id = ? AND bucket = ?", gocql.UUID(mailbox), p.store.Bucket(id))
-		times("SELECT writetime(size) FROM %s.projection WHERE mailbox_id = ? AND bucket = ?", gocql.UUID(mailbox), p.store.Bucket(id))
-		require.NoError(t, p.store.mark(t.Context(), mailbox, p.store.Bucket(id), []MessageID{id}))
+		times("SELECT writetime(uid), writetime(mod_seq), writetime(size) FROM %s.mailbox_message WHERE mailbox_id = ? AND bucket = ?", gocql.UUID(mailbox), p.store.session.Bucket(id))
+		times("SELECT writetime(size) FROM %s.projection WHERE mailbox_id = ? AND bucket = ?", gocql.UUID(mailbox), p.store.session.Bucket(id))
+		require.NoError(t, p.store.mark(t.Context(), mailbox, p.store.session.Bucket(id), []MessageID{id}))
 		var marked int64
 		require.NoError(t, p.raw.Query("SELECT writetime(removed) FROM "+p.keyspace+".mailbox_message WHERE mailbox_id = ? AND bucket = ?",
-			gocql.UUID(mailbox), p.store.Bucket(id)).Scan(&marked))
+			gocql.UUID(mailbox), p.store.session.Bucket(id)).Scan(&marked))
 		require.Equal(t, markedAt(id), marked)
 	}
 }

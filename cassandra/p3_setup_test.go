@@ -5,9 +5,7 @@ import (
 	"errors"
 	"iter"
 
-	"github.com/scylladb/gocqlx/v2/qb"
-
-	"github.com/popcask/popcask/internal/cql"
+	"github.com/popcask/popcask/cassandra/cql"
 	"github.com/popcask/popcask/mailbox"
 )
 
@@ -26,10 +24,11 @@ func deliveryTo(users ...string) mailbox.Delivery {
 type rawIndex struct{ s *Session }
 
 var (
-	rawInsert = cql.Write(qb.Insert("projection").Columns("mailbox_id", "bucket", "message_id", "size", "uidl").TimestampNamed(cql.Timestamp))
-	rawDelete = cql.Write(qb.Delete("projection").TimestampNamed(cql.Timestamp).Where(membershipTable.PrimaryKeyCmp()...))
-	rawSelect = cql.Read(listingPage, qb.Select("projection").Columns("message_id", "size", "uidl").
-			Where(qb.Eq("mailbox_id"), qb.Eq("bucket"), qb.GtOrEqNamed("message_id", "first"), qb.LtOrEqNamed("message_id", "last")))
+	rawTable  = cql.Table{Name: "projection", Partition: []string{"mailbox_id", "bucket"}, Clustering: []string{"message_id"}, Columns: []string{"size", "uidl"}}
+	rawInsert = rawTable.Insert("size", "uidl")
+	rawDelete = rawTable.Delete()
+	rawSelect = rawTable.Select(listingPage, "message_id", "size", "uidl").
+			Where(cql.Equal("mailbox_id", "bucket"), cql.AtLeast("message_id"), cql.AtMost("message_id"))
 )
 
 func (x rawIndex) Added(ctx context.Context, mailbox MailboxID, e Entry) error {
@@ -58,7 +57,7 @@ func (x rawIndex) List(ctx context.Context, mailbox MailboxID, slices []Slice) i
 		for _, slice := range slices {
 			first, last := slice.Borders()
 			stop := false
-			err := x.s.db.Each(ctx, cql.LocalQuorum, rawSelect, func(row cql.Row) error {
+			err := cql.Each(ctx, x.s.db, cql.LocalQuorum, rawSelect, func(row cql.Row) error {
 				var id [16]byte
 				var e Entry
 				if err := row.Scan(&id, &e.Size, &e.UIDL); err != nil {

@@ -173,11 +173,11 @@ func TestP9NoSourceSaysIF(t *testing.T) {
 		`ExecCAS|ScanCAS|MapScanCAS|MapExecuteBatchCAS|ExecuteBatchCAS|GetCAS|ExecCASRelease|Lwt|LoggedBatch|CounterBatch|Serial|LocalSerial|DowngradingConsistencyRetryPolicy)$`)
 	condition := regexp.MustCompile(`(?i)\bIF\b`)
 	files := 0
-	for _, folder := range []string{".", "../projection", "../internal/cql"} {
+	for _, folder := range []string{".", "../projection", "cql", "../internal/driver"} {
 		paths, err := filepath.Glob(filepath.Join(folder, "*.go"))
 		require.NoError(t, err)
 		for _, path := range paths {
-			if strings.HasSuffix(path, "_test.go") || path == "../internal/cql/refuse.go" { // which names what it refuses
+			if strings.HasSuffix(path, "_test.go") || path == "../internal/driver/rules.go" { // which names what it refuses
 				continue
 			}
 			files++

@@ -7,7 +7,7 @@ import (
 	"io"
 	"time"
 
-	"github.com/popcask/popcask/internal/cql"
+	"github.com/popcask/popcask/cassandra/cql"
 	"github.com/popcask/popcask/mailbox"
 )
 

@@ -25,7 +25,7 @@ func TestP1RepairOfALostMembershipInAGap(t *testing.T) {
 		id := p.Put(tables, store, user)
 		report, err := store.Repair(t.Context(), user, cassandra.RepairOptions{})
 		require.NoError(t, err)
-		requireFinding(t, report, cassandra.NotMember, id, store.Bucket(id))
+		requireFinding(t, report, cassandra.NotMember, id, store.Session().Bucket(id))
 		require.Equal(t, 1, report.Mended())
 		again, err := store.Repair(t.Context(), user, cassandra.RepairOptions{})
 		require.NoError(t, err)

@@ -4,7 +4,7 @@ import (
 	"context"
 	"slices"
 
-	"github.com/popcask/popcask/internal/cql"
+	"github.com/popcask/popcask/cassandra/cql"
 	"github.com/popcask/popcask/internal/parallel"
 )
 
@@ -68,12 +68,12 @@ type pair struct {
 
 // readBucket reads what the mailbox and the index say of one bucket.
 func (s *Store) readBucket(ctx context.Context, mailbox MailboxID, bucket int64) ([]pair, error) {
-	members, err := s.readMembers(ctx, mailbox, s.bucketSlice(bucket))
+	members, err := s.readMembers(ctx, mailbox, s.session.bucketSlice(bucket))
 	if err != nil {
 		return nil, err
 	}
 	var entries []Entry
-	for entry, err := range s.index.ListEverywhere(ctx, mailbox, []Slice{s.bucketSlice(bucket)}) {
+	for entry, err := range s.index.ListEverywhere(ctx, mailbox, []Slice{s.session.bucketSlice(bucket)}) {
 		if err != nil {
 			return nil, err
 		}

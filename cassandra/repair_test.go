@@ -75,19 +75,19 @@ func TestP1RepairMendsWhatIsPlanted(t *testing.T) {
 				report, err := store.Verify(t.Context(), user)
 				require.NoError(t, err)
 				require.Zero(t, report.Mended())
-				requireFinding(t, report, test.found, id, store.Bucket(id))
+				requireFinding(t, report, test.found, id, store.Session().Bucket(id))
 			}
 
 			// Without being asked to, Repair neither removes what is incomplete nor
 			// takes a ghost off the list.
 			report, err := store.Repair(t.Context(), user, cassandra.RepairOptions{})
 			require.NoError(t, err)
-			requireFinding(t, report, test.found, id, store.Bucket(id))
+			requireFinding(t, report, test.found, id, store.Session().Bucket(id))
 			if test.found == cassandra.Ghost || test.found == cassandra.NotComplete {
 				require.Zero(t, report.Mended())
 				verified, err := store.Verify(t.Context(), user)
 				require.NoError(t, err)
-				requireFinding(t, verified, test.found, id, store.Bucket(id))
+				requireFinding(t, verified, test.found, id, store.Session().Bucket(id))
 				report, err = store.Repair(t.Context(), user, cassandra.RepairOptions{Confirm: time.Millisecond, RemoveIncomplete: true})
 				require.NoError(t, err)
 			}

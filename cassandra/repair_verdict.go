@@ -3,7 +3,7 @@ package cassandra
 import (
 	"context"
 
-	"github.com/popcask/popcask/internal/cql"
+	"github.com/popcask/popcask/cassandra/cql"
 )
 
 // verdict is what is wrong with a message.
@@ -23,7 +23,7 @@ func (v verdict) Finding() Finding {
 // judge compares what the mailbox, the index and the content say of one message:
 // the design's table of repairs.
 func (s *Store) judge(mailbox MailboxID, ledger ledgerRows, p pair, content contentCount) verdict {
-	v := verdict{id: p.id, bucket: s.Bucket(p.id)}
+	v := verdict{id: p.id, bucket: s.session.Bucket(p.id)}
 	switch {
 	case p.member != nil:
 		v.uidl = p.member.uidl
@@ -96,7 +96,7 @@ func (s *Store) look(ctx context.Context, mailbox MailboxID, ledger ledgerRows, 
 // entry asks the index about one message; nil where it does not have it.
 func (s *Store) entry(ctx context.Context, mailbox MailboxID, id MessageID) (*Entry, error) {
 	at := id.Timestamp()
-	for entry, err := range s.index.ListEverywhere(ctx, mailbox, []Slice{{Bucket: s.Bucket(id), From: at, To: at}}) {
+	for entry, err := range s.index.ListEverywhere(ctx, mailbox, []Slice{{Bucket: s.session.Bucket(id), From: at, To: at}}) {
 		if err != nil {
 			return nil, err
 		}

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/popcask/popcask/internal/cql"
+	"github.com/popcask/popcask/cassandra/cql"
 	"github.com/popcask/popcask/mailbox"
 )
 
@@ -28,7 +28,7 @@ func (s *Store) Replay(ctx context.Context, user string, listener mailbox.Listen
 		return fail(temporary(err))
 	}
 	for _, bucket := range s.bucketsToSurvey(ledger) {
-		members, err := s.readMembers(ctx, id, s.bucketSlice(bucket))
+		members, err := s.readMembers(ctx, id, s.session.bucketSlice(bucket))
 		if err != nil {
 			return fail(temporary(err))
 		}

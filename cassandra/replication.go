@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/popcask/popcask/internal/cql"
+	"github.com/popcask/popcask/cassandra/cql"
 )
 
 // Replication is how many replicas each data centre has, by its name.
@@ -54,7 +54,7 @@ func replicationText(replication map[string]string) string {
 // it is for a while. A change is noted by whoever notices it first.
 func (s *Store) replicationRested(ctx context.Context) (bool, error) {
 	now := s.config.Now()
-	_, current, err := s.db.Tables(ctx, s.config.Keyspace)
+	_, current, err := s.session.cluster.Tables(ctx, s.config.Keyspace)
 	if err != nil {
 		return false, err
 	}
@@ -66,9 +66,9 @@ func (s *Store) replicationRested(ctx context.Context) (bool, error) {
 // noteReplication returns since when the replication is known to be what it is,
 // and notes it where it was another one. The timestamp is that moment, so that
 // the last change wins in any order.
-func (s *Session) noteReplication(ctx context.Context, text string, now int64) (since int64, err error) {
+func (s *Store) noteReplication(ctx context.Context, text string, now int64) (since int64, err error) {
 	noted := ""
-	err = s.db.Each(ctx, cql.EachQuorum, selectReplication, func(row cql.Row) error { return row.Scan(&noted, &since) }, settingsID)
+	err = cql.Each(ctx, s.db, cql.EachQuorum, selectReplication, func(row cql.Row) error { return row.Scan(&noted, &since) }, settingsID)
 	if err != nil || noted == text {
 		return since, err
 	}

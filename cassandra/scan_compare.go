@@ -2,9 +2,10 @@ package cassandra
 
 import (
 	"context"
+	"errors"
 	"slices"
 
-	"github.com/popcask/popcask/internal/cql"
+	"github.com/popcask/popcask/cassandra/cql"
 	"github.com/popcask/popcask/internal/parallel"
 )
 
@@ -26,7 +27,7 @@ func (sc *scan) compareTokens(ctx context.Context, stretch tokens) error {
 		if err == nil {
 			entries, err = sc.store.scanIndex(ctx, tokens{stretch.after, until})
 		}
-		if cql.TooManyTombstones(err) {
+		if errors.Is(err, cql.ErrTooManyTombstones) {
 			return sc.compareNarrower(ctx, stretch, err)
 		}
 		if err != nil {
@@ -212,7 +213,7 @@ func (s *Store) ownerOf(ctx context.Context, mailbox MailboxID) (of Report, ledg
 	if mailbox == (MailboxID{}) {
 		return of, ledger, nil
 	}
-	err = s.db.Each(ctx, cql.EachQuorum, selectUser, func(row cql.Row) error { return row.Scan(&of.User) }, [16]byte(mailbox))
+	err = cql.Each(ctx, s.db, cql.EachQuorum, selectUser, func(row cql.Row) error { return row.Scan(&of.User) }, [16]byte(mailbox))
 	if err == nil {
 		ledger, err = s.readLedger(ctx, cql.EachQuorum, mailbox)
 	}
@@ -249,6 +250,6 @@ func (sc *scan) orphans(ctx context.Context, at []int64) error {
 		if err != nil || !content.exists() {
 			return sc.fail(ctx, err)
 		}
-		return sc.closer(ctx, suspects{bucketKey: bucketKey{content.mailbox, sc.store.Bucket(id)}, ids: []MessageID{id}})
+		return sc.closer(ctx, suspects{bucketKey: bucketKey{content.mailbox, sc.store.session.Bucket(id)}, ids: []MessageID{id}})
 	})
 }

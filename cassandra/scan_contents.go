@@ -2,9 +2,10 @@ package cassandra
 
 import (
 	"context"
+	"errors"
 	"slices"
 
-	"github.com/popcask/popcask/internal/cql"
+	"github.com/popcask/popcask/cassandra/cql"
 	"github.com/popcask/popcask/internal/parallel"
 )
 
@@ -94,7 +95,7 @@ func (s *Store) readContents(ctx context.Context, first, last, hold, readers int
 func (s *Store) readContentsIn(ctx context.Context, stretch tokens, c *contents) error {
 	begun := len(c.at)
 	var last contentCount
-	err := s.db.Each(ctx, cql.EachQuorum, selectContentsIn, func(row cql.Row) error {
+	err := cql.Each(ctx, s.db, cql.EachQuorum, selectContentsIn, func(row cql.Row) error {
 		var id [16]byte
 		var mailbox []byte
 		var size *int64
@@ -110,7 +111,7 @@ func (s *Store) readContentsIn(ctx context.Context, stretch tokens, c *contents)
 		return nil
 	}, stretch.after, stretch.until)
 	middle, ok := stretch.middle()
-	if ok && cql.TooManyTombstones(err) {
+	if ok && errors.Is(err, cql.ErrTooManyTombstones) {
 		c.at, c.notes = c.at[:begun], c.notes[:begun]
 		if err := s.readContentsIn(ctx, tokens{stretch.after, middle}, c); err != nil {
 			return err
@@ -133,7 +134,7 @@ func (s *Store) note(c *contents, m contentCount) {
 	if m.mailbox == (MailboxID{}) {
 		note |= contentHomeless
 	} else {
-		note |= contentNote(partOf(Token(m.mailbox, s.Bucket(m.id))))
+		note |= contentNote(partOf(Token(m.mailbox, s.session.Bucket(m.id))))
 	}
 	c.at, c.notes = append(c.at, contentToken(m.id)), append(c.notes, note)
 }
@@ -171,7 +172,7 @@ func (c *contentCount) complete() bool {
 // countContent counts the chunks of a message in every data centre, without
 // reading them.
 func (s *Store) countContent(ctx context.Context, id MessageID) (c contentCount, err error) {
-	err = s.db.Each(ctx, cql.EachQuorum, selectChunks, func(row cql.Row) error {
+	err = cql.Each(ctx, s.db, cql.EachQuorum, selectChunks, func(row cql.Row) error {
 		var mailbox []byte
 		var size *int64
 		var chunks, chunk *int
@@ -189,7 +190,7 @@ func (s *Store) countContent(ctx context.Context, id MessageID) (c contentCount,
 func (s *Store) contentIDs(ctx context.Context, at []int64) (ids []MessageID, err error) {
 	found := make([][]MessageID, len(at))
 	err = parallel.Each(lookers, len(at), func(i int) error {
-		return s.db.Each(ctx, cql.EachQuorum, selectContentAt, func(row cql.Row) error {
+		return cql.Each(ctx, s.db, cql.EachQuorum, selectContentAt, func(row cql.Row) error {
 			var id [16]byte
 			err := row.Scan(&id)
 			found[i] = append(found[i], id)

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/popcask/popcask/internal/cql"
+	"github.com/popcask/popcask/cassandra/cql"
 	"github.com/popcask/popcask/internal/parallel"
 )
 
@@ -121,7 +121,7 @@ func (s *Store) readKnownIn(ctx context.Context, stretch tokens, keep func([]kno
 		gaps = merge(gaps)
 		for i, bucket := range buckets {
 			rows[i] = knownBucket{bucketKey: bucketKey{mailbox, bucket}, token: Token(mailbox, bucket), first: i == 0}
-			whole := s.bucketSlice(bucket)
+			whole := s.session.bucketSlice(bucket)
 			for _, gap := range gaps {
 				if gap.from <= whole.To && gap.to >= whole.From {
 					rows[i].gaps = append(rows[i].gaps, gap)
@@ -131,7 +131,7 @@ func (s *Store) readKnownIn(ctx context.Context, stretch tokens, keep func([]kno
 		keep(rows)
 		buckets, gaps = buckets[:0], gaps[:0]
 	}
-	err := s.db.Each(ctx, cql.EachQuorum, selectLedgersIn, func(row cql.Row) error {
+	err := cql.Each(ctx, s.db, cql.EachQuorum, selectLedgersIn, func(row cql.Row) error {
 		var id [16]byte
 		var kind string
 		var start, until int64

@@ -7,14 +7,42 @@ import (
 	"slices"
 	"time"
 
-	"github.com/popcask/popcask/internal/cql"
+	"github.com/popcask/popcask/cassandra/cql"
+	"github.com/popcask/popcask/internal/driver"
 )
+
+// connection is what a session needs of a cluster.
+type connection interface {
+	cql.DB
+
+	// DataCentres names the data centres of the cluster, sorted.
+	DataCentres(ctx context.Context) ([]string, error)
+
+	// Tables returns the columns of each table of a keyspace, sorted, and the
+	// keyspace's replication. It fails with [driver.ErrNoKeyspace].
+	Tables(ctx context.Context, keyspace string) (tables map[string][]string, replication map[string]string, err error)
+
+	// TableID is what the cluster gave a table when it was made: no other table
+	// has it, not even one of the same name.
+	TableID(ctx context.Context, keyspace, table string) ([16]byte, error)
+
+	// Define runs a statement of the schema, and waits until all nodes agree on
+	// it.
+	Define(ctx context.Context, statement string) error
+
+	// Clock reads the clock of a node.
+	Clock(ctx context.Context) (time.Time, error)
+
+	// Close closes the connections. What is under way fails.
+	Close()
+}
 
 // Session is a connection to the local data centre of a cluster, and what the
 // keyspace says of itself. A host has one, and gives it to the store and to the
 // index. It is safe for concurrent use.
 type Session struct {
-	db      *cql.Session
+	cluster connection
+	db      cql.DB   // the cluster, or what Config.Wrap made of it
 	config  Config   // with the defaults filled in, and the keyspace's settings
 	tableID [16]byte // of the table of the settings: another keyspace has another one
 	settings
@@ -33,23 +61,27 @@ func Connect(ctx context.Context, config Config) (*Session, error) {
 	}
 	config = config.withDefaults()
 	s := &Session{config: config}
-	driver := config.driver()
-	driver.Check = s.takeKeyspace
-	var err error
-	if s.db, err = cql.Connect(ctx, driver); err != nil {
+	settings := config.driver()
+	settings.Check = func(ctx context.Context, cluster *driver.Session) error { return s.takeKeyspace(ctx, cluster) }
+	cluster, err := driver.Connect(ctx, settings)
+	if err != nil {
 		return nil, fmt.Errorf("cassandra: connect: %w", hint(err))
+	}
+	s.cluster, s.db = cluster, cluster
+	if config.Wrap != nil {
+		s.db = config.Wrap(cluster)
 	}
 	return s, nil
 }
 
 // takeKeyspace looks at the keyspace behind a connection: the first time whether
 // it is what this program needs, later whether it is still that one.
-func (s *Session) takeKeyspace(ctx context.Context, db *cql.Session) error {
-	settings, err := checkKeyspace(ctx, db, s.config)
+func (s *Session) takeKeyspace(ctx context.Context, cluster connection) error {
+	settings, err := checkKeyspace(ctx, cluster, s.config)
 	if err != nil {
 		return err
 	}
-	id, err := db.TableID(ctx, s.config.Keyspace, "settings")
+	id, err := cluster.TableID(ctx, s.config.Keyspace, "settings")
 	switch {
 	case err != nil:
 		return err
@@ -63,7 +95,7 @@ func (s *Session) takeKeyspace(ctx context.Context, db *cql.Session) error {
 
 // hint says what to do about a keyspace that is not there.
 func hint(err error) error {
-	if errors.Is(err, cql.ErrNoKeyspace) {
+	if errors.Is(err, driver.ErrNoKeyspace) {
 		return fmt.Errorf("%w: create it with cassandra.Migrate", err)
 	}
 	return err
@@ -71,8 +103,8 @@ func hint(err error) error {
 
 // checkKeyspace compares the keyspace with what this program needs, and reads
 // its settings.
-func checkKeyspace(ctx context.Context, db *cql.Session, config Config) (*settings, error) {
-	tables, replication, err := db.Tables(ctx, config.Keyspace)
+func checkKeyspace(ctx context.Context, cluster connection, config Config) (*settings, error) {
+	tables, replication, err := cluster.Tables(ctx, config.Keyspace)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +122,7 @@ func checkKeyspace(ctx context.Context, db *cql.Session, config Config) (*settin
 	if n := replication[config.LocalDC]; n == "" || n == "0" {
 		return nil, fmt.Errorf("keyspace %s has no replicas in data centre %s: its replication is %v", config.Keyspace, config.LocalDC, replication)
 	}
-	settings, err := readSettings(ctx, db)
+	settings, err := readSettings(ctx, cluster)
 	if err != nil {
 		return nil, err
 	}
@@ -102,11 +134,23 @@ func checkKeyspace(ctx context.Context, db *cql.Session, config Config) (*settin
 
 // Close closes the connections. The stores that use the session are closed
 // before.
-func (s *Session) Close() { s.db.Close() }
+func (s *Session) Close() { s.cluster.Close() }
 
-// Driver is for the packages of this module that read and write tables of
-// their own, projection among them.
-func (s *Session) Driver() *cql.Session { return s.db }
+// DB reads and writes tables of the keyspace, with the store's retries and
+// reconnection: it is for an [Index], which has tables of its own.
+func (s *Session) DB() cql.DB { return s.db }
+
+// Define runs a statement of the schema, such as CREATE TABLE IF NOT EXISTS, and
+// waits until all nodes agree on it. Run it from one place at a time, before the
+// hosts start: two nodes that create one table at the same moment may give it two
+// identities. Every table must have read_repair = 'BLOCKING' (the default), and
+// gc_grace_seconds of ten days, as the store's tables have.
+func (s *Session) Define(ctx context.Context, statement string) error {
+	if err := s.cluster.Define(ctx, statement); err != nil {
+		return fmt.Errorf("cassandra: define: %w", err)
+	}
+	return nil
+}
 
 // Now is the session's clock.
 func (s *Session) Now() time.Time { return s.config.Now() }
@@ -136,7 +180,7 @@ func floorDiv(a, b int64) int64 {
 	return q
 }
 
-// TooOld tells whether an ID is older than half of gc_grace_seconds: the
+// TooOld reports whether an ID is older than half of gc_grace_seconds: the
 // tombstones that would shadow what is written about it may be gone, so nothing
 // may be added under it any more.
 func (s *Session) TooOld(id MessageID) bool {

@@ -8,7 +8,7 @@ import (
 
 	"github.com/gofrs/uuid/v5"
 
-	"github.com/popcask/popcask/internal/cql"
+	"github.com/popcask/popcask/cassandra/cql"
 )
 
 // settings are what all hosts of a keyspace agree on.
@@ -27,7 +27,7 @@ func mailboxNamespace() uuid.UUID { return uuid.NewV5(uuid.NamespaceDNS, "popcas
 
 // settle writes the settings where there are none. Their timestamp is the
 // schema's version, so that writing them again changes nothing.
-func settle(ctx context.Context, db *cql.Session, config Config) error {
+func settle(ctx context.Context, db connection, config Config) error {
 	there, err := readSettings(ctx, db)
 	if err != nil {
 		return err
@@ -62,9 +62,9 @@ func settle(ctx context.Context, db *cql.Session, config Config) error {
 }
 
 // readSettings returns nil where there are none.
-func readSettings(ctx context.Context, db *cql.Session) (*settings, error) {
+func readSettings(ctx context.Context, db cql.DB) (*settings, error) {
 	var found *settings
-	err := db.Each(ctx, cql.LocalQuorum, selectSettings, func(row cql.Row) error {
+	err := cql.Each(ctx, db, cql.LocalQuorum, selectSettings, func(row cql.Row) error {
 		var s settings
 		var seconds int64
 		var namespace [16]byte

@@ -1,38 +1,35 @@
 package cassandra
 
-import (
-	"github.com/scylladb/gocqlx/v2/qb"
-	"github.com/scylladb/gocqlx/v2/table"
+import "github.com/popcask/popcask/cassandra/cql"
 
-	"github.com/popcask/popcask/internal/cql"
-)
-
-// The tables of schema.cql, and every statement that this package sends. They
-// are built once.
+// The tables of schema.cql, but for an index's, and every statement that this
+// package sends. They are built once.
 var (
-	settingsTable = table.New(table.Metadata{
-		Name:    "settings",
-		Columns: []string{"id", "version", "bucket_seconds", "namespace", "canonicaliser", "replication", "replication_since"},
-		PartKey: []string{"id"},
-	})
-	messageTable = table.New(table.Metadata{
-		Name:    "message",
-		Columns: []string{"message_id", "chunk", "data", "mailbox_id", "size", "chunks", "head", "sha256"},
-		PartKey: []string{"message_id"},
-		SortKey: []string{"chunk"},
-	})
-	membershipTable = table.New(table.Metadata{
-		Name:    "mailbox_message",
-		Columns: []string{"mailbox_id", "bucket", "message_id", "uid", "mod_seq", "size", "uidl", "removed"},
-		PartKey: []string{"mailbox_id", "bucket"},
-		SortKey: []string{"message_id"},
-	})
-	ledgerTable = table.New(table.Metadata{
-		Name:    "ledger",
-		Columns: []string{"mailbox_id", "kind", "start", "until", "owner", "user"},
-		PartKey: []string{"mailbox_id"},
-		SortKey: []string{"kind", "start"},
-	})
+	settingsTable = cql.Table{
+		Name:      "settings",
+		Partition: []string{"id"},
+		Columns:   []string{"version", "bucket_seconds", "namespace", "canonicaliser", "replication", "replication_since"},
+	}
+	messageTable = cql.Table{
+		Name:       "message",
+		Partition:  []string{"message_id"},
+		Clustering: []string{"chunk"},
+		Static:     []string{"mailbox_id", "size", "chunks", "head", "sha256"},
+		Columns:    []string{"data"},
+	}
+	membershipTable = cql.Table{
+		Name:       "mailbox_message",
+		Partition:  []string{"mailbox_id", "bucket"},
+		Clustering: []string{"message_id"},
+		Columns:    []string{"uid", "mod_seq", "size", "uidl", "removed"},
+	}
+	ledgerTable = cql.Table{
+		Name:       "ledger",
+		Partition:  []string{"mailbox_id"},
+		Clustering: []string{"kind", "start"},
+		Static:     []string{"user"},
+		Columns:    []string{"until", "owner"},
+	}
 )
 
 // Pages of listings hold thousands of rows, since rows are small; those of
@@ -45,64 +42,58 @@ const (
 )
 
 var (
-	insertSettings    = cql.Write(qb.Insert("settings").Columns("id", "version", "bucket_seconds", "namespace", "canonicaliser").TimestampNamed(cql.Timestamp))
-	insertReplication = cql.Write(qb.Insert("settings").Columns("id", "replication", "replication_since").TimestampNamed(cql.Timestamp))
-	selectReplication = cql.Read(1, settingsTable.SelectBuilder("replication", "replication_since"))
-	selectClock       = cql.Read(1, qb.Select("system.local").Columns("toUnixTimestamp(now())")) // milliseconds
-	selectSettings    = cql.Read(1, settingsTable.SelectBuilder("version", "bucket_seconds", "namespace", "canonicaliser"))
+	insertSettings    = settingsTable.Insert("version", "bucket_seconds", "namespace", "canonicaliser")
+	insertReplication = settingsTable.Insert("replication", "replication_since")
+	selectReplication = settingsTable.Select(1, "replication", "replication_since").Where(cql.Equal("id"))
+	selectSettings    = settingsTable.Select(1, "version", "bucket_seconds", "namespace", "canonicaliser").Where(cql.Equal("id"))
 
 	// Adding content: at t(id).
-	insertWhole  = cql.Write(qb.Insert("message").Columns("message_id", "chunk", "data", "mailbox_id", "size", "chunks", "head", "sha256").TimestampNamed(cql.Timestamp))
-	insertFirst  = cql.Write(qb.Insert("message").Columns("message_id", "chunk", "data", "mailbox_id").TimestampNamed(cql.Timestamp))
-	insertChunk  = cql.Write(qb.Insert("message").Columns("message_id", "chunk", "data").TimestampNamed(cql.Timestamp))
-	insertStatic = cql.Write(qb.Insert("message").Columns("message_id", "size", "chunks", "head", "sha256").TimestampNamed(cql.Timestamp))
+	insertWhole  = messageTable.Insert("data", "mailbox_id", "size", "chunks", "head", "sha256")
+	insertFirst  = messageTable.Insert("data", "mailbox_id")
+	insertChunk  = messageTable.Insert("data")
+	insertStatic = messageTable.InsertStatic("size", "chunks", "head", "sha256")
 
-	selectContent = cql.Read(contentPage, messageTable.SelectBuilder("mailbox_id", "size", "chunks", "chunk", "data").Where(qb.GtOrEq("chunk")))
-	selectTop     = cql.Read(1, messageTable.SelectBuilder("mailbox_id", "size", "chunks", "chunk", "data").Where(qb.GtOrEq("chunk")))
-	selectChunks  = cql.Read(listingPage, messageTable.SelectBuilder("mailbox_id", "size", "chunks", "chunk"))
+	selectContent = messageTable.Select(contentPage, "mailbox_id", "size", "chunks", "chunk", "data").Where(cql.Equal("message_id"), cql.AtLeast("chunk"))
+	selectTop     = messageTable.Select(1, "mailbox_id", "size", "chunks", "chunk", "data").Where(cql.Equal("message_id"), cql.AtLeast("chunk"))
+	selectChunks  = messageTable.Select(listingPage, "mailbox_id", "size", "chunks", "chunk").Where(cql.Equal("message_id"))
 
 	// Adding membership: at t(id). Columns without a value are left out, since
 	// a null would be a tombstone.
-	insertMember        = cql.Write(qb.Insert("mailbox_message").Columns("mailbox_id", "bucket", "message_id", "uid", "mod_seq", "size").TimestampNamed(cql.Timestamp))
-	insertMemberForeign = cql.Write(qb.Insert("mailbox_message").Columns("mailbox_id", "bucket", "message_id", "uid", "mod_seq", "size", "uidl").TimestampNamed(cql.Timestamp))
+	insertMember        = membershipTable.Insert("uid", "mod_seq", "size")
+	insertMemberForeign = membershipTable.Insert("uid", "mod_seq", "size", "uidl")
 
 	// Marking as removed: at t(id) + 1. The commit point of a removal.
-	markMember = cql.Write(qb.Update("mailbox_message").TimestampNamed(cql.Timestamp).Set("removed").Where(membershipTable.PrimaryKeyCmp()...))
+	markMember = membershipTable.Update("removed")
 
 	// Final deletes: at t(id) + 2, each of one exact ID.
-	deleteContent = cql.Write(qb.Delete("message").TimestampNamed(cql.Timestamp).Where(qb.Eq("message_id")))
-	deleteMember  = cql.Write(qb.Delete("mailbox_message").TimestampNamed(cql.Timestamp).Where(membershipTable.PrimaryKeyCmp()...))
+	deleteContent = messageTable.DeletePartition()
+	deleteMember  = membershipTable.Delete()
 
 	// What is read of a membership is all of it, wanted or not: where replicas
 	// differ Cassandra repairs the columns that were read and no others, and what
 	// is left without some of them is no membership as a delivery leaves it.
-	selectMember  = cql.Read(1, qb.Select("mailbox_message").Columns("size", "removed", "uidl", "uid", "mod_seq").Where(membershipTable.PrimaryKeyCmp()...))
-	selectMembers = cql.Read(listingPage, membershipTable.SelectBuilder("message_id", "size", "uidl", "removed", "uid", "mod_seq").
-			Where(qb.GtOrEqNamed("message_id", "first"), qb.LtOrEqNamed("message_id", "last")))
+	selectMember  = membershipTable.Select(1, "size", "removed", "uidl", "uid", "mod_seq").Where(cql.Equal("mailbox_id", "bucket", "message_id"))
+	selectMembers = membershipTable.Select(listingPage, "message_id", "size", "uidl", "removed", "uid", "mod_seq").
+			Where(cql.Equal("mailbox_id", "bucket"), cql.AtLeast("message_id"), cql.AtMost("message_id"))
 
-	// The mailbox's own partition: grow-only, timestamps from the values.
-	insertBucket = cql.Write(qb.Insert("ledger").Columns("mailbox_id", "kind", "start", "user").TimestampNamed(cql.Timestamp))
-	insertRange  = cql.Write(qb.Insert("ledger").Columns("mailbox_id", "kind", "start", "until").TimestampNamed(cql.Timestamp))
-	insertClaim  = cql.Write(qb.Insert("ledger").Columns("mailbox_id", "kind", "start", "owner", "until").TimestampNamed(cql.Timestamp))
-	selectUser   = cql.Read(1, qb.Select("ledger").Columns("user").Where(qb.Eq("mailbox_id")).Limit(1))
-	selectLedger = cql.Read(listingPage, ledgerTable.SelectBuilder("kind", "start", "until"))
-	selectClaims = cql.Read(100, ledgerTable.SelectBuilder("owner", "until").Where(qb.Eq("kind")))
+	// The ledger: grow-only, timestamps from the values.
+	insertBucket = ledgerTable.Insert("user")
+	insertRange  = ledgerTable.Insert("until")
+	insertClaim  = ledgerTable.Insert("owner", "until")
+	selectUser   = ledgerTable.Select(1, "user").Where(cql.Equal("mailbox_id"), cql.Limit(1))
+	selectLedger = ledgerTable.Select(listingPage, "kind", "start", "until").Where(cql.Equal("mailbox_id"))
+	selectClaims = ledgerTable.Select(100, "owner", "until").Where(cql.Equal("mailbox_id", "kind"))
 )
 
 // Scans of a stretch of the ring.
 var (
-	selectMembersIn  = cql.Read(listingPage, qb.Select("mailbox_message").Columns("mailbox_id", "bucket", "message_id", "size", "removed", "uidl", "uid", "mod_seq").Where(within("mailbox_id", "bucket")...))
-	selectLedgersIn  = cql.Read(listingPage, qb.Select("ledger").Columns("mailbox_id", "kind", "start", "until", "owner").Where(within("mailbox_id")...))
-	selectContentsIn = cql.Read(contentsPage, qb.Select("message").Columns("message_id", "mailbox_id", "size", "chunks", "chunk").Where(within("message_id")...))
-	selectContentAt  = cql.Read(1, qb.Select("message").Distinct("message_id").Where(within("message_id")...))
+	selectMembersIn  = membershipTable.Select(listingPage, "mailbox_id", "bucket", "message_id", "size", "removed", "uidl", "uid", "mod_seq").Where(cql.TokenAfter(), cql.TokenUpTo())
+	selectLedgersIn  = ledgerTable.Select(listingPage, "mailbox_id", "kind", "start", "until", "owner").Where(cql.TokenAfter(), cql.TokenUpTo())
+	selectContentsIn = messageTable.Select(contentsPage, "message_id", "mailbox_id", "size", "chunks", "chunk").Where(cql.TokenAfter(), cql.TokenUpTo())
+	selectContentAt  = messageTable.SelectPartitions(1, "message_id").Where(cql.TokenAfter(), cql.TokenUpTo())
 )
 
-// within is the condition that a partition lies in a stretch of the ring.
-func within(key ...string) []qb.Cmp {
-	return []qb.Cmp{qb.Token(key...).GtValueNamed("after"), qb.Token(key...).LtOrEqValueNamed("until")}
-}
-
-// The kinds of rows of a mailbox's own partition.
+// The kinds of rows of a ledger.
 const (
 	kindBucket = "bucket"
 	kindFence  = "fence"

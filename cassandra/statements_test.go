@@ -5,7 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/popcask/popcask/internal/cql"
+	"github.com/popcask/popcask/cassandra/cql"
 )
 
 // Where replicas differ, a read repairs the columns that it reads and no others:

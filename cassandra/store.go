@@ -6,13 +6,17 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/popcask/popcask/cassandra/cql"
 	"github.com/popcask/popcask/mailbox"
 )
 
 // Store keeps mail in Cassandra, without lightweight transactions. It is a
 // [mailbox.Store] and a [mailbox.Appender], and safe for concurrent use.
 type Store struct {
-	*Session
+	session   *Session
+	owned     bool // the session: Close closes it
+	db        cql.DB
+	config    Config // the session's
 	index     Index
 	minter    *minter
 	buckets   bucketMemory
@@ -33,8 +37,28 @@ var (
 	_ mailbox.Appender = (*Store)(nil)
 )
 
+// Open connects to a keyspace that [Migrate] has made, and makes a store with an
+// index: of [projection.New], or a host's own. [Store.Close] closes both. A host
+// that needs the session for other things calls [Connect] and [NewStore].
+//
+// [projection.New]: https://pkg.go.dev/github.com/popcask/popcask/projection#New
+func Open[I Index](ctx context.Context, config Config, index func(*Session) I) (*Store, error) {
+	session, err := Connect(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	store, err := NewStore(session, index(session))
+	if err != nil {
+		session.Close()
+		return nil, err
+	}
+	store.owned = true
+	return store, nil
+}
+
 // NewStore makes a store of a session and an index. The index is required: a
-// delivery is acknowledged when the index has it.
+// delivery is acknowledged when the index has it. The session is closed after the
+// store, by the caller.
 func NewStore(session *Session, index Index) (*Store, error) {
 	if session == nil || index == nil {
 		return nil, errors.New("cassandra: NewStore needs a session and an index: see package projection")
@@ -43,7 +67,7 @@ func NewStore(session *Session, index Index) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cassandra: new store: %w", err)
 	}
-	s := &Store{Session: session, index: index, minter: minter}
+	s := &Store{session: session, db: session.db, config: session.config, index: index, minter: minter}
 	s.breaker.now = session.config.Now
 	s.purger = newPurger(s)
 	s.repairs.work = s.repairBehind
@@ -53,6 +77,17 @@ func NewStore(session *Session, index Index) (*Store, error) {
 	}
 	return s, nil
 }
+
+// Session is the session that the store uses.
+func (s *Store) Session() *Session { return s.session }
+
+// Mailbox is [Session.Mailbox].
+func (s *Store) Mailbox(user string) (id MailboxID, canonical string, err error) {
+	return s.session.Mailbox(user)
+}
+
+// Ready is [Session.Ready].
+func (s *Store) Ready(ctx context.Context) error { return s.session.Ready(ctx) }
 
 // Listen adds a listener, which hears of deliveries and removals after they are
 // certain, and is never in their way. What one misses, as when the process is
@@ -77,18 +112,23 @@ func (s *Store) Open(ctx context.Context, login mailbox.Login) (mailbox.Mailbox,
 
 // Close waits until what was removed is purged, the listeners have heard of
 // everything, and the repairs under way are over; until ctx ends. What is not
-// purged then is left to [Store.Repair]. It does not close the session.
+// purged then is left to [Store.Repair]. It closes the session of a store that
+// [Open] has made, and no other.
 func (s *Store) Close(ctx context.Context) error {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
-	return errors.Join(
+	err := errors.Join(
 		wait(ctx, &s.calls, "deliveries and removals"),
 		s.provers.close(ctx),
 		s.repairs.close(ctx),
 		s.purger.close(ctx),
 		s.listeners.Close(ctx),
 	)
+	if s.owned {
+		s.session.Close()
+	}
+	return err
 }
 
 // enter notes that a call has begun, which Close waits for.

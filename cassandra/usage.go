@@ -3,10 +3,11 @@ package cassandra
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
-	"github.com/popcask/popcask/internal/cql"
+	"github.com/popcask/popcask/cassandra/cql"
 	"github.com/popcask/popcask/mailbox"
 )
 
@@ -99,7 +100,7 @@ func (s *Store) eachListed(ctx context.Context, stretch tokens, known *knownBuck
 		}
 		return nil
 	}
-	if !cql.TooManyTombstones(err) {
+	if !errors.Is(err, cql.ErrTooManyTombstones) {
 		return err
 	}
 	before, bucket, behind, ok := known.narrow(stretch)
@@ -110,7 +111,7 @@ func (s *Store) eachListed(ctx context.Context, stretch tokens, known *knownBuck
 		return err
 	}
 	if bucket != nil {
-		for entry, err := range s.index.ListEverywhere(ctx, bucket.mailbox, []Slice{s.bucketSlice(bucket.bucket)}) {
+		for entry, err := range s.index.ListEverywhere(ctx, bucket.mailbox, []Slice{s.session.bucketSlice(bucket.bucket)}) {
 			if err != nil {
 				return err
 			}

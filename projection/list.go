@@ -2,11 +2,12 @@ package projection
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 
 	"github.com/popcask/popcask/cassandra"
-	"github.com/popcask/popcask/internal/cql"
+	"github.com/popcask/popcask/cassandra/cql"
 )
 
 // readers is how many buckets of a mailbox are read at a time.
@@ -39,10 +40,9 @@ func (p *Projection) list(ctx context.Context, level cql.Level, mailbox cassandr
 			pages[i] = make(chan page, 1)
 			go func() {
 				defer close(pages[i])
-				err := p.read(ctx, level, mailbox, slices[i], func(entries []cassandra.Entry) error {
-					return hand(ctx, pages[i], page{entries: entries})
-				})
-				if err != nil {
+				take := func(entries []cassandra.Entry) error { return hand(ctx, pages[i], page{entries: entries}) }
+				r := &reading{Projection: p, level: level, mailbox: mailbox, take: take}
+				if err := r.read(ctx, slices[i]); err != nil {
 					hand(ctx, pages[i], page{err: err})
 				}
 			}()
@@ -83,16 +83,24 @@ func hand(ctx context.Context, pages chan<- page, p page) error {
 	}
 }
 
-// read reads one slice, page by page. One in which there are too many
-// tombstones is read in two halves, whatever was handed on already left out.
-func (p *Projection) read(ctx context.Context, level cql.Level, mailbox cassandra.MailboxID, slice cassandra.Slice, take func([]cassandra.Entry) error) error {
+// reading is the reading of one slice of the listing.
+type reading struct {
+	*Projection
+	level   cql.Level
+	mailbox cassandra.MailboxID
+	take    func([]cassandra.Entry) error
+
+	last cassandra.MessageID // the last one that was handed on
+}
+
+// read reads a stretch of the slice, page by page. One in which there are too
+// many tombstones is read in two halves.
+func (r *reading) read(ctx context.Context, stretch cassandra.Slice) error {
+	first, end := stretch.Borders()
 	var state []byte
-	var last cassandra.MessageID
-	read := 0
 	for {
 		var entries []cassandra.Entry
-		first, end := slice.Borders()
-		next, err := p.session.Driver().Page(ctx, level, selectSlice, state, func(row cql.Row) error {
+		next, err := r.db.Page(ctx, r.level, selectSlice, state, func(row cql.Row) error {
 			var id [16]byte
 			var entry cassandra.Entry
 			if err := row.Scan(&id, &entry.Size, &entry.UIDL); err != nil {
@@ -101,48 +109,41 @@ func (p *Projection) read(ctx context.Context, level cql.Level, mailbox cassandr
 			entry.ID = id
 			entries = append(entries, entry)
 			return nil
-		}, [16]byte(mailbox), slice.Bucket, [16]byte(first), [16]byte(end))
-		if cql.TooManyTombstones(err) {
-			return p.readHalves(ctx, level, mailbox, slice, last, read > 0, take, err)
+		}, [16]byte(r.mailbox), stretch.Bucket, [16]byte(first), [16]byte(end))
+		if errors.Is(err, cql.ErrTooManyTombstones) {
+			return r.readHalves(ctx, stretch, err)
 		}
 		if err != nil {
 			return fmt.Errorf("projection: list: %w", err)
 		}
-		if len(entries) > 0 {
-			last = entries[len(entries)-1].ID
-			read += len(entries)
-			if err := take(entries); err != nil {
-				return err
-			}
-		}
-		if next == nil {
-			return nil
+		if err := r.hand(entries); err != nil || next == nil {
+			return err
 		}
 		state = next
 	}
 }
 
-// readHalves reads a slice in two halves. Entries up to last were handed on.
-func (p *Projection) readHalves(ctx context.Context, level cql.Level, mailbox cassandra.MailboxID, slice cassandra.Slice,
-	last cassandra.MessageID, begun bool, take func([]cassandra.Entry) error, cause error) error {
-	takeNew := func(entries []cassandra.Entry) error {
-		for begun && len(entries) > 0 && entries[0].ID.Compare(last) <= 0 {
-			entries = entries[1:]
-		}
-		if len(entries) == 0 {
-			return nil
-		}
-		return take(entries)
-	}
-	if begun {
-		slice.From = last.Timestamp()
-	}
-	lower, upper, ok := slice.Halves()
+// readHalves reads what is left of a stretch, in two halves.
+func (r *reading) readHalves(ctx context.Context, stretch cassandra.Slice, cause error) error {
+	stretch.From = max(stretch.From, r.last.Timestamp())
+	lower, upper, ok := stretch.Halves()
 	if !ok {
 		return fmt.Errorf("projection: list: %w", cause)
 	}
-	if err := p.read(ctx, level, mailbox, lower, takeNew); err != nil {
+	if err := r.read(ctx, lower); err != nil {
 		return err
 	}
-	return p.read(ctx, level, mailbox, upper, takeNew)
+	return r.read(ctx, upper)
+}
+
+// hand hands entries on, but for those that were handed on before.
+func (r *reading) hand(entries []cassandra.Entry) error {
+	for len(entries) > 0 && entries[0].ID.Compare(r.last) <= 0 {
+		entries = entries[1:]
+	}
+	if len(entries) == 0 {
+		return nil
+	}
+	r.last = entries[len(entries)-1].ID
+	return r.take(entries)
 }

@@ -4,19 +4,16 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/scylladb/gocqlx/v2/qb"
-	"github.com/scylladb/gocqlx/v2/table"
-
 	"github.com/popcask/popcask/cassandra"
-	"github.com/popcask/popcask/internal/cql"
+	"github.com/popcask/popcask/cassandra/cql"
 )
 
-var projectionTable = table.New(table.Metadata{
-	Name:    "projection",
-	Columns: []string{"mailbox_id", "bucket", "message_id", "size", "uidl"},
-	PartKey: []string{"mailbox_id", "bucket"},
-	SortKey: []string{"message_id"},
-})
+var projectionTable = cql.Table{
+	Name:       "projection",
+	Partition:  []string{"mailbox_id", "bucket"},
+	Clustering: []string{"message_id"},
+	Columns:    []string{"size", "uidl"},
+}
 
 const (
 	listingPage  = 2000 // rows, each of about 30 octets
@@ -24,21 +21,24 @@ const (
 )
 
 var (
-	insertEntry        = cql.Write(qb.Insert("projection").Columns("mailbox_id", "bucket", "message_id", "size").TimestampNamed(cql.Timestamp))
-	insertForeignEntry = cql.Write(projectionTable.InsertBuilder().TimestampNamed(cql.Timestamp))
-	deleteEntry        = cql.Write(projectionTable.DeleteBuilder().TimestampNamed(cql.Timestamp))
-	selectSlice        = cql.Read(listingPage, projectionTable.SelectBuilder("message_id", "size", "uidl").
-				Where(qb.GtOrEqNamed("message_id", "first"), qb.LtOrEqNamed("message_id", "last")))
+	insertEntry        = projectionTable.Insert("size")
+	insertForeignEntry = projectionTable.Insert("size", "uidl")
+	deleteEntry        = projectionTable.Delete()
+	selectSlice        = projectionTable.Select(listingPage, "message_id", "size", "uidl").
+				Where(cql.Equal("mailbox_id", "bucket"), cql.AtLeast("message_id"), cql.AtMost("message_id"))
+	selectTokens = projectionTable.Select(listingPage, "mailbox_id", "bucket", "message_id", "size", "uidl").
+			Where(cql.TokenAfter(), cql.TokenUpTo())
 )
 
 // Projection is the index of a keyspace. It is safe for concurrent use.
 type Projection struct {
 	session *cassandra.Session
+	db      cql.DB
 }
 
 // New makes the index of the session's keyspace.
 func New(session *cassandra.Session) *Projection {
-	return &Projection{session: session}
+	return &Projection{session: session, db: session.DB()}
 }
 
 var _ cassandra.Index = (*Projection)(nil)
@@ -60,7 +60,7 @@ func (p *Projection) Restore(ctx context.Context, mailbox cassandra.MailboxID, m
 	if message.UIDL != "" { // a null would be a tombstone
 		st, values = insertForeignEntry, append(values, message.UIDL)
 	}
-	if err := p.session.Driver().Exec(ctx, cql.LocalQuorum, st, cassandra.AddedAt(message.ID), values...); err != nil {
+	if err := p.db.Exec(ctx, cql.LocalQuorum, st, cassandra.AddedAt(message.ID), values...); err != nil {
 		return fmt.Errorf("projection: add %s: %w", message.ID, err)
 	}
 	return nil
@@ -74,7 +74,7 @@ func (p *Projection) Removed(ctx context.Context, mailbox cassandra.MailboxID, m
 		for _, id := range ids {
 			batch.Add(deleteEntry, cassandra.DeletedAt(id), [16]byte(mailbox), bucket, [16]byte(id))
 		}
-		if err := p.session.Driver().ExecBatch(ctx, cql.LocalQuorum, &batch); err != nil {
+		if err := p.db.ExecBatch(ctx, cql.LocalQuorum, &batch); err != nil {
 			return fmt.Errorf("projection: remove %d messages: %w", len(ids), err)
 		}
 	}

@@ -5,14 +5,9 @@ import (
 	"fmt"
 	"iter"
 
-	"github.com/scylladb/gocqlx/v2/qb"
-
 	"github.com/popcask/popcask/cassandra"
-	"github.com/popcask/popcask/internal/cql"
+	"github.com/popcask/popcask/cassandra/cql"
 )
-
-var selectTokens = cql.Read(listingPage, qb.Select("projection").Columns("mailbox_id", "bucket", "message_id", "size", "uidl").
-	Where(qb.Token("mailbox_id", "bucket").GtValueNamed("after"), qb.Token("mailbox_id", "bucket").LtOrEqValueNamed("until")))
 
 // Scan implements [cassandra.Index]. A stretch with too many tombstones fails:
 // who scans knows which buckets there are, and lists those one by one.
@@ -21,7 +16,7 @@ func (p *Projection) Scan(ctx context.Context, after, until int64) iter.Seq2[cas
 		var state []byte
 		for {
 			var page []cassandra.Listed
-			next, err := p.session.Driver().Page(ctx, cql.EachQuorum, selectTokens, state, func(row cql.Row) error {
+			next, err := p.db.Page(ctx, cql.EachQuorum, selectTokens, state, func(row cql.Row) error {
 				var mailbox, id [16]byte
 				var l cassandra.Listed
 				if err := row.Scan(&mailbox, &l.Bucket, &id, &l.Size, &l.UIDL); err != nil {

@@ -48,9 +48,9 @@ func (l lagging) listing(store *cassandra.Store, user string, ids ...string) {
 		require.NoError(l.to.T, err)
 		var size, at int64
 		require.NoError(l.to.T, l.from.CQL.Query("SELECT size, WRITETIME(size) FROM "+l.from.Keyspace+".projection WHERE mailbox_id = ? AND bucket = ? AND message_id = ?",
-			[16]byte(box), store.Bucket(id), [16]byte(id)).Consistency(gocql.LocalOne).Scan(&size, &at))
+			[16]byte(box), store.Session().Bucket(id), [16]byte(id)).Consistency(gocql.LocalOne).Scan(&size, &at))
 		require.Equal(l.to.T, id.Timestamp(), at)
-		l.to.Exec("INSERT INTO KS.projection (mailbox_id, bucket, message_id, size) VALUES (?, ?, ?, ?) USING TIMESTAMP ?", [16]byte(box), store.Bucket(id), [16]byte(id), size, at)
+		l.to.Exec("INSERT INTO KS.projection (mailbox_id, bucket, message_id, size) VALUES (?, ?, ?, ?) USING TIMESTAMP ?", [16]byte(box), store.Session().Bucket(id), [16]byte(id), size, at)
 	}
 }
 

@@ -237,7 +237,7 @@ func plantAll(t *testing.T, random *rand.Rand, tables storetest.Tables, store *c
 				p.Age = time.Duration(days+30+10*random.IntN(20)) * 24 * time.Hour
 			}
 			id := p.Put(tables, store, user)
-			f := finding{user, kind.found, id, store.Bucket(id)}
+			f := finding{user, kind.found, id, store.Session().Bucket(id)}
 			switch {
 			case kind.found == cassandra.NoBucket:
 				f.id = cassandra.MessageID{}

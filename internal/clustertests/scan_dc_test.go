@@ -55,8 +55,8 @@ func TestP1P2ScanOfADataCentreThatLags(t *testing.T) {
 	storetest.Plant{Content: "chunked"}.Write(tables2, store1, "user0", listed[0])
 	storetest.Plant{Listed: true}.Write(tables2, store1, "user1", listed[1])
 	require.Equal(t, 3, tables2.Content(listed[0]))
-	require.Zero(t, tables2.Members(store2, "user0", store2.Bucket(listed[0])))
-	require.Equal(t, 1, tables2.Entries(store2, "user1", store2.Bucket(listed[1])))
+	require.Zero(t, tables2.Members(store2, "user0", store2.Session().Bucket(listed[0])))
+	require.Equal(t, 1, tables2.Entries(store2, "user1", store2.Session().Bucket(listed[1])))
 
 	verified, err := store2.VerifyAll(t.Context(), scan)
 	require.NoError(t, err)

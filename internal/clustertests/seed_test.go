@@ -64,7 +64,7 @@ func (s *seeder) seed(users []string, messages, days int) map[string][]cassandra
 		ids := make([]cassandra.MessageID, 0, batch)
 		for range min(batch, left) {
 			id := s.idAt(begin.Add(-rand.N(time.Minute)))
-			if len(ids) == 0 || s.store.Bucket(id) == s.store.Bucket(ids[0]) {
+			if len(ids) == 0 || s.store.Session().Bucket(id) == s.store.Session().Bucket(ids[0]) {
 				ids = append(ids, id)
 			}
 		}
@@ -97,7 +97,7 @@ func (s *seeder) write(user string, ids []cassandra.MessageID) error {
 	if err != nil {
 		return err
 	}
-	bucket := s.store.Bucket(ids[0])
+	bucket := s.store.Session().Bucket(ids[0])
 	members, entries := s.batch(), s.batch()
 	for _, id := range ids {
 		at := cassandra.AddedAt(id)

@@ -14,8 +14,8 @@ import (
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
-	"github.com/popcask/popcask/internal/cql"
 	"github.com/popcask/popcask/internal/paxostest"
+	"github.com/popcask/popcask/internal/storetest"
 	"github.com/popcask/popcask/mailbox"
 	"github.com/popcask/popcask/projection"
 )
@@ -94,7 +94,7 @@ func (p *plot) harm() {
 // bug is how a bug is planted, and how the host is set up in which it is.
 type bug struct {
 	change func(*cassandra.Config)
-	tamper func(*cql.Call)                       // planted alone
+	tamper func(*storetest.Call)                 // planted alone
 	index  func(cassandra.Index) cassandra.Index // in any case
 }
 
@@ -105,12 +105,12 @@ func (p *plot) host(name, dc string, b bug) (*worker, *cassandra.Session) {
 	if b.change != nil {
 		b.change(&config)
 	}
+	if p.planted && b.tamper != nil {
+		config.Wrap = storetest.Tamper(b.tamper)
+	}
 	session, err := cassandra.Connect(p.Context(), config)
 	require.NoError(p, err)
 	p.Cleanup(session.Close)
-	if p.planted && b.tamper != nil {
-		session.Driver().Tamper(b.tamper)
-	}
 	var index cassandra.Index = projection.New(session)
 	if b.index != nil {
 		index = b.index(index)

@@ -12,12 +12,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/popcask/popcask/cassandra/cql"
+
 	"github.com/gocql/gocql"
 	"github.com/stretchr/testify/require"
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
-	"github.com/popcask/popcask/internal/cql"
+	"github.com/popcask/popcask/internal/storetest"
 )
 
 // The suite finds bugs: each that a library like this one may have is planted,
@@ -52,7 +54,7 @@ func lateEvent(p *plot) {
 	var index cassandra.Index
 	w, session := p.host("a", "dc1", bug{
 		index: func(i cassandra.Index) cassandra.Index { index = i; return i },
-		tamper: func(call *cql.Call) {
+		tamper: func(call *storetest.Call) {
 			if call.Timestamp != 0 {
 				call.Timestamp = time.Now().UnixMicro()
 				p.harm()
@@ -71,19 +73,19 @@ func lateEvent(p *plot) {
 // provesAtOnce has every removal be followed by a proof of what is empty.
 func provesAtOnce(c *cassandra.Config) { c.Horizon, c.GapInterval = time.Millisecond, time.Nanosecond }
 
-func isFence(call *cql.Call) bool {
+func isFence(call *storetest.Call) bool {
 	return strings.HasPrefix(call.Statement, "INSERT INTO ledger") && slices.Contains(call.Values, any("fence"))
 }
 
 // isProof tells whether a call reads the memberships of a range.
-func isProof(call *cql.Call) bool {
+func isProof(call *storetest.Call) bool {
 	return strings.HasPrefix(call.Statement, "SELECT") && strings.Contains(call.Statement, "FROM mailbox_message") && strings.Contains(call.Statement, "message_id>=")
 }
 
 // gapWithoutProof: the bug records the whole mailbox as empty up to now, without
 // a fence, and without having looked.
 func gapWithoutProof(p *plot) {
-	w, session := p.host("a", "dc1", bug{change: provesAtOnce, tamper: func(call *cql.Call) {
+	w, session := p.host("a", "dc1", bug{change: provesAtOnce, tamper: func(call *storetest.Call) {
 		if isFence(call) || isProof(call) {
 			call.Drop = true
 			p.harm()
@@ -102,7 +104,7 @@ func gapWithoutProof(p *plot) {
 // membership is written. Meanwhile somebody proves that everything up to now is
 // empty. The bug takes the horizon for enough, and writes no fence.
 func frozenAppender(p *plot) {
-	b := bug{change: provesAtOnce, tamper: func(call *cql.Call) {
+	b := bug{change: provesAtOnce, tamper: func(call *storetest.Call) {
 		if isFence(call) {
 			call.Drop = true
 			p.harm()
@@ -158,9 +160,9 @@ type reuse struct {
 }
 
 // tamper writes everything about a later ID under the first one.
-func (r *reuse) tamper(p *plot) func(*cql.Call) {
+func (r *reuse) tamper(p *plot) func(*storetest.Call) {
 	r.later = make(map[cassandra.MessageID]bool)
-	return func(call *cql.Call) {
+	return func(call *storetest.Call) {
 		if call.Timestamp == 0 {
 			return
 		}
@@ -314,9 +316,9 @@ func lag(p *plot) {
 		require.NoError(p, to.Query(fmt.Sprintf("SELECT count(*) FROM %s.message WHERE message_id = ?", p.keyspace), [16]byte(message)).Scan(&there))
 		require.Zero(p, there, "its content has not arrived in dc1")
 	}
-	near, _ := p.host("a", "dc1", bug{tamper: func(call *cql.Call) {
+	near, _ := p.host("a", "dc1", bug{tamper: func(call *storetest.Call) {
 		if call.Level == cql.EachQuorum && strings.HasPrefix(call.Statement, "SELECT") {
-			call.Level = gocql.Quorum
+			call.Level = "QUORUM"
 			p.harm()
 		}
 	}})

@@ -301,7 +301,7 @@ func (r *run) setGrace(ctx context.Context, grace time.Duration) error {
 	defer session.Close()
 	for _, table := range tables {
 		statement := fmt.Sprintf("ALTER TABLE %s WITH gc_grace_seconds = %d", table, grace/time.Second)
-		if err := session.Driver().Define(ctx, statement); err != nil {
+		if err := session.Define(ctx, statement); err != nil {
 			return err
 		}
 	}

@@ -48,7 +48,7 @@ func (p Plant) Write(r Tables, store *cassandra.Store, user string, id cassandra
 	r.T.Helper()
 	box, name, err := store.Mailbox(user)
 	require.NoError(r.T, err)
-	m, key, bucket, at := [16]byte(box), [16]byte(id), store.Bucket(id), cassandra.AddedAt(id)
+	m, key, bucket, at := [16]byte(box), [16]byte(id), store.Session().Bucket(id), cassandra.AddedAt(id)
 	text := p.Body()
 	chunks := map[string][]int{"whole": {0}, "chunked": {0, 1, 2}, "unfinished": {0, 1}, "torn": {0, 2}, "homeless": {1}}[p.Content]
 	for _, chunk := range chunks {

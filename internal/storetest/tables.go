@@ -94,5 +94,5 @@ func (r Tables) Mark(store *cassandra.Store, user, message string) {
 	mailbox, _, err := store.Mailbox(user)
 	require.NoError(r.T, err)
 	r.Exec("UPDATE KS.mailbox_message USING TIMESTAMP ? SET removed = true WHERE mailbox_id = ? AND bucket = ? AND message_id = ?",
-		cassandra.AddedAt(id)+1, [16]byte(mailbox), store.Bucket(id), [16]byte(id))
+		cassandra.AddedAt(id)+1, [16]byte(mailbox), store.Session().Bucket(id), [16]byte(id))
 }

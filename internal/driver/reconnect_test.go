@@ -1,4 +1,4 @@
-package cql
+package driver
 
 import (
 	"context"
@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/cassandra/cql"
 	"github.com/popcask/popcask/internal/dnstest"
 )
 
@@ -57,7 +58,7 @@ func TestRenewalsAreBounded(t *testing.T) {
 	fail(0)
 	fail(patience - 1)
 	require.False(t, running())
-	r.note(LocalQuorum, answer{gocql.ErrCodeUnavailable})
+	r.note(cql.LocalQuorum, answer{gocql.ErrCodeUnavailable})
 	fail(patience)
 	require.False(t, running(), "a node has answered")
 	lost := fmt.Errorf("nobody there")
@@ -90,7 +91,7 @@ func TestRenewalsAreBounded(t *testing.T) {
 	r.work.Wait()
 	r.heard(r.notBefore)
 	require.False(t, running(), "the driver is new")
-	require.False(t, r.silent.Load())
+	require.False(t, r.listening.Load())
 	require.Equal(t, gocql.ErrNoConnections, r.explain(gocql.ErrNoConnections), "that was long ago")
 	r.close()
 	fail(3 * time.Hour)
@@ -107,11 +108,11 @@ func TestAnotherDataCentreThatIsSilentIsNoLoss(t *testing.T) {
 		return nil, errors.New("nobody there")
 	}, func(*link) *link { return nil }, nil)
 	// lost tells whether failures that go on for longer than patience count.
-	lost := func(level Level, err error) bool {
-		r.silentSince, r.lost, r.notBefore = time.Time{}, false, time.Time{}
+	lost := func(level cql.Level, err error) bool {
+		r.unansweredSince, r.lost, r.notBefore = time.Time{}, false, time.Time{}
 		r.note(level, err)
-		if !r.silentSince.IsZero() {
-			r.silentSince = r.silentSince.Add(-patience)
+		if !r.unansweredSince.IsZero() {
+			r.unansweredSince = r.unansweredSince.Add(-patience)
 		}
 		before := attempts
 		r.note(level, err)
@@ -119,12 +120,12 @@ func TestAnotherDataCentreThatIsSilentIsNoLoss(t *testing.T) {
 		return attempts > before
 	}
 	for _, timeout := range []error{gocql.ErrTimeoutNoResponse, context.DeadlineExceeded, fmt.Errorf("batch: %w", gocql.ErrTimeoutNoResponse)} {
-		require.False(t, lost(EachQuorum, timeout), "%v", timeout)
-		require.False(t, lost(All, timeout), "%v", timeout)
-		require.True(t, lost(LocalQuorum, timeout), "%v", timeout)
-		require.True(t, lost(gocql.One, timeout), "%v", timeout)
+		require.False(t, lost(cql.EachQuorum, timeout), "%v", timeout)
+		require.False(t, lost(cql.All, timeout), "%v", timeout)
+		require.True(t, lost(cql.LocalQuorum, timeout), "%v", timeout)
+		require.True(t, lost("ONE", timeout), "%v", timeout)
 	}
-	for _, level := range []Level{LocalQuorum, EachQuorum} {
+	for _, level := range []cql.Level{cql.LocalQuorum, cql.EachQuorum} {
 		require.True(t, lost(level, gocql.ErrNoConnections))
 		require.False(t, lost(level, answer{gocql.ErrCodeReadTimeout}), "a node has answered")
 	}
@@ -167,7 +168,7 @@ func TestDriverThatHasLostItsNodesIsReplaced(t *testing.T) {
 	require.NoError(t, err)
 	defer s.Close()
 	require.NoError(t, s.Define(t.Context(), "CREATE TABLE t (k int, c int, v text, PRIMARY KEY (k, c))"))
-	require.NoError(t, s.Exec(t.Context(), LocalQuorum, insertT, 1, 1, 1, "before"))
+	require.NoError(t, s.Exec(t.Context(), cql.LocalQuorum, insertT, 1, 1, 1, "before"))
 	require.Equal(t, int32(1), checks.Load())
 	first := s.link.Load()
 	require.True(t, first.enter()) // a statement that is under way
@@ -187,7 +188,7 @@ func TestDriverThatHasLostItsNodesIsReplaced(t *testing.T) {
 	require.Eventually(t, func() bool {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
-		return s.Exec(ctx, LocalQuorum, insertT, 2, 1, 2, "after") == nil
+		return s.Exec(ctx, cql.LocalQuorum, insertT, 2, 1, 2, "after") == nil
 	}, 2*time.Minute, 50*time.Millisecond)
 	require.Equal(t, map[int]string{1: "before", 2: "after"}, rowsOf(t, s, 1))
 	require.NotSame(t, first, s.link.Load())
@@ -195,9 +196,9 @@ func TestDriverThatHasLostItsNodesIsReplaced(t *testing.T) {
 	all := seen.take()
 	require.Equal(t, cluster.Nodes[0].Addr(), all[len(all)-1].Host, "the observer hears of the new one too")
 
-	require.False(t, first.x.Session.Closed(), "a statement is under way")
+	require.False(t, first.x.Closed(), "a statement is under way")
 	first.leave()
-	require.Eventually(t, first.x.Session.Closed, time.Minute, 10*time.Millisecond)
+	require.Eventually(t, first.x.Closed, time.Minute, 10*time.Millisecond)
 	s.renewal.work.Wait()
 
 	// Closed while it looks for nodes where somebody takes connections and says
@@ -205,7 +206,7 @@ func TestDriverThatHasLostItsNodesIsReplaced(t *testing.T) {
 	dns.Set("cassandra.test", gone.Address)
 	require.NoError(t, cluster.Shutdown(""))
 	require.Eventually(t, func() bool {
-		if s.Exec(t.Context(), LocalQuorum, insertT, 3, 1, 3, "never") == nil {
+		if s.Exec(t.Context(), cql.LocalQuorum, insertT, 3, 1, 3, "never") == nil {
 			t.Error("nobody is there to write it")
 		}
 		s.renewal.mu.Lock()
@@ -260,7 +261,7 @@ func TestAnotherClusterAtTheSameNameIsNotTaken(t *testing.T) {
 	})
 	require.NoError(t, err)
 	defer s.Close()
-	write := func() error { return s.Exec(t.Context(), LocalQuorum, insertT, 1, 1, 1, "x") }
+	write := func() error { return s.Exec(t.Context(), cql.LocalQuorum, insertT, 1, 1, 1, "x") }
 	require.NoError(t, write())
 
 	require.NoError(t, own.Shutdown(""))

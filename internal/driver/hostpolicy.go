@@ -1,4 +1,4 @@
-package cql
+package driver
 
 import (
 	"context"
@@ -9,22 +9,22 @@ import (
 	"github.com/gocql/gocql"
 )
 
-// avoidSilent puts hosts last that lately gave no answer. A node that is stopped
+// avoidUnanswering puts hosts last that lately gave no answer. A node that is stopped
 // or cut off keeps its connections for half a minute and says nothing, and each
 // statement that is sent there first waits for its time-out; where all of its
 // retries go there, it even fails, though the others are a quorum.
-type avoidSilent struct {
+type avoidUnanswering struct {
 	gocql.HostSelectionPolicy
 
-	mu     sync.Mutex
-	silent map[string]time.Time // by host ID: until when it comes last
+	mu      sync.Mutex
+	avoided map[string]time.Time // by host ID: until when it comes last
 }
 
-// silence is how long a host comes last. Then a statement tries it again.
-const silence = 5 * time.Second
+// avoidance is how long a host comes last. Then a statement tries it again.
+const avoidance = 5 * time.Second
 
 // Pick implements [gocql.HostSelectionPolicy].
-func (p *avoidSilent) Pick(q gocql.ExecutableQuery) gocql.NextHost {
+func (p *avoidUnanswering) Pick(q gocql.ExecutableQuery) gocql.NextHost {
 	next := p.HostSelectionPolicy.Pick(q)
 	var last []gocql.SelectedHost
 	more := true
@@ -35,7 +35,7 @@ func (p *avoidSilent) Pick(q gocql.ExecutableQuery) gocql.NextHost {
 				more = false
 				break
 			}
-			if !p.isSilent(host.Info()) {
+			if !p.isAvoided(host.Info()) {
 				return watchedHost{host, p}
 			}
 			last = append(last, host)
@@ -49,35 +49,35 @@ func (p *avoidSilent) Pick(q gocql.ExecutableQuery) gocql.NextHost {
 	}
 }
 
-func (p *avoidSilent) isSilent(host *gocql.HostInfo) bool {
+func (p *avoidUnanswering) isAvoided(host *gocql.HostInfo) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	until, ok := p.silent[host.HostID()]
+	until, ok := p.avoided[host.HostID()]
 	return ok && time.Now().Before(until)
 }
 
 // note learns from how an attempt at a statement ended. An error that a node
 // answers is an answer.
-func (p *avoidSilent) note(host *gocql.HostInfo, err error) {
+func (p *avoidUnanswering) note(host *gocql.HostInfo, err error) {
 	var answer gocql.RequestError
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 	case err == nil, errors.As(err, &answer):
-		delete(p.silent, host.HostID())
+		delete(p.avoided, host.HostID())
 	default:
-		if p.silent == nil {
-			p.silent = make(map[string]time.Time)
+		if p.avoided == nil {
+			p.avoided = make(map[string]time.Time)
 		}
-		p.silent[host.HostID()] = time.Now().Add(silence)
+		p.avoided[host.HostID()] = time.Now().Add(avoidance)
 	}
 }
 
 // watchedHost is a host that was picked.
 type watchedHost struct {
 	gocql.SelectedHost
-	policy *avoidSilent
+	policy *avoidUnanswering
 }
 
 // Mark implements [gocql.SelectedHost].

@@ -1,21 +1,17 @@
-package cql
+package driver
 
 import (
-	"cmp"
 	"context"
-	"net"
 	"sync"
-	"time"
 
 	"github.com/gocql/gocql"
-	"github.com/scylladb/gocqlx/v2"
 )
 
 // link is one session of the driver. A [Session] takes another one when its
 // driver has lost its nodes for good; what is under way on the old one ends
 // there first.
 type link struct {
-	x    gocqlx.Session
+	x    *gocql.Session
 	stop context.CancelFunc // ends its connections, and what it dials
 
 	mu      sync.Mutex
@@ -28,29 +24,16 @@ type link struct {
 // is, to any node.
 func open(ctx context.Context, config Config, local bool) (*link, error) {
 	life, stop := context.WithCancel(context.Background())
-	cluster := gocql.NewCluster(config.Hosts...)
-	cluster.ConnectTimeout = cmp.Or(config.ConnectTimeout, 5*time.Second)
-	cluster.Timeout = cmp.Or(config.Timeout, 5*time.Second)
-	cluster.WriteTimeout = cluster.Timeout
-	cluster.ProtoVersion = 4
-	cluster.NumConns = cmp.Or(config.Connections, 2)
-	cluster.DefaultTimestamp = false
-	cluster.Consistency = gocql.LocalQuorum
-	cluster.MaxWaitSchemaAgreement = time.Minute
-	cluster.ReconnectInterval = 2 * time.Second // the driver's own minute is long for who waits for mail
-	cluster.Logger = silent{}
-	cluster.Dialer = &dialer{net.Dialer{Timeout: cluster.ConnectTimeout}, life}
-	if config.TLS != nil {
-		cluster.SslOpts = &gocql.SslOptions{Config: config.TLS, EnableHostVerification: !config.TLS.InsecureSkipVerify}
+	members := &members{dc: config.LocalDC, known: make(map[string]bool)}
+	cluster, err := newCluster(config, life)
+	if err != nil {
+		stop()
+		return nil, err
 	}
-	if config.Username != "" {
-		cluster.Authenticator = gocql.PasswordAuthenticator{Username: config.Username, Password: config.Password}
-	}
-	home := &home{dc: config.LocalDC, members: make(map[string]bool)}
 	if local {
 		cluster.Keyspace = config.Keyspace
-		cluster.HostFilter = home
-		cluster.PoolConfig.HostSelectionPolicy = &avoidSilent{HostSelectionPolicy: gocql.TokenAwareHostPolicy(
+		cluster.HostFilter = members
+		cluster.PoolConfig.HostSelectionPolicy = &avoidUnanswering{HostSelectionPolicy: gocql.TokenAwareHostPolicy(
 			gocql.DCAwareRoundRobinPolicy(config.LocalDC), gocql.ShuffleReplicas())}
 	}
 	type result struct {
@@ -69,8 +52,8 @@ func open(ctx context.Context, config Config, local bool) (*link, error) {
 			stop()
 			return nil, r.err
 		}
-		home.settle()
-		return &link{x: gocqlx.NewSession(r.session), stop: stop, unused: make(chan struct{})}, nil
+		members.settle()
+		return &link{x: r.session, stop: stop, unused: make(chan struct{})}, nil
 	case <-ctx.Done():
 		stop()
 		go func() {
@@ -81,13 +64,6 @@ func open(ctx context.Context, config Config, local bool) (*link, error) {
 		return nil, ctx.Err()
 	}
 }
-
-// silent is the driver's logger: what it has to say comes back as errors.
-type silent struct{}
-
-func (silent) Print(...any)          {}
-func (silent) Printf(string, ...any) {}
-func (silent) Println(...any)        {}
 
 // enter begins a use of the link, and fails where it is retired.
 func (l *link) enter() bool {

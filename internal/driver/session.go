@@ -1,4 +1,4 @@
-package cql
+package driver
 
 import (
 	"cmp"
@@ -6,14 +6,14 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/gocql/gocql"
-	"github.com/scylladb/gocqlx/v2"
+
+	"github.com/popcask/popcask/cassandra/cql"
 )
 
 // Config is how to reach a cluster. Zero values mean the defaults.
@@ -30,7 +30,11 @@ type Config struct {
 	Retries        int           // after the first attempt; default 3, negative none
 	Connections    int           // to each node; default 2
 
-	Observe func(Observation) // may be nil
+	// Cluster changes the settings of the driver, before those that the promises
+	// ask for are made. It may be nil, and is called for each link.
+	Cluster func(*gocql.ClusterConfig)
+
+	Observe func(cql.Observation) // may be nil
 
 	// Check looks at a new connection before it is used: the first one, and
 	// each of those that take its place when it has lost all nodes. What it
@@ -47,8 +51,7 @@ type Session struct {
 	link    atomic.Pointer[link]
 	renewal *renewal // nil: for Config.Check
 	retries int
-	observe func(Observation)
-	tamper  func(*Call) // nil but for tests of the tests
+	observe func(cql.Observation)
 
 	noEachQuorum atomic.Bool // for reads; see [Session.reading]
 }
@@ -85,6 +88,9 @@ func sessionOn(l *link, config Config) *Session {
 // connect makes a connection, and looks whether it is one that may be used.
 func connect(ctx context.Context, config Config) (*link, error) {
 	l, err := open(ctx, config, true)
+	if errors.Is(err, errRule) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, explain(ctx, config, err)
 	}
@@ -98,7 +104,7 @@ func connect(ctx context.Context, config Config) (*link, error) {
 }
 
 // use does something at a level with the driver's session of the moment.
-func (s *Session) use(level Level, do func(gocqlx.Session) error) error {
+func (s *Session) use(level cql.Level, do func(*gocql.Session) error) error {
 	l := s.link.Load()
 	for !l.enter() { // another one has just taken its place
 		l = s.link.Load()
@@ -122,13 +128,13 @@ func explain(ctx context.Context, config Config, cause error) error {
 		return fmt.Errorf("no node of %s answers: %w", strings.Join(config.Hosts, ", "), err)
 	}
 	defer any.close()
-	centres, err := dataCentres(ctx, any.x.Session)
+	centres, err := dataCentres(ctx, any.x)
 	if err == nil && !slices.Contains(centres, config.LocalDC) {
 		return fmt.Errorf("the cluster has no data centre %q: it has %s", config.LocalDC, strings.Join(centres, ", "))
 	}
 	if config.Keyspace != "" {
 		var name string
-		err := any.x.Session.Query("SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = ?", config.Keyspace).
+		err := any.x.Query("SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = ?", config.Keyspace).
 			WithContext(ctx).Consistency(gocql.One).Scan(&name)
 		if errors.Is(err, gocql.ErrNotFound) {
 			return fmt.Errorf("keyspace %q: %w", config.Keyspace, ErrNoKeyspace)
@@ -157,8 +163,8 @@ func dataCentres(ctx context.Context, session *gocql.Session) ([]string, error) 
 
 // DataCentres names the data centres of the cluster.
 func (s *Session) DataCentres(ctx context.Context) (centres []string, err error) {
-	err = s.use(gocql.One, func(x gocqlx.Session) error {
-		centres, err = dataCentres(ctx, x.Session)
+	err = s.use(cql.LocalQuorum, func(x *gocql.Session) error {
+		centres, err = dataCentres(ctx, x)
 		return err
 	})
 	return centres, err
@@ -167,14 +173,14 @@ func (s *Session) DataCentres(ctx context.Context) (centres []string, err error)
 // Tables returns the columns of each table of a keyspace, sorted, and the
 // keyspace's replication.
 func (s *Session) Tables(ctx context.Context, keyspace string) (tables map[string][]string, replication map[string]string, err error) {
-	err = s.use(gocql.One, func(x gocqlx.Session) error {
-		err := x.Session.Query("SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = ?", keyspace).
+	err = s.use(cql.LocalQuorum, func(x *gocql.Session) error {
+		err := x.Query("SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = ?", keyspace).
 			WithContext(ctx).Consistency(gocql.One).Scan(&replication)
 		if err != nil {
 			return err
 		}
 		tables = make(map[string][]string)
-		rows := x.Session.Query("SELECT table_name, column_name FROM system_schema.columns WHERE keyspace_name = ?", keyspace).
+		rows := x.Query("SELECT table_name, column_name FROM system_schema.columns WHERE keyspace_name = ?", keyspace).
 			WithContext(ctx).Consistency(gocql.One).Iter()
 		for table, column := "", ""; rows.Scan(&table, &column); {
 			tables[table] = append(tables[table], column)
@@ -194,8 +200,8 @@ func (s *Session) Tables(ctx context.Context, keyspace string) (tables map[strin
 // it, not even one of the same name.
 func (s *Session) TableID(ctx context.Context, keyspace, table string) (id [16]byte, err error) {
 	var found gocql.UUID
-	err = s.use(gocql.One, func(x gocqlx.Session) error {
-		return x.Session.Query("SELECT id FROM system_schema.tables WHERE keyspace_name = ? AND table_name = ?", keyspace, table).
+	err = s.use(cql.LocalQuorum, func(x *gocql.Session) error {
+		return x.Query("SELECT id FROM system_schema.tables WHERE keyspace_name = ? AND table_name = ?", keyspace, table).
 			WithContext(ctx).Consistency(gocql.One).Scan(&found)
 	})
 	return found, err
@@ -203,41 +209,30 @@ func (s *Session) TableID(ctx context.Context, keyspace, table string) (id [16]b
 
 // Define runs a statement of the schema, and waits until all nodes agree on it.
 func (s *Session) Define(ctx context.Context, statement string) error {
-	return s.use(LocalQuorum, func(x gocqlx.Session) error {
-		if err := x.Session.Query(statement).WithContext(ctx).Consistency(gocql.LocalQuorum).Exec(); err != nil {
+	return s.use(cql.LocalQuorum, func(x *gocql.Session) error {
+		if err := x.Query(statement).WithContext(ctx).Consistency(gocql.LocalQuorum).Exec(); err != nil {
 			return err
 		}
-		return x.Session.AwaitSchemaAgreement(ctx)
+		return x.AwaitSchemaAgreement(ctx)
 	})
+}
+
+// Clock reads the clock of a node, to the millisecond.
+func (s *Session) Clock(ctx context.Context) (now time.Time, err error) {
+	err = s.attempt(ctx, cql.LocalQuorum, func(int) error {
+		return s.use(cql.LocalQuorum, func(x *gocql.Session) error {
+			var milliseconds int64
+			err := x.Query("SELECT toUnixTimestamp(now()) FROM system.local").
+				WithContext(ctx).Consistency(gocql.One).Scan(&milliseconds)
+			now = time.UnixMilli(milliseconds)
+			return err
+		})
+	})
+	return now, err
 }
 
 // Close closes the connections. What is under way fails.
 func (s *Session) Close() {
 	s.renewal.close()
 	s.link.Load().close()
-}
-
-// attempt runs do until it succeeds, its error is one that will not pass, or
-// the retries are used up. What do sends must be the same each time. What needs
-// every data centre is tried again once only: while one of them is out of reach
-// each attempt takes a time-out, and somebody may be waiting.
-func (s *Session) attempt(ctx context.Context, level Level, do func() error) error {
-	const first, longest = 25 * time.Millisecond, time.Second
-	pause := first
-	retries := s.retries
-	if needsEveryCentre(level) {
-		retries = min(retries, 1)
-	}
-	for tries := 0; ; tries++ {
-		err := do()
-		if err == nil || tries == retries || !passes(err) || ctx.Err() != nil {
-			return err
-		}
-		select {
-		case <-time.After(pause/2 + rand.N(pause)):
-		case <-ctx.Done():
-			return err
-		}
-		pause = min(2*pause, longest)
-	}
 }

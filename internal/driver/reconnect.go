@@ -1,4 +1,4 @@
-package cql
+package driver
 
 import (
 	"context"
@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/gocql/gocql"
+
+	"github.com/popcask/popcask/cassandra/cql"
 )
 
 const (
@@ -43,16 +45,16 @@ type renewal struct {
 	life context.Context // of the session: ends what is under way
 	end  context.CancelFunc
 
-	silent atomic.Bool // those who get answers are to say so: silentSince is set, or lost
+	listening atomic.Bool // those who get answers are to say so: unansweredSince is set, or lost
 
-	mu          sync.Mutex
-	silentSince time.Time // of the first statement without an answer since the last answer
-	lost        bool      // one failed patience later, and there is no new session since
-	running     bool
-	rest        time.Duration
-	notBefore   time.Time
-	failed      error // why the last attempt failed, nil after an answer
-	work        sync.WaitGroup
+	mu              sync.Mutex
+	unansweredSince time.Time // of the first statement without an answer since the last answer
+	lost            bool      // one failed patience later, and there is no new session since
+	running         bool
+	rest            time.Duration
+	notBefore       time.Time
+	failed          error // why the last attempt failed, nil after an answer
+	work            sync.WaitGroup
 }
 
 func newRenewal(connect func(context.Context) (*link, error), swap func(*link) *link, onError func(error)) *renewal {
@@ -68,11 +70,11 @@ func newRenewal(connect func(context.Context) (*link, error), swap func(*link) *
 // anew where nothing has answered for too long. A node that is asked for every
 // data centre waits for all of them, about as long as the driver waits for the
 // node: where one of them says nothing, that the node is late says nothing of it.
-func (r *renewal) note(level Level, err error) {
+func (r *renewal) note(level cql.Level, err error) {
 	switch {
 	case late(err) && needsEveryCentre(level):
 	case answered(err):
-		if r.silent.Load() {
+		if r.listening.Load() {
 			r.heard(time.Now())
 		}
 	case unanswered(err):
@@ -104,19 +106,19 @@ func (r *renewal) heard(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.failed = nil
-	r.silentSince = time.Time{}
-	r.silent.Store(r.lost)
+	r.unansweredSince = time.Time{}
+	r.listening.Store(r.lost)
 	r.begin(now)
 }
 
 func (r *renewal) unheard(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.silentSince.IsZero() {
-		r.silentSince = now
-		r.silent.Store(true)
+	if r.unansweredSince.IsZero() {
+		r.unansweredSince = now
+		r.listening.Store(true)
 	}
-	r.lost = r.lost || now.Sub(r.silentSince) >= patience
+	r.lost = r.lost || now.Sub(r.unansweredSince) >= patience
 	r.begin(now)
 }
 
@@ -161,8 +163,8 @@ func (r *renewal) renewed(now time.Time, fresh *link, err error) (old *link) {
 	case r.life.Err() != nil:
 		return fresh
 	}
-	r.silent.Store(false)
-	r.silentSince, r.lost, r.failed = time.Time{}, false, nil
+	r.listening.Store(false)
+	r.unansweredSince, r.lost, r.failed = time.Time{}, false, nil
 	return r.swap(fresh)
 }
 

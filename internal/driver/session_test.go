@@ -1,4 +1,4 @@
-package cql
+package driver
 
 import (
 	"context"
@@ -10,10 +10,10 @@ import (
 	"time"
 
 	"github.com/gocql/gocql"
-	"github.com/scylladb/gocqlx/v2/qb"
 	"github.com/stretchr/testify/require"
 
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/cassandra/cql"
 	"github.com/popcask/popcask/internal/paxostest"
 )
 
@@ -21,16 +21,16 @@ func TestMain(m *testing.M) { os.Exit(paxostest.MainNoLeaks(m)) }
 
 type observations struct {
 	mu   sync.Mutex
-	seen []Observation
+	seen []cql.Observation
 }
 
-func (o *observations) tell(seen Observation) {
+func (o *observations) tell(seen cql.Observation) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.seen = append(o.seen, seen)
 }
 
-func (o *observations) take() []Observation {
+func (o *observations) take() []cql.Observation {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	seen := o.seen
@@ -54,15 +54,16 @@ func newSession(t *testing.T, seen *observations) (*Session, *cassandratest.Clus
 }
 
 var (
-	insertT = Write(qb.Insert("t").Columns("k", "c", "v").TimestampNamed(Timestamp))
-	deleteT = Write(qb.Delete("t").Where(qb.Eq("k"), qb.Eq("c")).TimestampNamed(Timestamp))
-	selectT = Read(10, qb.Select("t").Columns("c", "v").Where(qb.Eq("k")))
+	tableT  = cql.Table{Name: "t", Partition: []string{"k"}, Clustering: []string{"c"}, Columns: []string{"v"}}
+	insertT = tableT.Insert("v")
+	deleteT = tableT.Delete()
+	selectT = tableT.Select(10, "c", "v").Where(cql.Equal("k"))
 )
 
 func rowsOf(t *testing.T, s *Session, k int) map[int]string {
 	t.Helper()
 	found := make(map[int]string)
-	require.NoError(t, s.Each(t.Context(), LocalQuorum, selectT, func(row Row) error {
+	require.NoError(t, cql.Each(t.Context(), s, cql.LocalQuorum, selectT, func(row cql.Row) error {
 		var c int
 		var v string
 		if err := row.Scan(&c, &v); err != nil {
@@ -81,26 +82,26 @@ func TestTimestampsAreTheCallers(t *testing.T) {
 	s, cluster, config := newSession(t, seen)
 	paxostest.Watch(t, cluster, config.Keyspace)
 	ctx := t.Context()
-	require.NoError(t, s.Exec(ctx, LocalQuorum, insertT, 20, 1, 1, "later"))
-	require.NoError(t, s.Exec(ctx, LocalQuorum, insertT, 10, 1, 1, "earlier"))
+	require.NoError(t, s.Exec(ctx, cql.LocalQuorum, insertT, 20, 1, 1, "later"))
+	require.NoError(t, s.Exec(ctx, cql.LocalQuorum, insertT, 10, 1, 1, "earlier"))
 	require.Equal(t, map[int]string{1: "later"}, rowsOf(t, s, 1))
-	require.NoError(t, s.Exec(ctx, LocalQuorum, deleteT, 19, 1, 1))
+	require.NoError(t, s.Exec(ctx, cql.LocalQuorum, deleteT, 19, 1, 1))
 	require.Equal(t, map[int]string{1: "later"}, rowsOf(t, s, 1))
-	require.NoError(t, s.Exec(ctx, LocalQuorum, deleteT, 21, 1, 1))
-	require.NoError(t, s.Exec(ctx, LocalQuorum, insertT, 20, 1, 1, "replayed"))
+	require.NoError(t, s.Exec(ctx, cql.LocalQuorum, deleteT, 21, 1, 1))
+	require.NoError(t, s.Exec(ctx, cql.LocalQuorum, insertT, 20, 1, 1, "replayed"))
 	require.Empty(t, rowsOf(t, s, 1))
 
 	// In a batch each write has its own.
-	var batch Batch
+	var batch cql.Batch
 	for c := range 4 {
 		batch.Add(insertT, int64(100+c), 2, c, fmt.Sprint(c))
 	}
 	batch.Add(deleteT, 101, 2, 0)
 	batch.Add(deleteT, 100, 2, 1)
 	require.Equal(t, 6, batch.Len())
-	require.NoError(t, s.ExecBatch(ctx, LocalQuorum, &batch))
+	require.NoError(t, s.ExecBatch(ctx, cql.LocalQuorum, &batch))
 	require.Equal(t, map[int]string{1: "1", 2: "2", 3: "3"}, rowsOf(t, s, 2))
-	require.NoError(t, s.ExecBatch(ctx, LocalQuorum, new(Batch)), "an empty batch asks nobody")
+	require.NoError(t, s.ExecBatch(ctx, cql.LocalQuorum, new(cql.Batch)), "an empty batch asks nobody")
 	var times []int64
 	rows := cluster.Session(t, "").Query("SELECT writetime(v) FROM " + config.Keyspace + ".t WHERE k = 2").Iter()
 	for at := int64(0); rows.Scan(&at); {
@@ -123,13 +124,13 @@ func TestPages(t *testing.T) {
 	paxostest.Watch(t, cluster, config.Keyspace)
 	for _, n := range []int{0, 1, 9, 10, 11, 20, 25} {
 		for c := range n {
-			require.NoError(t, s.Exec(t.Context(), LocalQuorum, insertT, 1, 100+n, c, "x"))
+			require.NoError(t, s.Exec(t.Context(), cql.LocalQuorum, insertT, 1, 100+n, c, "x"))
 		}
 		require.Len(t, rowsOf(t, s, 100+n), n)
 		var state []byte
 		pages, rows := 0, 0
 		for {
-			next, err := s.Page(t.Context(), LocalQuorum, selectT, state, func(row Row) error {
+			next, err := s.Page(t.Context(), cql.LocalQuorum, selectT, state, func(row cql.Row) error {
 				rows++
 				var c int
 				var v string
@@ -145,11 +146,11 @@ func TestPages(t *testing.T) {
 		require.LessOrEqual(t, pages, n/10+1)
 	}
 	stop := fmt.Errorf("enough")
-	require.ErrorIs(t, s.Each(t.Context(), LocalQuorum, selectT, func(Row) error { return stop }, 125), stop)
-	require.Error(t, s.Each(t.Context(), LocalQuorum, selectT, func(row Row) error { var c string; return row.Scan(&c) }, 125))
+	require.ErrorIs(t, cql.Each(t.Context(), s, cql.LocalQuorum, selectT, func(cql.Row) error { return stop }, 125), stop)
+	require.Error(t, cql.Each(t.Context(), s, cql.LocalQuorum, selectT, func(row cql.Row) error { var c string; return row.Scan(&c) }, 125))
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	require.ErrorIs(t, s.Each(ended, LocalQuorum, selectT, func(Row) error { return nil }, 125), context.Canceled)
+	require.ErrorIs(t, cql.Each(ended, s, cql.LocalQuorum, selectT, func(cql.Row) error { return nil }, 125), context.Canceled)
 }
 
 // What cannot succeed is tried once.
@@ -157,12 +158,12 @@ func TestMistakesAreNotTriedAgain(t *testing.T) {
 	seen := new(observations)
 	s, _, _ := newSession(t, seen)
 	seen.take()
-	require.Error(t, s.Exec(t.Context(), LocalQuorum, insertT, 1, "no number", 1, "x"))
-	require.Error(t, s.Exec(t.Context(), LocalQuorum, Write(qb.Insert("nothere").Columns("k").TimestampNamed(Timestamp)), 1, 1))
-	err := s.Exec(t.Context(), LocalQuorum, Write(qb.Insert("t").Columns("k", "nothere").TimestampNamed(Timestamp)), 1, 1, 1)
+	require.Error(t, s.Exec(t.Context(), cql.LocalQuorum, insertT, 1, "no number", 1, "x"))
+	require.Error(t, s.Exec(t.Context(), cql.LocalQuorum, cql.Table{Name: "nothere", Partition: []string{"k"}}.Insert(), 1, 1))
+	err := s.Exec(t.Context(), cql.LocalQuorum, cql.Table{Name: "t", Partition: []string{"k"}, Clustering: []string{"c"}, Columns: []string{"nothere"}}.Insert("nothere"), 1, 1, 1, 1)
 	require.Error(t, err)
 	require.True(t, invalid(err))
-	require.False(t, TooManyTombstones(err))
+	require.False(t, tooManyTombstones(err))
 	for _, o := range seen.take() {
 		require.Zero(t, o.Attempt, o.Statement)
 	}
@@ -174,17 +175,20 @@ func TestMistakesAreNotTriedAgain(t *testing.T) {
 func TestP9TheObserverSeesARealTransaction(t *testing.T) {
 	seen := new(observations)
 	s, cluster, config := newSession(t, seen)
-	smuggled := &Statement{text: "INSERT INTO t (k,c,v) VALUES (?,?,?) IF NOT EXISTS", names: []string{"k", "c", "v"}, timestamp: -1, rows: 1}
-	_, err := s.Page(t.Context(), LocalQuorum, smuggled, nil, func(Row) error { return nil }, 1, 1, "x")
-	require.NoError(t, err)
+	smuggled := "INSERT INTO t (k,c,v) VALUES (?,?,?) IF NOT EXISTS"
+	require.NoError(t, s.use(cql.LocalQuorum, func(x *gocql.Session) error {
+		return x.Query(smuggled, 1, 1, "x").Observer(observer{cql.LocalQuorum, 0, seen.tell}).Exec()
+	}))
 	all := seen.take()
 	require.Len(t, all, 1)
 	require.True(t, all[0].Conditional)
 
-	_, err = s.Page(t.Context(), Level(gocql.Serial), selectT, nil, func(Row) error { return nil }, 1)
-	require.NoError(t, err)
-	all = seen.take()
-	require.Equal(t, "SERIAL", all[0].Consistency)
+	for _, level := range []cql.Level{"SERIAL", "LOCAL_SERIAL", ""} {
+		_, err := s.Page(t.Context(), level, selectT, nil, func(cql.Row) error { return nil }, 1)
+		require.ErrorContains(t, err, "consistency level")
+		require.ErrorContains(t, s.Exec(t.Context(), level, insertT, 1, 1, 1, "x"), "consistency level")
+	}
+	require.Empty(t, seen.take())
 
 	tables, err := paxostest.Tables(cluster, config.Keyspace)
 	require.NoError(t, err)

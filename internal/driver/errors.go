@@ -1,16 +1,19 @@
-package cql
+package driver
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/gocql/gocql"
+
+	"github.com/popcask/popcask/cassandra/cql"
 )
 
-// passes tells whether it makes sense to try again what failed with err.
+// passes reports whether it makes sense to try again what failed with err.
 func passes(err error) bool {
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || TooManyTombstones(err) {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || tooManyTombstones(err) {
 		return false
 	}
 	var answer gocql.RequestError
@@ -28,14 +31,22 @@ func passes(err error) bool {
 	return true
 }
 
-// TooManyTombstones tells whether a read met more tombstones than a node
+// translate adds the error of package cql that says the same.
+func translate(err error) error {
+	if tooManyTombstones(err) {
+		return fmt.Errorf("%w: %w", cql.ErrTooManyTombstones, err)
+	}
+	return err
+}
+
+// tooManyTombstones reports whether a read met more tombstones than a node
 // allows. Protocol 4 has no code for it, only a text.
-func TooManyTombstones(err error) bool {
+func tooManyTombstones(err error) bool {
 	var failure *gocql.RequestErrReadFailure
 	return errors.As(err, &failure) && strings.Contains(failure.Message(), "TOMBSTONE")
 }
 
-// refusesEachQuorum tells whether it was for its level that a statement was
+// refusesEachQuorum reports whether it was for its level that a statement was
 // refused, and not because a node has not heard of a new table yet. The code is
 // the same; the text is that of ScyllaDB, and of Cassandra before 4.0.
 func refusesEachQuorum(err error) bool {
@@ -43,7 +54,7 @@ func refusesEachQuorum(err error) bool {
 	return errors.As(err, &answer) && strings.Contains(answer.Message(), "EACH_QUORUM")
 }
 
-// invalid tells whether the engine refuses a statement, or its consistency
+// invalid reports whether the engine refuses a statement, or its consistency
 // level, as such.
 func invalid(err error) bool {
 	var answer gocql.RequestError

@@ -1,0 +1,83 @@
+package driver
+
+import (
+	"context"
+	"net"
+
+	"github.com/gocql/gocql"
+)
+
+// dialer dials on behalf of a link, and ends its connections with it. The driver
+// alone, when it is closed, first waits for those that it is just making, and a
+// node that accepts and says nothing takes its time.
+type dialer struct {
+	gocql.Dialer
+	life context.Context // of the link
+}
+
+// DialContext implements [gocql.Dialer].
+func (d dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	ctx, cancel := joined(ctx, d.life)
+	defer cancel()
+	conn, err := d.Dialer.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return tie(conn, d.life), nil
+}
+
+// hostDialer is [dialer] for a host's own way to dial a node.
+type hostDialer struct {
+	gocql.HostDialer
+	life context.Context
+}
+
+// DialHost implements [gocql.HostDialer].
+func (d hostDialer) DialHost(ctx context.Context, host *gocql.HostInfo) (*gocql.DialedHost, error) {
+	ctx, cancel := joined(ctx, d.life)
+	defer cancel()
+	dialed, err := d.HostDialer.DialHost(ctx, host)
+	if err == nil {
+		dialed.Conn = tie(dialed.Conn, d.life)
+	}
+	return dialed, err
+}
+
+// joined returns a context that ends with either.
+func joined(ctx, life context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(life, cancel)
+	return ctx, func() { stop(); cancel() }
+}
+
+// tie returns a connection that ends with life. One of TCP stays one, so that
+// several frames still go out in one system call.
+func tie(conn net.Conn, life context.Context) net.Conn {
+	forget := context.AfterFunc(life, func() { conn.Close() })
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		return &tiedTCP{tcp, forget}
+	}
+	return &tied{conn, forget}
+}
+
+type tied struct {
+	net.Conn
+	forget func() bool
+}
+
+// Close implements [net.Conn].
+func (c *tied) Close() error {
+	c.forget()
+	return c.Conn.Close()
+}
+
+type tiedTCP struct {
+	*net.TCPConn
+	forget func() bool
+}
+
+// Close implements [net.Conn].
+func (c *tiedTCP) Close() error {
+	c.forget()
+	return c.TCPConn.Close()
+}

@@ -1,0 +1,191 @@
+package driver
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/gocql/gocql"
+
+	"github.com/popcask/popcask/cassandra/cql"
+)
+
+// consistency is a level as the driver has it.
+func consistency(level cql.Level) (gocql.Consistency, error) {
+	switch level {
+	case cql.LocalQuorum:
+		return gocql.LocalQuorum, nil
+	case cql.EachQuorum:
+		return gocql.EachQuorum, nil
+	case cql.All:
+		return gocql.All, nil
+	}
+	c, err := gocql.ParseConsistencyWrapper(string(level)) // a test's; it knows no serial ones
+	if err != nil {
+		return 0, fmt.Errorf("driver: no statement runs at the consistency level %q", level)
+	}
+	return c, nil
+}
+
+// needsEveryCentre reports whether a statement at a level waits for nodes of every
+// data centre.
+func needsEveryCentre(level cql.Level) bool { return level == cql.EachQuorum || level == cql.All }
+
+// Exec implements [cql.DB].
+func (s *Session) Exec(ctx context.Context, level cql.Level, st *cql.Statement, timestamp int64, values ...any) error {
+	if st.Kind == cql.Select {
+		return fmt.Errorf("driver: a read is run as a write: %s", st)
+	}
+	values = st.Bind(timestamp, values)
+	return s.attempt(ctx, level, func(tries int) error {
+		return s.use(level, func(x *gocql.Session) error {
+			q, err := s.query(ctx, x, level, st, tries, values)
+			if err != nil {
+				return err
+			}
+			return q.Exec()
+		})
+	})
+}
+
+// query makes the driver's query.
+func (s *Session) query(ctx context.Context, x *gocql.Session, level cql.Level, st *cql.Statement, tries int, values []any) (*gocql.Query, error) {
+	c, err := consistency(level)
+	if err != nil {
+		return nil, err
+	}
+	q := x.Query(st.String(), values...).WithContext(ctx).Consistency(c).Idempotent(true).RetryPolicy(nil)
+	if st.Rows > 0 {
+		q.PageSize(st.Rows)
+	}
+	if s.observe != nil {
+		q.Observer(observer{level, tries, s.observe})
+	}
+	return q, nil
+}
+
+// Page implements [cql.DB].
+func (s *Session) Page(ctx context.Context, level cql.Level, st *cql.Statement, state []byte, scan func(cql.Row) error, values ...any) (next []byte, err error) {
+	if st.Kind != cql.Select {
+		return nil, fmt.Errorf("driver: a write is run as a read: %s", st)
+	}
+	var scanner gocql.Scanner
+	err = s.reading(level, func(level cql.Level) error {
+		return s.attempt(ctx, level, func(tries int) error {
+			return s.use(level, func(x *gocql.Session) error {
+				q, err := s.query(ctx, x, level, st, tries, values)
+				if err != nil {
+					return err
+				}
+				rows := q.PageState(state).Iter()
+				next = rows.PageState()
+				if rows.NumRows() == 0 {
+					scanner = nil
+					return rows.Close()
+				}
+				scanner = rows.Scanner()
+				return nil
+			})
+		})
+	})
+	if err != nil || scanner == nil {
+		return emptyToNil(next), err
+	}
+	for scanner.Next() {
+		if err := scan(scanner); err != nil {
+			return nil, err
+		}
+	}
+	return emptyToNil(next), scanner.Err()
+}
+
+// reading runs a read at its level, or at ALL instead of EACH_QUORUM if the
+// engine has that for writes only, as ScyllaDB does.
+func (s *Session) reading(level cql.Level, read func(cql.Level) error) error {
+	if level != cql.EachQuorum {
+		return read(level)
+	}
+	if s.noEachQuorum.Load() {
+		return read(cql.All)
+	}
+	err := read(cql.EachQuorum)
+	if !invalid(err) {
+		return err
+	}
+	instead := read(cql.All)
+	if invalid(instead) {
+		return err
+	}
+	if refusesEachQuorum(err) {
+		s.noEachQuorum.Store(true)
+	}
+	return instead
+}
+
+func emptyToNil(state []byte) []byte {
+	if len(state) == 0 {
+		return nil
+	}
+	return state
+}
+
+// ExecBatch implements [cql.DB]. The batch is unlogged, since it is for one
+// partition.
+func (s *Session) ExecBatch(ctx context.Context, level cql.Level, b *cql.Batch) error {
+	if b.Len() == 0 {
+		return nil
+	}
+	if err := b.Check(); err != nil {
+		return err
+	}
+	c, err := consistency(level)
+	if err != nil {
+		return err
+	}
+	entries := make([]gocql.BatchEntry, b.Len())
+	for i, w := range b.Writes() {
+		entries[i] = gocql.BatchEntry{Stmt: w.Statement.String(), Args: w.Statement.Bind(w.Timestamp, w.Values), Idempotent: true}
+	}
+	return s.attempt(ctx, level, func(tries int) error {
+		err := s.use(level, func(x *gocql.Session) error {
+			batch := x.NewBatch(gocql.UnloggedBatch).WithContext(ctx).RetryPolicy(nil).DefaultTimestamp(false)
+			batch.SetConsistency(c)
+			if s.observe != nil {
+				batch.Observer(observer{level, tries, s.observe})
+			}
+			batch.Entries = entries
+			return x.ExecuteBatch(batch)
+		})
+		if err != nil {
+			return fmt.Errorf("batch of %d: %w", b.Len(), err)
+		}
+		return nil
+	})
+}
+
+// attempt runs do, with the number of the try, until it succeeds, its error is
+// one that will not pass, or the retries are used up. What do sends must be the
+// same each time. What needs every data centre is tried again once only: while
+// one of them is out of reach each attempt takes a time-out, and a client may be
+// waiting.
+func (s *Session) attempt(ctx context.Context, level cql.Level, do func(tries int) error) error {
+	const first, longest = 25 * time.Millisecond, time.Second
+	pause := first
+	retries := s.retries
+	if needsEveryCentre(level) {
+		retries = min(retries, 1)
+	}
+	for tries := 0; ; tries++ {
+		err := do(tries)
+		if err == nil || tries == retries || !passes(err) || ctx.Err() != nil {
+			return translate(err)
+		}
+		select {
+		case <-time.After(pause/2 + rand.N(pause)):
+		case <-ctx.Done():
+			return translate(err)
+		}
+		pause = min(2*pause, longest)
+	}
+}

@@ -1,0 +1,40 @@
+package driver
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/gocql/gocql"
+)
+
+// errRule says that a setting of the driver would break a promise of the store.
+var errRule = errors.New("Config.Cluster")
+
+// checkRules returns an error that names the first setting of a host's which would
+// break a promise, with what to do instead. It is asked before the settings that
+// keep the promises are made, so what is not a zero value here is the host's.
+func checkRules(cluster, before *gocql.ClusterConfig, config Config) error {
+	for _, rule := range []struct {
+		broken bool
+		field  string
+		why    string
+	}{
+		{cluster.DefaultTimestamp, "DefaultTimestamp", "a retried write would be newer than the deletion of what it writes: every statement has a timestamp of its own"},
+		{cluster.Consistency != before.Consistency, "Consistency", "every statement has a consistency level of its own"},
+		{cluster.SerialConsistency != before.SerialConsistency, "SerialConsistency", "there are no lightweight transactions"},
+		{cluster.RetryPolicy != nil, "RetryPolicy", "the driver's policies may lower the consistency level: use Config.Retries"},
+		{cluster.HostFilter != nil, "HostFilter", "only nodes of Config.LocalDC are spoken to"},
+		{cluster.PoolConfig.HostSelectionPolicy != nil, "PoolConfig.HostSelectionPolicy", "LOCAL_QUORUM would mean the data centre of whichever node is asked"},
+		{cluster.DisableInitialHostLookup, "DisableInitialHostLookup", "the data centre of a node would not be known"},
+		{cluster.Keyspace != before.Keyspace, "Keyspace", "use Config.Keyspace"},
+		{!slices.Equal(cluster.Hosts, before.Hosts), "Hosts", "use Config.Hosts"},
+		{cluster.ProtoVersion != before.ProtoVersion, "ProtoVersion", "protocol 4 is the one that the driver's answers are read by"},
+		{config.Observe != nil && (cluster.QueryObserver != nil || cluster.BatchObserver != nil), "QueryObserver or BatchObserver", "Config.Observer takes its place: set one of them"},
+	} {
+		if rule.broken {
+			return fmt.Errorf("%w must not set %s: %s", errRule, rule.field, rule.why)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,65 @@
+package storetest
+
+import (
+	"context"
+	"slices"
+
+	"github.com/popcask/popcask/cassandra/cql"
+)
+
+// Call is a statement on its way to the cluster. Of a statement in a batch a
+// change of the level has no effect.
+type Call struct {
+	Statement string // its text
+	Level     cql.Level
+	Timestamp int64 // microseconds; 0 of a read
+	Values    []any // of the statement, in its order
+	Drop      bool  // it is not sent: a write is acknowledged, a read finds nothing
+}
+
+// Tamper makes a [cassandra.Config]'s Wrap that has every statement pass through
+// change, which may alter it or drop it. It plants a bug, for tests that see to it
+// that the bug is found. change is called from several goroutines.
+func Tamper(change func(*Call)) func(cql.DB) cql.DB {
+	return func(db cql.DB) cql.DB { return tampered{db, change} }
+}
+
+type tampered struct {
+	cql.DB
+	change func(*Call)
+}
+
+func (d tampered) call(level cql.Level, st *cql.Statement, timestamp int64, values []any) Call {
+	call := Call{Statement: st.String(), Level: level, Timestamp: timestamp, Values: slices.Clone(values)}
+	d.change(&call)
+	return call
+}
+
+// Exec implements [cql.DB].
+func (d tampered) Exec(ctx context.Context, level cql.Level, st *cql.Statement, timestamp int64, values ...any) error {
+	call := d.call(level, st, timestamp, values)
+	if call.Drop {
+		return nil
+	}
+	return d.DB.Exec(ctx, call.Level, st, call.Timestamp, call.Values...)
+}
+
+// ExecBatch implements [cql.DB].
+func (d tampered) ExecBatch(ctx context.Context, level cql.Level, b *cql.Batch) error {
+	var changed cql.Batch
+	for _, w := range b.Writes() {
+		if call := d.call(level, w.Statement, w.Timestamp, w.Values); !call.Drop {
+			changed.Add(w.Statement, call.Timestamp, call.Values...)
+		}
+	}
+	return d.DB.ExecBatch(ctx, level, &changed)
+}
+
+// Page implements [cql.DB].
+func (d tampered) Page(ctx context.Context, level cql.Level, st *cql.Statement, state []byte, scan func(cql.Row) error, values ...any) ([]byte, error) {
+	call := d.call(level, st, 0, values)
+	if call.Drop {
+		return nil, nil
+	}
+	return d.DB.Page(ctx, call.Level, st, state, scan, call.Values...)
+}
