@@ -7,6 +7,7 @@ import (
 )
 
 // Appender is a store that takes deliveries. It is safe for concurrent use.
+// [Deliver] is the short form for one recipient.
 type Appender interface {
 	// Append delivers one body to one or several recipients. results[i]
 	// belongs to delivery.Recipients[i]: a nil Err there means that the
@@ -22,7 +23,8 @@ type Appender interface {
 	Append(ctx context.Context, delivery Delivery, body io.Reader) (results []Result, err error)
 }
 
-// Delivery describes one message on its way to its recipients.
+// Delivery describes one message on its way to its recipients. [To] makes one
+// from the names of users.
 type Delivery struct {
 	// Recipients are the maildrops that get a copy, each of its own.
 	Recipients []Recipient

@@ -16,8 +16,11 @@ func Example() {
 	ctx := context.Background()
 	store := new(memory.Store)
 	defer store.Close(ctx)
-	deliver(ctx, store, "Subject: one\n\nHello, Bob.\n")
-	deliver(ctx, store, "Subject: two\n\nHello again.\n")
+	for _, message := range []string{"Subject: one\n\nHello, Bob.\n", "Subject: two\n\nHello again.\n"} {
+		if _, err := mailbox.Deliver(ctx, store, mailbox.To("Bob@Example.org"), strings.NewReader(message)); err != nil {
+			fmt.Println(err)
+		}
+	}
 
 	box, err := store.Open(ctx, mailbox.Login{User: "bob@example.org"})
 	if err != nil {
@@ -41,18 +44,50 @@ func Example() {
 	// <nil>
 }
 
-func deliver(ctx context.Context, store mailbox.Appender, message string) {
-	delivery := mailbox.Delivery{Recipients: []mailbox.Recipient{{User: "Bob@Example.org"}}}
-	results, err := store.Append(ctx, delivery, strings.NewReader(message))
+func ExampleDeliver() {
+	ctx := context.Background()
+	store := &memory.Store{MaxMessageSize: 100}
+	message, err := mailbox.Deliver(ctx, store, mailbox.To("bob@example.org"), strings.NewReader("Subject: lunch?\n\nAt noon.\n"))
+	fmt.Println(message.ID, message.Size, err)
+
+	_, err = mailbox.Deliver(ctx, store, mailbox.To("bob@example.org"), strings.NewReader(strings.Repeat("x", 1000)))
+	fmt.Println(errors.Is(err, mailbox.ErrTooLarge))
+	// Output:
+	// m1 29 <nil>
+	// true
+}
+
+func ExampleList() {
+	ctx := context.Background()
+	store := new(memory.Store)
+	_, _ = mailbox.Deliver(ctx, store, mailbox.To("bob"), strings.NewReader("Subject: lunch?\n"))
+	_, _ = mailbox.Deliver(ctx, store, mailbox.To("bob"), strings.NewReader("Subject: supper?\n"))
+	box, err := store.Open(ctx, mailbox.Login{User: "bob"})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	for _, result := range results {
-		if result.Err != nil {
-			fmt.Println(result.Err)
-		}
+	defer box.Close()
+	messages, err := mailbox.List(ctx, box)
+	fmt.Println(len(messages), messages[0].ID, messages[1].ID, err)
+	// Output:
+	// 2 m1 m2 <nil>
+}
+
+func ExampleReadMessage() {
+	ctx := context.Background()
+	store := new(memory.Store)
+	message, _ := mailbox.Deliver(ctx, store, mailbox.To("bob"), strings.NewReader("Subject: lunch?\n\nAt noon."))
+	box, err := store.Open(ctx, mailbox.Login{User: "bob"})
+	if err != nil {
+		fmt.Println(err)
+		return
 	}
+	defer box.Close()
+	octets, err := mailbox.ReadMessage(ctx, box, message.ID)
+	fmt.Printf("%q %v\n", octets, err)
+	// Output:
+	// "Subject: lunch?\r\n\r\nAt noon.\r\n" <nil>
 }
 
 func ExampleCanonicalReader() {
@@ -112,7 +147,7 @@ func ExampleListeners() {
 		fmt.Println(event.User, event.Kind, len(event.Messages))
 		return nil
 	}))
-	deliver(ctx, store, "Subject: hello\n")
+	_, _ = mailbox.Deliver(ctx, store, mailbox.To("Bob@Example.org"), strings.NewReader("Subject: hello\n"))
 	_ = store.Close(ctx) // until the listener has heard
 	// Output:
 	// bob@example.org added 1

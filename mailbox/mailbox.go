@@ -31,6 +31,8 @@ type Message struct {
 // The server owns message numbers, delete marks, sums and byte-stuffing; a
 // Mailbox sees only these four calls. It is never asked to delete before the
 // client has said QUIT.
+//
+// [List] and [ReadMessage] are helpers over it for other callers.
 type Mailbox interface {
 	// Messages lists the maildrop, oldest first, always in the same order. The
 	// server ranges over it once, when the session opens, and stops early when
