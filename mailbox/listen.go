@@ -37,6 +37,16 @@ type Event struct {
 	Messages []Message
 }
 
+// EventSource is a store that tells listeners what happens to its mailboxes.
+// Stores implement it in addition to [Store], most of them with a [Listeners]. A
+// wrapper of a store forwards it, as it does [Appender]. It is safe for
+// concurrent use.
+type EventSource interface {
+	// Listen adds a listener. It hears of what happens from now on, and what it
+	// has not heard yet when the store is closed Close waits for.
+	Listen(listener Listener)
+}
+
 // Listener hears of changes after they are certain: to notify, to count quota,
 // to index. It never refuses mail and never delays it. An event may come twice,
 // late, out of order, and after a crash not at all.
@@ -55,7 +65,8 @@ func (f ListenerFunc) MailboxChanged(ctx context.Context, event Event) error { r
 
 // Listeners hands events to listeners, each through a queue and a goroutine of
 // its own, so that one that fails, hangs or panics harms nobody else. The zero
-// value is ready; stores embed it or hold one. It is safe for concurrent use.
+// value is ready. It is an [EventSource]; stores embed it or hold one. It is safe
+// for concurrent use.
 type Listeners struct {
 	// Timeout is what one listener has for one event. 0 means 10 seconds.
 	Timeout time.Duration

@@ -17,6 +17,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+var _ mailbox.EventSource = (*mailbox.Listeners)(nil)
+
 // ear is a listener that remembers.
 type ear struct {
 	mu    sync.Mutex

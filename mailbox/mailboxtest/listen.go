@@ -13,9 +13,9 @@ import (
 // listen adds a listener, or ends the check for stores that have none.
 func (s *suite) listen(listener mailbox.ListenerFunc) {
 	s.Helper()
-	store, ok := s.Store.(interface{ Listen(mailbox.Listener) })
+	store, ok := s.Store.(mailbox.EventSource)
 	if !ok {
-		s.Skip("the store has no Listen(mailbox.Listener)")
+		s.Skip("the store is no mailbox.EventSource")
 	}
 	store.Listen(listener)
 }

@@ -16,8 +16,8 @@ type Harness struct {
 	// earlier checks lie (one database for the whole run): the users of a
 	// check have names that no other check uses. The kit closes it.
 	//
-	// A Store that is a [mailbox.Appender] gets its mail by Append; one that
-	// has a method Listen(mailbox.Listener) is checked for its events.
+	// A Store that is a [mailbox.Appender] gets its mail by Append; one that is
+	// a [mailbox.EventSource] is checked for its events.
 	Store mailbox.Store
 
 	// Deliver puts one message into the maildrop of user, for stores that are

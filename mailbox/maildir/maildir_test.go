@@ -17,9 +17,10 @@ import (
 )
 
 var (
-	_ mailbox.Store    = (*Store)(nil)
-	_ mailbox.Appender = (*Store)(nil)
-	_ mailbox.Mailbox  = (*session)(nil)
+	_ mailbox.Store       = (*Store)(nil)
+	_ mailbox.Appender    = (*Store)(nil)
+	_ mailbox.EventSource = (*Store)(nil)
+	_ mailbox.Mailbox     = (*session)(nil)
 )
 
 func newStore(t testing.TB, options Options) *Store {

@@ -23,8 +23,9 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var (
-	_ mailbox.Store    = (*memory.Store)(nil)
-	_ mailbox.Appender = (*memory.Store)(nil)
+	_ mailbox.Store       = (*memory.Store)(nil)
+	_ mailbox.Appender    = (*memory.Store)(nil)
+	_ mailbox.EventSource = (*memory.Store)(nil)
 )
 
 func deliver(t testing.TB, store *memory.Store, user, body string) mailbox.Result {
