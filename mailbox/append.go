@@ -23,6 +23,11 @@ type Appender interface {
 	Append(ctx context.Context, delivery Delivery, body io.Reader) (results []Result, err error)
 }
 
+// DefaultMaxMessageSize is the largest message, in octets of its canonical form,
+// that the stores of this module take unless their MaxMessageSize says otherwise:
+// there 0 means this and a negative number means no limit.
+const DefaultMaxMessageSize = 64 << 20
+
 // Delivery describes one message on its way to its recipients. [To] makes one
 // from the names of users.
 type Delivery struct {

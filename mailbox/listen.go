@@ -51,9 +51,9 @@ type EventSource interface {
 // to index. It never refuses mail and never delays it. An event may come twice,
 // late, out of order, and after a crash not at all.
 type Listener interface {
-	// MailboxChanged is called for one event at a time. An error goes to
-	// [Listeners.OnError] and nowhere else. The context ends with
-	// [Listeners.Timeout].
+	// MailboxChanged is called for one event at a time. An error goes to the
+	// store's OnError hook as a [*ListenerError], and nowhere else. The context
+	// ends with [Listeners.Timeout].
 	MailboxChanged(ctx context.Context, event Event) error
 }
 
@@ -75,10 +75,10 @@ type Listeners struct {
 	// is full is dropped for that listener, and OnError is told. 0 means 1024.
 	Queue int
 
-	// OnError hears of every event that a listener failed, panicked over, or
-	// could not take. It may be nil, and must not block. Set it before the
-	// first Listen.
-	OnError func(Event, error)
+	// OnError is called with a [*ListenerError] for every event that a listener
+	// failed, panicked over, or could not take. It may be nil, must not block,
+	// and may be called from several goroutines. Set it before the first Listen.
+	OnError func(error)
 
 	mu     sync.RWMutex
 	queues []chan Event
@@ -161,5 +161,20 @@ func (l *Listeners) failed(event Event, err error) {
 		return
 	}
 	defer func() { _ = recover() }() // there is nobody else to tell
-	l.OnError(event, err)
+	l.OnError(&ListenerError{Event: event, Err: err})
 }
+
+// ListenerError says that a listener failed, panicked over, or could not take an
+// event. The change itself is not affected. [errors.Is] and [errors.As] look into
+// the cause.
+type ListenerError struct {
+	Event Event
+	Err   error // why; never nil
+}
+
+func (e *ListenerError) Error() string {
+	return fmt.Sprintf("%s in the mailbox of %q: %v", e.Event.Kind, e.Event.User, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *ListenerError) Unwrap() error { return e.Err }

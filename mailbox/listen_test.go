@@ -44,10 +44,10 @@ type complaints struct {
 	errs []error
 }
 
-func (c *complaints) onError(event mailbox.Event, err error) {
+func (c *complaints) onError(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.errs = append(c.errs, fmt.Errorf("%s: %w", event.User, err))
+	c.errs = append(c.errs, err)
 }
 
 func (c *complaints) all() []error {
@@ -105,14 +105,17 @@ func TestAListenerThatFailsOrPanicsHarmsNobody(t *testing.T) {
 
 	errs := told.all()
 	require.Len(t, errs, 2, "a panic does not end the listener")
-	require.EqualError(t, errs[0], "panics: mailbox: listener panicked: what now")
+	require.EqualError(t, errs[0], `added in the mailbox of "panics": mailbox: listener panicked: what now`)
 	require.ErrorIs(t, errs[1], cause)
+	var failed *mailbox.ListenerError
+	require.ErrorAs(t, errs[1], &failed)
+	require.Equal(t, user("fails"), failed.Event)
 }
 
 // Neither the delivery that Notify belongs to nor the process ends with it.
 func TestAPanicOfOnErrorHarmsNobody(t *testing.T) {
 	called := make(chan struct{}, 3)
-	listeners := mailbox.Listeners{Queue: 1, OnError: func(mailbox.Event, error) {
+	listeners := mailbox.Listeners{Queue: 1, OnError: func(error) {
 		called <- struct{}{}
 		panic("on purpose")
 	}}
@@ -188,7 +191,7 @@ func TestAListenerThatIsBehindLosesEventsAndOnErrorIsTold(t *testing.T) {
 			require.Empty(t, told.all())
 			listeners.Notify(user("dropped"))
 			require.Len(t, told.all(), 1)
-			require.ErrorContains(t, told.all()[0], fmt.Sprintf("dropped: mailbox: listener is %d events behind", c.want))
+			require.ErrorContains(t, told.all()[0], fmt.Sprintf(`"dropped": mailbox: listener is %d events behind`, c.want))
 
 			close(release)
 			require.NoError(t, listeners.Close(t.Context()))

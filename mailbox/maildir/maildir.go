@@ -17,9 +17,10 @@ import (
 
 // Options are the limits and helpers of a [Store]. The zero value is good.
 type Options struct {
-	// MaxMessageSize is the largest message that is taken, in octets of its
-	// canonical form, its Header included. A larger one is
-	// [mailbox.ErrTooLarge]. 0 means 64 MiB, negative no limit.
+	// MaxMessageSize is the largest message that Append takes, in octets of the
+	// canonical form, with the recipient's own header. A larger one is
+	// [mailbox.ErrTooLarge]. 0 means [mailbox.DefaultMaxMessageSize], 64 MiB;
+	// negative means no limit.
 	MaxMessageSize int64
 
 	// Quota is how many octets a maildrop may hold, in files of whatever form.
@@ -38,15 +39,15 @@ type Options struct {
 	// same user.
 	Canonical func(user string) (string, error)
 
-	// OnListenerError hears of events that a listener failed, as
-	// [mailbox.Listeners.OnError]. It may be nil.
-	OnListenerError func(mailbox.Event, error)
+	// OnError is called with a [*mailbox.ListenerError] for every event that a
+	// listener failed. It may be nil, must not block, and may be called from
+	// several goroutines.
+	OnError func(error)
 }
 
 const (
-	defaultMaxMessageSize = 64 << 20
-	defaultKnownSizes     = 100_000
-	maxKnownHomes         = 100_000
+	defaultKnownSizes = 100_000
+	maxKnownHomes     = 100_000
 )
 
 // Store keeps a Maildir per user below one directory. It is a [mailbox.Store]
@@ -90,10 +91,8 @@ func New(dir string, options Options) (*Store, error) {
 	s.mint.now = time.Now
 	s.homes.limit = maxKnownHomes
 	s.sizes.limit = cmp.Or(options.KnownSizes, defaultKnownSizes)
-	s.listeners.OnError = options.OnListenerError
-	if s.options.MaxMessageSize == 0 {
-		s.options.MaxMessageSize = defaultMaxMessageSize
-	}
+	s.listeners.OnError = options.OnError
+	s.options.MaxMessageSize = cmp.Or(options.MaxMessageSize, mailbox.DefaultMaxMessageSize)
 	if s.options.Canonical == nil {
 		s.options.Canonical = mailbox.CanonicalUser
 	}

@@ -271,6 +271,42 @@ func TestMaxMessageSizeCountsTheCanonicalFormWithTheHeader(t *testing.T) {
 	require.EqualValues(t, 1<<20+2, deliver(t, unlimited, "bob", strings.Repeat("x", 1<<20)).Size)
 }
 
+// zeros is a message of n octets, of which the store adds the last two: one line.
+func zeros(n int64) io.Reader {
+	return io.LimitReader(readerFunc(func(p []byte) (int, error) { clear(p); return len(p), nil }), n-2)
+}
+
+func TestMaxMessageSizeIs64MiBUnlessItIsSet(t *testing.T) {
+	const limit = 64 << 20
+	require.EqualValues(t, limit, mailbox.DefaultMaxMessageSize)
+	store, unlimited := newStore(t, Options{}), newStore(t, Options{MaxMessageSize: -1})
+	m, err := mailbox.Deliver(t.Context(), store, mailbox.To("bob"), zeros(limit))
+	require.NoError(t, err)
+	require.EqualValues(t, limit, m.Size)
+	_, err = mailbox.Deliver(t.Context(), store, mailbox.To("bob"), zeros(limit+1))
+	require.ErrorIs(t, err, mailbox.ErrTooLarge)
+	require.Equal(t, []mailbox.Message{m}, listed(t, store, "bob"))
+
+	m, err = mailbox.Deliver(t.Context(), unlimited, mailbox.To("bob"), zeros(limit+1))
+	require.NoError(t, err, "negative means no limit")
+	require.EqualValues(t, limit+1, m.Size)
+}
+
+func TestOnErrorHearsOfListenersThatFail(t *testing.T) {
+	var told []error
+	store, err := New(t.TempDir(), Options{OnError: func(err error) { told = append(told, err) }})
+	require.NoError(t, err)
+	cause := errors.New("push failed")
+	store.Listen(mailbox.ListenerFunc(func(context.Context, mailbox.Event) error { return cause }))
+	m := deliver(t, store, "Bob", "hello")
+	require.NoError(t, store.Close(t.Context()))
+	require.Len(t, told, 1)
+	require.ErrorIs(t, told[0], cause)
+	var failed *mailbox.ListenerError
+	require.ErrorAs(t, told[0], &failed)
+	require.Equal(t, mailbox.Event{Kind: mailbox.Added, User: "bob", Messages: []mailbox.Message{m}}, failed.Event)
+}
+
 func TestQuotaCountsWhatIsInTheMaildropWhoeverPutItThere(t *testing.T) {
 	store := newStore(t, Options{Quota: 20})
 	put(t, store, "bob", "cur", "1.M1P1.host:2,S", "12345") // no S=: 5 octets

@@ -14,7 +14,7 @@
 //
 // # Limits
 //
-// [Store.MaxMessageSize] and [Store.Quota] are off by default. A foreign
-// unique-id is remembered after its message was removed, so that no later
+// A message has at most 64 MiB unless [Store.MaxMessageSize] says otherwise;
+// [Store.Quota] is off by default. A foreign unique-id is remembered after its message was removed, so that no later
 // message is given an ID that looks like it.
 package memory

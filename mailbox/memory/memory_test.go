@@ -102,6 +102,32 @@ func TestMaxMessageSizeCountsTheCanonicalFormWithTheHeader(t *testing.T) {
 	require.Empty(t, ids(t, open(t, &store, "eve")))
 }
 
+// zeros is a message of n octets, of which the store adds the last two: one line.
+func zeros(n int64) io.Reader { return io.LimitReader(zeroReader{}, n-2) }
+
+type zeroReader struct{}
+
+func (zeroReader) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
+
+func TestMaxMessageSizeIs64MiBUnlessItIsSet(t *testing.T) {
+	const limit = 64 << 20
+	require.EqualValues(t, limit, mailbox.DefaultMaxMessageSize)
+	var store, unlimited memory.Store
+	unlimited.MaxMessageSize = -1
+	m, err := mailbox.Deliver(t.Context(), &store, mailbox.To("bob"), zeros(limit))
+	require.NoError(t, err)
+	require.EqualValues(t, limit, m.Size)
+	_, err = mailbox.Deliver(t.Context(), &store, mailbox.To("bob"), zeros(limit+1))
+	require.ErrorIs(t, err, mailbox.ErrTooLarge)
+
+	m, err = mailbox.Deliver(t.Context(), &unlimited, mailbox.To("bob"), zeros(limit+1))
+	require.NoError(t, err, "negative means no limit")
+	require.EqualValues(t, limit+1, m.Size)
+}
+
 func TestTheLargestLimitIsNone(t *testing.T) {
 	store := memory.Store{MaxMessageSize: math.MaxInt64, Quota: math.MaxInt64}
 	require.EqualValues(t, 7, deliver(t, &store, "bob", "hello").Size)
@@ -290,6 +316,21 @@ func TestListenersHearOfDeliveriesAndRemovals(t *testing.T) {
 		{Kind: mailbox.Added, User: "bob", Messages: m1},
 		{Kind: mailbox.Removed, User: "bob", Messages: m1},
 	}, heard)
+}
+
+func TestOnErrorHearsOfListenersThatFail(t *testing.T) {
+	var store memory.Store
+	var told []error
+	store.OnError = func(err error) { told = append(told, err) }
+	cause := errors.New("push failed")
+	store.Listen(mailbox.ListenerFunc(func(context.Context, mailbox.Event) error { return cause }))
+	m := deliver(t, &store, "Bob", "hello").Message
+	require.NoError(t, store.Close(t.Context()))
+	require.Len(t, told, 1)
+	require.ErrorIs(t, told[0], cause)
+	var failed *mailbox.ListenerError
+	require.ErrorAs(t, told[0], &failed)
+	require.Equal(t, mailbox.Event{Kind: mailbox.Added, User: "bob", Messages: []mailbox.Message{m}}, failed.Event)
 }
 
 func TestAfterCloseEveryCallIsErrClosed(t *testing.T) {

@@ -13,17 +13,17 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// Store keeps maildrops in memory. The zero value is an empty store without
-// limits. It is a [mailbox.Store] and a [mailbox.Appender], and safe for
+// Store keeps maildrops in memory. The zero value is an empty store. It is a [mailbox.Store] and a [mailbox.Appender], and safe for
 // concurrent use; its fields are set before the first call.
 type Store struct {
 	// Canonical makes user names canonical, for Open and Append alike. nil
 	// means [mailbox.CanonicalUser].
 	Canonical func(user string) (string, error)
 
-	// MaxMessageSize is the largest message that Append takes, in octets of
-	// the canonical form and with the recipient's own header; a larger one is
-	// [mailbox.ErrTooLarge]. 0 means no limit.
+	// MaxMessageSize is the largest message that Append takes, in octets of the
+	// canonical form, with the recipient's own header. A larger one is
+	// [mailbox.ErrTooLarge]. 0 means [mailbox.DefaultMaxMessageSize], 64 MiB;
+	// negative means no limit.
 	MaxMessageSize int64
 
 	// Quota is how much one maildrop holds, in octets; a message that does not
@@ -36,7 +36,8 @@ type Store struct {
 	// new mail for what they have seen.
 	IDPrefix string
 
-	// Listeners hear of every delivery and every removal.
+	// Listeners hear of every delivery and every removal. OnError is called with
+	// a [*mailbox.ListenerError] for every event that one of them failed.
 	mailbox.Listeners
 
 	mu        sync.RWMutex // guards all below and the maildrops themselves
@@ -155,14 +156,19 @@ func (s *Store) canonical(user string) (string, error) {
 	return mailbox.CanonicalUser(user)
 }
 
+// maxMessageSize is the limit that MaxMessageSize asks for.
+func (s *Store) maxMessageSize() int64 {
+	if s.MaxMessageSize < 0 {
+		return math.MaxInt64
+	}
+	return cmp.Or(s.MaxMessageSize, mailbox.DefaultMaxMessageSize)
+}
+
 // read returns the canonical form of body, which it reads to the end. What is
 // too large for every recipient is cut just above the limit.
 func (s *Store) read(body io.Reader) ([]byte, error) {
 	canonical := mailbox.NewCanonicalReader(body)
-	if s.MaxMessageSize <= 0 {
-		return io.ReadAll(canonical)
-	}
-	octets, err := io.ReadAll(io.LimitReader(canonical, min(s.MaxMessageSize, math.MaxInt64-1)+1))
+	octets, err := io.ReadAll(io.LimitReader(canonical, min(s.maxMessageSize(), math.MaxInt64-1)+1))
 	if err != nil {
 		return nil, err
 	}
@@ -183,8 +189,8 @@ func (s *Store) deliver(recipient mailbox.Recipient, uidl string, octets []byte)
 	size := int64(len(octets))
 	drop := s.maildrop(user)
 	switch {
-	case s.MaxMessageSize > 0 && size > s.MaxMessageSize:
-		return "", mailbox.Message{}, fmt.Errorf("%w: %d octets are the limit", mailbox.ErrTooLarge, s.MaxMessageSize)
+	case size > s.maxMessageSize():
+		return "", mailbox.Message{}, fmt.Errorf("%w: %d octets are the limit", mailbox.ErrTooLarge, s.maxMessageSize())
 	case s.Quota > 0 && size > s.Quota-drop.octets:
 		return "", mailbox.Message{}, fmt.Errorf("%w: %d octets of %d are taken", mailbox.ErrOverQuota, drop.octets, s.Quota)
 	}
