@@ -2,9 +2,6 @@ package mailbox
 
 import (
 	"context"
-	"fmt"
-	"log/slog"
-	"net"
 )
 
 // Store opens maildrops. It is safe for concurrent use.
@@ -22,61 +19,3 @@ type Store interface {
 	// [ErrClosed].
 	Close(ctx context.Context) error
 }
-
-// Login says who opens a maildrop and how it came about. A Login that is
-// printed, logged or encoded shows no secret. One exception: package fmt asks
-// no method about what lies in an unexported field, so do not print a struct
-// that has a Login in one.
-type Login struct {
-	// User is the name of the maildrop. The store makes it canonical.
-	User string
-
-	// Mechanism is how the client proved itself: "USER" for USER and PASS,
-	// "APOP", or the SASL mechanism ("PLAIN").
-	Mechanism string
-
-	// AuthorizationID is the identity that the client asked to act for (RFC
-	// 4616), empty where it asked for its own.
-	AuthorizationID string
-
-	// Password and Token are what the client sent, for hosts that pass them on
-	// to another server. Empty where the mechanism does not disclose them.
-	Password string
-	Token    string
-
-	// Remote and Local are the two ends of the connection. They may be nil.
-	Remote net.Addr
-	Local  net.Addr
-
-	// TLS tells whether the connection is encrypted.
-	TLS bool
-}
-
-// String shows the login without its secrets.
-func (l Login) String() string {
-	remote := "-"
-	if l.Remote != nil {
-		remote = l.Remote.String()
-	}
-	return fmt.Sprintf("user=%q mechanism=%s remote=%s tls=%t", l.User, l.Mechanism, remote, l.TLS)
-}
-
-// GoString is String, so that %#v shows no secret either.
-func (l Login) GoString() string { return "mailbox.Login{" + l.String() + "}" }
-
-// Format shows the login without its secrets, whatever the verb.
-func (l Login) Format(f fmt.State, _ rune) { fmt.Fprint(f, l.String()) }
-
-// LogValue shows the login without its secrets to log/slog.
-func (l Login) LogValue() slog.Value {
-	return slog.GroupValue(
-		slog.String("user", l.User),
-		slog.String("mechanism", l.Mechanism),
-		slog.Any("remote", l.Remote),
-		slog.Bool("tls", l.TLS),
-	)
-}
-
-// MarshalText shows the login without its secrets to encoders (JSON among
-// them).
-func (l Login) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
