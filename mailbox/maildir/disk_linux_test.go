@@ -2,7 +2,6 @@ package maildir
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -72,32 +71,4 @@ func TestAReadOnlyDiskCanBeReadAndIsATemporaryErrorToWriteTo(t *testing.T) {
 	require.NoError(t, syscall.Mount("", dir, "", syscall.MS_REMOUNT, ""))
 	require.Equal(t, []mailbox.Message{m}, listed(t, store, "bob"))
 	deliver(t, store, "alice", "x")
-}
-
-func TestNoFileStaysOpen(t *testing.T) {
-	openFiles := func() int {
-		files, err := os.ReadDir("/proc/self/fd")
-		require.NoError(t, err)
-		return len(files)
-	}
-	store := newStore(t, Options{Quota: 1 << 20, MaxMessageSize: 1000})
-	deliver(t, store, "bob", "hello")
-	before := openFiles()
-	for i := range 20 {
-		deliver(t, store, "bob", "hello")
-		delivery := to("bob", "alice", "\xff", "carol")
-		delivery.UIDL = "uid-1"
-		appendTo(t, store, delivery, strings.Repeat("x", 100*i))
-		box, err := store.Open(t.Context(), mailbox.Login{User: "bob"})
-		require.NoError(t, err)
-		m := list(t, box)[0]
-		read(t, box, m.ID)
-		require.NoError(t, os.Mkdir(filepath.Join(store.dir, "bob", "cur", "1.M1.directory"), 0o700))
-		_, err = box.Open(t.Context(), "no.such.message", mailbox.OpenOptions{})
-		require.ErrorIs(t, err, mailbox.ErrNotFound)
-		require.NoError(t, box.Delete(t.Context(), []string{m.ID}))
-		require.NoError(t, box.Close())
-		require.NoError(t, os.Remove(filepath.Join(store.dir, "bob", "cur", "1.M1.directory")))
-	}
-	require.Equal(t, before, openFiles())
 }

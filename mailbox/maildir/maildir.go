@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -149,44 +148,3 @@ func (s *Store) begin() error {
 	s.work.Add(1)
 	return nil
 }
-
-// step is a point at which a call can fail or be killed.
-type step string
-
-const (
-	stepCreated step = "tmp file created"
-	stepWrite   step = "write"
-	stepWritten step = "written"
-	stepSynced  step = "synced"
-	stepRenamed step = "renamed"
-	stepListed  step = "directory synced"
-	stepRemove  step = "remove"
-	stepList    step = "list"
-	stepOpen    step = "open"
-)
-
-func (s *Store) at(now step) error {
-	if fault := s.fault.Load(); fault != nil {
-		return (*fault)(now)
-	}
-	return nil
-}
-
-// failed says what was being done. What is not known to be final is temporary.
-func failed(op string, err error) error {
-	for _, known := range []error{
-		mailbox.ErrNotFound, mailbox.ErrNoSuchUser, mailbox.ErrTooLarge, mailbox.ErrOverQuota,
-		mailbox.ErrClosed, mailbox.ErrTemporary, mailbox.ErrPermanent,
-		context.Canceled, context.DeadlineExceeded,
-	} {
-		if errors.Is(err, known) {
-			return fmt.Errorf("maildir: %s: %w", op, err)
-		}
-	}
-	if errors.Is(err, os.ErrClosed) {
-		return fmt.Errorf("maildir: %s: %w: %w", op, mailbox.ErrClosed, err)
-	}
-	return fmt.Errorf("maildir: %s: %w: %w", op, mailbox.ErrTemporary, err)
-}
-
-func notThere(err error) bool { return errors.Is(err, fs.ErrNotExist) }

@@ -10,9 +10,6 @@ import (
 	"time"
 )
 
-// openNonblock keeps the opening of a pipe from waiting for its other end.
-const openNonblock = syscall.O_NONBLOCK
-
 // locker locks maildrops.
 type locker struct{}
 

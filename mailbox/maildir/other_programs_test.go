@@ -3,26 +3,14 @@ package maildir
 import (
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	gomaildir "github.com/emersion/go-maildir"
 	"github.com/stretchr/testify/require"
 
 	"github.com/popcask/popcask/mailbox"
 )
-
-// sweepNow forgets when tmp was last swept, and sweeps.
-func (s *Store) sweepNow(t testing.TB, user string) {
-	t.Helper()
-	s.homes.put(userDir(user), time.Time{})
-	home, err := s.root.OpenRoot(userDir(user))
-	require.NoError(t, err)
-	defer home.Close()
-	s.sweep(home, userDir(user))
-}
 
 func TestAnotherProgramDeliversAndReads(t *testing.T) {
 	store := newStore(t, Options{})
@@ -172,89 +160,4 @@ func TestAFileCutShortIsAnErrorNotAShortMessage(t *testing.T) {
 	octets, err := io.ReadAll(body)
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	require.Len(t, octets, 5000)
-}
-
-// A program that moves a message with link and unlink was killed between them.
-func TestTwoNamesOfOneFileAreOneMessage(t *testing.T) {
-	store := newStore(t, Options{})
-	m := deliver(t, store, "bob", "hello")
-	name := filesIn(t, store, "bob", "new")[0]
-	require.NoError(t, os.Link(path(store, "bob", "new", name), path(store, "bob", "cur", name+":2,S")))
-	box := open(t, store, "bob")
-	require.Equal(t, []mailbox.Message{m}, list(t, box))
-	require.Equal(t, "hello\r\n", read(t, box, m.ID))
-	require.NoError(t, box.Delete(t.Context(), []string{m.ID}))
-	require.Empty(t, listed(t, store, "bob"), "removed wholly")
-}
-
-// A backup was copied over live mail, or a message to a second name.
-func TestTwoFilesWithOneIDAreTwoMessages(t *testing.T) {
-	store := newStore(t, Options{})
-	put(t, store, "bob", "cur", "1.M1.host,S=7,W=7,UIDL=old:2,S", "first\r\n")
-	put(t, store, "bob", "cur", "1.M1.host,S=8,W=8,UIDL=old:2,", "second\r\n")
-	put(t, store, "bob", "new", "1.M1.host", "third\r\n")
-	box := open(t, store, "bob")
-	messages := list(t, box)
-	require.Len(t, messages, 3)
-	require.Equal(t, messages, listed(t, store, "bob"), "once and for all")
-
-	var bodies []string
-	shown := map[string]bool{}
-	for _, m := range messages {
-		bodies = append(bodies, read(t, box, m.ID))
-		shown[mailbox.UIDL(m)] = true
-	}
-	require.ElementsMatch(t, []string{"first\r\n", "second\r\n", "third\r\n"}, bodies)
-	require.Len(t, shown, 3)
-	require.True(t, shown["old"])
-	require.Equal(t, "1.M1.host", messages[0].ID, "one keeps the ID")
-
-	require.NoError(t, box.Delete(t.Context(), []string{"1.M1.host"}))
-	require.Len(t, listed(t, store, "bob"), 2, "the others are not lost with it")
-}
-
-func TestStaleFilesInTmpAreRemovedAfter36Hours(t *testing.T) {
-	store := newStore(t, Options{})
-	put(t, store, "bob", "tmp", "killed yesterday", "half")
-	put(t, store, "bob", "tmp", "under way", "half")
-	old := time.Now().Add(-37 * time.Hour)
-	require.NoError(t, os.Chtimes(path(store, "bob", "tmp", "killed yesterday"), old, old))
-	require.NoError(t, os.Mkdir(path(store, "bob", "tmp", "directory"), 0o700))
-
-	deliver(t, store, "bob", "hello")
-	require.Equal(t, []string{"directory", "under way"}, filesIn(t, store, "bob", "tmp"))
-
-	put(t, store, "bob", "tmp", "killed later", "half")
-	require.NoError(t, os.Chtimes(path(store, "bob", "tmp", "killed later"), old, old))
-	deliver(t, store, "bob", "hello")
-	require.Contains(t, filesIn(t, store, "bob", "tmp"), "killed later", "not with every delivery")
-	now := time.Now().Add(sweepEvery)
-	store.mint.now = func() time.Time { return now }
-	deliver(t, store, "bob", "hello")
-	require.NotContains(t, filesIn(t, store, "bob", "tmp"), "killed later")
-}
-
-func TestAMaildropThatWasRemovedIsMadeAgain(t *testing.T) {
-	store := newStore(t, Options{})
-	deliver(t, store, "bob", "hello")
-	require.NoError(t, os.RemoveAll(path(store, "bob")))
-	require.Empty(t, listed(t, store, "bob"))
-	m := deliver(t, store, "bob", "hello again")
-	require.NoError(t, os.RemoveAll(path(store, "bob", "tmp")))
-	second := deliver(t, store, "bob", "and again")
-	require.Equal(t, []mailbox.Message{m, second}, listed(t, store, "bob"))
-	require.DirExists(t, filepath.Join(path(store, "bob"), "tmp"))
-}
-
-func TestASessionKeepsItsMaildropWhenAnotherTakesItsPlace(t *testing.T) {
-	store := newStore(t, Options{})
-	m := deliver(t, store, "bob", "hello")
-	box := open(t, store, "bob")
-	list(t, box)
-	require.NoError(t, os.Rename(path(store, "bob"), path(store, "archived")))
-	require.Equal(t, []mailbox.Message{m}, list(t, box))
-	other := deliver(t, store, "bob", "another")
-	require.Equal(t, []mailbox.Message{m}, list(t, box))
-	require.Equal(t, "hello\r\n", read(t, box, m.ID))
-	require.Equal(t, []mailbox.Message{other}, listed(t, store, "bob"))
 }

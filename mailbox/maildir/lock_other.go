@@ -8,9 +8,6 @@ import (
 	"sync"
 )
 
-// openNonblock would keep the opening of a pipe from waiting for its other end.
-const openNonblock = 0
-
 // locker locks maildrops: where the system has no flock, all at once, and only
 // against this store.
 type locker struct{ mu sync.Mutex }

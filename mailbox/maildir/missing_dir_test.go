@@ -2,6 +2,7 @@ package maildir
 
 import (
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -45,4 +46,29 @@ func TestAMaildropWithoutCurThatGoesDuringADelete(t *testing.T) {
 	store.fault.Store(&fault)
 	require.NoError(t, box.Delete(t.Context(), []string{first.ID, second.ID}))
 	require.Empty(t, listed(t, store, "bob"))
+}
+
+func TestAMaildropThatWasRemovedIsMadeAgain(t *testing.T) {
+	store := newStore(t, Options{})
+	deliver(t, store, "bob", "hello")
+	require.NoError(t, os.RemoveAll(path(store, "bob")))
+	require.Empty(t, listed(t, store, "bob"))
+	m := deliver(t, store, "bob", "hello again")
+	require.NoError(t, os.RemoveAll(path(store, "bob", "tmp")))
+	second := deliver(t, store, "bob", "and again")
+	require.Equal(t, []mailbox.Message{m, second}, listed(t, store, "bob"))
+	require.DirExists(t, filepath.Join(path(store, "bob"), "tmp"))
+}
+
+func TestASessionKeepsItsMaildropWhenAnotherTakesItsPlace(t *testing.T) {
+	store := newStore(t, Options{})
+	m := deliver(t, store, "bob", "hello")
+	box := open(t, store, "bob")
+	list(t, box)
+	require.NoError(t, os.Rename(path(store, "bob"), path(store, "archived")))
+	require.Equal(t, []mailbox.Message{m}, list(t, box))
+	other := deliver(t, store, "bob", "another")
+	require.Equal(t, []mailbox.Message{m}, list(t, box))
+	require.Equal(t, "hello\r\n", read(t, box, m.ID))
+	require.Equal(t, []mailbox.Message{other}, listed(t, store, "bob"))
 }

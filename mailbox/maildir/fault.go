@@ -1,0 +1,23 @@
+package maildir
+
+// step is a point at which a call can fail or be killed.
+type step string
+
+const (
+	stepCreated step = "tmp file created"
+	stepWrite   step = "write"
+	stepWritten step = "written"
+	stepSynced  step = "synced"
+	stepRenamed step = "renamed"
+	stepListed  step = "directory synced"
+	stepRemove  step = "remove"
+	stepList    step = "list"
+	stepOpen    step = "open"
+)
+
+func (s *Store) at(now step) error {
+	if fault := s.fault.Load(); fault != nil {
+		return (*fault)(now)
+	}
+	return nil
+}
