@@ -35,12 +35,12 @@ func TestDeleteErrorNamesWhatFailed(t *testing.T) {
 	denied := errors.New("permission denied")
 	box := open(t, store, "bob")
 	list(t, box)
-	store.breakAt(func(now step) error {
+	store.fault = func(now step) error {
 		if n++; now == stepRemove && n == 2 {
 			return denied
 		}
 		return nil
-	})
+	}
 	err := box.Delete(t.Context(), all)
 	var failed *mailbox.DeleteError
 	require.ErrorAs(t, err, &failed)
@@ -56,13 +56,13 @@ func TestACancelledDeleteNamesWhatIsLeft(t *testing.T) {
 	box := open(t, store, "bob")
 	list(t, box)
 	ctx, cancel := context.WithCancel(t.Context())
-	store.breakAt(func(step) error { cancel(); return nil })
+	store.fault = func(step) error { cancel(); return nil }
 	err := box.Delete(ctx, all)
 	var failed *mailbox.DeleteError
 	require.ErrorAs(t, err, &failed)
 	require.ErrorIs(t, err, context.Canceled)
 	require.Equal(t, all[1:], keys(failed.Failed))
-	store.mend()
+	store.fault = nil
 	require.Equal(t, all[1:], ids(listed(t, store, "bob")))
 }
 

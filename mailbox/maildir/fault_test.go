@@ -16,12 +16,12 @@ func TestAnyStepOfADeliveryMayFail(t *testing.T) {
 		t.Run(string(failing), func(t *testing.T) {
 			store := newStore(t, Options{})
 			broken := errors.New("the disk broke")
-			store.breakAt(func(now step) error {
+			store.fault = func(now step) error {
 				if now == failing {
 					return broken
 				}
 				return nil
-			})
+			}
 			delivery := to("bob", "alice")
 			delivery.UIDL = "uid-1"
 			for _, result := range appendTo(t, store, delivery, strings.Repeat("a line\n", 20_000)) {
@@ -29,7 +29,7 @@ func TestAnyStepOfADeliveryMayFail(t *testing.T) {
 				require.ErrorIs(t, result.Err, broken)
 				require.Zero(t, result.Message)
 			}
-			store.mend()
+			store.fault = nil
 			for _, user := range []string{"bob", "alice"} {
 				require.Empty(t, listed(t, store, user), "nothing is visible")
 				require.Empty(t, filesIn(t, store, user, "tmp"), "nothing is left")

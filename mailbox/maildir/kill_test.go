@@ -47,13 +47,13 @@ func runChild(value string) {
 		os.Exit(1)
 	}
 	var delivered atomic.Int64
-	store.breakAt(func(now step) error {
+	store.fault = func(now step) error {
 		if string(now) == killAt && delivered.Load() == survivors {
 			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 			select {} // until it arrives
 		}
 		return nil
-	})
+	}
 	deliverForEver := func() {
 		for {
 			// The second recipient is there so that it can be between the two.

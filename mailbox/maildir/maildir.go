@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/popcask/popcask/mailbox"
@@ -62,7 +61,7 @@ type Store struct {
 	homes bounded[string, time.Time] // directories known to be durable, and when their tmp was swept
 	sizes bounded[messageKey, int64] // where the name of a file tells none or a wrong one
 
-	fault atomic.Pointer[func(step) error] // makes a step fail, in tests
+	fault func(step) error // makes a step fail, in tests; otherwise nil
 
 	mu     sync.Mutex
 	closed bool

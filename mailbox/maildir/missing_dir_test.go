@@ -35,7 +35,7 @@ func TestAMaildropWithoutCurThatGoesDuringADelete(t *testing.T) {
 	require.Len(t, list(t, box), 2)
 
 	removals := 0
-	fault := func(now step) error {
+	store.fault = func(now step) error {
 		if now == stepRemove {
 			if removals++; removals == 2 {
 				return os.RemoveAll(path(store, "bob"))
@@ -43,7 +43,6 @@ func TestAMaildropWithoutCurThatGoesDuringADelete(t *testing.T) {
 		}
 		return nil
 	}
-	store.fault.Store(&fault)
 	require.NoError(t, box.Delete(t.Context(), []string{first.ID, second.ID}))
 	require.Empty(t, listed(t, store, "bob"))
 }

@@ -96,12 +96,12 @@ func TestWaitingForTheLockEndsWithItsContext(t *testing.T) {
 	require.NoError(t, err)
 
 	ctx, cancel := context.WithCancel(t.Context())
-	store.breakAt(func(now step) error {
+	store.fault = func(now step) error {
 		if now == stepSynced {
 			time.AfterFunc(5*time.Millisecond, cancel)
 		}
 		return nil
-	})
+	}
 	delivery := to("bob")
 	delivery.UIDL = "uid-1"
 	results, err := store.Append(ctx, delivery, strings.NewReader("hello"))
@@ -110,7 +110,7 @@ func TestWaitingForTheLockEndsWithItsContext(t *testing.T) {
 	require.Len(t, listed(t, store, "bob"), 1)
 	require.Empty(t, filesIn(t, store, "bob", "tmp"))
 
-	store.mend()
+	store.fault = nil
 	unlock()
 	require.Equal(t, "uid-1", deliverUIDL(t, store, "bob", "uid-1").UIDL)
 }
