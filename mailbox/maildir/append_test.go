@@ -45,11 +45,11 @@ func TestADeliveryWithoutRecipientsIsAnError(t *testing.T) {
 	require.Nil(t, results)
 }
 
-func TestABodyThatBreaksIsNobodys(t *testing.T) {
+func TestABodyThatBreaksReachesNoRecipient(t *testing.T) {
 	store := newStore(t, Options{})
 	broken := errors.New("line broke")
 	body := io.MultiReader(strings.NewReader(strings.Repeat("x", 100_000)), iotest.ErrReader(broken))
-	results, err := store.Append(t.Context(), to("bob", "alice"), body)
+	results, err := store.Append(t.Context(), mailbox.To("bob", "alice"), body)
 	require.ErrorIs(t, err, broken)
 	require.Nil(t, results)
 	for _, user := range []string{"bob", "alice"} {
@@ -58,7 +58,7 @@ func TestABodyThatBreaksIsNobodys(t *testing.T) {
 	}
 }
 
-func TestACancelledDeliveryIsNobodys(t *testing.T) {
+func TestACancelledDeliveryReachesNoRecipient(t *testing.T) {
 	store := newStore(t, Options{})
 	ctx, cancel := context.WithCancel(t.Context())
 	body := io.MultiReader(strings.NewReader("Subject: hello\n"), readerFunc(func(p []byte) (int, error) {
@@ -66,7 +66,7 @@ func TestACancelledDeliveryIsNobodys(t *testing.T) {
 		p[0] = 'x'
 		return 1, nil
 	}))
-	results, err := store.Append(ctx, to("bob"), body)
+	results, err := store.Append(ctx, mailbox.To("bob"), body)
 	require.ErrorIs(t, err, context.Canceled)
 	require.Nil(t, results)
 	require.Empty(t, listed(t, store, "bob"))
@@ -80,7 +80,7 @@ func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 func TestMaxMessageSizeCountsTheCanonicalFormWithTheHeader(t *testing.T) {
 	store := newStore(t, Options{MaxMessageSize: 10})
 	deliver(t, store, "bob", "12345678")
-	require.ErrorIs(t, appendTo(t, store, to("bob"), "123456789")[0].Err, mailbox.ErrTooLarge)
+	require.ErrorIs(t, refused(t, store, "bob", "123456789"), mailbox.ErrTooLarge)
 
 	delivery := mailbox.Delivery{Recipients: []mailbox.Recipient{{User: "eve", Header: "X: 1\n"}, {User: "bob"}}}
 	results := appendTo(t, store, delivery, "12345")
@@ -91,7 +91,7 @@ func TestMaxMessageSizeCountsTheCanonicalFormWithTheHeader(t *testing.T) {
 	require.Empty(t, filesIn(t, store, "eve", "tmp"))
 
 	broken := io.MultiReader(strings.NewReader(strings.Repeat("x", 1<<20)), iotest.ErrReader(errors.New("line broke")))
-	_, err := store.Append(t.Context(), to("bob"), broken)
+	_, err := store.Append(t.Context(), mailbox.To("bob"), broken)
 	require.ErrorContains(t, err, "line broke", "a body above the limit is read to its end")
 
 	unlimited := newStore(t, Options{MaxMessageSize: -1})
@@ -119,11 +119,11 @@ func TestMaxMessageSizeIs64MiBUnlessItIsSet(t *testing.T) {
 	require.EqualValues(t, limit+1, m.Size)
 }
 
-func TestQuotaCountsWhatIsInTheMaildropWhoeverPutItThere(t *testing.T) {
+func TestQuotaCountsMailOfOtherPrograms(t *testing.T) {
 	store := newStore(t, Options{Quota: 20})
 	put(t, store, "bob", "cur", "1.M1P1.host:2,S", "12345") // no S=: 5 octets
 	first := deliver(t, store, "bob", "12345678")
-	require.ErrorIs(t, appendTo(t, store, to("bob"), "1234")[0].Err, mailbox.ErrOverQuota)
+	require.ErrorIs(t, refused(t, store, "bob", "1234"), mailbox.ErrOverQuota)
 	require.Empty(t, filesIn(t, store, "bob", "tmp"))
 	deliver(t, store, "bob", "123")
 	deliver(t, store, "alice", "12345678")
@@ -134,10 +134,10 @@ func TestQuotaCountsWhatIsInTheMaildropWhoeverPutItThere(t *testing.T) {
 
 func TestReceivedIsTheTimeOfTheFile(t *testing.T) {
 	store := newStore(t, Options{})
-	delivery := to("bob")
+	delivery := mailbox.To("bob")
 	delivery.Received = time.Date(2001, 2, 3, 4, 5, 6, 0, time.UTC)
-	m := appendTo(t, store, delivery, "an old one")[0]
-	require.NoError(t, m.Err)
+	_, err := mailbox.Deliver(t.Context(), store, delivery, strings.NewReader("an old one"))
+	require.NoError(t, err)
 	info, err := os.Stat(path(store, "bob", "new", filesIn(t, store, "bob", "new")[0]))
 	require.NoError(t, err)
 	require.True(t, info.ModTime().Equal(delivery.Received))

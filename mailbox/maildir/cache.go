@@ -2,48 +2,49 @@ package maildir
 
 import "sync"
 
-// bounded is a map that forgets something when it is full. What it holds may be
-// forgotten at any time at the price of finding it out again.
-type bounded[K comparable, V any] struct {
+// cache is a map with at most limit entries: when it is full, an entry makes room
+// for a new one. An entry that is gone costs finding it out again, nothing else.
+// It is safe for concurrent use.
+type cache[K comparable, V any] struct {
 	limit int
 
 	mu sync.RWMutex
 	m  map[K]V
 }
 
-func (b *bounded[K, V]) get(key K) (V, bool) {
-	b.mu.RLock()
-	defer b.mu.RUnlock()
-	value, ok := b.m[key]
+func (c *cache[K, V]) get(key K) (V, bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	value, ok := c.m[key]
 	return value, ok
 }
 
-func (b *bounded[K, V]) put(key K, value V) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.limit <= 0 {
+func (c *cache[K, V]) put(key K, value V) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.limit <= 0 {
 		return
 	}
-	if b.m == nil {
-		b.m = make(map[K]V)
+	if c.m == nil {
+		c.m = make(map[K]V)
 	}
-	if _, there := b.m[key]; !there && len(b.m) >= b.limit {
-		for victim := range b.m {
-			delete(b.m, victim)
+	if _, there := c.m[key]; !there && len(c.m) >= c.limit {
+		for victim := range c.m {
+			delete(c.m, victim)
 			break
 		}
 	}
-	b.m[key] = value
+	c.m[key] = value
 }
 
-func (b *bounded[K, V]) drop(key K) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	delete(b.m, key)
+func (c *cache[K, V]) forget(key K) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.m, key)
 }
 
-func (b *bounded[K, V]) empty() bool {
-	b.mu.RLock()
-	defer b.mu.RUnlock()
-	return len(b.m) == 0
+func (c *cache[K, V]) empty() bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return len(c.m) == 0
 }

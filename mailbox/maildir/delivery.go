@@ -5,26 +5,27 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/popcask/popcask/mailbox"
 )
 
-// draft is a message on its way to one recipient: a file in tmp, then in new.
-type draft struct {
+// delivery is a message on its way to one recipient: a file in tmp, then in new.
+type delivery struct {
 	store *Store
 	dir   string // of the user
 	home  *os.Root
 	file  *os.File
-	tmp   string // its name while it is in tmp, empty after that
+	tmp   string // its name while it is in tmp, then empty
 	size  int64  // octets written
 }
 
-// newDraft creates the file.
-func (s *Store) newDraft(dir string) (*draft, error) {
-	d, err := s.createDraft(dir)
-	if notThere(err) { // the maildrop was removed since it was last made
-		s.homes.drop(dir)
-		d, err = s.createDraft(dir)
+// newDelivery creates the file in tmp.
+func (s *Store) newDelivery(dir string) (*delivery, error) {
+	d, err := s.createDelivery(dir)
+	if notThere(err) { // the mailbox was removed since it was last made
+		s.homes.forget(dir)
+		d, err = s.createDelivery(dir)
 	}
 	if err != nil {
 		return nil, err
@@ -36,7 +37,7 @@ func (s *Store) newDraft(dir string) (*draft, error) {
 	return d, nil
 }
 
-func (s *Store) createDraft(dir string) (*draft, error) {
+func (s *Store) createDelivery(dir string) (*delivery, error) {
 	home, err := s.makeHome(dir)
 	if err != nil {
 		return nil, err
@@ -47,11 +48,11 @@ func (s *Store) createDraft(dir string) (*draft, error) {
 		_ = home.Close()
 		return nil, err
 	}
-	return &draft{store: s, dir: dir, home: home, file: file, tmp: tmp}, nil
+	return &delivery{store: s, dir: dir, home: home, file: file, tmp: tmp}, nil
 }
 
 // Write implements [io.Writer].
-func (d *draft) Write(p []byte) (int, error) {
+func (d *delivery) Write(p []byte) (int, error) {
 	if err := d.store.at(stepWrite); err != nil {
 		return 0, err
 	}
@@ -60,8 +61,8 @@ func (d *draft) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// copyFrom appends the last size octets of another draft, which is the body.
-func (d *draft) copyFrom(spool *draft, size int64) error {
+// copyFrom appends the last size octets of another delivery, which are the body.
+func (d *delivery) copyFrom(spool *delivery, size int64) error {
 	if err := d.store.at(stepWrite); err != nil {
 		return err
 	}
@@ -74,73 +75,97 @@ func (d *draft) copyFrom(spool *draft, size int64) error {
 	return err
 }
 
-// publish moves the file to new, after it is safe on disk, and returns when the
-// move is.
-func (d *draft) publish(ctx context.Context, delivery mailbox.Delivery) (mailbox.Message, error) {
-	s := d.store
-	if err := s.at(stepWritten); err != nil {
+// publish moves the file to new. It does so after the content is safe on disk, and
+// returns after the move is.
+func (d *delivery) publish(ctx context.Context, uidl string, received time.Time) (mailbox.Message, error) {
+	if err := d.sync(); err != nil {
 		return mailbox.Message{}, err
 	}
-	if err := d.file.Sync(); err != nil {
-		return mailbox.Message{}, err
-	}
-	if err := s.at(stepSynced); err != nil {
-		return mailbox.Message{}, err
-	}
-	uidl := delivery.UIDL
 	if uidl != "" {
-		unlock, err := s.locker.lock(ctx, d.home)
+		unlock, err := d.store.locker.lock(ctx, d.home)
 		if err != nil {
-			return mailbox.Message{}, fmt.Errorf("lock the maildrop: %w", err)
+			return mailbox.Message{}, fmt.Errorf("lock the mailbox: %w", err)
 		}
 		defer unlock()
-		uidl = mailbox.SafeUIDL(uidl)
 	}
-	if uidl != "" || s.options.Quota > 0 {
-		shown, octets, err := d.survey(ctx, uidl)
-		switch {
-		case err != nil:
-			return mailbox.Message{}, err
-		case s.options.Quota > 0 && octets+d.size > s.options.Quota:
-			return mailbox.Message{}, fmt.Errorf("%w: %d octets and %d more, %d are the limit", mailbox.ErrOverQuota, octets, d.size, s.options.Quota)
-		case shown:
-			uidl = ""
-		}
-	}
-
-	message := mailbox.Message{ID: s.mint.id(), UIDL: uidl, Size: d.size}
-	name := "new/" + fileName(message.ID, d.size, uidl)
-	if err := d.rename(name); err != nil {
+	uidl, err := d.settle(ctx, uidl)
+	if err != nil {
 		return mailbox.Message{}, err
 	}
-	d.tmp = ""
-	err := s.at(stepRenamed)
-	if err == nil && !delivery.Received.IsZero() {
-		// Other programs take it for the time of arrival. In tmp an old one
-		// would look stale.
-		err = d.home.Chtimes(name, delivery.Received, delivery.Received)
-	}
-	if err == nil {
-		err = syncDir(d.home, "new")
-	}
-	if err == nil {
-		err = s.at(stepListed)
-	}
-	if err != nil {
-		_ = d.home.Remove(name) // nobody was told of it
+	message := mailbox.Message{ID: d.store.mint.id(), UIDL: uidl, Size: d.size}
+	if err := d.move(fileName(message.ID, d.size, uidl), received); err != nil {
 		return mailbox.Message{}, err
 	}
 	return message, nil
 }
 
-// rename moves the file to new, which it makes again where it was removed since
-// the maildrop was last made.
-func (d *draft) rename(name string) error {
+func (d *delivery) sync() error {
+	if err := d.store.at(stepWritten); err != nil {
+		return err
+	}
+	if err := d.file.Sync(); err != nil {
+		return err
+	}
+	return d.store.at(stepSynced)
+}
+
+// settle returns the unique-id of its own that the message gets, as
+// [mailbox.Delivery.UIDL] asks, or an error if the message does not fit into the
+// quota. If uidl is not empty, the caller holds the lock of the mailbox until the
+// message is in new.
+func (d *delivery) settle(ctx context.Context, uidl string) (string, error) {
+	quota := d.store.options.Quota
+	if uidl == "" && quota <= 0 {
+		return "", nil
+	}
+	if uidl != "" {
+		uidl = mailbox.SafeUIDL(uidl)
+	}
+	shown, octets, err := d.survey(ctx, uidl)
+	switch {
+	case err != nil:
+		return "", err
+	case quota > 0 && octets+d.size > quota:
+		return "", fmt.Errorf("%w: %d octets and %d more, %d are the limit", mailbox.ErrOverQuota, octets, d.size, quota)
+	case shown:
+		return "", nil
+	}
+	return uidl, nil
+}
+
+// move moves the file from tmp to new. With an error the message is in neither.
+func (d *delivery) move(name string, received time.Time) error {
+	name = "new/" + name
+	if err := d.rename(name); err != nil {
+		return err
+	}
+	d.tmp = ""
+	err := d.store.at(stepRenamed)
+	if err == nil && !received.IsZero() {
+		// Other programs take it for the time of arrival. It is set only now,
+		// because an old file in tmp would look stale.
+		err = d.home.Chtimes(name, received, received)
+	}
+	if err == nil {
+		err = syncDir(d.home, "new")
+	}
+	if err == nil {
+		err = d.store.at(stepListed)
+	}
+	if err != nil {
+		_ = d.home.Remove(name) // the delivery counts as failed
+	}
+	return err
+}
+
+// rename moves the file to new, and makes new again if it was removed since the
+// mailbox was last made.
+func (d *delivery) rename(name string) error {
 	err := d.home.Rename(d.tmp, name)
 	if !notThere(err) {
 		return err
 	}
-	d.store.homes.drop(d.dir)
+	d.store.homes.forget(d.dir)
 	home, err := d.store.makeHome(d.dir)
 	if err != nil {
 		return err
@@ -149,9 +174,9 @@ func (d *draft) rename(name string) error {
 	return d.home.Rename(d.tmp, name)
 }
 
-// survey tells whether a message of the maildrop shows uidl, and how many octets
-// the files have.
-func (d *draft) survey(ctx context.Context, uidl string) (shown bool, octets int64, err error) {
+// survey reports whether a message of the mailbox shows uidl and, if there is a
+// quota, how many octets its files have.
+func (d *delivery) survey(ctx context.Context, uidl string) (shown bool, octets int64, err error) {
 	folder, err := openFolderAt(d.home)
 	if err != nil {
 		return false, 0, err
@@ -162,7 +187,7 @@ func (d *draft) survey(ctx context.Context, uidl string) (shown bool, octets int
 		return false, 0, err
 	}
 	for _, e := range entries {
-		if e.twin {
+		if e.alias {
 			continue
 		}
 		if mailbox.UIDL(d.store.message(d.dir, e.name)) == uidl {
@@ -187,8 +212,8 @@ func (d *draft) survey(ctx context.Context, uidl string) (shown bool, octets int
 	return shown, octets, nil
 }
 
-// close closes what is open, and removes the file if it still is in tmp.
-func (d *draft) close() {
+// close closes what is open, and removes the file if it is still in tmp.
+func (d *delivery) close() {
 	_ = d.file.Close()
 	if d.tmp != "" {
 		_ = d.home.Remove(d.tmp)

@@ -9,7 +9,7 @@ import (
 	"runtime"
 )
 
-// makeDurableDir is [os.MkdirAll] that survives a power cut.
+// makeDurableDir is [os.MkdirAll], and syncs the entries that lead to dir.
 func makeDurableDir(dir string) error {
 	info, err := os.Stat(dir)
 	switch {
@@ -45,19 +45,19 @@ func syncDir(root *os.Root, name string) error {
 
 func syncAndClose(dir *os.File) error {
 	defer dir.Close()
-	if runtime.GOOS == "windows" { // which cannot
+	if runtime.GOOS == "windows" { // it cannot sync a directory
 		return nil
 	}
 	return dir.Sync()
 }
 
-// readdirChunk is how many entries of a directory are in memory at a time in
-// the form that package os gives them.
+// readdirChunk is how many entries of a directory are read at a time. In the form
+// that package os gives them, they take much memory.
 const readdirChunk = 1024
 
-// openDir opens root's own directory for reading. A file that was opened
-// through an [os.Root] stats every entry it reads (Go 1.26); one that was opened
-// by its path does not, and is used if it is the same directory.
+// openDir opens root's own directory for reading. A directory that was opened
+// through an [os.Root] stats every entry that it reads (as of Go 1.26). One that
+// was opened by its path does not, so it is used if it is the same directory.
 func openDir(root *os.Root) (*os.File, error) {
 	dir, err := os.OpenFile(root.Name(), os.O_RDONLY|openNonblock, 0)
 	if err != nil {

@@ -30,7 +30,7 @@ func TestAFullDiskIsATemporaryErrorAndLosesNothing(t *testing.T) {
 	body := strings.Repeat("0123456789abcdef\r\n", 5000) // 90,000 octets
 	var kept []string
 	for range 20 {
-		results := appendTo(t, store, to("bob", "alice"), body)
+		results := appendTo(t, store, mailbox.To("bob", "alice"), body)
 		if results[0].Err == nil {
 			kept = append(kept, results[0].ID)
 		}
@@ -65,8 +65,8 @@ func TestAReadOnlyDiskCanBeReadAndIsATemporaryErrorToWriteTo(t *testing.T) {
 	err := box.Delete(t.Context(), []string{m.ID})
 	require.ErrorAs(t, err, &failed)
 	require.ErrorIs(t, failed.Failed[m.ID], syscall.EROFS)
-	require.ErrorIs(t, appendTo(t, store, to("bob"), "x")[0].Err, mailbox.ErrTemporary)
-	require.ErrorIs(t, appendTo(t, store, to("alice"), "x")[0].Err, mailbox.ErrTemporary)
+	require.ErrorIs(t, refused(t, store, "bob", "x"), mailbox.ErrTemporary)
+	require.ErrorIs(t, refused(t, store, "alice", "x"), mailbox.ErrTemporary)
 
 	require.NoError(t, syscall.Mount("", dir, "", syscall.MS_REMOUNT, ""))
 	require.Equal(t, []mailbox.Message{m}, listed(t, store, "bob"))

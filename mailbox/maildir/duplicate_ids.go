@@ -8,51 +8,53 @@ import (
 	"strings"
 )
 
-// separate looks at files that have one ID. A second name of the same file (a
-// program that moves by link and unlink was interrupted or is at it) becomes a
-// twin. A different file gets a new ID. alone is false when something was
-// renamed, here or meanwhile, so that the maildrop must be read again.
-func (f *folder) separate(entries []entry, mint *mint) (_ []entry, alone bool, err error) {
-	alone = true
+// resolveDuplicates looks at the files that share an ID with another. A second
+// name of the same file (a program that moves by link and unlink is at work, or was
+// interrupted) is marked as an alias. A different file gets a new ID. unchanged is
+// false if a file was renamed, here or by another program, so that the mailbox
+// must be read again.
+func (f *folder) resolveDuplicates(entries []entry, mint *mint) (_ []entry, unchanged bool, err error) {
+	unchanged = true
 	kept := entries[:0]
 	for len(entries) > 0 {
 		n := 1
 		for n < len(entries) && entries[0].compareID(entries[n].id(), entries[n].time) == 0 {
 			n++
 		}
-		family := entries[:n]
+		group := entries[:n]
 		entries = entries[n:]
 		if n > 1 {
 			var same bool
-			if family, same, err = f.separateFamily(family, mint); err != nil {
+			if group, same, err = f.resolveGroup(group, mint); err != nil {
 				return nil, false, err
 			}
-			alone = alone && same
+			unchanged = unchanged && same
 		}
-		kept = append(kept, family...)
+		kept = append(kept, group...)
 	}
-	return kept, alone, nil
+	return kept, unchanged, nil
 }
 
-func (f *folder) separateFamily(family []entry, mint *mint) (_ []entry, alone bool, err error) {
-	alone = true
+// resolveGroup is resolveDuplicates for the files of one ID.
+func (f *folder) resolveGroup(group []entry, mint *mint) (_ []entry, unchanged bool, err error) {
+	unchanged = true
 	var first fs.FileInfo
 	var kept []entry
-	for _, e := range family {
+	for _, e := range group {
 		root := f.roots[e.place]
 		info, err := root.Lstat(e.name)
 		switch {
 		case notThere(err):
-			alone = false
+			unchanged = false
 			continue
 		case err != nil:
 			return nil, false, err
 		case first == nil:
 			first = info
 		case os.SameFile(first, info):
-			e.twin = true
+			e.alias = true
 		default:
-			alone = false
+			unchanged = false
 			err := root.Rename(e.name, renamed(e.name, mint.id()))
 			if err == nil {
 				err = syncDir(root, ".")
@@ -64,15 +66,15 @@ func (f *folder) separateFamily(family []entry, mint *mint) (_ []entry, alone bo
 		}
 		kept = append(kept, e)
 	}
-	return slices.Clip(kept), alone, nil
+	return slices.Clip(kept), unchanged, nil
 }
 
 // maxName is the longest file name, in octets.
 const maxName = 255
 
-// renamed is name with another ID. Sizes and flags stay; a foreign unique-id is
-// dropped, because the message that keeps the ID shows it. What other programs
-// put there goes where there is no room for it.
+// renamed is name with another ID. Sizes and flags stay. A foreign unique-id is
+// dropped, because the message that keeps the ID shows it. Fields of other
+// programs are dropped if there is no room for them.
 func renamed(name, id string) string {
 	fields, info, hasInfo := strings.Cut(name[len(idOf(name)):], string(infoSeparator))
 	if hasInfo {

@@ -23,7 +23,7 @@ func TestTwoNamesOfOneFileAreOneMessage(t *testing.T) {
 	require.Empty(t, listed(t, store, "bob"), "removed wholly")
 }
 
-// A backup was copied over live mail, or a message to a second name.
+// A backup was copied over live mail, or a message was copied to a second name.
 func TestTwoFilesWithOneIDAreTwoMessages(t *testing.T) {
 	store := newStore(t, Options{})
 	put(t, store, "bob", "cur", "1.M1.host,S=7,W=7,UIDL=old:2,S", "first\r\n")

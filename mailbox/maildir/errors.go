@@ -10,7 +10,8 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// failed says what was being done. What is not known to be final is temporary.
+// failed adds to err what was being done, and [mailbox.ErrTemporary] unless err
+// already says what it is.
 func failed(op string, err error) error {
 	for _, known := range []error{
 		mailbox.ErrNotFound, mailbox.ErrNoSuchUser, mailbox.ErrTooLarge, mailbox.ErrOverQuota,

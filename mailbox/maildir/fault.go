@@ -1,6 +1,6 @@
 package maildir
 
-// step is a point at which a call can fail or be killed.
+// step is a point at which tests make a call fail or kill the process.
 type step string
 
 const (

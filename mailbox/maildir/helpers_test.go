@@ -27,14 +27,6 @@ func newStoreIn(t testing.TB, dir string, options Options) *Store {
 	return store
 }
 
-func to(users ...string) mailbox.Delivery {
-	var d mailbox.Delivery
-	for _, user := range users {
-		d.Recipients = append(d.Recipients, mailbox.Recipient{User: user})
-	}
-	return d
-}
-
 func appendTo(t testing.TB, store *Store, delivery mailbox.Delivery, body string) []mailbox.Result {
 	t.Helper()
 	results, err := store.Append(t.Context(), delivery, strings.NewReader(body))
@@ -45,9 +37,18 @@ func appendTo(t testing.TB, store *Store, delivery mailbox.Delivery, body string
 
 func deliver(t testing.TB, store *Store, user, body string) mailbox.Message {
 	t.Helper()
-	result := appendTo(t, store, to(user), body)[0]
-	require.NoError(t, result.Err)
-	return result.Message
+	message, err := mailbox.Deliver(t.Context(), store, mailbox.To(user), strings.NewReader(body))
+	require.NoError(t, err)
+	return message
+}
+
+// refused is the error of a delivery to one user.
+func refused(t testing.TB, store *Store, user, body string) error {
+	t.Helper()
+	message, err := mailbox.Deliver(t.Context(), store, mailbox.To(user), strings.NewReader(body))
+	require.Error(t, err)
+	require.Zero(t, message)
+	return err
 }
 
 func open(t testing.TB, store *Store, user string) mailbox.Mailbox {
@@ -60,11 +61,8 @@ func open(t testing.TB, store *Store, user string) mailbox.Mailbox {
 
 func list(t testing.TB, box mailbox.Mailbox) []mailbox.Message {
 	t.Helper()
-	var messages []mailbox.Message
-	for m, err := range box.Messages(t.Context()) {
-		require.NoError(t, err)
-		messages = append(messages, m)
-	}
+	messages, err := mailbox.List(t.Context(), box)
+	require.NoError(t, err)
 	return messages
 }
 
@@ -84,6 +82,8 @@ func ids(messages []mailbox.Message) []string {
 	return ids
 }
 
+// read returns a message as Open does. [mailbox.ReadMessage] would make it
+// canonical, which is what the store must do.
 func read(t testing.TB, box mailbox.Mailbox, id string) string {
 	t.Helper()
 	body, err := box.Open(t.Context(), id, mailbox.OpenOptions{})
@@ -109,7 +109,7 @@ func filesIn(t testing.TB, store *Store, user, place string) []string {
 	return names
 }
 
-// put writes a file as another program would.
+// put writes a file into the mailbox as another program would.
 func put(t testing.TB, store *Store, user, place, name, body string) {
 	t.Helper()
 	home := filepath.Join(store.dir, userDir(user))

@@ -10,8 +10,9 @@ import (
 )
 
 // makeHome opens the directory of a user, which it makes if it is not there.
-// Before this process delivers into it for the first time, the entries that lead
-// to it are synced, whoever made them: that process may not have come to it.
+// Before the first delivery of this process into it, the entries that lead to it
+// are synced, even if another process made them: it may have been killed before
+// it synced them.
 func (s *Store) makeHome(dir string) (*os.Root, error) {
 	if _, known := s.homes.get(dir); known {
 		home, err := s.root.OpenRoot(dir)

@@ -8,8 +8,8 @@ import (
 	"sync"
 )
 
-// locker locks maildrops: where the system has no flock, all at once, and only
-// against this store.
+// locker locks mailboxes on a system without flock: all of them together, and only
+// against other goroutines that use this Store.
 type locker struct{ mu sync.Mutex }
 
 func (l *locker) lock(context.Context, *os.Root) (unlock func(), err error) {

@@ -10,18 +10,18 @@ import (
 	"time"
 )
 
-// locker locks maildrops.
+// locker locks mailboxes.
 type locker struct{}
 
-// lock takes the lock of a maildrop, which excludes other processes and other
-// goroutines, or returns the error of ctx. The kernel frees it when the process
+// lock takes the lock of a mailbox, which excludes other processes and other
+// goroutines, or returns the error of ctx. The kernel frees the lock if the process
 // dies.
 func (*locker) lock(ctx context.Context, home *os.Root) (unlock func(), err error) {
 	file, err := home.Open(".")
 	if err != nil {
 		return nil, err
 	}
-	// The kernel's own waiting could not be cancelled.
+	// A flock that waits in the kernel could not be cancelled.
 	for wait := time.Millisecond; ; wait = min(2*wait, 50*time.Millisecond) {
 		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		switch {

@@ -122,7 +122,7 @@ func TestAfterCloseEveryCallIsErrClosed(t *testing.T) {
 
 	_, err = store.Open(t.Context(), mailbox.Login{User: "bob"})
 	require.ErrorIs(t, err, mailbox.ErrClosed)
-	_, err = store.Append(t.Context(), to("bob"), strings.NewReader("hello"))
+	_, err = store.Append(t.Context(), mailbox.To("bob"), strings.NewReader("hello"))
 	require.ErrorIs(t, err, mailbox.ErrClosed)
 	for _, err := range box.Messages(t.Context()) {
 		require.ErrorIs(t, err, mailbox.ErrClosed)
@@ -138,7 +138,7 @@ func TestCloseWaitsForDeliveries(t *testing.T) {
 	reader, writer := io.Pipe()
 	results := make(chan []mailbox.Result, 1)
 	go func() {
-		r, _ := store.Append(context.Background(), to("bob"), reader)
+		r, _ := store.Append(context.Background(), mailbox.To("bob"), reader)
 		results <- r
 	}()
 	_, err = writer.Write([]byte("hello\n"))

@@ -12,10 +12,10 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// mint makes IDs. No two are ever the same: process, counter and time differ
-// within a machine, 64 random bits make up for clocks that were set back, for
-// copied virtual machines and for equal host names. Within a process they
-// ascend, so that mail lists in the order of delivery.
+// mint makes IDs. No two are ever the same: on one machine, process, counter and
+// time differ; 64 random bits cover clocks that were set back, copied virtual
+// machines and equal host names. Within a process the IDs ascend, so that mail is
+// listed in the order of delivery.
 type mint struct {
 	now func() time.Time
 
@@ -36,11 +36,12 @@ func (m *mint) id() string {
 	var random [8]byte
 	rand.Read(random[:]) // never fails
 	id := fmt.Sprintf("%d.M%06dP%dQ%dR%016x.", m.last/1_000_000, m.last%1_000_000, os.Getpid(), m.count, binary.BigEndian.Uint64(random[:]))
-	// With 70 octets at most an ID is its own unique-id.
+	// An ID of at most 70 octets can be its own unique-id.
 	return id + m.host[:max(1, min(len(m.host), mailbox.MaxUIDLLength-len(id)))]
 }
 
-// hostName keeps what is harmless in a file name and a unique-id.
+// hostName is the name of the host, with "_" for every character that does not
+// belong in a file name or a unique-id.
 func hostName() string {
 	host, _ := os.Hostname()
 	host = strings.Map(func(r rune) rune {

@@ -3,6 +3,7 @@ package maildir
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -10,23 +11,23 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// Backups and synchronising programs leave empty directories out.
+// Backups and programs that synchronise leave empty directories out.
 func TestADirectoryThatWasRemovedIsMadeAgain(t *testing.T) {
 	for _, place := range []string{"tmp", "new", "cur"} {
 		t.Run(place, func(t *testing.T) {
-			for _, delivery := range []mailbox.Delivery{to("bob"), {Recipients: to("bob").Recipients, UIDL: "foreign"}} {
+			for _, delivery := range []mailbox.Delivery{mailbox.To("bob"), {Recipients: mailbox.To("bob").Recipients, UIDL: "foreign"}} {
 				store := newStore(t, Options{})
 				deliver(t, store, "bob", "hello")
 				require.NoError(t, os.RemoveAll(path(store, "bob", place)))
-				result := appendTo(t, store, delivery, "hello again")[0]
-				require.NoError(t, result.Err)
-				require.Contains(t, listed(t, store, "bob"), result.Message)
+				message, err := mailbox.Deliver(t.Context(), store, delivery, strings.NewReader("hello again"))
+				require.NoError(t, err)
+				require.Contains(t, listed(t, store, "bob"), message)
 			}
 		})
 	}
 }
 
-// The maildrop goes while its messages are being removed.
+// The mailbox is removed while its messages are being deleted.
 func TestAMaildropWithoutCurThatGoesDuringADelete(t *testing.T) {
 	store := newStore(t, Options{})
 	first, second := deliver(t, store, "bob", "one"), deliver(t, store, "bob", "two")

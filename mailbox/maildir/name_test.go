@@ -75,7 +75,7 @@ func TestAForeignUIDLSurvivesTheFileName(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		uidl := rapid.StringMatching(`[!-~]{1,70}`).Draw(t, "uidl")
 		name := fileName((&mint{now: time.Now}).id(), maxSize, uidl)
-		require.LessOrEqual(t, len(name), 255-len(":2,DFPRST")-26, "flags and keywords fit behind it")
+		require.LessOrEqual(t, len(name), 255-len(":2,DFPRST")-26, "flags and keywords fit after it")
 		require.NotContains(t, name, "/")
 		f := fieldsOf(name + ":2,S")
 		require.Equal(t, fields{file: maxSize, wire: maxSize, uidl: uidl}, f)

@@ -2,5 +2,5 @@
 
 package maildir
 
-// openNonblock would keep the opening of a pipe from waiting for its other end.
+// openNonblock is 0: the file systems of this system have no pipes.
 const openNonblock = 0

@@ -4,5 +4,5 @@ package maildir
 
 import "syscall"
 
-// openNonblock keeps the opening of a pipe from waiting for its other end.
+// openNonblock opens a pipe without waiting for its other end.
 const openNonblock = syscall.O_NONBLOCK

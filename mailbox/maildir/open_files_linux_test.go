@@ -22,7 +22,7 @@ func TestNoFileStaysOpen(t *testing.T) {
 	before := openFiles()
 	for i := range 20 {
 		deliver(t, store, "bob", "hello")
-		delivery := to("bob", "alice", "\xff", "carol")
+		delivery := mailbox.To("bob", "alice", "\xff", "carol")
 		delivery.UIDL = "uid-1"
 		appendTo(t, store, delivery, strings.Repeat("x", 100*i))
 		box, err := store.Open(t.Context(), mailbox.Login{User: "bob"})

@@ -38,7 +38,7 @@ func TestAnotherProgramDeliversAndReads(t *testing.T) {
 	theirs.Size = int64(len(canonical))
 	require.Contains(t, listed(t, store, "bob"), theirs, "having been read once, it is known")
 
-	// They take what is new, set flags, and see ours as a message like any other.
+	// The other program takes what is new, sets flags, and sees our message like any other.
 	taken, err := dir.Unseen()
 	require.NoError(t, err)
 	require.Len(t, taken, 2)

@@ -7,16 +7,16 @@ import (
 )
 
 const (
-	// staleAfter is when a file in tmp belongs to nobody any more, by the
-	// Maildir specification.
+	// staleAfter is the age at which the Maildir specification lets any program
+	// remove a file from tmp.
 	staleAfter = 36 * time.Hour
 
 	sweepEvery = 12 * time.Hour
 )
 
-// sweep removes what was left in tmp by programs that were killed, now and then.
-// go-maildir's Clean is not used because it follows symbolic links out of the
-// maildrop.
+// sweep removes what programs that were killed have left in tmp. It does nothing
+// if the last sweep was less than sweepEvery ago. The Clean of go-maildir is not
+// used because it follows symbolic links out of the mailbox.
 func (s *Store) sweep(home *os.Root, dir string) {
 	now := s.mint.now()
 	if last, known := s.homes.get(dir); !known || now.Sub(last) < sweepEvery {

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// sweepNow forgets when tmp was last swept, and sweeps.
+// sweepNow sweeps tmp of a user, whenever it was last swept.
 func (s *Store) sweepNow(t testing.TB, user string) {
 	t.Helper()
 	s.homes.put(userDir(user), time.Time{})

@@ -22,7 +22,7 @@ func TestSymbolicLinksAreNotFollowedOut(t *testing.T) {
 	box := open(t, store, "bob")
 	require.Equal(t, []mailbox.Message{m}, list(t, box), "a link is no message")
 
-	// A file that becomes a link after it was listed.
+	// A file is replaced by a link after it was listed.
 	require.NoError(t, os.Remove(file))
 	put(t, store, "bob", "cur", "1.M1P1.host:2,S", "mine")
 	list(t, box)
@@ -31,14 +31,14 @@ func TestSymbolicLinksAreNotFollowedOut(t *testing.T) {
 	_, err := box.Open(t.Context(), "1.M1P1.host", mailbox.OpenOptions{})
 	require.ErrorIs(t, err, mailbox.ErrTemporary)
 
-	// Directories that lead out.
+	// Directories are replaced by links that lead out.
 	for _, place := range []string{"cur", "new", "tmp"} {
 		t.Run(place, func(t *testing.T) {
 			deliver(t, store, place, "hello")
 			require.NoError(t, os.RemoveAll(path(store, place, place)))
 			require.NoError(t, os.Symlink(secret, path(store, place, place)))
 			if place == "tmp" {
-				require.ErrorIs(t, appendTo(t, store, to(place), "x")[0].Err, mailbox.ErrTemporary)
+				require.ErrorIs(t, refused(t, store, place, "x"), mailbox.ErrTemporary)
 				store.sweepNow(t, place)
 			} else {
 				for _, err := range open(t, store, place).Messages(t.Context()) {

@@ -6,16 +6,16 @@ import (
 	"strings"
 )
 
-// maxUserDir is the longest directory name that a user name is spelled out in:
-// file systems allow 255 octets.
+// maxUserDir is the longest directory name, in octets, that spells out a user
+// name. File systems allow 255 octets.
 const maxUserDir = 200
 
-// userDir is the directory of a canonical user name. No two names have the
-// same, none begins with a period, and none differs from another only in what a
-// file system may fold: the letters are lower case ASCII.
+// userDir is the directory of a canonical user name. No two names have the same
+// directory, and none begins with a period. The letters are lower case ASCII, so
+// no two are equal on a file system that folds case.
 //
-// A name that would be too long is cut and ends in "%%" and a digest. An escape
-// is never "%%", so it cannot be another user's name.
+// A name that would be too long is cut and ends in "%%" and a digest. An escape is
+// never "%%", so this cannot be the directory of another user.
 func userDir(user string) string {
 	var dir strings.Builder
 	for i := range len(user) {

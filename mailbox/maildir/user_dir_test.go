@@ -84,7 +84,7 @@ func TestHostileNamesStayInTheStore(t *testing.T) {
 	for _, user := range []string{"", "a\x00b", "\xff", strings.Repeat("x", 321)} {
 		_, err := store.Open(t.Context(), mailbox.Login{User: user})
 		require.ErrorIs(t, err, mailbox.ErrNoSuchUser, "%q", user)
-		require.ErrorIs(t, appendTo(t, store, to(user), "x")[0].Err, mailbox.ErrNoSuchUser)
+		require.ErrorIs(t, refused(t, store, user, "x"), mailbox.ErrNoSuchUser)
 	}
 }
 
