@@ -11,7 +11,7 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// form is a message that some store or other has got wrong.
+// form is a kind of message that a store may get wrong.
 type form struct{ name, octets string }
 
 func forms() []form {
@@ -57,8 +57,8 @@ func octetsOfEveryKind(s *suite) {
 	s.checkForms(forms())
 }
 
-// octetsAtChunkBorders tries what a store that cuts messages into chunks can
-// get wrong: sizes around a power of two, and line ends that the border cuts.
+// octetsAtChunkBorders delivers what a store that cuts messages into chunks may get
+// wrong: sizes around a power of two, and line ends that the border cuts.
 func octetsAtChunkBorders(s *suite) {
 	borders := []int{4 << 10, 16 << 10, 32 << 10, 64 << 10, 128 << 10, 256 << 10}
 	if testing.Short() {
@@ -126,7 +126,7 @@ func (s *suite) checkForms(forms []form) {
 	}
 }
 
-// readerKeepsTheRulesOfReaders reads one message in every way a server may.
+// readerKeepsTheRulesOfReaders reads a message in every way that a server may.
 func readerKeepsTheRulesOfReaders(s *suite) {
 	user := s.user("bob")
 	s.deliver(user, "Subject: hello\n\nHello,\r\nworld")

@@ -21,13 +21,14 @@ func canonicalUsers(s *suite) {
 		opened := strings.Replace(pair[1], "@", fmt.Sprintf("%d@%s.", i, strings.ToUpper(s.domain)), 1)
 		body := "Subject: to " + written + "\r\n"
 		s.deliver(written, body)
-		s.expect(ruleCanonical, opened, fmt.Sprintf("for %+q, where mail was delivered to %+q,", opened, written), body)
+		s.expect(ruleCanonical, opened, fmt.Sprintf("for %+q, when mail was delivered to %+q,", opened, written), body)
 		s.expect(ruleCanonical, written, fmt.Sprintf("for %+q itself", written), body)
 	}
 }
 
-// nobodysNames are names for which mailbox.CanonicalUser has an error.
-func nobodysNames(s *suite) {
+// impossibleNames checks names that no user can have, those for which
+// [mailbox.CanonicalUser] returns an error.
+func impossibleNames(s *suite) {
 	for _, name := range []string{
 		"", "\x00", "bob\x00", "bob\n", "bob\r\nalice", "\x7f", "\u0085", "bob\xff", "\xc3\x28",
 		strings.Repeat("x", mailbox.MaxUserLength+1), strings.Repeat("x", 1<<20),
@@ -37,21 +38,21 @@ func nobodysNames(s *suite) {
 			_ = box.Close()
 		}
 		if !errors.Is(err, mailbox.ErrNoSuchUser) {
-			s.breaks(ruleNobody, "Store.Open for the name %.30q returned %v", name, err)
+			s.breaks(ruleImpossible, "Store.Open for the name %.30q returned %v", name, err)
 		}
 		if err := s.tryDeliver(s.Context(), name, strings.NewReader("hello")); !errors.Is(err, mailbox.ErrNoSuchUser) {
-			s.breaks(ruleNobody, "a delivery to the name %.30q returned %v", name, err)
+			s.breaks(ruleImpossible, "a delivery to the name %.30q returned %v", name, err)
 		}
 	}
 }
 
-// hostileNames gives the store names that mean something to file systems,
-// databases and URLs. Each may be refused as ErrNoSuchUser or have a maildrop
-// of its own; none may reach that of another.
+// hostileNames checks names that mean something to file systems, databases and URLs.
+// The store may refuse each as ErrNoSuchUser or give it a maildrop of its own. None
+// may reach the maildrop of another.
 func hostileNames(s *suite) {
 	names := hostile(s.domain)
 	bodies := make(map[string]string)
-	tag := "for " + s.domain // names without our domain may have mail of other checks
+	tag := "for " + s.domain // names without the domain of this check may have mail of other checks
 	for i, name := range names {
 		body := fmt.Sprintf("X-Number: %d\r\nSubject: %s\r\n\r\n", i, tag)
 		err := s.tryDeliver(s.Context(), name, strings.NewReader(body))
@@ -60,14 +61,14 @@ func hostileNames(s *suite) {
 			continue
 		}
 		if !errors.Is(err, mailbox.ErrNoSuchUser) {
-			s.breaks(ruleNobody, "a delivery to the name %.40q failed with something else than ErrNoSuchUser: %v", name, err)
+			s.breaks(ruleImpossible, "a delivery to the name %.40q failed with something else than ErrNoSuchUser: %v", name, err)
 		}
 	}
 	for _, name := range names {
 		box, err := s.Store.Open(s.Context(), s.login(name))
 		if err != nil {
 			if !errors.Is(err, mailbox.ErrNoSuchUser) {
-				s.breaks(ruleNobody, "Store.Open for the name %.40q failed with something else than ErrNoSuchUser: %v", name, err)
+				s.breaks(ruleImpossible, "Store.Open for the name %.40q failed with something else than ErrNoSuchUser: %v", name, err)
 			}
 			if bodies[name] != "" {
 				s.breaks(ruleCanonical, "mail is delivered to the name %.40q, and Store.Open refuses it: %v", name, err)
@@ -92,7 +93,7 @@ func hostileNames(s *suite) {
 	}
 }
 
-// hostile are names that differ from each other in the canonical form too.
+// hostile returns names whose canonical forms differ from each other.
 func hostile(domain string) []string {
 	a, b := "a@"+domain, "b@"+domain
 	return []string{
@@ -105,13 +106,13 @@ func hostile(domain string) []string {
 		strings.Replace(a, "a@", "\u0430@", 1), // CYRILLIC SMALL LETTER A
 		"\u200b" + a, a + "\u200b", "\ufeff" + a,
 		".", "..", "...", "/", "//", "\\", "~", "*", "-", "con", "nul", "cur", "new", "tmp", ".git", "/etc/passwd", "../../../../etc/passwd", "%2e", "%2e%2e", "%", "%%",
-		longName(domain, "1"), longName(domain, "2"), // a name that is cut short is another's
+		longName(domain, "1"), longName(domain, "2"), // a name that is cut short is another name
 		longName(domain, "1")[1:], longName(domain, "2")[1:],
 	}
 }
 
-// longName has the greatest length that a canonical name may have, and differs
-// from others only in its last letter.
+// longName returns a name of the greatest length that a canonical name may have, which
+// differs from others only in its last letter.
 func longName(domain, last string) string {
 	return domain + strings.Repeat("x", mailbox.MaxUserLength-len(domain)-len(last)) + last
 }

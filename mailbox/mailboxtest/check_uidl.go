@@ -69,7 +69,7 @@ func idsAndUIDLsAreNeverReused(s *suite) {
 			listed := s.list(user)
 			s.distinct(listed)
 			if len(listed) != kept+1 {
-				s.breaks(ruleWhole, "%d messages are listed where there should be %d", len(listed), kept+1)
+				s.breaks(ruleWhole, "%d messages are listed instead of %d", len(listed), kept+1)
 			}
 			newest := listed[kept]
 			if ids[newest.ID] {
@@ -84,8 +84,8 @@ func idsAndUIDLsAreNeverReused(s *suite) {
 	}
 }
 
-// showsUIDL expects that a message shows a unique-id, in its Result and in every
-// listing from now on.
+// showsUIDL expects that a message shows a unique-id, in its Result and in the
+// listing.
 func (s *suite) showsUIDL(user string, result mailbox.Message, what, want string) {
 	s.Helper()
 	if got := mailbox.UIDL(result); got != want {
@@ -105,7 +105,7 @@ func (s *suite) showsUIDL(user string, result mailbox.Message, what, want string
 	s.breaks(ruleWhole, "%s is not listed under the ID of its result", what)
 }
 
-// derived is what a message shows that has no unique-id of its own.
+// derived is the unique-id that a message shows if it has none of its own.
 func derived(m mailbox.Message) string { return mailbox.UIDL(mailbox.Message{ID: m.ID}) }
 
 func foreignUIDL(s *suite) {
@@ -151,9 +151,9 @@ func foreignUIDLTwice(s *suite) {
 
 func foreignUIDLPerMaildrop(s *suite) {
 	alice, bob := s.user("alice"), s.user("bob")
-	for i, m := range s.append(mailbox.Delivery{
-		Recipients: []mailbox.Recipient{{User: alice}, {User: bob}}, UIDL: "foreign",
-	}, "Subject: to both\r\n") {
+	delivery := mailbox.To(alice, bob)
+	delivery.UIDL = "foreign"
+	for i, m := range s.append(delivery, "Subject: to both\r\n") {
 		s.showsUIDL([]string{alice, bob}[i], m, "a message with a foreign UIDL that went to two maildrops", "foreign")
 	}
 }

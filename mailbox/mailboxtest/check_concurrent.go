@@ -10,8 +10,8 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// concurrentDeliveriesAndSessions delivers, lists, reads and deletes at the
-// same time. It is most of use under the race detector.
+// concurrentDeliveriesAndSessions delivers, lists, reads and deletes at the same
+// time. It finds most under the race detector.
 func concurrentDeliveriesAndSessions(s *suite) {
 	s.appender()
 	const appenders, each = 6, 15
@@ -66,7 +66,7 @@ type workout struct {
 	users []string
 
 	mu           sync.Mutex
-	acknowledged map[copyOf]string // the octets of what is not deleted
+	acknowledged map[copyOf]string // the octets of messages that are not deleted
 	deleted      map[copyOf]bool
 	problem      string // the first one
 	broken       rule
@@ -75,7 +75,8 @@ type workout struct {
 // copyOf is one user's copy of a message.
 type copyOf struct{ user, id string }
 
-// found keeps the first problem, for the goroutine that may end the check.
+// found keeps the first problem for the goroutine of the check, the only one that may
+// end it.
 func (w *workout) found(r rule, format string, args ...any) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -85,11 +86,7 @@ func (w *workout) found(r rule, format string, args ...any) {
 }
 
 func (w *workout) append(body string) {
-	delivery := mailbox.Delivery{}
-	for _, user := range w.users {
-		delivery.Recipients = append(delivery.Recipients, mailbox.Recipient{User: user})
-	}
-	results, err := w.Store.(mailbox.Appender).Append(w.Context(), delivery, strings.NewReader(body))
+	results, err := w.Store.(mailbox.Appender).Append(w.Context(), mailbox.To(w.users...), strings.NewReader(body))
 	if err != nil || len(results) != len(w.users) {
 		w.found(ruleResults, "a delivery among concurrent ones failed: %v", err)
 		return
@@ -105,8 +102,8 @@ func (w *workout) append(body string) {
 	}
 }
 
-// look opens a session and checks that everything is there that was
-// acknowledged before. It reads and deletes a little.
+// look opens a session and checks that it lists everything that was acknowledged
+// before. It reads a message and may delete it.
 func (w *workout) look(user string) {
 	w.mu.Lock()
 	before := make(map[string]bool)
@@ -131,7 +128,7 @@ func (w *workout) look(user string) {
 			w.found(ruleClose, "a session among concurrent deliveries could not be closed: %v", err)
 		}
 	}()
-	listed, err := list(ctx, box)
+	listed, err := mailbox.List(ctx, box)
 	if err != nil {
 		w.found(ruleWhole, "a listing among concurrent deliveries failed: %v", err)
 		return
@@ -160,7 +157,7 @@ func (w *workout) readAndDelete(ctx context.Context, box mailbox.Mailbox, user, 
 		return
 	}
 	w.mu.Lock()
-	want, known := w.acknowledged[key] // it may be listed a moment before the result is out
+	want, known := w.acknowledged[key] // it may be listed a moment before Append returns
 	w.mu.Unlock()
 	if !known {
 		return

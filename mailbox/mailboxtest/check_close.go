@@ -83,7 +83,7 @@ func afterClose(s *suite) {
 		s.breaks(ruleClosed, "Store.Open on a closed store returned %v", err)
 	}
 	if appender, ok := s.Store.(mailbox.Appender); ok {
-		results, err := appender.Append(ctx, mailbox.Delivery{Recipients: []mailbox.Recipient{{User: user}}}, strings.NewReader("Subject: late\r\n"))
+		results, err := appender.Append(ctx, mailbox.To(user), strings.NewReader("Subject: late\r\n"))
 		if !errors.Is(err, mailbox.ErrClosed) {
 			s.breaks(ruleClosed, "Append on a closed store returned %v", err)
 		}
@@ -96,8 +96,8 @@ func afterClose(s *suite) {
 	}
 }
 
-// restart closes the store and opens it again, or ends the check for stores
-// whose mail ends with them.
+// restart closes the store and opens it again, or skips the check if the harness
+// cannot.
 func (s *suite) restart() {
 	s.Helper()
 	if s.Reopen == nil {

@@ -14,9 +14,9 @@ import (
 func severalRecipients(s *suite) {
 	users := []string{s.user("alice"), s.user("bob"), s.user("Carol")}
 	headers := []string{"", "Delivered-To: bob\r\n", "Return-Path: <x>\r\nDelivered-To: carol\r\n"}
-	delivery := mailbox.Delivery{}
-	for i, user := range users {
-		delivery.Recipients = append(delivery.Recipients, mailbox.Recipient{User: user, Header: headers[i]})
+	delivery := mailbox.To(users...)
+	for i, header := range headers {
+		delivery.Recipients[i].Header = header
 	}
 	body := "Subject: to three\n\n" + strings.Repeat("a line of text\n", 10_000)
 	results := s.append(delivery, body)
@@ -61,18 +61,16 @@ func sameRecipientTwice(s *suite) {
 func recipientsFailOnTheirOwn(s *suite) {
 	appender := s.appender()
 	bob, eve := s.user("bob"), s.user("eve")
-	results, err := appender.Append(s.Context(), mailbox.Delivery{Recipients: []mailbox.Recipient{
-		{User: "\x00"}, {User: bob}, {User: ""}, {User: eve},
-	}}, strings.NewReader("Subject: to some\r\n"))
+	results, err := appender.Append(s.Context(), mailbox.To("\x00", bob, "", eve), strings.NewReader("Subject: to some\r\n"))
 	if err != nil {
-		s.breaks(ruleResults, "names that can be nobody's made the delivery fail for all: %v", err)
+		s.breaks(ruleResults, "names that no user can have made the delivery fail for all: %v", err)
 	}
 	if len(results) != 4 {
 		s.breaks(ruleResults, "Append returned %d results for four recipients", len(results))
 	}
 	for _, i := range []int{0, 2} {
 		if !errors.Is(results[i].Err, mailbox.ErrNoSuchUser) {
-			s.breaks(ruleNobody, "the result for a name that can be nobody's is %v", results[i].Err)
+			s.breaks(ruleImpossible, "the result for a name that no user can have is %v", results[i].Err)
 		}
 		if results[i].Message != (mailbox.Message{}) {
 			s.breaks(ruleResults, "the result of a recipient who did not get the message has the message set")
@@ -80,7 +78,7 @@ func recipientsFailOnTheirOwn(s *suite) {
 	}
 	for i, user := range map[int]string{1: bob, 3: eve} {
 		if results[i].Err != nil {
-			s.breaks(ruleResults, "a recipient failed because others can be nobody: %v", results[i].Err)
+			s.breaks(ruleResults, "a recipient failed because no user can have the names of others: %v", results[i].Err)
 		}
 		s.expect(ruleResults, user, "beside recipients that failed", "Subject: to some\r\n")
 	}
@@ -91,7 +89,7 @@ func bodyThatFails(s *suite) {
 	bob, eve := s.user("bob"), s.user("eve")
 	s.deliver(bob, "Subject: before\r\n")
 	cause := errors.New("the line broke")
-	delivery := mailbox.Delivery{Recipients: []mailbox.Recipient{{User: bob}, {User: eve}}}
+	delivery := mailbox.To(bob, eve)
 	for _, octets := range []int{0, 1, 100, 4 << 10, 64 << 10, 300 << 10, 1 << 20} {
 		line := "a line of text\r\n"
 		text := strings.Repeat(line, octets/len(line)) + line[:octets%len(line)]
@@ -115,7 +113,7 @@ func bodyThatFails(s *suite) {
 	s.expect(ruleBody, bob, "after bodies that failed", "Subject: before\r\n", "Subject: after\r\n")
 }
 
-// errorBesideOctets returns its error together with the last octets.
+// errorBesideOctets is a reader that returns its error together with the last octets.
 type errorBesideOctets struct {
 	octets *strings.Reader
 	err    error
@@ -129,8 +127,8 @@ func (r errorBesideOctets) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// nothingIsVisibleBeforeItIsComplete looks at the maildrop from inside the
-// body's Read.
+// nothingIsVisibleBeforeItIsComplete lists the maildrop while the store reads the
+// body of a delivery.
 func nothingIsVisibleBeforeItIsComplete(s *suite) {
 	appender := s.appender()
 	user := s.user("bob")
@@ -144,7 +142,7 @@ func nothingIsVisibleBeforeItIsComplete(s *suite) {
 		prompt = s.promptly(func() {
 			var box mailbox.Mailbox
 			if box, listErr = s.Store.Open(s.Context(), s.login(user)); listErr == nil {
-				listed, listErr = list(s.Context(), box)
+				listed, listErr = mailbox.List(s.Context(), box)
 				listErr = errors.Join(listErr, box.Close())
 			}
 		})
@@ -155,9 +153,9 @@ func nothingIsVisibleBeforeItIsComplete(s *suite) {
 		ended = true
 		return 0, io.EOF
 	}))
-	results, err := appender.Append(s.Context(), mailbox.Delivery{Recipients: []mailbox.Recipient{{User: user}}}, body)
+	_, err := mailbox.Deliver(s.Context(), appender, mailbox.To(user), body)
 	switch {
-	case err != nil || len(results) != 1 || results[0].Err != nil:
+	case err != nil:
 		s.breaks(ruleWhole, "a delivery failed during which the maildrop was listed: %v", err)
 	case !looked || !ended:
 		s.breaks(ruleBody, "Append did not read the body to its end")

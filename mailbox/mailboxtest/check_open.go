@@ -10,7 +10,7 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// strangeIDs are what no store gives to a message.
+// strangeIDs are IDs that no store gives to a message.
 func strangeIDs() []string {
 	return []string{
 		"", "no-such-message", "0", "-1", ".", "..", "../x", "a/b", "/etc/passwd", "\x00", "x\x00y", "\r\n", "\xff",

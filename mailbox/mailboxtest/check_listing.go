@@ -10,7 +10,7 @@ import (
 )
 
 func emptyMaildrop(s *suite) {
-	user := s.user("nobody-wrote-me")
+	user := s.user("never-got-mail")
 	for range 2 { // the first session must not make the second fail
 		box := s.open(user)
 		if listed := box.list(); len(listed) != 0 {
@@ -62,11 +62,9 @@ func listingIsOrderedByDeliveryNotByDate(s *suite) {
 	var ids []string
 	now := time.Now()
 	for i := range 4 {
-		m := s.append(mailbox.Delivery{
-			Recipients: []mailbox.Recipient{{User: user}},
-			Received:   now.Add(time.Duration(-i) * 24 * time.Hour),
-		}, fmt.Sprintf("message %d", i))[0]
-		ids = append(ids, m.ID)
+		delivery := mailbox.To(user)
+		delivery.Received = now.Add(time.Duration(-i) * 24 * time.Hour)
+		ids = append(ids, s.append(delivery, fmt.Sprintf("message %d", i))[0].ID)
 	}
 	for i, m := range s.list(user) {
 		if m.ID != ids[i] {

@@ -10,7 +10,7 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// listen adds a listener, or ends the check for stores that have none.
+// listen adds a listener, or skips the check if the store is no EventSource.
 func (s *suite) listen(listener mailbox.ListenerFunc) {
 	s.Helper()
 	store, ok := s.Store.(mailbox.EventSource)
@@ -20,11 +20,11 @@ func (s *suite) listen(listener mailbox.ListenerFunc) {
 	store.Listen(listener)
 }
 
-// heard is what a listener heard.
+// heard is a listener that remembers its events.
 type heard struct {
 	mu     sync.Mutex
 	events []mailbox.Event
-	more   chan struct{} // has one when there is news
+	more   chan struct{} // not empty if there are new events
 }
 
 func newHeard() *heard { return &heard{more: make(chan struct{}, 1)} }
@@ -56,7 +56,7 @@ func (h *heard) has(kind mailbox.EventKind, user, id string) bool {
 	return false
 }
 
-// await waits until the event is heard.
+// await reports whether the event is heard before patience ends.
 func (h *heard) await(patience time.Duration, kind mailbox.EventKind, user, id string) bool {
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
@@ -96,7 +96,7 @@ func listenersHear(s *suite) {
 	}
 	if appender, ok := s.Store.(mailbox.Appender); ok {
 		broken := errorBesideOctets{strings.NewReader("x"), errors.New("the line broke")}
-		_, _ = appender.Append(s.Context(), mailbox.Delivery{Recipients: []mailbox.Recipient{{User: stranger}}}, broken)
+		_, _ = appender.Append(s.Context(), mailbox.To(stranger), broken)
 	}
 	s.closeStore() // all is heard now
 	if first.has(mailbox.Removed, user, listed[1].ID) {

@@ -9,7 +9,7 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// ended is a context that has ended.
+// ended returns a context that has ended.
 func (s *suite) ended() context.Context {
 	ctx, cancel := context.WithCancel(s.Context())
 	cancel()
@@ -45,7 +45,7 @@ func cancelledListing(s *suite) {
 		}
 	}
 	if box, err := s.Store.Open(s.ended(), s.login(user)); err == nil {
-		if listed, err := list(s.Context(), box); err == nil && len(listed) != len(bodies) {
+		if listed, err := mailbox.List(s.Context(), box); err == nil && len(listed) != len(bodies) {
 			s.breaks(ruleContext, "Store.Open with a cancelled context returned a maildrop that lists %d messages of %d", len(listed), len(bodies))
 		}
 		_ = box.Close()
@@ -137,7 +137,7 @@ func cancelledAppend(s *suite) {
 		default:
 			body = io.MultiReader(body, cancelling)
 		}
-		results, err := appender.Append(ctx, mailbox.Delivery{Recipients: []mailbox.Recipient{{User: user}}}, body)
+		results, err := appender.Append(ctx, mailbox.To(user), body)
 		switch {
 		case err != nil && results != nil:
 			s.breaks(ruleResults, "Append returned results beside an error for a delivery that was cancelled %s", when)
@@ -160,7 +160,7 @@ func cancelledAppend(s *suite) {
 	}
 }
 
-// brokenStore asks for everything while nothing works.
+// brokenStore makes every kind of call while the store is broken.
 func brokenStore(s *suite) {
 	if s.Break == nil {
 		s.Skip("the harness has no Break")
@@ -184,7 +184,7 @@ func brokenStore(s *suite) {
 		}
 	}
 	if other, err := s.Store.Open(s.Context(), s.login(user)); err == nil {
-		if listed, err := list(s.Context(), other); err == nil && len(listed) != len(before) {
+		if listed, err := mailbox.List(s.Context(), other); err == nil && len(listed) != len(before) {
 			s.breaks(ruleWhole, "on a broken store a listing ends without an error after %d of %d messages", len(listed), len(before))
 		}
 		_ = other.Close()
