@@ -5,31 +5,31 @@ import (
 	"io"
 )
 
-// CanonicalReader turns a message with any line ends into its canonical form,
-// the one that POP3 sends and that [Message.Size] counts. It holds one buffer,
-// whatever the size of the message.
+// CanonicalReader turns a message with any line ends into its canonical form, the
+// one that POP3 sends and that [Message.Size] counts. It uses 16 KiB of memory for a
+// message of any size.
 //
-// Only LF ends a line: a bare LF becomes CRLF, a CR that no LF follows is
-// content and stays. A message that does not end in a line end gets one (a
-// final CR becomes one CRLF). An empty message stays empty.
+// Only LF ends a line: a bare LF becomes CRLF, and a CR that no LF follows is
+// content and stays. A message that does not end in a line end gets one (a final CR
+// becomes one CRLF). An empty message stays empty.
 type CanonicalReader struct {
 	source     io.Reader
 	buffer     []byte
-	start, end int   // what of buffer is still to be handed out
-	err        error // of source, once it ended
-	last       byte  // handed out last
+	start, end int   // of the octets in buffer that were not returned yet
+	err        error // of source, after it ended
+	last       byte  // the octet that was returned last
 	octets     int64
 }
 
-// canonicalBuffer is the memory of a CanonicalReader in octets.
+// canonicalBuffer is the memory of a CanonicalReader, in octets.
 const canonicalBuffer = 16 << 10
 
-// NewCanonicalReader reads the canonical form of what source has.
+// NewCanonicalReader returns a reader of the canonical form of source.
 func NewCanonicalReader(source io.Reader) *CanonicalReader {
 	return &CanonicalReader{source: source}
 }
 
-// Octets counts what was read so far.
+// Octets returns how many octets were read so far.
 func (r *CanonicalReader) Octets() int64 { return r.octets }
 
 // Read implements [io.Reader].
@@ -69,8 +69,7 @@ func (r *CanonicalReader) fill() {
 	r.err = io.ErrNoProgress
 }
 
-// emit hands out the next stretch that needs no change, or the CR that a bare
-// LF lacks.
+// emit returns the next octets that need no change, or the CR that a bare LF lacks.
 func (r *CanonicalReader) emit(p []byte) int {
 	chunk := r.buffer[r.start:r.end]
 	feed := bytes.IndexByte(chunk, '\n')
@@ -89,7 +88,7 @@ func (r *CanonicalReader) emit(p []byte) int {
 	return n
 }
 
-// emitMissing hands out one octet of the line end that the last line lacks.
+// emitMissing returns one octet of the line end that the last line lacks.
 func (r *CanonicalReader) emitMissing(p []byte) int {
 	if r.last == '\r' {
 		p[0] = '\n'

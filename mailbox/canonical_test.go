@@ -14,7 +14,7 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// naiveCanonical is the canonical form in two sentences of code.
+// naiveCanonical is the reference: the canonical form without regard to memory.
 func naiveCanonical(s string) string {
 	s = strings.ReplaceAll(strings.ReplaceAll(s, "\r\n", "\n"), "\n", "\r\n")
 	if s != "" && !strings.HasSuffix(s, "\n") {

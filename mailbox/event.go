@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// EventKind says what happened to a maildrop.
+// EventKind is what happened to a mailbox.
 type EventKind uint8
 
 const (
@@ -24,29 +24,29 @@ func (k EventKind) String() string {
 	return fmt.Sprintf("EventKind(%d)", uint8(k))
 }
 
-// Event tells a [Listener] what happened to one maildrop.
+// Event tells a [Listener] what happened to one mailbox.
 type Event struct {
 	Kind EventKind
 	User string // canonical
 
-	// Messages are those concerned. For Removed only the IDs are sure to be
-	// set.
+	// Messages are the messages that were delivered or removed. Of a removed one
+	// only the ID is always set.
 	Messages []Message
 }
 
-// EventSource is a store that tells listeners what happens to its mailboxes.
-// Stores implement it in addition to [Store], most of them with a [Listeners]. A
-// wrapper of a store forwards it, as it does [Appender]. It is safe for
-// concurrent use.
+// EventSource is a store that tells listeners what happens to its mailboxes. A
+// store implements it in addition to [Store], usually with [Listeners]. A wrapper
+// of a store should forward it, as it does [Appender]. It is safe for concurrent
+// use.
 type EventSource interface {
-	// Listen adds a listener. It hears of what happens from now on, and what it
-	// has not heard yet when the store is closed Close waits for.
+	// Listen adds a listener, which hears of everything that happens from now on.
+	// [Store.Close] waits until the listeners have heard of it.
 	Listen(listener Listener)
 }
 
-// Listener hears of changes after they are certain: to notify, to count quota,
-// to index. It never refuses mail and never delays it. An event may come twice,
-// late, out of order, and after a crash not at all.
+// Listener hears of changes after they are certain: to notify a user, to count
+// quota, to index. It cannot refuse or delay mail. An event may come twice, late or
+// out of order, and after a crash not at all.
 type Listener interface {
 	// MailboxChanged is called for one event at a time. An error goes to the
 	// store's OnError hook as a [*ListenerError], and nowhere else. The context

@@ -8,21 +8,22 @@ import (
 	"time"
 )
 
-// Listeners hands events to listeners, each through a queue and a goroutine of
-// its own, so that one that fails, hangs or panics harms nobody else. The zero
-// value is ready. It is an [EventSource]; stores embed it or hold one. It is safe
-// for concurrent use.
+// Listeners delivers events to listeners. Each has a queue and a goroutine of its
+// own, so that one that fails, hangs or panics does not harm the others. The zero
+// value is ready to use. It is an [EventSource]: stores embed it or have a field of
+// it. It is safe for concurrent use.
 type Listeners struct {
-	// Timeout is what one listener has for one event. 0 means 10 seconds.
+	// Timeout is how long a listener may take for one event. 0 means 10 seconds.
 	Timeout time.Duration
 
-	// Queue is how many events may wait for one listener; what comes when it
-	// is full is dropped for that listener, and OnError is told. 0 means 1024.
+	// Queue is how many events may wait for one listener. If it is full, further
+	// events are dropped for that listener, each with a call of OnError. 0 means
+	// 1024.
 	Queue int
 
 	// OnError is called with a [*ListenerError] for every event that a listener
-	// failed, panicked over, or could not take. It may be nil, must not block,
-	// and may be called from several goroutines. Set it before the first Listen.
+	// failed or lost. It may be nil, must not block, and may be called from
+	// several goroutines. Set it before the first Listen.
 	OnError func(error)
 
 	mu     sync.RWMutex
@@ -31,7 +32,8 @@ type Listeners struct {
 	group  sync.WaitGroup
 }
 
-// Listen adds a listener. It hears of what happens from now on.
+// Listen adds a listener, which hears of the events from now on. After Close it does
+// nothing.
 func (l *Listeners) Listen(listener Listener) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -47,7 +49,8 @@ func (l *Listeners) Listen(listener Listener) {
 	})
 }
 
-// Notify queues an event for every listener and returns at once.
+// Notify queues an event for every listener and returns without waiting for them.
+// After Close it does nothing.
 func (l *Listeners) Notify(event Event) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
@@ -63,8 +66,8 @@ func (l *Listeners) Notify(event Event) {
 	}
 }
 
-// Close lets the listeners work off what is queued, until ctx ends. Later
-// events are ignored.
+// Close waits until the listeners have heard of all queued events, or until ctx ends.
+// It may be called again, to wait longer.
 func (l *Listeners) Close(ctx context.Context) error {
 	l.mu.Lock()
 	if !l.closed {
@@ -105,13 +108,13 @@ func (l *Listeners) failed(event Event, err error) {
 	if l.OnError == nil {
 		return
 	}
-	defer func() { _ = recover() }() // there is nobody else to tell
+	defer func() { _ = recover() }() // there is nowhere to report it
 	l.OnError(&ListenerError{Event: event, Err: err})
 }
 
-// ListenerError says that a listener failed, panicked over, or could not take an
-// event. The change itself is not affected. [errors.Is] and [errors.As] look into
-// the cause.
+// ListenerError says that a listener failed or panicked over an event, or lost it
+// because its queue was full. The change itself is not affected. [errors.Is] and
+// [errors.As] find its cause.
 type ListenerError struct {
 	Event Event
 	Err   error // why; never nil

@@ -38,7 +38,7 @@ func (e *ear) heard() []string {
 	return append([]string{}, e.users...)
 }
 
-// complaints gathers what OnError hears.
+// complaints collects the errors that OnError is called with.
 type complaints struct {
 	mu   sync.Mutex
 	errs []error
@@ -61,7 +61,7 @@ func user(name string) mailbox.Event { return mailbox.Event{Kind: mailbox.Added,
 func TestListenersHearInOrder(t *testing.T) {
 	var listeners mailbox.Listeners
 	var first, second ear
-	listeners.Notify(user("before")) // nobody listens yet
+	listeners.Notify(user("before")) // there is no listener yet
 	listeners.Listen(&first)
 	listeners.Notify(user("a"))
 	listeners.Listen(&second)
@@ -86,7 +86,7 @@ func TestAfterCloseListenersAreDeaf(t *testing.T) {
 	require.NoError(t, new(mailbox.Listeners).Close(t.Context()), "without a listener too")
 }
 
-func TestAListenerThatFailsOrPanicsHarmsNobody(t *testing.T) {
+func TestAListenerThatFailsOrPanicsHarmsNoOther(t *testing.T) {
 	cause := errors.New("push failed")
 	var told complaints
 	listeners := mailbox.Listeners{OnError: told.onError}
@@ -112,8 +112,8 @@ func TestAListenerThatFailsOrPanicsHarmsNobody(t *testing.T) {
 	require.Equal(t, user("fails"), failed.Event)
 }
 
-// Neither the delivery that Notify belongs to nor the process ends with it.
-func TestAPanicOfOnErrorHarmsNobody(t *testing.T) {
+// Neither the call of Notify nor the process ends with the panic.
+func TestAPanicOfOnErrorIsContained(t *testing.T) {
 	called := make(chan struct{}, 3)
 	listeners := mailbox.Listeners{Queue: 1, OnError: func(error) {
 		called <- struct{}{}

@@ -6,24 +6,24 @@ import (
 	"net"
 )
 
-// Login says who opens a maildrop and how it came about. A Login that is
-// printed, logged or encoded shows no secret. One exception: package fmt asks
-// no method about what lies in an unexported field, so do not print a struct
-// that has a Login in one.
+// Login is the user that opens a maildrop, and how the client proved it. A Login
+// that is printed, logged or encoded shows no secret, with one exception: package
+// fmt calls no methods of unexported fields, so do not print a struct that has a
+// Login in one.
 type Login struct {
-	// User is the name of the maildrop. The store makes it canonical.
+	// User is the name of the user. The store makes it canonical.
 	User string
 
 	// Mechanism is how the client proved itself: "USER" for USER and PASS,
 	// "APOP", or the SASL mechanism ("PLAIN").
 	Mechanism string
 
-	// AuthorizationID is the identity that the client asked to act for (RFC
-	// 4616), empty where it asked for its own.
+	// AuthorizationID is the identity that the client asked to act as (RFC
+	// 4616), empty if it asked for its own.
 	AuthorizationID string
 
 	// Password and Token are what the client sent, for hosts that pass them on
-	// to another server. Empty where the mechanism does not disclose them.
+	// to another server. They are empty if the mechanism does not disclose them.
 	Password string
 	Token    string
 
@@ -31,7 +31,7 @@ type Login struct {
 	Remote net.Addr
 	Local  net.Addr
 
-	// TLS tells whether the connection is encrypted.
+	// TLS reports whether the connection is encrypted.
 	TLS bool
 }
 
@@ -44,10 +44,10 @@ func (l Login) String() string {
 	return fmt.Sprintf("user=%q mechanism=%s remote=%s tls=%t", l.User, l.Mechanism, remote, l.TLS)
 }
 
-// GoString is String, so that %#v shows no secret either.
+// GoString shows the login without its secrets, for %#v.
 func (l Login) GoString() string { return "mailbox.Login{" + l.String() + "}" }
 
-// Format shows the login without its secrets, whatever the verb.
+// Format shows the login without its secrets, for every verb.
 func (l Login) Format(f fmt.State, _ rune) { fmt.Fprint(f, l.String()) }
 
 // LogValue shows the login without its secrets to log/slog.

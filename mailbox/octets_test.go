@@ -11,8 +11,8 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// mail draws octets with the borders that matter, now and then long enough to
-// cross the reader's buffer.
+// mail draws messages with many kinds of line ends, some of them longer than the
+// reader's buffer.
 func mail() *rapid.Generator[string] {
 	piece := rapid.OneOf(
 		rapid.SampledFrom([]string{"\r", "\n", "\r\n", "\r\r\n", "\n\r", ".", "\x00", "x", "Subject: y\r\n", "\r\n\r\n", "\n\n"}),
@@ -23,8 +23,8 @@ func mail() *rapid.Generator[string] {
 	return rapid.Map(rapid.SliceOfN(piece, 0, 30), func(pieces []string) string { return strings.Join(pieces, "") })
 }
 
-// drawnReader hands out its octets in reads of drawn lengths, empty ones among
-// them, and the end with the last octets or after them.
+// drawnReader returns its octets in reads of drawn lengths, some of them empty, and
+// io.EOF with the last octets or after them.
 type drawnReader struct {
 	t    *rapid.T
 	rest string
@@ -59,7 +59,7 @@ func readAll(t *rapid.T, r io.Reader) string {
 	}
 }
 
-// What the readers cost over the copy that has to be made anyway.
+// What the readers cost in addition to the copy that is made anyway.
 func BenchmarkOctets(b *testing.B) {
 	lines := strings.Repeat("A line as long as lines of mail are wont to be, or nearly so.\r\n", 16_000)
 	for _, form := range []struct{ name, text string }{

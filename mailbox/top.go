@@ -5,9 +5,9 @@ import (
 	"io"
 )
 
-// TopReader reads what TOP sends of a message: its header, the blank line, and
-// the first lines of its body (RFC 1939 section 7). Any line ends will do. It
-// stops reading the source there.
+// TopReader reads what TOP sends of a message: its header, the blank line, and the
+// first lines of its body (RFC 1939 section 7). The message may have any line ends.
+// TopReader does not read the source further than that.
 type TopReader struct {
 	source   io.Reader
 	lines    int
@@ -17,8 +17,8 @@ type TopReader struct {
 	done     bool
 }
 
-// NewTopReader cuts source after lines lines of the body; 0 means the header
-// alone.
+// NewTopReader returns a reader of source that ends after so many lines of the body.
+// 0 or less means the header and the blank line only.
 func NewTopReader(source io.Reader, lines int) *TopReader {
 	return &TopReader{source: source, lines: lines}
 }
@@ -31,7 +31,7 @@ func (r *TopReader) Read(p []byte) (int, error) {
 	n, err := r.source.Read(p)
 	n = r.keep(p[:n])
 	if r.done {
-		return n, nil // what the source says behind the cut is nobody's concern
+		return n, nil // an error of the source after the cut does not matter
 	}
 	return n, err
 }
@@ -55,8 +55,8 @@ func (r *TopReader) keep(p []byte) int {
 	return at
 }
 
-// count notes whether the current line has content: a CR is none when the LF
-// comes right after it.
+// count counts octets of the current header line. A CR counts only if no LF follows
+// it.
 func (r *TopReader) count(p []byte) {
 	if len(p) == 0 || r.inBody {
 		return
@@ -72,7 +72,7 @@ func (r *TopReader) count(p []byte) {
 	}
 }
 
-// lineEnd tells whether the line that just ended was the last one wanted.
+// lineEnd reports whether the line that has just ended was the last one wanted.
 func (r *TopReader) lineEnd() bool {
 	if r.inBody {
 		r.lines--

@@ -13,7 +13,7 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// naiveTop is what TOP sends, by lines of text.
+// naiveTop is the reference: what TOP sends, line by line.
 func naiveTop(s string, lines int) string {
 	var top strings.Builder
 	body := false
@@ -77,8 +77,7 @@ func TestTopOfAnything(t *testing.T) {
 	})
 }
 
-// The server cuts what a store sends and makes it canonical; in which order
-// must not matter.
+// The server cuts a message and makes it canonical. The order does not matter.
 func TestTopAndCanonicalFormCommute(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		in := mail().Draw(t, "message")

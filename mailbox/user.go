@@ -13,17 +13,19 @@ import (
 // longest mail address (RFC 5321 section 4.5.3.1).
 const MaxUserLength = 320
 
-// CanonicalUser is the canonicaliser that the stores of this module use for
-// Open and Append alike, so that mail for Bob@Example.org is found by
-// bob@example.org: Unicode normal form C, lower case. Applying it twice changes
-// nothing. A name that is empty, longer than [MaxUserLength], not UTF-8, or
-// that has control characters can be nobody's and is [ErrNoSuchUser].
+// CanonicalUser returns the canonical form of a user name: Unicode normal form C,
+// lower case. The stores of this module use it for Open and Append alike, so that
+// bob@example.org finds mail for Bob@Example.org. The canonical form of a canonical
+// form is the same.
+//
+// A name that is empty, longer than [MaxUserLength], or not UTF-8, or that has
+// control characters, is one that no user can have: the error is [ErrNoSuchUser].
 func CanonicalUser(user string) (string, error) {
 	if !utf8.ValidString(user) {
 		return "", fmt.Errorf("%w: the name is not UTF-8", ErrNoSuchUser)
 	}
-	// Lower case can undo the normal form, and the normal form can bring back
-	// what has a lower case: two rounds reach the fixed point.
+	// Lower case can undo the normal form, and the normal form can bring back a
+	// letter that has a lower case. Two rounds reach the fixed point.
 	canonical := user
 	for range 2 {
 		canonical = norm.NFC.String(strings.ToLower(canonical))

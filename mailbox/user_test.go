@@ -22,7 +22,7 @@ func TestCanonicalUserFindsBob(t *testing.T) {
 		{"\u212b", "\u00e5"}, // ANGSTROM SIGN
 		{"\u039f\u0394\u039f\u03a3", "\u03bf\u03b4\u03bf\u03c3"},
 		{"bob smith", "bob smith"},
-		{"../x", "../x"}, // a store must bear it
+		{"../x", "../x"}, // a store must take it
 		{strings.Repeat("X", mailbox.MaxUserLength), strings.Repeat("x", mailbox.MaxUserLength)},
 	} {
 		out, err := mailbox.CanonicalUser(c.in)
@@ -31,7 +31,7 @@ func TestCanonicalUserFindsBob(t *testing.T) {
 	}
 }
 
-func TestCanonicalUserKnowsNobodysNames(t *testing.T) {
+func TestCanonicalUserRefusesImpossibleNames(t *testing.T) {
 	for _, name := range []string{
 		"", "\x00", "bob\x00", "bob\r\n", "\t", "\x7f", "\u0085", "bob\xff", "\xc0\xaf",
 		strings.Repeat("x", mailbox.MaxUserLength+1),
@@ -68,11 +68,11 @@ func TestCanonicalUserTwiceChangesNothing(t *testing.T) {
 	})
 }
 
-// Every letter that has a case or a composition, alone and under the marks that
-// compose with letters. Hangul has neither case nor marks.
+// This tries every letter that has a case or a composition, alone and with the marks
+// that compose with letters. Hangul has neither case nor marks.
 func TestCanonicalUserTwiceChangesNothingForEveryLetter(t *testing.T) {
 	marks := []string{"", "\u0300", "\u0301", "\u0307", "\u0308", "\u030a", "\u0323", "\u0327", "\u0328", "\u0331", "\u0342", "\u0345", "\u0313\u0345", "\u0323\u0307", "\u0307\u0323"}
-	for r := rune(0); r < 0x20000; r++ { // behind are ideographs and nothing with a case
+	for r := rune(0); r < 0x20000; r++ { // after these come ideographs and nothing with a case
 		letter := string(r)
 		if !utf8.ValidRune(r) || unicode.Is(unicode.Hangul, r) || unicode.ToLower(r) == r && norm.NFD.IsNormalString(letter) {
 			continue
