@@ -183,7 +183,7 @@ func (c Config) check() error {
 // withDefaults fills in what is zero.
 func (c Config) withDefaults() Config {
 	c.Keyspace = strings.ToLower(c.Keyspace) // as CQL does, without quotes
-	c.MaxMessageSize = cmp.Or(c.MaxMessageSize, 64<<20)
+	c.MaxMessageSize = cmp.Or(c.MaxMessageSize, mailbox.DefaultMaxMessageSize)
 	c.MaxRecipients = cmp.Or(c.MaxRecipients, 1000)
 	c.ChunkSize = cmp.Or(c.ChunkSize, 128<<10)
 	c.Window = cmp.Or(c.Window, 4)

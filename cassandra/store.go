@@ -72,9 +72,7 @@ func NewStore(session *Session, index Index) (*Store, error) {
 	s.purger = newPurger(s)
 	s.repairs.work = s.repairBehind
 	s.provers.work = s.proveBehind
-	s.listeners.OnError = func(event mailbox.Event, err error) {
-		s.config.OnError(fmt.Errorf("cassandra: %s in the mailbox of %q: %w", event.Kind, event.User, err))
-	}
+	s.listeners.OnError = func(err error) { s.config.OnError(fmt.Errorf("cassandra: %w", err)) }
 	return s, nil
 }
 

@@ -20,10 +20,13 @@ func To(users ...string) Delivery {
 //
 //	message, err := mailbox.Deliver(ctx, store, mailbox.To("bob@example.org"), body)
 //
-// Its error is that of [Appender.Append] or the recipient's own [Result.Err],
-// as the store returned it; with an error the message was not delivered. A
-// delivery to several recipients, or to none, is an error before body is read:
-// each recipient has a result of its own, which only Append returns.
+// The error is that of [Appender.Append] or the [Result.Err] of the recipient, as the
+// store returned it: [errors.Is] finds [ErrNoSuchUser], [ErrOverQuota],
+// [ErrTooLarge], [ErrTemporary] and others. With an error the message was not
+// delivered.
+//
+// Deliver does not read body, and returns an error, if the delivery has no recipient
+// or several: each recipient has a result of its own, which only Append returns.
 func Deliver(ctx context.Context, store Appender, delivery Delivery, body io.Reader) (Message, error) {
 	if n := len(delivery.Recipients); n != 1 {
 		return Message{}, fmt.Errorf("mailbox: deliver: %d recipients instead of one", n)

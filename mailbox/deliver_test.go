@@ -13,7 +13,7 @@ import (
 	"github.com/popcask/popcask/mailbox/memory"
 )
 
-// appendFunc is an Appender that answers as a test asks.
+// appendFunc is a function as an Appender that does not read the body.
 type appendFunc func(mailbox.Delivery) ([]mailbox.Result, error)
 
 func (f appendFunc) Append(_ context.Context, delivery mailbox.Delivery, _ io.Reader) ([]mailbox.Result, error) {

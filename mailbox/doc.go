@@ -1,12 +1,17 @@
-// Package mailbox is what a POP3 server needs of a store, and nothing more. It
-// knows no protocol and no database, so that any store can stand behind package
-// pop3: a directory of files, a cluster, another server.
+// Package mailbox is the border between a POP3 server and a store: everything that
+// the server of package pop3 needs of a store, and nothing more. It knows no
+// protocol and no database, so that a store can be anything: a directory of files,
+// a database cluster, another server.
 //
-// # For somebody who writes a store
+// The stores of this module are mailbox/memory for tests, mailbox/maildir for one
+// machine, and cassandra for a cluster.
 //
-// Implement [Store] and [Mailbox]: six methods in all. Add [Appender] if the
-// store takes deliveries. Then run the conformance kit, package mailboxtest,
-// which says what is wrong and which rule it breaks:
+// # Writing a store
+//
+// Implement [Store] and [Mailbox]: six methods in all. Add [Appender] if the store
+// takes deliveries, and [EventSource] if it notifies listeners. Then run the
+// conformance kit, package mailboxtest. It says what is wrong and which rule that
+// breaks:
 //
 //	func TestConformance(t *testing.T) {
 //		mailboxtest.Run(t, func(t testing.TB) mailboxtest.Harness {
@@ -16,21 +21,24 @@
 //
 // The rules in short:
 //
-//   - A message has an ID that no other message of the maildrop ever gets.
+//   - A message has an ID that no other message of the mailbox ever gets.
 //   - A listing is complete or an error, oldest first, and always in the same
 //     order.
-//   - What is listed can be opened until it is removed. [ErrNotFound] means gone
-//     for certain; whatever is merely out of reach is [ErrTemporary].
-//   - Removing what is not there is a success. A message is removed wholly or
-//     not at all.
+//   - What is listed can be opened until it is removed. [ErrNotFound] means that
+//     the message is gone for certain; one that is only out of reach is
+//     [ErrTemporary].
+//   - Removing a message that is not there is a success. A message is removed
+//     wholly or not at all.
 //   - Open and Append make user names canonical in the same way
 //     ([CanonicalUser]).
 //   - [Message.Size] counts the canonical form ([CanonicalReader]), or is
 //     negative.
 //
-// The server does the rest: message numbers, delete marks, sums, unique-ids that
-// are legal and distinct, line ends, byte-stuffing, TOP.
+// The server does the rest: message numbers, delete marks, totals, legal and
+// distinct unique-ids, line ends, byte-stuffing, TOP.
 //
-// Stores that come with this module: mailbox/memory for tests, mailbox/maildir
-// for one machine.
+// # Using a store
+//
+// Programs that use a store without a server have helpers: [Deliver] delivers a
+// message to one user, [List] lists a maildrop, [ReadMessage] reads a message.
 package mailbox

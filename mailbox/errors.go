@@ -7,32 +7,32 @@ import (
 	"strings"
 )
 
-// What can go wrong in a store. Stores wrap them with %w and what they were
-// doing; callers ask with [errors.Is]. An error that is none of these counts
-// as temporary.
+// The errors of stores. A store wraps them with %w and says what it was doing;
+// callers use [errors.Is]. An error that is none of these counts as temporary.
 var (
-	// ErrNotFound: the message is gone for certain. Never for one that merely
-	// cannot be reached at the moment.
+	// ErrNotFound: the message is gone for certain. It is never returned for a
+	// message that only cannot be reached at the moment.
 	ErrNotFound = errors.New("no such message")
 
 	// ErrNoSuchUser: there is no such user, for certain.
 	ErrNoSuchUser = errors.New("no such user")
 
-	// ErrAuthFailed: the credentials are wrong, or the user is unknown: a
-	// client is never told which.
+	// ErrAuthFailed: the credentials are wrong or the user is unknown. A client
+	// is never told which.
 	ErrAuthFailed = errors.New("authentication failed")
 
-	// ErrInUse: another session has the maildrop for itself.
+	// ErrInUse: another session has the maildrop open, and the store allows one
+	// at a time.
 	ErrInUse = errors.New("maildrop in use")
 
 	// ErrTemporary: try again later.
 	ErrTemporary = errors.New("temporary failure")
 
-	// ErrPermanent: trying again will not help; somebody must mend something.
+	// ErrPermanent: trying again does not help before an operator has intervened.
 	ErrPermanent = errors.New("permanent failure")
 
-	// ErrOverQuota: the maildrop may not grow any more.
-	ErrOverQuota = errors.New("maildrop over quota")
+	// ErrOverQuota: the message does not fit into the quota of the mailbox.
+	ErrOverQuota = errors.New("mailbox over quota")
 
 	// ErrTooLarge: the message is larger than the store takes.
 	ErrTooLarge = errors.New("message too large")
@@ -41,11 +41,10 @@ var (
 	ErrClosed = errors.New("store closed")
 )
 
-// DeleteError names the messages that [Mailbox.Delete] could not remove; all
-// the others of the call are gone. [errors.Is] and [errors.As] look into the
-// causes.
+// DeleteError names the messages that [Mailbox.Delete] could not remove; all other
+// messages of the call are gone. [errors.Is] and [errors.As] find its causes.
 type DeleteError struct {
-	Failed map[string]error // by message ID; never empty, no nil in it
+	Failed map[string]error // why, by message ID; not empty, and no error is nil
 }
 
 func (e *DeleteError) Error() string {

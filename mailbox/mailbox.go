@@ -6,86 +6,89 @@ import (
 	"iter"
 )
 
-// Message is one entry of a maildrop as a listing shows it: who it is and how
-// large it is, not what it says.
+// Message is a message as a listing shows it: its identity and its size, not its
+// content.
 type Message struct {
-	// ID is the store's own key of the message: opaque, not empty, unique in
-	// the maildrop for all time. An ID is never given to a second message.
+	// ID is the message ID, the store's own key of the message: opaque, not
+	// empty, and unique in the mailbox for all time. A second message never gets
+	// the same ID.
 	ID string
 
-	// UIDL is the unique-id that clients see (RFC 1939 section 7). Empty means
-	// that the store keeps none of its own and [UIDL] derives it from ID; only
-	// mail that came with a foreign unique-id (a migration) carries one here.
-	// It is settled when the message is delivered and never changes.
+	// UIDL is the unique-id of a message that came with a foreign one, in a
+	// migration. Otherwise it is empty, and function [UIDL] derives from ID the
+	// unique-id that clients see (RFC 1939 section 7). It is decided when the
+	// message is delivered and never changes.
 	UIDL string
 
-	// Size counts the octets of the canonical form: every line ends in CRLF,
-	// the last one too, before any byte-stuffing. Negative means unknown: the
-	// server reads the message and counts when a client asks.
+	// Size is the size of the message in octets of its canonical form: every
+	// line, the last one too, ends in CRLF, and nothing is byte-stuffed. Negative
+	// means unknown: the server reads the message and counts if a client asks.
 	Size int64
 }
 
-// Mailbox is one user's maildrop for the length of one POP3 session. It is
-// used by one goroutine at a time.
+// Mailbox is one user's maildrop for the length of one POP3 session. It is used by
+// one goroutine at a time.
 //
-// The server owns message numbers, delete marks, sums and byte-stuffing; a
-// Mailbox sees only these four calls. It is never asked to delete before the
-// client has said QUIT.
+// Message numbers, delete marks, totals and byte-stuffing belong to the server; a
+// Mailbox sees only these four calls. The server calls Delete only after the client
+// has said QUIT.
 //
-// [List] and [ReadMessage] are helpers over it for other callers.
+// Other callers may use the helpers [List] and [ReadMessage].
 type Mailbox interface {
-	// Messages lists the maildrop, oldest first, always in the same order. The
-	// server ranges over it once, when the session opens, and stops early when
-	// its limit of messages is reached. An error ends the sequence, and the
-	// login is then refused as a temporary failure: a listing is whole or it
-	// is an error, never silently short.
+	// Messages lists the maildrop, oldest first, always in the same order. A
+	// listing is whole or it is an error, never silently short: an error ends the
+	// sequence, and the server then refuses the login as a temporary failure. The
+	// server ranges over Messages once, at the start of the session, and stops
+	// early if its limit of messages is reached.
 	Messages(ctx context.Context) iter.Seq2[Message, error]
 
-	// Open returns the octets of a message with any line ends: the server
-	// makes them canonical. A message that is gone for certain is
-	// [ErrNotFound]; one that cannot be had at the moment is [ErrTemporary] or
-	// any other error. A reader that also implements [io.WriterTo] is asked to
-	// write itself, which saves a copy; one that is a [CanonicalBody] is not
-	// searched for line ends.
+	// Open returns the octets of a message. They may have any line ends: the
+	// server makes them canonical. If the reader is an [io.WriterTo], the server
+	// calls WriteTo, which saves a copy; if it is a [CanonicalBody], the server
+	// does not look for line ends.
 	//
-	// Open may be called while no other reader of the session is open. Its
-	// context lasts until that is closed.
+	// If the message is gone for certain, the error is [ErrNotFound]. If it cannot
+	// be read at the moment, it is [ErrTemporary] or any other error.
+	//
+	// Open is not called while another reader of the session is open. Its context
+	// lasts until the reader is closed.
 	Open(ctx context.Context, id string, options OpenOptions) (io.ReadCloser, error)
 
-	// Delete removes messages for good, in one call for the whole session. An
-	// ID that is not there (any more) is a success: another session or another
-	// data centre may have been faster. When some of them cannot be removed it
-	// returns a [*DeleteError] that names them; any other error means that it
-	// is not known which were removed. A message is removed wholly or not at
-	// all.
+	// Delete removes messages for good, in one call for the whole session. A
+	// message is removed wholly or not at all. An ID that is not there, or not any
+	// more, is a success: another session or another data centre may have been
+	// faster. If some messages cannot be removed, Delete returns a [*DeleteError]
+	// that names them. After any other error it is not known which were removed.
 	Delete(ctx context.Context, ids []string) error
 
-	// Close ends the session without removing anything. It is called exactly
-	// once, after every other call has returned.
+	// Close ends the session and removes nothing. It is called exactly once, after
+	// every other call has returned.
 	Close() error
 }
 
-// OpenOptions says what the server is about to do with a message. The zero
-// value asks for the whole message. All of it is advice: a store that ignores
-// it is correct, only slower.
+// OpenOptions says what the server is about to do with a message. The zero value
+// asks for the whole message. All of it is advice: a store that ignores it is
+// correct, but slower.
 type OpenOptions struct {
-	// Top says that only the header, the blank line and the first Lines lines
-	// of the body are wanted (TOP, RFC 1939 section 7), so that a store need
-	// not fetch the rest. A store may send more: the server cuts.
+	// Top asks for the header, the blank line and the first Lines lines of the
+	// body only (TOP, RFC 1939 section 7), so that the store need not fetch the
+	// rest. A store may send more: the server cuts it.
 	Top   bool
 	Lines int
 
-	// Next yields the IDs that the client will probably ask for after this
-	// one, soonest first, for stores that read ahead. It may be nil, and it
-	// must not be used after Open has returned.
+	// Next yields the IDs that the client will probably ask for next, soonest
+	// first, for stores that read ahead. It may be nil. The store must not use it
+	// after Open has returned.
 	Next iter.Seq[string]
 }
 
-// CanonicalBody is what [Mailbox.Open] may return where a store keeps the
-// canonical form and is sure of it: sending it is cheaper, since nobody needs to
-// look at every line end. Whoever wraps one and changes its octets must not
-// forward IsCanonical.
+// CanonicalBody is what [Mailbox.Open] may return if the store keeps the canonical
+// form. Sending it is cheaper, because the server does not look for line ends. A
+// wrapper that changes the octets must not forward IsCanonical.
 type CanonicalBody interface {
 	io.ReadCloser
+
+	// IsCanonical reports whether the octets are in the canonical form, for
+	// certain.
 	IsCanonical() bool
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// fakeBox is a Mailbox that lists and opens what a test asks.
+// fakeBox is a Mailbox that lists and opens what its fields say.
 type fakeBox struct {
 	mailbox.Mailbox
 	listed  []mailbox.Message

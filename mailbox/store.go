@@ -2,81 +2,20 @@ package mailbox
 
 import (
 	"context"
-	"fmt"
-	"log/slog"
-	"net"
 )
 
 // Store opens maildrops. It is safe for concurrent use.
 type Store interface {
 	// Open opens the maildrop of login.User. A user who never got mail has an
-	// empty maildrop: whether a user exists is the business of a [Directory]
-	// and of the host's authenticator, not of the store. It returns
-	// [ErrInUse] where the store allows one session at a time, [ErrNoSuchUser]
-	// for a name that can be nobody's, and [ErrAuthFailed] where the store
-	// itself checks the credentials (a gateway does).
+	// empty maildrop: a [Directory] and the host's authenticator know whether a
+	// user exists, the store does not.
+	//
+	// Errors: [ErrNoSuchUser] for a name that no user can have; [ErrInUse] if the
+	// store allows one session at a time and there is one; [ErrAuthFailed] if the
+	// store itself checks the credentials, as a gateway does, and refuses them.
 	Open(ctx context.Context, login Login) (Mailbox, error)
 
-	// Close waits for work that goes on behind the sessions, until ctx ends.
-	// The sessions should be closed before. Calls after Close return
-	// [ErrClosed].
+	// Close waits for work in the background, until ctx ends. The sessions should
+	// be closed before. Calls after Close return [ErrClosed].
 	Close(ctx context.Context) error
 }
-
-// Login says who opens a maildrop and how it came about. A Login that is
-// printed, logged or encoded shows no secret. One exception: package fmt asks
-// no method about what lies in an unexported field, so do not print a struct
-// that has a Login in one.
-type Login struct {
-	// User is the name of the maildrop. The store makes it canonical.
-	User string
-
-	// Mechanism is how the client proved itself: "USER" for USER and PASS,
-	// "APOP", or the SASL mechanism ("PLAIN").
-	Mechanism string
-
-	// AuthorizationID is the identity that the client asked to act for (RFC
-	// 4616), empty where it asked for its own.
-	AuthorizationID string
-
-	// Password and Token are what the client sent, for hosts that pass them on
-	// to another server. Empty where the mechanism does not disclose them.
-	Password string
-	Token    string
-
-	// Remote and Local are the two ends of the connection. They may be nil.
-	Remote net.Addr
-	Local  net.Addr
-
-	// TLS tells whether the connection is encrypted.
-	TLS bool
-}
-
-// String shows the login without its secrets.
-func (l Login) String() string {
-	remote := "-"
-	if l.Remote != nil {
-		remote = l.Remote.String()
-	}
-	return fmt.Sprintf("user=%q mechanism=%s remote=%s tls=%t", l.User, l.Mechanism, remote, l.TLS)
-}
-
-// GoString is String, so that %#v shows no secret either.
-func (l Login) GoString() string { return "mailbox.Login{" + l.String() + "}" }
-
-// Format shows the login without its secrets, whatever the verb.
-func (l Login) Format(f fmt.State, _ rune) { fmt.Fprint(f, l.String()) }
-
-// LogValue shows the login without its secrets to log/slog.
-func (l Login) LogValue() slog.Value {
-	return slog.GroupValue(
-		slog.String("user", l.User),
-		slog.String("mechanism", l.Mechanism),
-		slog.Any("remote", l.Remote),
-		slog.Bool("tls", l.TLS),
-	)
-}
-
-// MarshalText shows the login without its secrets to encoders (JSON among
-// them).
-func (l Login) MarshalText() ([]byte, error) { return []byte(l.String()), nil }

@@ -23,16 +23,18 @@ type store interface {
 
 // openStore opens the store that the flags ask for, and tells whether it was
 // made just now.
+//
+// The stores have no limit of their own: the largest message is settled at the
+// door, in octets as received.
 func openStore(ctx context.Context, o options, log *slog.Logger) (s store, isNew bool, err error) {
 	switch o.store {
 	case "memory":
 		run := strconv.FormatInt(time.Now().UnixMicro(), 36)
-		return &memory.Store{IDPrefix: run + "-"}, true, nil
+		return &memory.Store{IDPrefix: run + "-", MaxMessageSize: -1}, true, nil
 	case "maildir":
 		if isNew, err = isMissingOrEmpty(o.dir); err != nil {
 			return nil, false, fmt.Errorf("-dir: %w", err)
 		}
-		// The largest message is settled at the door, in octets as received.
 		s, err = maildir.New(o.dir, maildir.Options{MaxMessageSize: -1})
 		if err != nil {
 			return nil, false, fmt.Errorf("-dir: %w", err)

@@ -52,7 +52,7 @@ func appendBugs() []bug {
 				return append(results, results[0]), err
 			}
 		}},
-		{"RecipientsFailOnTheirOwn", "one failure is everybody's", ruleResults, func(p *planted) {
+		{"RecipientsFailOnTheirOwn", "one failure fails all", ruleResults, func(p *planted) {
 			p.onAppend = func(ctx context.Context, delivery mailbox.Delivery, body io.Reader) ([]mailbox.Result, error) {
 				for _, recipient := range delivery.Recipients {
 					if _, err := mailbox.CanonicalUser(recipient.User); err != nil {

@@ -112,7 +112,7 @@ func deleteBugs() []bug {
 	}
 }
 
-// keepContent opens what was ever seen, gone or not.
+// keepContent opens every message that was ever seen, even if it was deleted.
 func keepContent(p *planted) func(context.Context, *plantedBox, string, mailbox.OpenOptions) (io.ReadCloser, error) {
 	kept := make(map[string][]byte)
 	p.onList = func(box *plantedBox, all []mailbox.Message) []mailbox.Message {

@@ -17,7 +17,7 @@ func listenerBugs() []bug {
 			var once sync.Once
 			p.onListen = func(l mailbox.Listener) { once.Do(func() { p.Store.Listen(l) }) }
 		}},
-		{"ListenersHear", "removals are not told", ruleListener, hear(func(event mailbox.Event) []mailbox.Event {
+		{"ListenersHear", "no events of removals", ruleListener, hear(func(event mailbox.Event) []mailbox.Event {
 			if event.Kind == mailbox.Removed {
 				return nil
 			}
@@ -34,7 +34,7 @@ func listenerBugs() []bug {
 			}
 			return []mailbox.Event{event}
 		})},
-		{"ListenersHear", "deliveries that fail are told", ruleListener, func(p *planted) {
+		{"ListenersHear", "events of deliveries that fail", ruleListener, func(p *planted) {
 			p.onAppend = func(ctx context.Context, delivery mailbox.Delivery, body io.Reader) ([]mailbox.Result, error) {
 				results, err := p.Store.Append(ctx, delivery, body)
 				if err != nil {
@@ -74,7 +74,7 @@ func listenerBugs() []bug {
 	}
 }
 
-// hear makes listeners hear other events than happened.
+// hear makes listeners hear other events than those that happened.
 func hear(change func(mailbox.Event) []mailbox.Event) func(p *planted) {
 	return func(p *planted) {
 		p.onListen = func(l mailbox.Listener) {

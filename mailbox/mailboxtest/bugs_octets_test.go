@@ -11,7 +11,7 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// rewrite makes the octets of every message others.
+// rewrite changes the octets of every message.
 func rewrite(p *planted, change func(octets []byte) []byte) {
 	p.onRead = func(ctx context.Context, box *plantedBox, id string, options mailbox.OpenOptions) (io.ReadCloser, error) {
 		octets, err := read(ctx, box.Mailbox, id, options)
@@ -134,7 +134,7 @@ func octetsBugs() []bug {
 				return io.NopCloser(body), nil
 			}
 		}},
-		{"NextIsAdvice", "reading ahead goes on behind Open", ruleNext, func(p *planted) {
+		{"NextIsAdvice", "reading ahead goes on after Open", ruleNext, func(p *planted) {
 			p.onRead = func(ctx context.Context, box *plantedBox, id string, options mailbox.OpenOptions) (io.ReadCloser, error) {
 				body, err := box.Mailbox.Open(ctx, id, options)
 				return lateReader{body, options.Next}, err

@@ -12,7 +12,7 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// show makes the UIDL of every message another.
+// show replaces the UIDL of every message.
 func show(p *planted, uidl func(box *plantedBox, place int, m mailbox.Message) string) {
 	p.onList = func(box *plantedBox, all []mailbox.Message) []mailbox.Message {
 		for i, m := range all {

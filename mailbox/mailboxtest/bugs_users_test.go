@@ -34,7 +34,7 @@ func userBugs() []bug {
 				return p.Store.Open(ctx, login)
 			}
 		}},
-		{"NobodysNames", "everybody is somebody", ruleNobody, func(p *planted) {
+		{"ImpossibleNames", "every name is a user", ruleImpossible, func(p *planted) {
 			p.Store.Canonical = func(user string) (string, error) { return user, nil }
 		}},
 		{"HostileNames", "paths are cleaned", ruleOwn, canonical(path.Clean)},
@@ -50,7 +50,7 @@ func userBugs() []bug {
 				return p.Store.Open(ctx, login)
 			}
 		}},
-		{"HostileNames", "strange names are a failure of the disk", ruleNobody, func(p *planted) {
+		{"HostileNames", "strange names are a failure of the disk", ruleImpossible, func(p *planted) {
 			p.onAppend = func(ctx context.Context, delivery mailbox.Delivery, body io.Reader) ([]mailbox.Result, error) {
 				if len(delivery.Recipients[0].User) > 255 {
 					return nil, errors.New("file name too long")

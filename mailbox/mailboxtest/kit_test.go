@@ -18,8 +18,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// A store without bugs passes everything, and a harness with every power skips
-// nothing.
+// A store without bugs passes every check, and a harness that has everything skips
+// none.
 func TestTheHealthyStorePasses(t *testing.T) {
 	for _, c := range checks {
 		r := record(t, c, func(t testing.TB) Harness { return newPlanted().harness(t, 30*time.Second) })
@@ -28,8 +28,8 @@ func TestTheHealthyStorePasses(t *testing.T) {
 	}
 }
 
-// A store with the two interfaces alone and a Deliver passes too, and skips
-// what it cannot do.
+// A store that has only the two interfaces, with a Deliver, passes too; the checks of
+// what it cannot do are skipped.
 func TestTheMinimalStorePasses(t *testing.T) {
 	skipped := 0
 	for _, c := range checks {
@@ -44,19 +44,16 @@ func TestTheMinimalStorePasses(t *testing.T) {
 func minimal(testing.TB) Harness {
 	store := new(memory.Store)
 	deliver := func(ctx context.Context, user string, body io.Reader) error {
-		results, err := store.Append(ctx, mailbox.Delivery{Recipients: []mailbox.Recipient{{User: user}}}, body)
-		if err != nil {
-			return err
-		}
-		return results[0].Err
+		_, err := mailbox.Deliver(ctx, store, mailbox.To(user), body)
+		return err
 	}
 	return Harness{Store: bare{store}, Deliver: deliver}
 }
 
-// bare hides what a store can do beyond its interface.
+// bare hides what a store has in addition to [mailbox.Store].
 type bare struct{ mailbox.Store }
 
-// A store that allows one session at a time is allowed.
+// A store may allow one session at a time.
 func TestTheExclusiveStorePasses(t *testing.T) {
 	for _, c := range checks {
 		r := record(t, c, func(t testing.TB) Harness {
@@ -97,7 +94,7 @@ func TestHostileNamesDiffer(t *testing.T) {
 	}
 }
 
-// bug is one way in which a store can break one rule.
+// bug is a way in which a store can break a rule.
 type bug struct {
 	check string // that finds it
 	name  string

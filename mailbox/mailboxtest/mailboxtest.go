@@ -9,45 +9,44 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// Harness is the store under test and what the kit may do with it beyond the
-// interfaces of package mailbox. Only Store is required.
+// Harness is the store under test, and what the kit can do with it in addition to
+// the interfaces of package mailbox. Only Store is required.
 type Harness struct {
-	// Store is new for every check. Its maildrops may lie where those of
-	// earlier checks lie (one database for the whole run): the users of a
-	// check have names that no other check uses. The kit closes it.
+	// Store is new for every check. The checks of a run may share one database:
+	// the users of a check have names that no other check uses. The kit closes
+	// the store.
 	//
-	// A Store that is a [mailbox.Appender] gets its mail by Append; one that is
-	// a [mailbox.EventSource] is checked for its events.
+	// If it is a [mailbox.Appender], it gets its mail by Append. If it is a
+	// [mailbox.EventSource], its events are checked.
 	Store mailbox.Store
 
-	// Deliver puts one message into the maildrop of user, for stores that are
-	// no Appender. A session that is opened after it returned must list the
-	// message. nil means that Store is an Appender.
+	// Deliver delivers one message to user, for stores that are no Appender. A
+	// session that is opened after it returned must list the message. nil means
+	// that Store is an Appender.
 	Deliver func(ctx context.Context, user string, body io.Reader) error
 
-	// Login makes the login of a user, for stores that check credentials. nil
-	// means one with the user's name alone.
+	// Login returns the login of a user, for stores that check credentials. nil
+	// means one that has only the name of the user.
 	Login func(user string) mailbox.Login
 
-	// Reopen returns a store on the same mail after Store was closed, as a
-	// restart of the program would. nil means that the mail ends with the
-	// Store.
+	// Reopen returns a store with the same mail after Store was closed, as a
+	// restart of the program would. nil means that the mail is gone with Store.
 	Reopen func(t testing.TB) mailbox.Store
 
-	// Break makes what the store stands on fail (its disk, its network) until
-	// mend is called; when mend returns, everything works again. Calls
-	// meanwhile may fail or succeed, but must not lie. nil means that the kit
+	// Break makes the disk, the network or whatever else the store uses fail until
+	// mend is called. When mend returns, everything works again. Until then calls
+	// may fail or succeed, but they must tell the truth. nil means that the kit
 	// cannot break anything.
 	Break func(t testing.TB) (mend func())
 
-	// patience is how long the kit waits for what should happen at once,
-	// before it says that it does not happen. 0 means 30 seconds.
+	// patience is how long the kit waits for something that should happen at once
+	// before it fails. 0 means 30 seconds.
 	patience time.Duration
 }
 
-// Run checks the store that open returns; each check is a subtest with a
-// harness of its own. It may be called with t.Parallel around it, but the
-// checks themselves run one after the other.
+// Run checks the store that open returns. Each check is a subtest with a harness of
+// its own. The test that calls Run may be parallel; the checks run one after the
+// other.
 func Run(t *testing.T, open func(t testing.TB) Harness) {
 	t.Helper()
 	for _, check := range checks {
@@ -91,7 +90,7 @@ var checks = []check{
 	{"TwoSessionsOneMessage", twoSessionsOneMessage},
 
 	{"CanonicalUsers", canonicalUsers},
-	{"NobodysNames", nobodysNames},
+	{"ImpossibleNames", impossibleNames},
 	{"HostileNames", hostileNames},
 
 	{"SeveralRecipients", severalRecipients},

@@ -12,8 +12,7 @@ import (
 	"github.com/popcask/popcask/mailbox/memory"
 )
 
-// planted is a memory store with every power that a harness may have, and with
-// bugs.
+// planted is a memory store with bugs, for a harness that has everything.
 type planted struct {
 	*memory.Store
 	bugs
@@ -21,7 +20,7 @@ type planted struct {
 	broken atomic.Bool // by Harness.Break
 }
 
-// bugs are functions that stand in the place of calls.
+// bugs are functions that replace calls; nil ones do not.
 type bugs struct {
 	onOpen   func(ctx context.Context, login mailbox.Login) (mailbox.Mailbox, error)
 	onAppend func(ctx context.Context, delivery mailbox.Delivery, body io.Reader) ([]mailbox.Result, error)
@@ -44,11 +43,11 @@ type plantedBox struct {
 	ids   []string // for the bugs
 }
 
-// newPlanted makes one without bugs.
+// newPlanted makes a store without bugs.
 func newPlanted() *planted { return &planted{Store: new(memory.Store)} }
 
-// harness gives the kit a planted store. When it is broken, everything is
-// ErrTemporary unless a bug does worse.
+// harness returns a harness of the store. While the store is broken, every call is
+// ErrTemporary unless a bug says something else.
 func (p *planted) harness(t testing.TB, patience time.Duration) Harness {
 	t.Cleanup(func() { _ = p.Store.Close(context.Background()) })
 	return Harness{
@@ -110,7 +109,7 @@ func (p *planted) Listen(listener mailbox.Listener) {
 	p.Store.Listen(listener)
 }
 
-// Close leaves the mail where it is, for Reopen.
+// Close keeps the mail for Reopen.
 func (p *planted) Close(ctx context.Context) error {
 	if p.onClose != nil {
 		return p.onClose(ctx)
@@ -124,7 +123,7 @@ func (b *plantedBox) Messages(ctx context.Context) iter.Seq2[mailbox.Message, er
 		return b.store.onMessages(ctx, b)
 	}
 	return func(yield func(mailbox.Message, error) bool) {
-		all, err := list(ctx, b.Mailbox)
+		all, err := mailbox.List(ctx, b.Mailbox)
 		if b.store.onList != nil {
 			all = b.store.onList(b, all)
 		} else if sick := b.store.sick(); sick != nil {
@@ -171,14 +170,14 @@ func (b *plantedBox) Close() error {
 
 // all lists the maildrop without the bugs.
 func (b *plantedBox) all() []mailbox.Message {
-	messages, err := list(context.Background(), b.Mailbox)
+	messages, err := mailbox.List(context.Background(), b.Mailbox)
 	if err != nil {
 		panic(err)
 	}
 	return messages
 }
 
-// octets reads a message without the bugs; nil where it is not there.
+// octets reads a message without the bugs. It is nil if there is no such message.
 func (b *plantedBox) octets(id string) []byte {
 	octets, err := read(context.Background(), b.Mailbox, id, mailbox.OpenOptions{})
 	if err != nil {

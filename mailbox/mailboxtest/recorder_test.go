@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// recorder is a testing.TB that notes what a check says instead of failing the
-// test. It embeds the real one for the private method alone.
+// recorder is a testing.TB that records what a check says instead of failing the
+// test. It embeds the real one only for its private method.
 type recorder struct {
 	testing.TB
 

@@ -1,6 +1,6 @@
 package mailboxtest
 
-// rule is what a failure cites: where the rule is written, and what it says.
+// rule is what a failure cites: the place of the rule, and what it says.
 type rule string
 
 const (
@@ -11,7 +11,7 @@ const (
 	ruleEnds      rule = "Mailbox.Messages: an error ends the sequence"
 	ruleSize      rule = "P6, Message.Size, RFC 1939 section 11: the size is that of the canonical form, or negative"
 	ruleOctets    rule = "P2, Mailbox.Open: what is listed can be retrieved octet for octet as stored"
-	ruleReader    rule = "Mailbox.Open: the reader keeps the rules of io.Reader and, where it is one, of io.WriterTo"
+	ruleReader    rule = "Mailbox.Open: the reader keeps the rules of io.Reader and, if it is one, of io.WriterTo"
 	ruleSure      rule = "CanonicalBody: a body that says so is in the canonical form for certain"
 	ruleNotFound  rule = "Mailbox.Open: a message that is not in the maildrop is ErrNotFound"
 	ruleTemporary rule = "P2, Mailbox.Open: a message that cannot be had at the moment is never ErrNotFound"
@@ -30,19 +30,19 @@ const (
 	ruleClose        rule = "Mailbox.Close, RFC 1939 section 6: ending a session without QUIT removes nothing"
 	ruleSessions     rule = "two sessions on one maildrop lose nothing"
 
-	ruleCanonical rule = "CanonicalUser: Open and Append make user names canonical in the same way"
-	ruleNobody    rule = "Store.Open, Result.Err: a name that can be nobody's is ErrNoSuchUser"
-	ruleOwn       rule = "a maildrop is its user's alone: no other name reaches it"
+	ruleCanonical  rule = "CanonicalUser: Open and Append make user names canonical in the same way"
+	ruleImpossible rule = "Store.Open, Result.Err: a name that no user can have is ErrNoSuchUser"
+	ruleOwn        rule = "a maildrop is its user's alone: no other name reaches it"
 
 	ruleResults   rule = "Appender.Append: results[i] tells what became of Recipients[i], as a listing shows it"
 	ruleHeader    rule = "Recipient.Header: goes before the body for this recipient alone"
-	ruleBody      rule = "Appender.Append: a body that cannot be read to its end is an error, with nil results, and nobody got it"
+	ruleBody      rule = "Appender.Append: a body that cannot be read to its end is an error, with nil results, and no recipient got it"
 	ruleInvisible rule = "Appender.Append: no delivery is visible before its body was read to the end"
 	ruleContext   rule = "a context that has ended leads to an error or to the whole result, never to a part of it"
 
 	ruleListener rule = "Listener: hears of every change after it is certain"
 	ruleHarmless rule = "Listener: never refuses mail and never delays it"
-	ruleDrain    rule = "Store.Close: waits for the work behind the sessions, until its context ends"
+	ruleDrain    rule = "Store.Close: waits for work in the background, until its context ends"
 	ruleClosed   rule = "Store.Close: calls after Close return ErrClosed"
 	ruleDurable  rule = "P1, Harness.Reopen: a restart changes nothing"
 )

@@ -20,7 +20,7 @@ import (
 type suite struct {
 	testing.TB
 	Harness
-	domain string // of the users of this check; nobody else's
+	domain string // of the users of this check; no other check uses it
 }
 
 func newSuite(t testing.TB, open func(t testing.TB) Harness) *suite {
@@ -40,7 +40,7 @@ func (s *suite) breaks(r rule, format string, args ...any) {
 // user is a user that no other check knows.
 func (s *suite) user(name string) string { return name + "@" + s.domain }
 
-// appender ends the check for stores that take no deliveries.
+// appender returns the store as an Appender, or skips the check if it is none.
 func (s *suite) appender() mailbox.Appender {
 	s.Helper()
 	appender, ok := s.Store.(mailbox.Appender)
@@ -50,7 +50,7 @@ func (s *suite) appender() mailbox.Appender {
 	return appender
 }
 
-// deliver puts one message into one maildrop.
+// deliver delivers one message to one user, and expects to succeed.
 func (s *suite) deliver(user, body string) {
 	s.Helper()
 	if err := s.tryDeliver(s.Context(), user, strings.NewReader(body)); err != nil {
@@ -66,17 +66,11 @@ func (s *suite) tryDeliver(ctx context.Context, user string, body io.Reader) err
 	if !ok {
 		return errors.New("the harness has neither Deliver nor a Store that is a mailbox.Appender")
 	}
-	results, err := appender.Append(ctx, mailbox.Delivery{Recipients: []mailbox.Recipient{{User: user}}}, body)
-	switch {
-	case err != nil:
-		return err
-	case len(results) != 1:
-		return fmt.Errorf("there are %d results for one recipient", len(results))
-	}
-	return results[0].Err
+	_, err := mailbox.Deliver(ctx, appender, mailbox.To(user), body)
+	return err
 }
 
-// append delivers to all recipients, and expects that all of them get it.
+// append delivers to all recipients, and expects to succeed for each of them.
 func (s *suite) append(delivery mailbox.Delivery, body string) []mailbox.Message {
 	s.Helper()
 	results, err := s.appender().Append(s.Context(), delivery, strings.NewReader(body))
@@ -99,7 +93,9 @@ func (s *suite) append(delivery mailbox.Delivery, body string) []mailbox.Message
 // appendOne delivers to one user, with a foreign unique-id or "".
 func (s *suite) appendOne(user, uidl, body string) mailbox.Message {
 	s.Helper()
-	return s.append(mailbox.Delivery{Recipients: []mailbox.Recipient{{User: user}}, UIDL: uidl}, body)[0]
+	delivery := mailbox.To(user)
+	delivery.UIDL = uidl
+	return s.append(delivery, body)[0]
 }
 
 // fill delivers n messages that differ, one after the other.
@@ -113,7 +109,7 @@ func (s *suite) fill(user string, n int) (bodies []string) {
 	return bodies
 }
 
-// session is one open maildrop.
+// session is an open maildrop.
 type session struct {
 	mailbox.Mailbox
 	*suite
@@ -121,7 +117,7 @@ type session struct {
 	closed bool
 }
 
-// login is how a user comes in.
+// login returns the login of a user.
 func (s *suite) login(user string) mailbox.Login {
 	if s.Login != nil {
 		return s.Login(user)
@@ -129,7 +125,7 @@ func (s *suite) login(user string) mailbox.Login {
 	return mailbox.Login{User: user, Mechanism: "USER"}
 }
 
-// open opens a session; the check may leave it open.
+// open opens a session. The check may leave it open.
 func (s *suite) open(user string) *session {
 	s.Helper()
 	box, err := s.Store.Open(s.Context(), s.login(user))
@@ -141,8 +137,8 @@ func (s *suite) open(user string) *session {
 	return opened
 }
 
-// second opens another session while one is open, or ends the check for stores
-// that allow only one.
+// second opens another session while one is open, or skips the check if the store
+// allows only one.
 func (s *suite) second(user string) *session {
 	s.Helper()
 	box, err := s.Store.Open(s.Context(), s.login(user))
@@ -170,7 +166,7 @@ func (s *session) close() {
 // list lists the maildrop.
 func (s *session) list() []mailbox.Message {
 	s.Helper()
-	messages, err := list(s.Context(), s.Mailbox)
+	messages, err := mailbox.List(s.Context(), s.Mailbox)
 	if err != nil {
 		s.breaks(ruleWhole, "the listing failed: %v", err)
 	}
@@ -187,7 +183,7 @@ func (s *session) read(id string) string {
 	return canonical(octets)
 }
 
-// delete deletes, and expects to succeed.
+// delete deletes messages, and expects to succeed.
 func (s *session) delete(ids ...string) {
 	s.Helper()
 	if err := s.Delete(s.Context(), ids); err != nil {
@@ -195,7 +191,7 @@ func (s *session) delete(ids ...string) {
 	}
 }
 
-// list lists user's maildrop in a session of its own.
+// list lists the maildrop of user in a session of its own.
 func (s *suite) list(user string) []mailbox.Message {
 	s.Helper()
 	box := s.open(user)
@@ -203,7 +199,7 @@ func (s *suite) list(user string) []mailbox.Message {
 	return box.list()
 }
 
-// delete deletes in a session of its own.
+// delete deletes messages of user in a session of its own.
 func (s *suite) delete(user string, ids ...string) {
 	s.Helper()
 	box := s.open(user)
@@ -211,7 +207,7 @@ func (s *suite) delete(user string, ids ...string) {
 	box.delete(ids...)
 }
 
-// expect compares a maildrop with what it should hold, oldest first, in a
+// expect compares a maildrop with the bodies that it should hold, oldest first, in a
 // session of its own, and returns the listing.
 func (s *suite) expect(r rule, user, when string, bodies ...string) []mailbox.Message {
 	s.Helper()
@@ -244,7 +240,7 @@ func (s *session) expect(r rule, when string, bodies ...string) []mailbox.Messag
 	return messages
 }
 
-// closeStore closes the store; again is harmless.
+// closeStore closes the store. It may be called again.
 func (s *suite) closeStore() {
 	ctx, cancel := context.WithTimeout(context.Background(), s.patience)
 	defer cancel()
@@ -253,19 +249,8 @@ func (s *suite) closeStore() {
 	}
 }
 
-// list and read are for goroutines too: they end no check.
-
-func list(ctx context.Context, box mailbox.Mailbox) ([]mailbox.Message, error) {
-	var messages []mailbox.Message
-	for m, err := range box.Messages(ctx) {
-		if err != nil {
-			return nil, err
-		}
-		messages = append(messages, m)
-	}
-	return messages, nil
-}
-
+// read returns the octets of a message as Open does. [mailbox.ReadMessage] would make
+// them canonical.
 func read(ctx context.Context, box mailbox.Mailbox, id string, options mailbox.OpenOptions) (octets []byte, err error) {
 	body, err := box.Open(ctx, id, options)
 	if err != nil {
@@ -275,7 +260,7 @@ func read(ctx context.Context, box mailbox.Mailbox, id string, options mailbox.O
 	return io.ReadAll(body)
 }
 
-// same tells whether two listings of a message agree. A size may become known.
+// same reports whether two listings of a message agree. A size may become known.
 func same(a, b mailbox.Message) bool {
 	return a.ID == b.ID && mailbox.UIDL(a) == mailbox.UIDL(b) && (a.Size == b.Size || a.Size < 0 || b.Size < 0)
 }
@@ -291,7 +276,7 @@ func canonical(octets []byte) string {
 	return string(form)
 }
 
-// difference tells where got leaves want, for messages too long to print.
+// difference says how got differs from want, for messages that are too long to print.
 func difference(got, want string) string {
 	at := 0
 	for at < len(got) && at < len(want) && got[at] == want[at] {
@@ -304,8 +289,8 @@ func difference(got, want string) string {
 		len(got), len(want), at, around(got), around(want))
 }
 
-// promptly runs f in a goroutine of its own and tells whether it came to its
-// end in time. What f found is safe to look at only then.
+// promptly runs f in a goroutine of its own and reports whether it returned in time.
+// Only then may the caller read what f has written.
 func (s *suite) promptly(f func()) bool {
 	done := make(chan struct{})
 	go func() {

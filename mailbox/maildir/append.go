@@ -12,10 +12,10 @@ import (
 
 // Append implements [mailbox.Appender]. The body is written once, into tmp of
 // the first recipient that can have it; the others get copies of that file. A
-// body that is too large for everybody is read to its end and not kept.
+// body that is too large for every recipient is read to its end and not kept.
 //
-// A cancelled ctx is seen between two reads of the body. Recipients that have
-// their message by then keep it.
+// ctx is checked before each read of the body. Recipients that already have their
+// message when it ends keep it.
 func (s *Store) Append(ctx context.Context, delivery mailbox.Delivery, body io.Reader) ([]mailbox.Result, error) {
 	if err := s.begin(); err != nil {
 		return nil, failed("append", err)
@@ -47,10 +47,10 @@ type appending struct {
 	delivery mailbox.Delivery
 	body     io.Reader
 
-	spool  *draft // what has the body; nil until a recipient can have it
-	size   int64  // octets of the body
-	broken error  // the body cannot be had to its end: nobody gets it
-	failed error  // the body cannot be stored: nobody gets it, but all are told
+	spool  *delivery // has the body; nil until a recipient can have it
+	size   int64     // octets of the body
+	broken error     // the body cannot be read to its end: Append fails
+	failed error     // the body cannot be stored: each recipient fails
 }
 
 // deliver stores the message for one recipient.
@@ -68,7 +68,7 @@ func (a *appending) deliver(ctx context.Context, recipient mailbox.Recipient) (m
 		}
 		return mailbox.Message{}, err
 	}
-	d, err := a.store.newDraft(userDir(user))
+	d, err := a.store.newDelivery(userDir(user))
 	if err != nil {
 		return mailbox.Message{}, err
 	}
@@ -83,7 +83,7 @@ func (a *appending) deliver(ctx context.Context, recipient mailbox.Recipient) (m
 	if limit := a.store.options.MaxMessageSize; limit > 0 && d.size > limit {
 		return mailbox.Message{}, tooLarge(limit)
 	}
-	message, err := d.publish(ctx, a.delivery)
+	message, err := d.publish(ctx, a.delivery.UIDL, a.delivery.Received)
 	if err != nil {
 		return mailbox.Message{}, err
 	}
@@ -92,8 +92,8 @@ func (a *appending) deliver(ctx context.Context, recipient mailbox.Recipient) (m
 	return message, nil
 }
 
-// write fills d with the header and the body.
-func (a *appending) write(ctx context.Context, d *draft, header string) error {
+// write writes the header and the body to d.
+func (a *appending) write(ctx context.Context, d *delivery, header string) error {
 	if _, err := io.Copy(d, mailbox.NewCanonicalReader(strings.NewReader(header))); err != nil {
 		if d == a.spool {
 			a.failed = err
@@ -109,8 +109,9 @@ func (a *appending) write(ctx context.Context, d *draft, header string) error {
 	return errors.Join(a.broken, a.failed)
 }
 
-// readBody reads the body to its end and keeps what it may of it.
-func (a *appending) readBody(ctx context.Context, d *draft) {
+// readBody reads the body to its end, and writes it to d until that fails or the
+// body is too large.
+func (a *appending) readBody(ctx context.Context, d *delivery) {
 	limit := a.store.options.MaxMessageSize
 	canonical := mailbox.NewCanonicalReader(a.body)
 	buffer := make([]byte, 32<<10)

@@ -19,8 +19,8 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// renamer is another program that sets and clears flags, without a pause, until
-// stop is called.
+// renamer is another program that sets and clears flags without a pause until stop
+// is called.
 func renamer(t testing.TB, dir string) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -92,8 +92,8 @@ func TestDeleteFindsWhatAnotherProgramRenames(t *testing.T) {
 	require.Empty(t, left)
 }
 
-// Everybody at once, through two stores as two processes would: in the end the
-// maildrop has what was delivered and not deleted.
+// Deliveries, sessions and another program at once, through two stores as two
+// processes would: in the end the mailbox has what was delivered and not deleted.
 func TestDeliveriesSessionsAndOtherProgramsLoseNothing(t *testing.T) {
 	store := newStore(t, Options{})
 	stores := []*Store{store, newStoreIn(t, store.dir, Options{})}
@@ -107,12 +107,12 @@ func TestDeliveriesSessionsAndOtherProgramsLoseNothing(t *testing.T) {
 		deliverers.Go(func() {
 			for i := range 50 {
 				body := fmt.Sprintf("message %d of %d\r\n", i, n)
-				results, err := stores[n%2].Append(t.Context(), to("bob"), strings.NewReader(body))
-				if err != nil || results[0].Err != nil {
-					t.Error(err, results)
+				message, err := mailbox.Deliver(t.Context(), stores[n%2], mailbox.To("bob"), strings.NewReader(body))
+				if err != nil {
+					t.Error(err)
 					return
 				}
-				delivered.Store(results[0].ID, body)
+				delivered.Store(message.ID, body)
 			}
 		})
 	}
@@ -156,15 +156,13 @@ func deleteSome(ctx context.Context, store *Store, deleted *sync.Map) error {
 		return err
 	}
 	defer box.Close()
+	messages, err := mailbox.List(ctx, box)
+	if err != nil {
+		return err
+	}
 	var chosen []string
-	n := 0
-	for m, err := range box.Messages(ctx) {
-		if err != nil {
-			return err
-		}
-		if n++; n > 1 && n%4 == 0 {
-			chosen = append(chosen, m.ID)
-		}
+	for i := 3; i < len(messages); i += 4 {
+		chosen = append(chosen, messages[i].ID)
 	}
 	err = box.Delete(ctx, chosen)
 	var failed *mailbox.DeleteError
@@ -210,9 +208,8 @@ func TestDirectoriesAreMadeByManyAtOnce(t *testing.T) {
 	var group sync.WaitGroup
 	for i := range 20 {
 		group.Go(func() {
-			results, err := []*Store{store, other}[i%2].Append(t.Context(), to("bob"), strings.NewReader("hello"))
-			if err != nil || results[0].Err != nil {
-				t.Error(err, results)
+			if _, err := mailbox.Deliver(t.Context(), []*Store{store, other}[i%2], mailbox.To("bob"), strings.NewReader("hello")); err != nil {
+				t.Error(err)
 			}
 		})
 	}

@@ -2,6 +2,7 @@ package maildir
 
 import (
 	"errors"
+	"sync/atomic"
 	"testing"
 
 	"github.com/popcask/popcask/mailbox"
@@ -19,18 +20,20 @@ func TestConformance(t *testing.T) {
 			return store
 		}
 		store := newStore(t)
+		var broken atomic.Bool
+		store.fault = func(step) error {
+			if broken.Load() {
+				return errors.New("the disk does not answer")
+			}
+			return nil
+		}
 		return mailboxtest.Harness{
 			Store:  store,
 			Reopen: func(t testing.TB) mailbox.Store { return newStore(t) },
 			Break: func(testing.TB) func() {
-				store.breakAt(func(step) error { return errors.New("the disk does not answer") })
-				return store.mend
+				broken.Store(true)
+				return func() { broken.Store(false) }
 			},
 		}
 	})
 }
-
-// breakAt lets every step ask fault first.
-func (s *Store) breakAt(fault func(step) error) { s.fault.Store(&fault) }
-
-func (s *Store) mend() { s.fault.Store(nil) }

@@ -9,8 +9,8 @@ import (
 )
 
 // Delete implements [mailbox.Mailbox]: it unlinks the files and syncs the
-// directories. Files that are not where the listing saw them are looked for all
-// together.
+// directories. Files that are not where the listing saw them are looked for in one
+// reading for all.
 func (s *session) Delete(ctx context.Context, ids []string) error {
 	if err := s.store.begin(); err != nil {
 		return failed("delete messages", err)
@@ -27,11 +27,11 @@ func (s *session) Delete(ctx context.Context, ids []string) error {
 			break
 		}
 		if left, moved = r.remove(ctx, left); settled {
-			left = moved // whatever else is left does not exist
+			left = moved // everything else that is left does not exist
 		}
 	}
-	// What no reading has seen was removed by somebody else. What every reading
-	// has seen, each time elsewhere, is there.
+	// A file that no reading has seen was removed by another program. One that
+	// every reading has seen, each time elsewhere, is still there.
 	r.fail(moved, errors.New("the file is renamed all the time"))
 	return r.finish()
 }
@@ -44,8 +44,8 @@ type removal struct {
 	touched [places]bool
 }
 
-// remove unlinks every file of the messages. left are those that should be
-// looked for, moved those of them that were seen since the last look.
+// remove unlinks every file of the messages. left are the messages to look for
+// again; moved are those of them that the last reading has seen.
 func (r *removal) remove(ctx context.Context, ids []string) (left, moved []string) {
 	for i, id := range ids {
 		if err := ctx.Err(); err != nil {
@@ -63,7 +63,7 @@ func (r *removal) remove(ctx context.Context, ids []string) (left, moved []strin
 	return left, moved
 }
 
-// removeFiles unlinks the files of one message. found tells whether it is known
+// removeFiles unlinks the files of one message. found reports whether it is known
 // what became of the message, elsewhere whether a file was renamed or removed
 // since it was seen.
 func (r *removal) removeFiles(id string) (found, elsewhere bool) {
@@ -92,7 +92,7 @@ func (r *removal) removeFiles(id string) (found, elsewhere bool) {
 			found = true
 			e.gone = true
 			r.touched[e.place] = true
-			if !e.twin {
+			if !e.alias {
 				r.removed = append(r.removed, s.store.message(s.dir, e.name))
 			}
 		}
@@ -106,7 +106,8 @@ func (r *removal) fail(ids []string, err error) {
 	}
 }
 
-// finish makes the removals durable and tells of them.
+// finish makes the removals durable, notifies the listeners, and returns the error
+// of the whole call.
 func (r *removal) finish() error {
 	s := r.session
 	var unsynced error
@@ -114,12 +115,12 @@ func (r *removal) finish() error {
 		if !touched {
 			continue
 		}
-		if root := s.folder.roots[p]; root != nil { // nil: it is gone with all that was in it
+		if root := s.folder.roots[p]; root != nil { // else it was removed with all that was in it
 			unsynced = errors.Join(unsynced, syncDir(root, "."))
 		}
 	}
 	for _, m := range r.removed {
-		s.store.sizes.drop(messageKey{s.dir, m.ID})
+		s.store.sizes.forget(messageKey{s.dir, m.ID})
 	}
 	if len(r.removed) > 0 {
 		s.store.listeners.Notify(mailbox.Event{Kind: mailbox.Removed, User: s.user, Messages: r.removed})

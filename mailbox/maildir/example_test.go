@@ -26,15 +26,12 @@ func Example() {
 	}
 	defer store.Close(ctx)
 
-	delivery := mailbox.Delivery{Recipients: []mailbox.Recipient{
-		{User: "Bob@Example.org", Header: "Delivered-To: bob@example.org\r\n"},
-	}}
-	results, err := store.Append(ctx, delivery, strings.NewReader("Subject: lunch?\n\nAt noon.\n"))
-	if err != nil {
+	delivery := mailbox.To("Bob@Example.org")
+	delivery.Recipients[0].Header = "Delivered-To: bob@example.org\r\n"
+	if _, err = mailbox.Deliver(ctx, store, delivery, strings.NewReader("Subject: lunch?\n\nAt noon.\n")); err != nil {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println("delivered:", results[0].Err == nil)
 
 	box, err := store.Open(ctx, mailbox.Login{User: "bob@example.org"})
 	if err != nil {
@@ -42,14 +39,14 @@ func Example() {
 		return
 	}
 	defer box.Close()
-	for message, err := range box.Messages(ctx) {
-		if err != nil {
-			fmt.Println(err)
-			return
-		}
+	messages, err := mailbox.List(ctx, box)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, message := range messages {
 		fmt.Println(message.Size, "octets")
 	}
 	// Output:
-	// delivered: true
 	// 60 octets
 }

@@ -16,20 +16,20 @@ func TestAnyStepOfADeliveryMayFail(t *testing.T) {
 		t.Run(string(failing), func(t *testing.T) {
 			store := newStore(t, Options{})
 			broken := errors.New("the disk broke")
-			store.breakAt(func(now step) error {
+			store.fault = func(now step) error {
 				if now == failing {
 					return broken
 				}
 				return nil
-			})
-			delivery := to("bob", "alice")
+			}
+			delivery := mailbox.To("bob", "alice")
 			delivery.UIDL = "uid-1"
 			for _, result := range appendTo(t, store, delivery, strings.Repeat("a line\n", 20_000)) {
 				require.ErrorIs(t, result.Err, mailbox.ErrTemporary)
 				require.ErrorIs(t, result.Err, broken)
 				require.Zero(t, result.Message)
 			}
-			store.mend()
+			store.fault = nil
 			for _, user := range []string{"bob", "alice"} {
 				require.Empty(t, listed(t, store, user), "nothing is visible")
 				require.Empty(t, filesIn(t, store, user, "tmp"), "nothing is left")
@@ -44,7 +44,7 @@ func TestTheSecondRecipientIsServedWhenTheFirstCannotBe(t *testing.T) {
 	deliver(t, store, "bob", "hello")
 	require.NoError(t, os.RemoveAll(path(store, "bob")))
 	require.NoError(t, os.WriteFile(path(store, "bob"), nil, 0o600), "a file where the directory should be")
-	results := appendTo(t, store, to("bob", "alice"), "hello")
+	results := appendTo(t, store, mailbox.To("bob", "alice"), "hello")
 	require.ErrorIs(t, results[0].Err, mailbox.ErrTemporary)
 	require.NoError(t, results[1].Err)
 	require.Equal(t, "hello\r\n", read(t, open(t, store, "alice"), results[1].ID))
@@ -62,7 +62,7 @@ func TestAnUnwritableMaildropIsATemporaryError(t *testing.T) {
 	for _, place := range []string{"new", "tmp"} {
 		dir := path(store, "bob", place)
 		require.NoError(t, os.Chmod(dir, 0o500))
-		require.ErrorIs(t, appendTo(t, store, to("bob"), "x")[0].Err, mailbox.ErrTemporary)
+		require.ErrorIs(t, refused(t, store, "bob", "x"), mailbox.ErrTemporary)
 		require.NoError(t, os.Chmod(dir, 0o700))
 	}
 	require.Equal(t, []mailbox.Message{m}, listed(t, store, "bob"))

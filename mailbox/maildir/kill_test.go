@@ -21,10 +21,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/popcask/popcask/mailbox"
 )
 
-// childEnv makes the test binary deliver mail instead of testing. Its value is
-// the directory, and the step at which the child kills itself or nothing.
+// childEnv makes the test binary deliver mail instead of testing. Its value is the
+// directory and, on a second line, the step at which the child kills itself; an
+// empty step means never.
 const childEnv = "POPCASK_MAILDIR_CHILD"
 
 func TestMain(m *testing.M) {
@@ -47,17 +50,17 @@ func runChild(value string) {
 		os.Exit(1)
 	}
 	var delivered atomic.Int64
-	store.breakAt(func(now step) error {
+	store.fault = func(now step) error {
 		if string(now) == killAt && delivered.Load() == survivors {
 			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 			select {} // until it arrives
 		}
 		return nil
-	})
+	}
 	deliverForEver := func() {
 		for {
 			// The second recipient is there so that it can be between the two.
-			results, err := store.Append(context.Background(), to("bob", "alice"), strings.NewReader(sealedBody()))
+			results, err := store.Append(context.Background(), mailbox.To("bob", "alice"), strings.NewReader(sealedBody()))
 			if err != nil || results[0].Err != nil || results[1].Err != nil {
 				fmt.Println(err, results)
 				os.Exit(1)
@@ -74,8 +77,8 @@ func runChild(value string) {
 	deliverForEver()
 }
 
-// sealedBody is a message that can be checked for being whole: its first line is
-// a digest of the rest.
+// sealedBody is a message whose first line is a digest of the rest, so that a test
+// can see that it is whole.
 func sealedBody() string {
 	var rest bytes.Buffer
 	for range rand.IntN(4000) {
@@ -112,7 +115,8 @@ func requireKilled(t testing.TB, child *exec.Cmd) {
 	require.Equal(t, syscall.SIGKILL, exit.Sys().(syscall.WaitStatus).Signal(), err)
 }
 
-// checkAfterKill finds everything that was acknowledged, and nothing that is not whole.
+// checkAfterKill requires that everything that was acknowledged is listed, and that
+// everything that is listed is whole.
 func checkAfterKill(t testing.TB, dir string, acknowledged map[string][]string) (listedTotal int) {
 	t.Helper()
 	store := newStoreIn(t, dir, Options{})
@@ -148,7 +152,7 @@ func TestKilledBetweenAnyTwoSteps(t *testing.T) {
 
 			found := checkAfterKill(t, dir, acknowledged)
 			if killAt == stepRenamed || killAt == stepListed {
-				require.Equal(t, 2*survivors+1, found, "whole, although nobody was told")
+				require.Equal(t, 2*survivors+1, found, "whole, although it was not acknowledged")
 			} else {
 				require.Equal(t, 2*survivors, found)
 			}

@@ -5,11 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/popcask/popcask/mailbox"
@@ -17,40 +15,40 @@ import (
 
 // Options are the limits and helpers of a [Store]. The zero value is good.
 type Options struct {
-	// MaxMessageSize is the largest message that is taken, in octets of its
-	// canonical form, its Header included. A larger one is
-	// [mailbox.ErrTooLarge]. 0 means 64 MiB, negative no limit.
+	// MaxMessageSize is the largest message that Append takes, in octets of the
+	// canonical form, with the recipient's own header. A larger one is
+	// [mailbox.ErrTooLarge]. 0 means [mailbox.DefaultMaxMessageSize], 64 MiB;
+	// negative means no limit.
 	MaxMessageSize int64
 
-	// Quota is how many octets a maildrop may hold, in files of whatever form.
-	// A delivery that would pass it is [mailbox.ErrOverQuota]; deliveries at
-	// the same moment may pass it together. It costs a listing per delivery.
-	// 0 means no limit.
+	// Quota is how much one mailbox holds, in octets of its files. A message
+	// that does not fit is [mailbox.ErrOverQuota]; deliveries at the same moment
+	// may exceed it together. It costs a listing per delivery. 0 means no limit.
 	Quota int64
 
-	// KnownSizes is how many sizes of messages that other programs delivered
-	// are kept in memory, about 200 octets each. 0 means 100,000, negative
-	// none.
+	// KnownSizes is how many sizes the store remembers of messages that other
+	// programs delivered, about 200 octets of memory each. 0 means 100,000,
+	// negative means none.
 	KnownSizes int
 
-	// Canonical makes a user name canonical, for Open and Append alike. nil
-	// means [mailbox.CanonicalUser]. Two names with the same result are the
-	// same user.
+	// Canonical makes user names canonical, for Open and Append alike. Two names
+	// with the same result are the same user. nil means [mailbox.CanonicalUser].
 	Canonical func(user string) (string, error)
 
-	// OnListenerError hears of events that a listener failed, as
-	// [mailbox.Listeners.OnError]. It may be nil.
-	OnListenerError func(mailbox.Event, error)
+	// OnError is called with a [*mailbox.ListenerError] for every event that a
+	// listener failed. It may be nil, must not block, and may be called from
+	// several goroutines.
+	OnError func(error)
 }
 
 const (
-	defaultMaxMessageSize = 64 << 20
-	defaultKnownSizes     = 100_000
-	maxKnownHomes         = 100_000
+	defaultKnownSizes = 100_000
+	maxKnownHomes     = 100_000
 )
 
-// Store keeps a Maildir per user below one directory. It is a [mailbox.Store]
-// and a [mailbox.Appender], safe for concurrent use, by other processes too.
+// Store keeps a Maildir per user below one directory. It is a [mailbox.Store],
+// a [mailbox.Appender] and a [mailbox.EventSource]. It is safe for concurrent
+// use, and several processes may have a Store on one directory.
 type Store struct {
 	options   Options
 	dir       string // absolute
@@ -59,10 +57,10 @@ type Store struct {
 	locker    locker
 	listeners mailbox.Listeners
 
-	homes bounded[string, time.Time] // directories known to be durable, and when their tmp was swept
-	sizes bounded[messageKey, int64] // where the name of a file tells none or a wrong one
+	homes cache[string, time.Time] // directories known to be durable, and when their tmp was swept
+	sizes cache[messageKey, int64] // of messages whose file name has none or a wrong one
 
-	fault atomic.Pointer[func(step) error] // makes a step fail, in tests
+	fault func(step) error // makes a step fail; nil except in tests
 
 	mu     sync.Mutex
 	closed bool
@@ -71,9 +69,8 @@ type Store struct {
 
 type messageKey struct{ dir, id string }
 
-// New opens the store in directory dir and makes it if it is not there. The
-// directory's permissions, where it is new, are 0700, and so are those of the
-// maildrops.
+// New opens the store in directory dir, which it makes if it is not there. The
+// directories that the store makes have permissions 0700.
 func New(dir string, options Options) (*Store, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -90,23 +87,22 @@ func New(dir string, options Options) (*Store, error) {
 	s.mint.now = time.Now
 	s.homes.limit = maxKnownHomes
 	s.sizes.limit = cmp.Or(options.KnownSizes, defaultKnownSizes)
-	s.listeners.OnError = options.OnListenerError
-	if s.options.MaxMessageSize == 0 {
-		s.options.MaxMessageSize = defaultMaxMessageSize
-	}
+	s.listeners.OnError = options.OnError
+	s.options.MaxMessageSize = cmp.Or(options.MaxMessageSize, mailbox.DefaultMaxMessageSize)
 	if s.options.Canonical == nil {
 		s.options.Canonical = mailbox.CanonicalUser
 	}
 	return s, nil
 }
 
-// Listen adds a listener: it hears of what this store delivers and removes from
-// now on, not of what other programs do.
+// Listen implements [mailbox.EventSource]. Listeners hear of what this Store
+// delivers and removes, not of what other programs do.
 func (s *Store) Listen(listener mailbox.Listener) { s.listeners.Listen(listener) }
 
-// Open opens the maildrop of login.User. Any number of sessions may have one
-// open. A user without a directory has an empty maildrop, and gets none by
-// looking.
+// Open implements [mailbox.Store]. Any number of sessions may have one maildrop
+// open. A user without a directory has an empty maildrop; opening it makes no
+// directory. Open checks no credentials. Errors: [mailbox.ErrNoSuchUser] for a
+// name that no user can have, and [mailbox.ErrClosed].
 func (s *Store) Open(_ context.Context, login mailbox.Login) (mailbox.Mailbox, error) {
 	if err := s.begin(); err != nil {
 		return nil, failed("open maildrop", err)
@@ -119,8 +115,8 @@ func (s *Store) Open(_ context.Context, login mailbox.Login) (mailbox.Mailbox, e
 	return &session{store: s, user: user, dir: userDir(user)}, nil
 }
 
-// Close waits for deliveries that are under way and for the listeners, until
-// ctx ends. It may be called again.
+// Close implements [mailbox.Store]: it waits for the calls under way and for the
+// listeners, until ctx ends. It may be called again.
 func (s *Store) Close(ctx context.Context) error {
 	s.mu.Lock()
 	s.closed = true
@@ -140,7 +136,8 @@ func (s *Store) Close(ctx context.Context) error {
 	return errors.Join(waiting, s.listeners.Close(ctx), s.root.Close())
 }
 
-// begin is called before any work, and s.work.Done after it.
+// begin is called at the start of a call, and s.work.Done at its end, so that
+// Close can wait for it.
 func (s *Store) begin() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -150,44 +147,3 @@ func (s *Store) begin() error {
 	s.work.Add(1)
 	return nil
 }
-
-// step is a point at which a call can fail or be killed.
-type step string
-
-const (
-	stepCreated step = "tmp file created"
-	stepWrite   step = "write"
-	stepWritten step = "written"
-	stepSynced  step = "synced"
-	stepRenamed step = "renamed"
-	stepListed  step = "directory synced"
-	stepRemove  step = "remove"
-	stepList    step = "list"
-	stepOpen    step = "open"
-)
-
-func (s *Store) at(now step) error {
-	if fault := s.fault.Load(); fault != nil {
-		return (*fault)(now)
-	}
-	return nil
-}
-
-// failed says what was being done. What is not known to be final is temporary.
-func failed(op string, err error) error {
-	for _, known := range []error{
-		mailbox.ErrNotFound, mailbox.ErrNoSuchUser, mailbox.ErrTooLarge, mailbox.ErrOverQuota,
-		mailbox.ErrClosed, mailbox.ErrTemporary, mailbox.ErrPermanent,
-		context.Canceled, context.DeadlineExceeded,
-	} {
-		if errors.Is(err, known) {
-			return fmt.Errorf("maildir: %s: %w", op, err)
-		}
-	}
-	if errors.Is(err, os.ErrClosed) {
-		return fmt.Errorf("maildir: %s: %w: %w", op, mailbox.ErrClosed, err)
-	}
-	return fmt.Errorf("maildir: %s: %w: %w", op, mailbox.ErrTemporary, err)
-}
-
-func notThere(err error) bool { return errors.Is(err, fs.ErrNotExist) }

@@ -1,17 +1,12 @@
 package maildir
 
 import (
-	"crypto/rand"
 	"encoding/base64"
-	"encoding/binary"
 	"fmt"
 	"math"
-	"os"
 	"runtime"
 	"strconv"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/popcask/popcask/mailbox"
 )
@@ -20,7 +15,7 @@ import (
 //
 //	ID [,S=octets] [,W=octets] [,UIDL=unique-id] [:2,flags]
 //
-// and the ID is, by the Maildir specification,
+// and the ID, by the Maildir specification, is
 //
 //	seconds.M<microseconds>P<process>Q<delivery>R<random>.host
 const (
@@ -51,8 +46,8 @@ func idOf(name string) string {
 	return name
 }
 
-// timeOf returns the time of delivery in an ID in microseconds since 1970: 0
-// for an ID that has none, the largest number for one beyond all bounds.
+// timeOf returns the time of delivery in an ID, in microseconds since 1970: 0 if the
+// ID has none, and the largest int64 if the number is out of range.
 func timeOf(id string) int64 {
 	seconds, rest := leadingNumber(id)
 	if seconds > math.MaxInt64/1_000_000-1 {
@@ -71,8 +66,8 @@ func timeOf(id string) int64 {
 	return micros
 }
 
-// leadingNumber reads the decimal number that s begins with, the largest int64
-// for what is larger.
+// leadingNumber reads the decimal number that s begins with. A larger one than fits
+// is the largest int64.
 func leadingNumber(s string) (n int64, rest string) {
 	for s != "" && s[0] >= '0' && s[0] <= '9' {
 		digit := int64(s[0] - '0')
@@ -86,8 +81,8 @@ func leadingNumber(s string) (n int64, rest string) {
 	return n, s
 }
 
-// fields are what a file name says behind the ID. Sizes are -1 where it says
-// nothing, or nothing that can be true.
+// fields are what a file name says after the ID. A size that is missing, or that
+// cannot be true, is -1.
 type fields struct {
 	file int64  // S=
 	wire int64  // W=
@@ -116,13 +111,13 @@ func fieldsOf(name string) fields {
 	return f
 }
 
-// plausible tells whether a file of size octets can have the canonical form
-// that W= says: every octet may be a bare LF, and the last line may want a CRLF.
+// plausible reports whether the canonical form of a file of size octets can have
+// the size in W=: each octet may be a bare LF, and the last line may lack its CRLF.
 func (f fields) plausible(size int64) bool {
 	return f.wire >= size && f.wire <= 2*size+2
 }
 
-// maxSize is far beyond any message and leaves sums of many room in an int64.
+// maxSize is far larger than any message. The sum of many still fits an int64.
 const maxSize = 1 << 50
 
 func parseSize(s string) int64 {
@@ -133,10 +128,10 @@ func parseSize(s string) int64 {
 	return int64(n)
 }
 
-// A unique-id stands in the name as it is. One with a character that a file
-// name or its syntax does not allow is there as % and its base64 form, which is
-// short enough for the longest (70 octets) where an escape per character is
-// not.
+// A unique-id is in the name as it is, unless it has a character that a file name
+// or its syntax does not allow: then it is written as % and its base64 form. That
+// is short enough even for the longest (70 octets); an escape for each character
+// would not be.
 func encodeUIDL(uidl string) string {
 	if !strings.ContainsAny(uidl, `%/\,:;<>"|?*`) {
 		return uidl
@@ -144,7 +139,7 @@ func encodeUIDL(uidl string) string {
 	return "%" + base64.RawURLEncoding.EncodeToString([]byte(uidl))
 }
 
-// decodeUIDL returns what is legal, and nothing else.
+// decodeUIDL returns "" if the unique-id is not legal.
 func decodeUIDL(s string) string {
 	if encoded, is := strings.CutPrefix(s, "%"); is {
 		decoded, err := base64.RawURLEncoding.DecodeString(encoded)
@@ -159,55 +154,11 @@ func decodeUIDL(s string) string {
 	return s
 }
 
-// fileName is the name of a new message whose canonical form is on disk.
+// fileName is the name of a new message, whose file has the canonical form.
 func fileName(id string, size int64, uidl string) string {
 	name := fmt.Sprintf("%s,%s%d,%s%d", id, sizeField, size, wireField, size)
 	if uidl != "" {
 		name += "," + uidlField + encodeUIDL(uidl)
 	}
 	return name
-}
-
-// mint makes IDs. No two are ever the same: process, counter and time differ
-// within a machine, 64 random bits make up for clocks that were set back, for
-// copied virtual machines and for equal host names. Within a process they
-// ascend, so that mail lists in the order of delivery.
-type mint struct {
-	now func() time.Time
-
-	mu    sync.Mutex
-	host  string
-	last  int64 // microseconds
-	count uint64
-}
-
-func (m *mint) id() string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.host == "" {
-		m.host = hostName()
-	}
-	m.count++
-	m.last = max(m.now().UnixMicro(), m.last+1)
-	var random [8]byte
-	rand.Read(random[:]) // never fails
-	id := fmt.Sprintf("%d.M%06dP%dQ%dR%016x.", m.last/1_000_000, m.last%1_000_000, os.Getpid(), m.count, binary.BigEndian.Uint64(random[:]))
-	// With 70 octets at most an ID is its own unique-id.
-	return id + m.host[:max(1, min(len(m.host), mailbox.MaxUIDLLength-len(id)))]
-}
-
-// hostName keeps what is harmless in a file name and a unique-id.
-func hostName() string {
-	host, _ := os.Hostname()
-	host = strings.Map(func(r rune) rune {
-		switch {
-		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == '.':
-			return r
-		}
-		return '_'
-	}, host)
-	if host == "" {
-		return "localhost"
-	}
-	return host
 }

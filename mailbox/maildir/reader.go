@@ -9,17 +9,17 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// openFile opens a message's file. A pipe that took its place cannot make it
-// wait.
+// openFile opens the file of a message. It does not wait, even if another program
+// has put a pipe in its place.
 func openFile(root *os.Root, name string) (*os.File, error) {
 	return root.OpenFile(name, os.O_RDONLY|openNonblock, 0)
 }
 
 // reader returns the content of a message's file, which it closes on an error.
 //
-// A file that is as large as its canonical form is that form. Anything else goes
-// through a [mailbox.CanonicalReader], whose count at the end is the size that
-// later sessions of the process list.
+// A file that is as large as its canonical form is in that form. Any other goes
+// through a [mailbox.CanonicalReader]; its count at the end is the size that later
+// sessions of the process list.
 func (s *Store) reader(file *os.File, key messageKey, f fields) (io.ReadCloser, error) {
 	info, err := file.Stat()
 	if err == nil && !info.Mode().IsRegular() {
@@ -37,9 +37,8 @@ func (s *Store) reader(file *os.File, key messageKey, f fields) (io.ReadCloser, 
 	return &counted{CanonicalReader: canonical, file: file, store: s, key: key, listed: f.wire}, nil
 }
 
-// content reads a file of a known size. It is not an [io.WriterTo], so that the
-// server reads into its own buffer, and it does not read once more to see the
-// end.
+// content reads a file of a known size, without the one read more that would show
+// the end. It is not an [io.WriterTo], so that the server reads into its own buffer.
 type content struct {
 	file *os.File
 	left int64
@@ -64,7 +63,7 @@ func (c *content) Read(p []byte) (int, error) {
 
 func (c *content) Close() error { return c.file.Close() }
 
-// counted is a message whose size is learned by reading it.
+// counted reads a message whose size is learned by reading it.
 type counted struct {
 	*mailbox.CanonicalReader
 	file   *os.File

@@ -28,14 +28,14 @@ type entry struct {
 	name     string
 	idLength uint16 // the ID is the beginning of the name
 	place    place
-	twin     bool // a second name of the same file as the entry before
-	lost     bool // not there any more, perhaps renamed
-	gone     bool // for certain
+	alias    bool // a second name of the same file as the entry before
+	lost     bool // not there any more; perhaps renamed
+	gone     bool // removed, for certain
 }
 
 func (e *entry) id() string { return e.name[:e.idLength] }
 
-// compareID is the order of a listing: by time, by ID.
+// compareID is the order of a listing: by time, then by ID. at is the time of id.
 func (e *entry) compareID(id string, at int64) int {
 	if e.time != at {
 		return cmp.Compare(e.time, at)
@@ -43,7 +43,8 @@ func (e *entry) compareID(id string, at int64) int {
 	return strings.Compare(e.id(), id)
 }
 
-// compareEntries puts first, of two files with one ID, the one in cur.
+// compareEntries is the order of a listing. Of two files with one ID the one in
+// cur comes first.
 func compareEntries(a, b entry) int {
 	if order := a.compareID(b.id(), b.time); order != 0 {
 		return order
@@ -51,12 +52,12 @@ func compareEntries(a, b entry) int {
 	return cmp.Or(cmp.Compare(b.place, a.place), strings.Compare(a.name, b.name))
 }
 
-// folder has new and cur of a maildrop open; nil is one that is not there.
+// folder holds new and cur of a mailbox open; one that is not there is nil.
 type folder struct {
 	roots [places]*os.Root
 }
 
-// openFolder opens the maildrop in directory dir of root.
+// openFolder opens the mailbox in directory dir of root.
 func openFolder(root *os.Root, dir string) (*folder, error) {
 	home, err := root.OpenRoot(dir)
 	if notThere(err) {
@@ -85,7 +86,7 @@ func openFolderAt(home *os.Root) (*folder, error) {
 	return f, nil
 }
 
-// complete tells whether both directories are there.
+// complete reports whether both directories are there.
 func (f *folder) complete() bool { return f.roots[inNew] != nil && f.roots[inCur] != nil }
 
 func (f *folder) close() {
@@ -97,24 +98,24 @@ func (f *folder) close() {
 }
 
 const (
-	// maxScans bounds how often a directory that keeps changing is read.
+	// maxScans is how often a directory that keeps changing is read.
 	maxScans = 8
 
-	// timeGrain is more than the time of a directory can lag behind the clock:
-	// file systems take it from the tick of the kernel, 10 ms at most.
+	// timeGrain is longer than the time of a directory can lag behind the clock:
+	// file systems take it from the tick of the kernel, which is 10 ms at most.
 	timeGrain = 20 * time.Millisecond
 )
 
 // scan lists the files of the messages, sorted by [compareEntries].
 //
 // A directory that is read while files in it are renamed may show one of them
-// under neither name. Names in new come and go, but stay what they are; whatever
-// leaves new is in cur before cur is read. So a reading misses nothing if cur
-// was not changed from before new was read until after cur was: that is settled.
-// The time of cur tells, once it is so old that a further change would show in
-// it; that is awaited. Otherwise it is read again. When it changes all the time
-// the answer is all that was seen: a message is then missing only if it was
-// renamed in the midst of each of the readings.
+// under neither name. In new, names come and go but do not change, and a file that
+// leaves new is in cur before cur is read. So a reading misses nothing if cur did
+// not change from before new was read until after cur was read: it is settled.
+// The time of cur shows that, provided it is so old that a further change would
+// show in it; scan waits until it is. A reading that is not settled is repeated.
+// If cur changes all the time, the result is everything that was seen: a message
+// is then missing only if it was renamed during each of the readings.
 func (f *folder) scan(ctx context.Context, mint *mint) (entries []entry, settled bool, err error) {
 	for range maxScans {
 		if err := f.awaitQuiet(ctx); err != nil {
@@ -129,7 +130,7 @@ func (f *folder) scan(ctx context.Context, mint *mint) (entries []entry, settled
 	return entries, false, nil
 }
 
-// glance is one reading of a scan, without waiting.
+// glance is one reading of a scan, without the waiting.
 func (f *folder) glance(ctx context.Context, mint *mint) (entries []entry, settled bool, err error) {
 	before, err := f.changed()
 	if err != nil {
@@ -140,16 +141,16 @@ func (f *folder) glance(ctx context.Context, mint *mint) (entries []entry, settl
 	if err != nil {
 		return nil, false, err
 	}
-	entries, alone, err := f.separate(entries, mint)
+	entries, unchanged, err := f.resolveDuplicates(entries, mint)
 	if err != nil {
 		return nil, false, err
 	}
 	after, err := f.changed()
-	return entries, alone && telling && after.Equal(before), err
+	return entries, unchanged && telling && after.Equal(before), err
 }
 
-// awaitQuiet waits until a change of cur after the last one would have another
-// time, if it was a moment ago.
+// awaitQuiet waits, if cur changed a moment ago, until a further change would give
+// it another time.
 func (f *folder) awaitQuiet(ctx context.Context) error {
 	last, err := f.changed()
 	if err != nil || time.Since(last).Abs() >= timeGrain {
@@ -201,9 +202,9 @@ func (f *folder) read(ctx context.Context) ([]entry, error) {
 	return entries, nil
 }
 
-// merge brings what was known of a maildrop up to date with a newer reading.
-// What is not in the newer one any more stays; it is gone if that one was
-// settled. Both are sorted, and so is the result.
+// merge updates the entries of a mailbox with a newer reading. An entry that is
+// not in the newer reading stays, and is gone if that reading was settled. Both
+// are sorted, and so is the result.
 func merge(old, newer []entry, settled bool) []entry {
 	if len(old) == 0 {
 		return newer

@@ -10,16 +10,15 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// session is a maildrop for the length of one POP3 session. entries is where
-// the files were when last looked at.
+// session is a maildrop for the length of one POP3 session.
 type session struct {
 	store     *Store
 	user, dir string
 	folder    *folder // nil until needed
-	entries   []entry
+	entries   []entry // where the files were when last looked at
 }
 
-// Messages implements [mailbox.Mailbox]: it reads the directories when the range
+// Messages implements [mailbox.Mailbox]. It reads the directories when the range
 // begins.
 func (s *session) Messages(ctx context.Context) iter.Seq2[mailbox.Message, error] {
 	return func(yield func(mailbox.Message, error) bool) {
@@ -28,7 +27,7 @@ func (s *session) Messages(ctx context.Context) iter.Seq2[mailbox.Message, error
 			return
 		}
 		for _, e := range s.entries {
-			if e.twin || e.gone {
+			if e.alias || e.gone {
 				continue
 			}
 			if !yield(s.store.message(s.dir, e.name), nil) {
@@ -38,8 +37,8 @@ func (s *session) Messages(ctx context.Context) iter.Seq2[mailbox.Message, error
 	}
 }
 
-// message is what the name of a file tells, with the size corrected where it is
-// known better.
+// message is what the name of a file says, with the size that was learned by
+// reading it if there is one.
 func (s *Store) message(dir, name string) mailbox.Message {
 	f := fieldsOf(name)
 	m := mailbox.Message{ID: idOf(name), UIDL: f.uidl, Size: f.wire}
@@ -61,8 +60,8 @@ func (s *session) list(ctx context.Context) error {
 	return err
 }
 
-// refresh looks where the files are now, by a scan or a glance. settled tells
-// that a message that is not among the entries, or is gone there, does not exist.
+// refresh updates the entries with where the files are now. settled means that a
+// message does not exist if it is not among the entries or is gone there.
 func (s *session) refresh(ctx context.Context, look look) (settled bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
@@ -88,8 +87,8 @@ func (s *session) refresh(ctx context.Context, look look) (settled bool, err err
 	return settled, nil
 }
 
-// look is how a session finds its files: [folder.scan], or [folder.glance] where
-// they were seen and only have moved.
+// look is how a session finds its files: [folder.scan], or [folder.glance] if they
+// were seen before and have only moved.
 type look func(*folder, context.Context, *mint) (entries []entry, settled bool, err error)
 
 func lookAgain(seen bool) look {
@@ -99,8 +98,7 @@ func lookAgain(seen bool) look {
 	return (*folder).scan
 }
 
-// files returns the entries of a message. It is empty for one that was never
-// seen.
+// files returns the entries of a message, none for one that was never seen.
 func (s *session) files(id string) []entry {
 	at := timeOf(id)
 	first, found := slices.BinarySearchFunc(s.entries, id, func(e entry, id string) int { return e.compareID(id, at) })
@@ -114,9 +112,9 @@ func (s *session) files(id string) []entry {
 	return s.entries[first:last]
 }
 
-// Open implements [mailbox.Mailbox]. In the ordinary case it costs an open and
-// an fstat: the listing has told the name. When another program has renamed the
-// file since, all files are looked for again at once.
+// Open implements [mailbox.Mailbox]. In the ordinary case it costs an open and an
+// fstat, because the listing has the name. If another program has renamed the file
+// since, the directories are read again.
 func (s *session) Open(ctx context.Context, id string, _ mailbox.OpenOptions) (io.ReadCloser, error) {
 	if err := s.store.begin(); err != nil {
 		return nil, failed("open message", err)
@@ -162,7 +160,7 @@ func (s *session) open(ctx context.Context, id string) (io.ReadCloser, error) {
 			return nil, err
 		}
 	}
-	return nil, fmt.Errorf("%w: the maildrop changes all the time", mailbox.ErrTemporary)
+	return nil, fmt.Errorf("%w: the mailbox changes all the time", mailbox.ErrTemporary)
 }
 
 // Close implements [mailbox.Mailbox].

@@ -15,11 +15,11 @@ import (
 
 func deliverUIDL(t testing.TB, store *Store, user, uidl string) mailbox.Message {
 	t.Helper()
-	delivery := to(user)
+	delivery := mailbox.To(user)
 	delivery.UIDL = uidl
-	result := appendTo(t, store, delivery, "hello")[0]
-	require.NoError(t, result.Err)
-	return result.Message
+	message, err := mailbox.Deliver(t.Context(), store, delivery, strings.NewReader("hello"))
+	require.NoError(t, err)
+	return message
 }
 
 func TestAForeignUIDLIsKeptForLife(t *testing.T) {
@@ -51,7 +51,7 @@ func TestAForeignUIDLThatIsShownAlreadyIsDropped(t *testing.T) {
 	require.Empty(t, deliverUIDL(t, store, "bob", "uid-1").UIDL)
 	require.Equal(t, "uid-1", deliverUIDL(t, store, "alice", "uid-1").UIDL, "another maildrop")
 
-	delivery := to("carol", "carol")
+	delivery := mailbox.To("carol", "carol")
 	delivery.UIDL = "uid-2"
 	results := appendTo(t, store, delivery, "hello")
 	require.Equal(t, "uid-2", results[0].UIDL)
@@ -68,11 +68,10 @@ func TestOfManyDeliveriesAtOnceOneGetsTheForeignUIDL(t *testing.T) {
 	for range 10 {
 		for _, s := range []*Store{store, other} {
 			group.Go(func() {
-				delivery := to("bob")
+				delivery := mailbox.To("bob")
 				delivery.UIDL = "uid-1"
-				results, err := s.Append(t.Context(), delivery, strings.NewReader("hello"))
-				if err != nil || results[0].Err != nil {
-					t.Error(err, results)
+				if _, err := mailbox.Deliver(t.Context(), s, delivery, strings.NewReader("hello")); err != nil {
+					t.Error(err)
 				}
 			})
 		}
@@ -96,21 +95,20 @@ func TestWaitingForTheLockEndsWithItsContext(t *testing.T) {
 	require.NoError(t, err)
 
 	ctx, cancel := context.WithCancel(t.Context())
-	store.breakAt(func(now step) error {
+	store.fault = func(now step) error {
 		if now == stepSynced {
 			time.AfterFunc(5*time.Millisecond, cancel)
 		}
 		return nil
-	})
-	delivery := to("bob")
+	}
+	delivery := mailbox.To("bob")
 	delivery.UIDL = "uid-1"
-	results, err := store.Append(ctx, delivery, strings.NewReader("hello"))
-	require.NoError(t, err)
-	require.ErrorIs(t, results[0].Err, context.Canceled)
+	_, err = mailbox.Deliver(ctx, store, delivery, strings.NewReader("hello"))
+	require.ErrorIs(t, err, context.Canceled)
 	require.Len(t, listed(t, store, "bob"), 1)
 	require.Empty(t, filesIn(t, store, "bob", "tmp"))
 
-	store.mend()
+	store.fault = nil
 	unlock()
 	require.Equal(t, "uid-1", deliverUIDL(t, store, "bob", "uid-1").UIDL)
 }

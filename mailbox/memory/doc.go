@@ -1,20 +1,20 @@
 // Package memory is a mail store that lives in the memory of the process: for
-// tests, examples and benchmarks. What it holds is gone with the [Store].
+// tests, examples and benchmarks. Its mail is gone when the [Store] is.
 //
 // It keeps every rule that package mailbox states, and is exact where other
-// stores are free: IDs are m1, m2, m3 ... in the order of delivery over the
-// whole store, so that the transcript of a session is the same in every run.
+// stores are free: IDs are m1, m2, m3 ... in the order of delivery over the whole
+// store, so that the transcript of a session is the same in every run.
 //
 // # What two sessions on one maildrop see
 //
-// Any number of sessions may have one maildrop open. A listing is the maildrop
-// at the moment the range over [mailbox.Mailbox.Messages] begins. A message
-// that another session has removed since then is [mailbox.ErrNotFound] to Open
-// and a success to Delete; a reader that was open before reads on to its end.
+// Any number of sessions may have one maildrop open. A listing is the maildrop at
+// the moment the range over [mailbox.Mailbox.Messages] begins. If another session
+// removes a message after that, Open returns [mailbox.ErrNotFound] for it and
+// Delete succeeds; a reader that was already open can be read to its end.
 //
 // # Limits
 //
-// [Store.MaxMessageSize] and [Store.Quota] are off by default. A foreign
-// unique-id is remembered after its message was removed, so that no later
-// message is given an ID that looks like it.
+// A message has at most 64 MiB unless [Store.MaxMessageSize] says otherwise;
+// [Store.Quota] is off by default. A foreign unique-id is remembered after its
+// message was removed, so that no later message gets an ID that equals it.
 package memory

@@ -1,7 +1,6 @@
 package memory_test
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"testing/fstest"
@@ -28,27 +27,23 @@ func Example() {
 		return
 	}
 	defer box.Close()
-	for message, err := range box.Messages(ctx) {
-		if err != nil {
-			fmt.Println(err)
-			return
-		}
-		fmt.Println(message.ID, message.Size)
-	}
-
-	body, err := box.Open(ctx, "m2", mailbox.OpenOptions{})
+	messages, err := mailbox.List(ctx, box)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	defer body.Close()
-	for lines := bufio.NewScanner(body); lines.Scan(); {
-		fmt.Println(lines.Text())
+	for _, message := range messages {
+		fmt.Println(message.ID, message.Size)
 	}
+
+	octets, err := mailbox.ReadMessage(ctx, box, "m2")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("%q\n", octets)
 	// Output:
 	// m1 29
 	// m2 31
-	// Subject: supper?
-	//
-	// At eight.
+	// "Subject: supper?\r\n\r\nAt eight.\r\n"
 }

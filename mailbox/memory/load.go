@@ -11,20 +11,19 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// LoadFS delivers every file of fsys whose name ends in ".eml". The directory
-// at the top names the user; what lies deeper belongs to the same user:
+// LoadFS delivers every file of fsys whose name ends in ".eml". The directory at
+// the top names the user; deeper directories belong to the same user:
 //
 //	alice@example.org/1.eml
 //	alice@example.org/2.eml
 //	bob/lists/golang.eml
 //
-// The order of delivery is the lexical order of the paths. Other files are
-// passed over; an .eml file at the top is nobody's and an error. What was
-// delivered before an error stays. Errors are those of fsys and of
-// [Store.Append].
+// The order of delivery is the lexical order of the paths. Other files are skipped.
+// An .eml file at the top, in no user's directory, is an error. Mail that was
+// delivered before an error stays. Errors are those of fsys and of [Store.Append].
 //
-// The file systems that come in handy: [testing/fstest.MapFS] for mail written
-// in the test, [os.DirFS] and [embed.FS] for mail in testdata.
+// Useful file systems are [testing/fstest.MapFS] for mail that is written in the
+// test, and [os.DirFS] and [embed.FS] for mail in testdata.
 func (s *Store) LoadFS(ctx context.Context, fsys fs.FS) error {
 	return fs.WalkDir(fsys, ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil {
@@ -50,9 +49,6 @@ func (s *Store) loadFile(ctx context.Context, fsys fs.FS, name string) error {
 		return err
 	}
 	defer file.Close()
-	results, err := s.Append(ctx, mailbox.Delivery{Recipients: []mailbox.Recipient{{User: user}}}, file)
-	if err != nil {
-		return err
-	}
-	return results[0].Err
+	_, err = mailbox.Deliver(ctx, s, mailbox.To(user), file)
+	return err
 }

@@ -5,12 +5,10 @@ import (
 	"context"
 	"errors"
 	"io"
-	"io/fs"
 	"math"
 	"slices"
 	"strings"
 	"testing"
-	"testing/fstest"
 	"testing/iotest"
 
 	"github.com/stretchr/testify/require"
@@ -28,12 +26,20 @@ var (
 	_ mailbox.EventSource = (*memory.Store)(nil)
 )
 
-func deliver(t testing.TB, store *memory.Store, user, body string) mailbox.Result {
+func deliver(t testing.TB, store *memory.Store, user, body string) mailbox.Message {
 	t.Helper()
-	results, err := store.Append(t.Context(), mailbox.Delivery{Recipients: []mailbox.Recipient{{User: user}}}, strings.NewReader(body))
+	message, err := mailbox.Deliver(t.Context(), store, mailbox.To(user), strings.NewReader(body))
 	require.NoError(t, err)
-	require.Len(t, results, 1)
-	return results[0]
+	return message
+}
+
+// refused is the error of a delivery to one user.
+func refused(t testing.TB, store *memory.Store, user, body string) error {
+	t.Helper()
+	message, err := mailbox.Deliver(t.Context(), store, mailbox.To(user), strings.NewReader(body))
+	require.Error(t, err)
+	require.Zero(t, message)
+	return err
 }
 
 func open(t testing.TB, store *memory.Store, user string) mailbox.Mailbox {
@@ -46,9 +52,10 @@ func open(t testing.TB, store *memory.Store, user string) mailbox.Mailbox {
 
 func ids(t testing.TB, box mailbox.Mailbox) []string {
 	t.Helper()
+	messages, err := mailbox.List(t.Context(), box)
+	require.NoError(t, err)
 	var ids []string
-	for m, err := range box.Messages(t.Context()) {
-		require.NoError(t, err)
+	for _, m := range messages {
 		ids = append(ids, m.ID)
 	}
 	return ids
@@ -56,10 +63,7 @@ func ids(t testing.TB, box mailbox.Mailbox) []string {
 
 func content(t testing.TB, box mailbox.Mailbox, id string) string {
 	t.Helper()
-	body, err := box.Open(t.Context(), id, mailbox.OpenOptions{})
-	require.NoError(t, err)
-	defer body.Close()
-	octets, err := io.ReadAll(body)
+	octets, err := mailbox.ReadMessage(t.Context(), box, id) // raw: the body says that it is canonical
 	require.NoError(t, err)
 	return string(octets)
 }
@@ -67,7 +71,7 @@ func content(t testing.TB, box mailbox.Mailbox, id string) string {
 func TestIDsAreTheSameInEveryRun(t *testing.T) {
 	var store memory.Store
 	for range 3 {
-		require.NoError(t, deliver(t, &store, "bob", "Subject: hello\r\n\r\n").Err)
+		deliver(t, &store, "bob", "Subject: hello\r\n\r\n")
 	}
 	require.Equal(t, []string{"m1", "m2", "m3"}, ids(t, open(t, &store, "bob")))
 }
@@ -79,19 +83,20 @@ func TestIDPrefixTellsRunsApart(t *testing.T) {
 
 func TestAnIDNeverLooksLikeAForeignUIDL(t *testing.T) {
 	var store memory.Store
-	bob := mailbox.Delivery{Recipients: []mailbox.Recipient{{User: "bob"}}, UIDL: "m2"}
-	results, err := store.Append(t.Context(), bob, strings.NewReader("1"))
+	bob := mailbox.To("bob")
+	bob.UIDL = "m2"
+	m, err := mailbox.Deliver(t.Context(), &store, bob, strings.NewReader("1"))
 	require.NoError(t, err)
-	require.Equal(t, "m2", results[0].UIDL)
+	require.Equal(t, "m2", m.UIDL)
 	require.NoError(t, open(t, &store, "bob").Delete(t.Context(), []string{"m1"}))
 
-	require.Equal(t, "m3", deliver(t, &store, "bob", "2").ID, "P5: a unique-id is never used again, not after its message is gone either")
+	require.Equal(t, "m3", deliver(t, &store, "bob", "2").ID, "a unique-id is never used again, even after its message was removed")
 }
 
 func TestMaxMessageSizeCountsTheCanonicalFormWithTheHeader(t *testing.T) {
 	store := memory.Store{MaxMessageSize: 10}
-	require.NoError(t, deliver(t, &store, "bob", "12345678").Err, "10 octets with its line end")
-	require.ErrorIs(t, deliver(t, &store, "bob", "123456789").Err, mailbox.ErrTooLarge)
+	require.EqualValues(t, 10, deliver(t, &store, "bob", "12345678").Size, "with its line end")
+	require.ErrorIs(t, refused(t, &store, "bob", "123456789"), mailbox.ErrTooLarge)
 
 	results, err := store.Append(t.Context(), mailbox.Delivery{Recipients: []mailbox.Recipient{
 		{User: "bob"}, {User: "eve", Header: "X: 1\n"},
@@ -102,12 +107,38 @@ func TestMaxMessageSizeCountsTheCanonicalFormWithTheHeader(t *testing.T) {
 	require.Empty(t, ids(t, open(t, &store, "eve")))
 }
 
+// zeros is a message of n octets, of which the store adds the last two: one line.
+func zeros(n int64) io.Reader { return io.LimitReader(zeroReader{}, n-2) }
+
+type zeroReader struct{}
+
+func (zeroReader) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
+
+func TestMaxMessageSizeIs64MiBUnlessItIsSet(t *testing.T) {
+	const limit = 64 << 20
+	require.EqualValues(t, limit, mailbox.DefaultMaxMessageSize)
+	var store, unlimited memory.Store
+	unlimited.MaxMessageSize = -1
+	m, err := mailbox.Deliver(t.Context(), &store, mailbox.To("bob"), zeros(limit))
+	require.NoError(t, err)
+	require.EqualValues(t, limit, m.Size)
+	_, err = mailbox.Deliver(t.Context(), &store, mailbox.To("bob"), zeros(limit+1))
+	require.ErrorIs(t, err, mailbox.ErrTooLarge)
+
+	m, err = mailbox.Deliver(t.Context(), &unlimited, mailbox.To("bob"), zeros(limit+1))
+	require.NoError(t, err, "negative means no limit")
+	require.EqualValues(t, limit+1, m.Size)
+}
+
 func TestTheLargestLimitIsNone(t *testing.T) {
 	store := memory.Store{MaxMessageSize: math.MaxInt64, Quota: math.MaxInt64}
 	require.EqualValues(t, 7, deliver(t, &store, "bob", "hello").Size)
 }
 
-func TestAPanicOfCanonicalHarmsNobodyElse(t *testing.T) {
+func TestAPanicOfCanonicalHarmsNoOtherDelivery(t *testing.T) {
 	store := memory.Store{Canonical: func(user string) (string, error) {
 		if user == "eve" {
 			panic("on purpose")
@@ -115,27 +146,26 @@ func TestAPanicOfCanonicalHarmsNobodyElse(t *testing.T) {
 		return user, nil
 	}}
 	require.Panics(t, func() { deliver(t, &store, "eve", "hello") })
-	require.NoError(t, deliver(t, &store, "bob", "hello").Err)
+	deliver(t, &store, "bob", "hello")
 }
 
 func TestABodyAboveTheLimitIsReadToItsEnd(t *testing.T) {
 	store := memory.Store{MaxMessageSize: 10}
 	broken := io.MultiReader(strings.NewReader(strings.Repeat("x", 1000)), iotest.ErrReader(errors.New("line broke")))
-	_, err := store.Append(t.Context(), mailbox.Delivery{Recipients: []mailbox.Recipient{{User: "bob"}}}, broken)
+	_, err := store.Append(t.Context(), mailbox.To("bob"), broken)
 	require.ErrorContains(t, err, "line broke")
 }
 
 func TestQuotaIsFreedByRemoving(t *testing.T) {
 	store := memory.Store{Quota: 10}
 	first := deliver(t, &store, "bob", "123\r\n")
-	require.NoError(t, first.Err)
-	require.NoError(t, deliver(t, &store, "bob", "123\r\n").Err)
-	require.NoError(t, deliver(t, &store, "bob", "").Err, "an empty message always fits")
-	require.ErrorIs(t, deliver(t, &store, "bob", "1").Err, mailbox.ErrOverQuota)
-	require.NoError(t, deliver(t, &store, "eve", "123\r\n").Err, "each maildrop has its own")
+	deliver(t, &store, "bob", "123\r\n")
+	deliver(t, &store, "bob", "") // an empty message always fits
+	require.ErrorIs(t, refused(t, &store, "bob", "1"), mailbox.ErrOverQuota)
+	deliver(t, &store, "eve", "123\r\n") // each mailbox has its own quota
 
 	require.NoError(t, open(t, &store, "bob").Delete(t.Context(), []string{first.ID}))
-	require.NoError(t, deliver(t, &store, "bob", "123\r\n").Err)
+	deliver(t, &store, "bob", "123\r\n")
 }
 
 func TestCanonicalIsTheHosts(t *testing.T) {
@@ -143,7 +173,7 @@ func TestCanonicalIsTheHosts(t *testing.T) {
 		name, _, _ := strings.Cut(user, "+")
 		return mailbox.CanonicalUser(name)
 	}}
-	require.NoError(t, deliver(t, &store, "Bob+lists", "hello").Err)
+	deliver(t, &store, "Bob+lists", "hello")
 	require.Len(t, ids(t, open(t, &store, "bob")), 1)
 }
 
@@ -239,39 +269,6 @@ func TestASessionAllocatesAHandful(t *testing.T) {
 	t.Logf("%v allocations", allocs)
 }
 
-func TestLoadFS(t *testing.T) {
-	var store memory.Store
-	require.NoError(t, store.LoadFS(t.Context(), fstest.MapFS{
-		"README":                     {Data: []byte("no mail")},
-		"Alice@Example.org/2.eml":    {Data: []byte("second\n")},
-		"Alice@Example.org/1.eml":    {Data: []byte("first\n")},
-		"Alice@Example.org/note.txt": {Data: []byte("no mail")},
-		"bob/lists/golang.eml":       {Data: []byte("deep\n")},
-	}))
-	alice := open(t, &store, "alice@example.org")
-	require.Equal(t, []string{"m1", "m2"}, ids(t, alice))
-	require.Equal(t, "first\r\n", content(t, alice, "m1"))
-	require.Equal(t, "second\r\n", content(t, alice, "m2"))
-	require.Equal(t, "deep\r\n", content(t, open(t, &store, "bob"), "m3"))
-}
-
-func TestLoadFSTellsTheFileThatIsWrong(t *testing.T) {
-	var store memory.Store
-	err := store.LoadFS(t.Context(), fstest.MapFS{"1.eml": {}})
-	require.EqualError(t, err, "memory: load 1.eml: the file lies in no user's directory")
-
-	store.MaxMessageSize = 3
-	err = store.LoadFS(t.Context(), fstest.MapFS{"bob/1.eml": {Data: []byte("too large")}})
-	require.ErrorIs(t, err, mailbox.ErrTooLarge)
-	require.ErrorContains(t, err, "bob/1.eml")
-
-	require.Error(t, store.LoadFS(t.Context(), brokenFS{}))
-}
-
-type brokenFS struct{ fstest.MapFS }
-
-func (brokenFS) ReadDir(string) ([]fs.DirEntry, error) { return nil, errors.New("disk broke") }
-
 func TestListenersHearOfDeliveriesAndRemovals(t *testing.T) {
 	var store memory.Store
 	var heard []mailbox.Event
@@ -292,6 +289,21 @@ func TestListenersHearOfDeliveriesAndRemovals(t *testing.T) {
 	}, heard)
 }
 
+func TestOnErrorHearsOfListenersThatFail(t *testing.T) {
+	var store memory.Store
+	var told []error
+	store.OnError = func(err error) { told = append(told, err) }
+	cause := errors.New("push failed")
+	store.Listen(mailbox.ListenerFunc(func(context.Context, mailbox.Event) error { return cause }))
+	m := deliver(t, &store, "Bob", "hello")
+	require.NoError(t, store.Close(t.Context()))
+	require.Len(t, told, 1)
+	require.ErrorIs(t, told[0], cause)
+	var failed *mailbox.ListenerError
+	require.ErrorAs(t, told[0], &failed)
+	require.Equal(t, mailbox.Event{Kind: mailbox.Added, User: "bob", Messages: []mailbox.Message{m}}, failed.Event)
+}
+
 func TestAfterCloseEveryCallIsErrClosed(t *testing.T) {
 	var store memory.Store
 	deliver(t, &store, "bob", "hello")
@@ -301,7 +313,7 @@ func TestAfterCloseEveryCallIsErrClosed(t *testing.T) {
 
 	_, err := store.Open(t.Context(), mailbox.Login{User: "bob"})
 	require.ErrorIs(t, err, mailbox.ErrClosed)
-	_, err = store.Append(t.Context(), mailbox.Delivery{Recipients: []mailbox.Recipient{{User: "bob"}}}, strings.NewReader("hello"))
+	_, err = store.Append(t.Context(), mailbox.To("bob"), strings.NewReader("hello"))
 	require.ErrorIs(t, err, mailbox.ErrClosed)
 	for _, err := range box.Messages(t.Context()) {
 		require.ErrorIs(t, err, mailbox.ErrClosed)

@@ -14,10 +14,11 @@ import (
 type session struct {
 	store *Store
 	user  string
-	drop  *maildrop
+	box   *userMailbox
 }
 
-// Messages lists the maildrop as it is when the range begins.
+// Messages implements [mailbox.Mailbox]. It lists the maildrop as it is when the
+// range begins.
 func (s *session) Messages(ctx context.Context) iter.Seq2[mailbox.Message, error] {
 	return func(yield func(mailbox.Message, error) bool) {
 		messages, err := s.snapshot(ctx)
@@ -42,11 +43,12 @@ func (s *session) snapshot(ctx context.Context) ([]*message, error) {
 	if s.store.closed {
 		return nil, mailbox.ErrClosed
 	}
-	return s.drop.messages, nil
+	return s.box.messages, nil
 }
 
-// Open returns a reader that is an [io.WriterTo]: it writes the whole message
-// in one call of Write. It reads on after the message was removed.
+// Open implements [mailbox.Mailbox]. The reader is an [io.WriterTo], which writes the
+// whole message in one call of Write. It can be read to its end even after the
+// message was removed.
 func (s *session) Open(ctx context.Context, id string, _ mailbox.OpenOptions) (io.ReadCloser, error) {
 	m, err := s.find(ctx, id)
 	if err != nil {
@@ -66,14 +68,14 @@ func (s *session) find(ctx context.Context, id string) (*message, error) {
 	if s.store.closed {
 		return nil, mailbox.ErrClosed
 	}
-	m := s.drop.byID[id]
+	m := s.box.byID[id]
 	if m == nil {
 		return nil, mailbox.ErrNotFound
 	}
 	return m, nil
 }
 
-// Delete removes all of ids or, with an error, none.
+// Delete implements [mailbox.Mailbox]. It removes all of ids or, with an error, none.
 func (s *session) Delete(ctx context.Context, ids []string) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("memory: delete: %w", err)
@@ -83,7 +85,7 @@ func (s *session) Delete(ctx context.Context, ids []string) error {
 		s.store.mu.Unlock()
 		return fmt.Errorf("memory: delete: %w", mailbox.ErrClosed)
 	}
-	removed := s.drop.remove(ids)
+	removed := s.box.remove(ids)
 	s.store.mu.Unlock()
 
 	if len(removed) > 0 {
@@ -92,11 +94,11 @@ func (s *session) Delete(ctx context.Context, ids []string) error {
 	return nil
 }
 
-// Close has nothing to do.
+// Close implements [mailbox.Mailbox]. There is nothing to do.
 func (s *session) Close() error { return nil }
 
-// reader is a bytes.Reader, with its WriteTo, that can be closed. What it reads
-// was made canonical at delivery.
+// reader is a [bytes.Reader] that can be closed. Its octets were made canonical when
+// they were delivered.
 type reader struct{ bytes.Reader }
 
 func (*reader) Close() error      { return nil }

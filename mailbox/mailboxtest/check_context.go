@@ -1,0 +1,218 @@
+package mailboxtest
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+
+	"github.com/popcask/popcask/mailbox"
+)
+
+// ended returns a context that has ended.
+func (s *suite) ended() context.Context {
+	ctx, cancel := context.WithCancel(s.Context())
+	cancel()
+	return ctx
+}
+
+func cancelledListing(s *suite) {
+	user := s.user("bob")
+	bodies := s.fill(user, 30)
+	box := s.open(user)
+	defer box.close()
+	for _, places := range []int{0, 1, 10} {
+		ctx, cancel := context.WithCancel(s.Context())
+		defer cancel()
+		if places == 0 {
+			cancel()
+		}
+		seen := 0
+		var listErr error
+		for _, err := range box.Messages(ctx) {
+			if listErr != nil {
+				s.breaks(ruleEnds, "a listing went on after its error: %v", listErr)
+			}
+			if listErr = err; err != nil {
+				continue
+			}
+			if seen++; seen == places {
+				cancel()
+			}
+		}
+		if listErr == nil && seen != len(bodies) {
+			s.breaks(ruleContext, "a listing whose context was cancelled after %d messages ended without an error after %d of %d", places, seen, len(bodies))
+		}
+	}
+	if box, err := s.Store.Open(s.ended(), s.login(user)); err == nil {
+		if listed, err := mailbox.List(s.Context(), box); err == nil && len(listed) != len(bodies) {
+			s.breaks(ruleContext, "Store.Open with a cancelled context returned a maildrop that lists %d messages of %d", len(listed), len(bodies))
+		}
+		_ = box.Close()
+	} else if errors.Is(err, mailbox.ErrNoSuchUser) || errors.Is(err, mailbox.ErrAuthFailed) {
+		s.breaks(ruleContext, "Store.Open with a cancelled context returned a final error: %v", err)
+	}
+	box.expect(ruleContext, "after listings that were cancelled", bodies...)
+}
+
+func cancelledOpen(s *suite) {
+	user := s.user("bob")
+	large := "Subject: large\r\n\r\n" + strings.Repeat("a line of text\r\n", 40_000)
+	s.deliver(user, large)
+	box := s.open(user)
+	defer box.close()
+	listed := box.list()
+	if len(listed) != 1 {
+		s.breaks(ruleWhole, "1 message was delivered and %d are listed", len(listed))
+	}
+	id := listed[0].ID
+	judge := func(octets []byte, err error, when string) {
+		s.Helper()
+		switch {
+		case errors.Is(err, mailbox.ErrNotFound):
+			s.breaks(ruleTemporary, "Open with a context that was cancelled %s returned %v", when, err)
+		case err == nil && canonical(octets) != large:
+			s.breaks(ruleContext, "with a context that was cancelled %s a message comes without an error and with %s", when, difference(canonical(octets), large))
+		}
+	}
+	octets, err := read(s.ended(), box, id, mailbox.OpenOptions{})
+	judge(octets, err, "before")
+
+	ctx, cancel := context.WithCancel(s.Context())
+	defer cancel()
+	body, err := box.Open(ctx, id, mailbox.OpenOptions{})
+	if err != nil {
+		s.breaks(ruleOctets, "a message that is listed cannot be opened: %v", err)
+	}
+	start := make([]byte, 100)
+	n, err := io.ReadFull(body, start)
+	if err != nil {
+		s.breaks(ruleOctets, "a message that is listed cannot be read: %v", err)
+	}
+	cancel()
+	rest, err := io.ReadAll(body)
+	judge(append(start[:n], rest...), err, "after 100 octets")
+	_ = body.Close()
+
+	if got := box.read(id); got != large {
+		s.breaks(ruleContext, "after reads that were cancelled a message comes with %s", difference(got, large))
+	}
+}
+
+func cancelledDelete(s *suite) {
+	user := s.user("bob")
+	bodies := s.fill(user, 5)
+	box := s.open(user)
+	before := box.list()
+	if len(before) != len(bodies) {
+		s.breaks(ruleWhole, "%d messages were delivered and %d are listed", len(bodies), len(before))
+	}
+	ids := idsOf(before[1:4])
+	err := box.Delete(s.ended(), ids)
+	box.close()
+	s.judge(user, before, bodies, ids, err)
+	s.delete(user, ids...) // the client tries again
+	s.gone(user, ids...)
+	s.expect(ruleDelete, user, "after a Delete that was cancelled and repeated", bodies[0], bodies[4])
+}
+
+func cancelledAppend(s *suite) {
+	appender := s.appender()
+	user := s.user("bob")
+	text := strings.Repeat("a line of text\r\n", 40_000)
+	acknowledged := 0
+	for _, when := range []string{"before it", "while its body was read", "at the end of its body"} {
+		ctx, cancel := context.WithCancel(s.Context())
+		defer cancel()
+		var body io.Reader = strings.NewReader(text)
+		cancelling := readerFunc(func([]byte) (int, error) {
+			cancel()
+			return 0, io.EOF
+		})
+		switch when {
+		case "before it":
+			cancel()
+		case "while its body was read":
+			body = io.MultiReader(strings.NewReader(text), cancelling, strings.NewReader(text))
+		default:
+			body = io.MultiReader(body, cancelling)
+		}
+		results, err := appender.Append(ctx, mailbox.To(user), body)
+		switch {
+		case err != nil && results != nil:
+			s.breaks(ruleResults, "Append returned results beside an error for a delivery that was cancelled %s", when)
+		case err == nil && len(results) != 1:
+			s.breaks(ruleResults, "Append returned %d results for one recipient of a delivery that was cancelled %s", len(results), when)
+		case err == nil && results[0].Err == nil:
+			acknowledged++
+		}
+		box := s.open(user)
+		listed := box.list()
+		if len(listed) != acknowledged {
+			s.breaks(ruleContext, "after a delivery that was cancelled %s and returned %v the listing has %d messages more than were acknowledged", when, err, len(listed)-acknowledged)
+		}
+		for _, m := range listed {
+			if octets := box.read(m.ID); octets != text && octets != text+text {
+				s.breaks(ruleContext, "a delivery that was cancelled %s left a message with %s", when, difference(octets, text))
+			}
+		}
+		box.close()
+	}
+}
+
+// brokenStore makes every kind of call while the store is broken.
+func brokenStore(s *suite) {
+	if s.Break == nil {
+		s.Skip("the harness has no Break")
+	}
+	user := s.user("bob")
+	bodies := s.fill(user, 6)
+	box := s.open(user)
+	before := box.list()
+	if len(before) != len(bodies) {
+		s.breaks(ruleWhole, "%d messages were delivered and %d are listed", len(bodies), len(before))
+	}
+	mend := s.Break(s.TB)
+
+	for i, m := range before {
+		octets, err := read(s.Context(), box, m.ID, mailbox.OpenOptions{})
+		switch {
+		case errors.Is(err, mailbox.ErrNotFound):
+			s.breaks(ruleTemporary, "Open of a listed message on a broken store returned %v", err)
+		case err == nil && canonical(octets) != canonical([]byte(bodies[i])):
+			s.breaks(ruleOctets, "on a broken store a message comes without an error and with %s", difference(canonical(octets), canonical([]byte(bodies[i]))))
+		}
+	}
+	if other, err := s.Store.Open(s.Context(), s.login(user)); err == nil {
+		if listed, err := mailbox.List(s.Context(), other); err == nil && len(listed) != len(before) {
+			s.breaks(ruleWhole, "on a broken store a listing ends without an error after %d of %d messages", len(listed), len(before))
+		}
+		_ = other.Close()
+	} else if errors.Is(err, mailbox.ErrNoSuchUser) || errors.Is(err, mailbox.ErrAuthFailed) {
+		s.breaks(ruleEmpty, "Store.Open on a broken store returned a final error: %v", err)
+	}
+	late := "Subject: on a broken store\r\n"
+	lateErr := s.tryDeliver(s.Context(), user, strings.NewReader(late))
+	for _, final := range []error{mailbox.ErrNoSuchUser, mailbox.ErrTooLarge, mailbox.ErrOverQuota, mailbox.ErrPermanent} {
+		if errors.Is(lateErr, final) {
+			s.breaks(ruleResults, "a delivery to a broken store failed for good instead of for now: %v", lateErr)
+		}
+	}
+	ids := idsOf(before[1:5])
+	deleteErr := box.Delete(s.Context(), ids)
+	_ = box.Mailbox.Close()
+	box.closed = true
+
+	mend()
+	s.judge(user, before, bodies, ids, deleteErr)
+	if lateErr == nil {
+		after := s.open(user)
+		listed := after.list()
+		if len(listed) == 0 || after.read(listed[len(listed)-1].ID) != late {
+			s.breaks(ruleWhole, "a delivery that a broken store acknowledged is not listed")
+		}
+		after.close()
+	}
+	s.delete(user, ids...)
+	s.gone(user, ids...)
+}

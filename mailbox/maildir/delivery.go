@@ -1,0 +1,222 @@
+package maildir
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/popcask/popcask/mailbox"
+)
+
+// delivery is a message on its way to one recipient: a file in tmp, then in new.
+type delivery struct {
+	store *Store
+	dir   string // of the user
+	home  *os.Root
+	file  *os.File
+	tmp   string // its name while it is in tmp, then empty
+	size  int64  // octets written
+}
+
+// newDelivery creates the file in tmp.
+func (s *Store) newDelivery(dir string) (*delivery, error) {
+	d, err := s.createDelivery(dir)
+	if notThere(err) { // the mailbox was removed since it was last made
+		s.homes.forget(dir)
+		d, err = s.createDelivery(dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := s.at(stepCreated); err != nil {
+		d.close()
+		return nil, err
+	}
+	return d, nil
+}
+
+func (s *Store) createDelivery(dir string) (*delivery, error) {
+	home, err := s.makeHome(dir)
+	if err != nil {
+		return nil, err
+	}
+	tmp := "tmp/" + s.mint.id()
+	file, err := home.OpenFile(tmp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		_ = home.Close()
+		return nil, err
+	}
+	return &delivery{store: s, dir: dir, home: home, file: file, tmp: tmp}, nil
+}
+
+// Write implements [io.Writer].
+func (d *delivery) Write(p []byte) (int, error) {
+	if err := d.store.at(stepWrite); err != nil {
+		return 0, err
+	}
+	n, err := d.file.Write(p)
+	d.size += int64(n)
+	return n, err
+}
+
+// copyFrom appends the last size octets of another delivery, which are the body.
+func (d *delivery) copyFrom(spool *delivery, size int64) error {
+	if err := d.store.at(stepWrite); err != nil {
+		return err
+	}
+	if _, err := spool.file.Seek(spool.size-size, io.SeekStart); err != nil {
+		return err
+	}
+	// From file to file the kernel copies, or shares the blocks.
+	n, err := io.CopyN(d.file, spool.file, size)
+	d.size += n
+	return err
+}
+
+// publish moves the file to new. It does so after the content is safe on disk, and
+// returns after the move is.
+func (d *delivery) publish(ctx context.Context, uidl string, received time.Time) (mailbox.Message, error) {
+	if err := d.sync(); err != nil {
+		return mailbox.Message{}, err
+	}
+	if uidl != "" {
+		unlock, err := d.store.locker.lock(ctx, d.home)
+		if err != nil {
+			return mailbox.Message{}, fmt.Errorf("lock the mailbox: %w", err)
+		}
+		defer unlock()
+	}
+	uidl, err := d.settle(ctx, uidl)
+	if err != nil {
+		return mailbox.Message{}, err
+	}
+	message := mailbox.Message{ID: d.store.mint.id(), UIDL: uidl, Size: d.size}
+	if err := d.move(fileName(message.ID, d.size, uidl), received); err != nil {
+		return mailbox.Message{}, err
+	}
+	return message, nil
+}
+
+func (d *delivery) sync() error {
+	if err := d.store.at(stepWritten); err != nil {
+		return err
+	}
+	if err := d.file.Sync(); err != nil {
+		return err
+	}
+	return d.store.at(stepSynced)
+}
+
+// settle returns the unique-id of its own that the message gets, as
+// [mailbox.Delivery.UIDL] asks, or an error if the message does not fit into the
+// quota. If uidl is not empty, the caller holds the lock of the mailbox until the
+// message is in new.
+func (d *delivery) settle(ctx context.Context, uidl string) (string, error) {
+	quota := d.store.options.Quota
+	if uidl == "" && quota <= 0 {
+		return "", nil
+	}
+	if uidl != "" {
+		uidl = mailbox.SafeUIDL(uidl)
+	}
+	shown, octets, err := d.survey(ctx, uidl)
+	switch {
+	case err != nil:
+		return "", err
+	case quota > 0 && octets+d.size > quota:
+		return "", fmt.Errorf("%w: %d octets and %d more, %d are the limit", mailbox.ErrOverQuota, octets, d.size, quota)
+	case shown:
+		return "", nil
+	}
+	return uidl, nil
+}
+
+// move moves the file from tmp to new. With an error the message is in neither.
+func (d *delivery) move(name string, received time.Time) error {
+	name = "new/" + name
+	if err := d.rename(name); err != nil {
+		return err
+	}
+	d.tmp = ""
+	err := d.store.at(stepRenamed)
+	if err == nil && !received.IsZero() {
+		// Other programs take it for the time of arrival. It is set only now,
+		// because an old file in tmp would look stale.
+		err = d.home.Chtimes(name, received, received)
+	}
+	if err == nil {
+		err = syncDir(d.home, "new")
+	}
+	if err == nil {
+		err = d.store.at(stepListed)
+	}
+	if err != nil {
+		_ = d.home.Remove(name) // the delivery counts as failed
+	}
+	return err
+}
+
+// rename moves the file to new, and makes new again if it was removed since the
+// mailbox was last made.
+func (d *delivery) rename(name string) error {
+	err := d.home.Rename(d.tmp, name)
+	if !notThere(err) {
+		return err
+	}
+	d.store.homes.forget(d.dir)
+	home, err := d.store.makeHome(d.dir)
+	if err != nil {
+		return err
+	}
+	_ = home.Close()
+	return d.home.Rename(d.tmp, name)
+}
+
+// survey reports whether a message of the mailbox shows uidl and, if there is a
+// quota, how many octets its files have.
+func (d *delivery) survey(ctx context.Context, uidl string) (shown bool, octets int64, err error) {
+	folder, err := openFolderAt(d.home)
+	if err != nil {
+		return false, 0, err
+	}
+	defer folder.close()
+	entries, _, err := folder.scan(ctx, &d.store.mint)
+	if err != nil {
+		return false, 0, err
+	}
+	for _, e := range entries {
+		if e.alias {
+			continue
+		}
+		if mailbox.UIDL(d.store.message(d.dir, e.name)) == uidl {
+			shown = true
+		}
+		if d.store.options.Quota <= 0 {
+			continue
+		}
+		size := fieldsOf(e.name).file
+		if size < 0 {
+			info, err := folder.roots[e.place].Lstat(e.name)
+			if notThere(err) {
+				continue
+			}
+			if err != nil {
+				return false, 0, err
+			}
+			size = info.Size()
+		}
+		octets += size
+	}
+	return shown, octets, nil
+}
+
+// close closes what is open, and removes the file if it is still in tmp.
+func (d *delivery) close() {
+	_ = d.file.Close()
+	if d.tmp != "" {
+		_ = d.home.Remove(d.tmp)
+	}
+	_ = d.home.Close()
+}

@@ -1,0 +1,94 @@
+package maildir
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+)
+
+// makeDurableDir is [os.MkdirAll], and syncs the entries that lead to dir.
+func makeDurableDir(dir string) error {
+	info, err := os.Stat(dir)
+	switch {
+	case err == nil && info.IsDir():
+		return nil
+	case err == nil:
+		return &fs.PathError{Op: "mkdir", Path: dir, Err: errors.New("it is a file")}
+	case !notThere(err):
+		return err
+	}
+	parent := filepath.Dir(dir)
+	if err := makeDurableDir(parent); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	file, err := os.Open(parent)
+	if err != nil {
+		return err
+	}
+	return syncAndClose(file)
+}
+
+// syncDir makes the entries of a directory durable.
+func syncDir(root *os.Root, name string) error {
+	file, err := root.Open(name)
+	if err != nil {
+		return err
+	}
+	return syncAndClose(file)
+}
+
+func syncAndClose(dir *os.File) error {
+	defer dir.Close()
+	if runtime.GOOS == "windows" { // it cannot sync a directory
+		return nil
+	}
+	return dir.Sync()
+}
+
+// readdirChunk is how many entries of a directory are read at a time. In the form
+// that package os gives them, they take much memory.
+const readdirChunk = 1024
+
+// openDir opens root's own directory for reading. A directory that was opened
+// through an [os.Root] stats every entry that it reads (as of Go 1.26). One that
+// was opened by its path does not, so it is used if it is the same directory.
+func openDir(root *os.Root) (*os.File, error) {
+	dir, err := os.OpenFile(root.Name(), os.O_RDONLY|openNonblock, 0)
+	if err != nil {
+		return root.Open(".")
+	}
+	mine, rootErr := root.Stat(".")
+	named, nameErr := dir.Stat()
+	if rootErr == nil && nameErr == nil && os.SameFile(mine, named) {
+		return dir, nil
+	}
+	_ = dir.Close()
+	return root.Open(".")
+}
+
+// readDir calls add with the entries of root's own directory.
+func readDir(root *os.Root, add func([]fs.DirEntry) error) error {
+	dir, err := openDir(root)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	for {
+		files, err := dir.ReadDir(readdirChunk)
+		if err := add(files); err != nil {
+			return err
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
