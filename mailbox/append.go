@@ -10,9 +10,9 @@ import (
 // [Deliver] is the short form for one recipient.
 type Appender interface {
 	// Append delivers one message to one or several recipients. results[i]
-	// belongs to delivery.Recipients[i]. If its Err is nil, the message is stored
-	// as safely as the store can, and every later session lists it. Otherwise
-	// this recipient did not get it.
+	// belongs to delivery.Recipients[i]. If its Err is nil, the message is
+	// stored as safely as the store can, and every later session lists it.
+	// Otherwise this recipient did not get it.
 	//
 	// If Append returns an error, the results are nil and no recipient got the
 	// message: the body could not be read to its end, or the delivery itself was
@@ -24,9 +24,9 @@ type Appender interface {
 	Append(ctx context.Context, delivery Delivery, body io.Reader) (results []Result, err error)
 }
 
-// DefaultMaxMessageSize is the largest message, in octets of its canonical form,
-// that the stores of this module take unless their MaxMessageSize says otherwise:
-// there 0 means this and a negative number means no limit.
+// DefaultMaxMessageSize is the largest message, in octets of its canonical
+// form, that the stores of this module take unless their MaxMessageSize says
+// otherwise: there 0 means this and a negative number means no limit.
 const DefaultMaxMessageSize = 64 << 20
 
 // Delivery describes a message on its way to its recipients. [To] makes one from
@@ -57,8 +57,8 @@ type Recipient struct {
 	User string
 
 	// Header goes before the body, for this recipient only: the trace fields of
-	// a final delivery (Return-Path, Delivered-To). It consists of whole lines or
-	// is empty, and is a part of the message.
+	// a final delivery (Return-Path, Delivered-To). It consists of whole lines
+	// or is empty, and is a part of the message.
 	Header string
 }
 

@@ -5,13 +5,13 @@ import (
 	"io"
 )
 
-// CanonicalReader turns a message with any line ends into its canonical form, the
-// one that POP3 sends and that [Message.Size] counts. It uses 16 KiB of memory for a
-// message of any size.
+// CanonicalReader turns a message with any line ends into its canonical form,
+// the one that POP3 sends and that [Message.Size] counts. It uses 16 KiB of
+// memory for a message of any size.
 //
 // Only LF ends a line: a bare LF becomes CRLF, and a CR that no LF follows is
-// content and stays. A message that does not end in a line end gets one (a final CR
-// becomes one CRLF). An empty message stays empty.
+// content and stays. A message that does not end in a line end gets one (a
+// final CR becomes one CRLF). An empty message stays empty.
 type CanonicalReader struct {
 	source     io.Reader
 	buffer     []byte
@@ -69,7 +69,8 @@ func (r *CanonicalReader) fill() {
 	r.err = io.ErrNoProgress
 }
 
-// emit returns the next octets that need no change, or the CR that a bare LF lacks.
+// emit returns the next octets that need no change, or the CR that a bare LF
+// lacks.
 func (r *CanonicalReader) emit(p []byte) int {
 	chunk := r.buffer[r.start:r.end]
 	feed := bytes.IndexByte(chunk, '\n')

@@ -20,13 +20,14 @@ func To(users ...string) Delivery {
 //
 //	message, err := mailbox.Deliver(ctx, store, mailbox.To("bob@example.org"), body)
 //
-// The error is that of [Appender.Append] or the [Result.Err] of the recipient, as the
-// store returned it: [errors.Is] finds [ErrNoSuchUser], [ErrOverQuota],
+// The error is that of [Appender.Append] or the [Result.Err] of the recipient,
+// as the store returned it: [errors.Is] finds [ErrNoSuchUser], [ErrOverQuota],
 // [ErrTooLarge], [ErrTemporary] and others. With an error the message was not
 // delivered.
 //
-// Deliver does not read body, and returns an error, if the delivery has no recipient
-// or several: each recipient has a result of its own, which only Append returns.
+// Deliver does not read body, and returns an error, if the delivery has no
+// recipient or several: each recipient has a result of its own, which only
+// Append returns.
 func Deliver(ctx context.Context, store Appender, delivery Delivery, body io.Reader) (Message, error) {
 	if n := len(delivery.Recipients); n != 1 {
 		return Message{}, fmt.Errorf("mailbox: deliver: %d recipients instead of one", n)

@@ -1,17 +1,17 @@
-// Package mailbox is the border between a POP3 server and a store: everything that
-// the server of package pop3 needs of a store, and nothing more. It knows no
-// protocol and no database, so that a store can be anything: a directory of files,
-// a database cluster, another server.
+// Package mailbox is the border between a POP3 server and a store: everything
+// that the server of package pop3 needs of a store, and nothing more. It knows
+// no protocol and no database, so that a store can be anything: a directory of
+// files, a database cluster, another server.
 //
-// The stores of this module are mailbox/memory for tests, mailbox/maildir for one
-// machine, and cassandra for a cluster.
+// The stores of this module are mailbox/memory for tests, mailbox/maildir for
+// one machine, and cassandra for a cluster.
 //
 // # Writing a store
 //
-// Implement [Store] and [Mailbox]: six methods in all. Add [Appender] if the store
-// takes deliveries, and [EventSource] if it notifies listeners. Then run the
-// conformance kit, package mailboxtest. It says what is wrong and which rule that
-// breaks:
+// Implement [Store] and [Mailbox]: six methods in all. Add [Appender] if the
+// store takes deliveries, and [EventSource] if it notifies listeners. Then run
+// the conformance kit, package mailboxtest. It says what is wrong and which
+// rule that breaks:
 //
 //	func TestConformance(t *testing.T) {
 //		mailboxtest.Run(t, func(t testing.TB) mailboxtest.Harness {

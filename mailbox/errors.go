@@ -28,7 +28,8 @@ var (
 	// ErrTemporary: try again later.
 	ErrTemporary = errors.New("temporary failure")
 
-	// ErrPermanent: trying again does not help before an operator has intervened.
+	// ErrPermanent: trying again does not help before an operator has
+	// intervened.
 	ErrPermanent = errors.New("permanent failure")
 
 	// ErrOverQuota: the message does not fit into the quota of the mailbox.
@@ -41,8 +42,9 @@ var (
 	ErrClosed = errors.New("store closed")
 )
 
-// DeleteError names the messages that [Mailbox.Delete] could not remove; all other
-// messages of the call are gone. [errors.Is] and [errors.As] find its causes.
+// DeleteError names the messages that [Mailbox.Delete] could not remove; all
+// other messages of the call are gone. [errors.Is] and [errors.As] find its
+// causes.
 type DeleteError struct {
 	Failed map[string]error // why, by message ID; not empty, and no error is nil
 }

@@ -35,18 +35,18 @@ type Event struct {
 }
 
 // EventSource is a store that tells listeners what happens to its mailboxes. A
-// store implements it in addition to [Store], usually with [Listeners]. A wrapper
-// of a store should forward it, as it does [Appender]. It is safe for concurrent
-// use.
+// store implements it in addition to [Store], usually with [Listeners]. A
+// wrapper of a store should forward it, as it does [Appender]. It is safe for
+// concurrent use.
 type EventSource interface {
-	// Listen adds a listener, which hears of everything that happens from now on.
-	// [Store.Close] waits until the listeners have heard of it.
+	// Listen adds a listener, which hears of everything that happens from now
+	// on. [Store.Close] waits until the listeners have heard of it.
 	Listen(listener Listener)
 }
 
 // Listener hears of changes after they are certain: to notify a user, to count
-// quota, to index. It cannot refuse or delay mail. An event may come twice, late or
-// out of order, and after a crash not at all.
+// quota, to index. It cannot refuse or delay mail. An event may come twice,
+// late or out of order, and after a crash not at all.
 type Listener interface {
 	// MailboxChanged is called for one event at a time. An error goes to the
 	// store's OnError hook as a [*ListenerError], and nowhere else. The context

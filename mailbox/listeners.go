@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// Listeners delivers events to listeners. Each has a queue and a goroutine of its
-// own, so that one that fails, hangs or panics does not harm the others. The zero
-// value is ready to use. It is an [EventSource]: stores embed it or have a field of
-// it. It is safe for concurrent use.
+// Listeners delivers events to listeners. Each has a queue and a goroutine of
+// its own, so that one that fails, hangs or panics does not harm the others.
+// The zero value is ready to use. It is an [EventSource]: stores embed it or
+// have a field of it. It is safe for concurrent use.
 type Listeners struct {
 	// Timeout is how long a listener may take for one event. 0 means 10 seconds.
 	Timeout time.Duration
@@ -32,8 +32,8 @@ type Listeners struct {
 	group  sync.WaitGroup
 }
 
-// Listen adds a listener, which hears of the events from now on. After Close it does
-// nothing.
+// Listen adds a listener, which hears of the events from now on. After Close it
+// does nothing.
 func (l *Listeners) Listen(listener Listener) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -49,8 +49,8 @@ func (l *Listeners) Listen(listener Listener) {
 	})
 }
 
-// Notify queues an event for every listener and returns without waiting for them.
-// After Close it does nothing.
+// Notify queues an event for every listener and returns without waiting for
+// them. After Close it does nothing.
 func (l *Listeners) Notify(event Event) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
@@ -66,8 +66,8 @@ func (l *Listeners) Notify(event Event) {
 	}
 }
 
-// Close waits until the listeners have heard of all queued events, or until ctx ends.
-// It may be called again, to wait longer.
+// Close waits until the listeners have heard of all queued events, or until ctx
+// ends. It may be called again, to wait longer.
 func (l *Listeners) Close(ctx context.Context) error {
 	l.mu.Lock()
 	if !l.closed {
@@ -112,9 +112,9 @@ func (l *Listeners) failed(event Event, err error) {
 	l.OnError(&ListenerError{Event: event, Err: err})
 }
 
-// ListenerError says that a listener failed or panicked over an event, or lost it
-// because its queue was full. The change itself is not affected. [errors.Is] and
-// [errors.As] find its cause.
+// ListenerError says that a listener failed or panicked over an event, or lost
+// it because its queue was full. The change itself is not affected. [errors.Is]
+// and [errors.As] find its cause.
 type ListenerError struct {
 	Event Event
 	Err   error // why; never nil

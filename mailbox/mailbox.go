@@ -21,25 +21,26 @@ type Message struct {
 	UIDL string
 
 	// Size is the size of the message in octets of its canonical form: every
-	// line, the last one too, ends in CRLF, and nothing is byte-stuffed. Negative
-	// means unknown: the server reads the message and counts if a client asks.
+	// line, the last one too, ends in CRLF, and nothing is byte-stuffed.
+	// Negative means unknown: the server reads the message and counts if a
+	// client asks.
 	Size int64
 }
 
-// Mailbox is one user's maildrop for the length of one POP3 session. It is used by
-// one goroutine at a time.
+// Mailbox is one user's maildrop for the length of one POP3 session. It is used
+// by one goroutine at a time.
 //
-// Message numbers, delete marks, totals and byte-stuffing belong to the server; a
-// Mailbox sees only these four calls. The server calls Delete only after the client
-// has said QUIT.
+// Message numbers, delete marks, totals and byte-stuffing belong to the server;
+// a Mailbox sees only these four calls. The server calls Delete only after the
+// client has said QUIT.
 //
 // Other callers may use the helpers [List] and [ReadMessage].
 type Mailbox interface {
 	// Messages lists the maildrop, oldest first, always in the same order. A
-	// listing is whole or it is an error, never silently short: an error ends the
-	// sequence, and the server then refuses the login as a temporary failure. The
-	// server ranges over Messages once, at the start of the session, and stops
-	// early if its limit of messages is reached.
+	// listing is whole or it is an error, never silently short: an error ends
+	// the sequence, and the server then refuses the login as a temporary
+	// failure. The server ranges over Messages once, at the start of the
+	// session, and stops early if its limit of messages is reached.
 	Messages(ctx context.Context) iter.Seq2[Message, error]
 
 	// Open returns the octets of a message. They may have any line ends: the
@@ -47,22 +48,23 @@ type Mailbox interface {
 	// calls WriteTo, which saves a copy; if it is a [CanonicalBody], the server
 	// does not look for line ends.
 	//
-	// If the message is gone for certain, the error is [ErrNotFound]. If it cannot
-	// be read at the moment, it is [ErrTemporary] or any other error.
+	// If the message is gone for certain, the error is [ErrNotFound]. If it
+	// cannot be read at the moment, it is [ErrTemporary] or any other error.
 	//
-	// Open is not called while another reader of the session is open. Its context
-	// lasts until the reader is closed.
+	// Open is not called while another reader of the session is open. Its
+	// context lasts until the reader is closed.
 	Open(ctx context.Context, id string, options OpenOptions) (io.ReadCloser, error)
 
 	// Delete removes messages for good, in one call for the whole session. A
-	// message is removed wholly or not at all. An ID that is not there, or not any
-	// more, is a success: another session or another data centre may have been
-	// faster. If some messages cannot be removed, Delete returns a [*DeleteError]
-	// that names them. After any other error it is not known which were removed.
+	// message is removed wholly or not at all. An ID that is not there, or not
+	// any more, is a success: another session or another data centre may have
+	// been faster. If some messages cannot be removed, Delete returns a
+	// [*DeleteError] that names them. After any other error it is not known
+	// which were removed.
 	Delete(ctx context.Context, ids []string) error
 
-	// Close ends the session and removes nothing. It is called exactly once, after
-	// every other call has returned.
+	// Close ends the session and removes nothing. It is called exactly once,
+	// after every other call has returned.
 	Close() error
 }
 
@@ -77,14 +79,14 @@ type OpenOptions struct {
 	Lines int
 
 	// Next yields the IDs that the client will probably ask for next, soonest
-	// first, for stores that read ahead. It may be nil. The store must not use it
-	// after Open has returned.
+	// first, for stores that read ahead. It may be nil. The store must not use
+	// it after Open has returned.
 	Next iter.Seq[string]
 }
 
-// CanonicalBody is what [Mailbox.Open] may return if the store keeps the canonical
-// form. Sending it is cheaper, because the server does not look for line ends. A
-// wrapper that changes the octets must not forward IsCanonical.
+// CanonicalBody is what [Mailbox.Open] may return if the store keeps the
+// canonical form. Sending it is cheaper, because the server does not look for
+// line ends. A wrapper that changes the octets must not forward IsCanonical.
 type CanonicalBody interface {
 	io.ReadCloser
 

@@ -23,8 +23,8 @@ func mail() *rapid.Generator[string] {
 	return rapid.Map(rapid.SliceOfN(piece, 0, 30), func(pieces []string) string { return strings.Join(pieces, "") })
 }
 
-// drawnReader returns its octets in reads of drawn lengths, some of them empty, and
-// io.EOF with the last octets or after them.
+// drawnReader returns its octets in reads of drawn lengths, some of them empty,
+// and io.EOF with the last octets or after them.
 type drawnReader struct {
 	t    *rapid.T
 	rest string

@@ -6,11 +6,11 @@ import (
 	"io"
 )
 
-// List returns all messages of box, oldest first, or nil and the error that ended the
-// listing. If the maildrop is empty, it returns nil without an error.
+// List returns all messages of box, oldest first, or nil and the error that
+// ended the listing. If the maildrop is empty, it returns nil without an error.
 //
-// A caller that does not want to hold a large listing in memory, or to read it to
-// its end, ranges over [Mailbox.Messages] instead.
+// A caller that does not want to hold a large listing in memory, or to read it
+// to its end, ranges over [Mailbox.Messages] instead.
 func List(ctx context.Context, box Mailbox) ([]Message, error) {
 	var messages []Message
 	for message, err := range box.Messages(ctx) {

@@ -10,12 +10,13 @@ type Store interface {
 	// empty maildrop: a [Directory] and the host's authenticator know whether a
 	// user exists, the store does not.
 	//
-	// Errors: [ErrNoSuchUser] for a name that no user can have; [ErrInUse] if the
-	// store allows one session at a time and there is one; [ErrAuthFailed] if the
-	// store itself checks the credentials, as a gateway does, and refuses them.
+	// Errors: [ErrNoSuchUser] for a name that no user can have; [ErrInUse] if
+	// the store allows one session at a time and there is one; [ErrAuthFailed]
+	// if the store itself checks the credentials, as a gateway does, and
+	// refuses them.
 	Open(ctx context.Context, login Login) (Mailbox, error)
 
-	// Close waits for work in the background, until ctx ends. The sessions should
-	// be closed before. Calls after Close return [ErrClosed].
+	// Close waits for work in the background, until ctx ends. The sessions
+	// should be closed before. Calls after Close return [ErrClosed].
 	Close(ctx context.Context) error
 }

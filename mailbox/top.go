@@ -5,9 +5,9 @@ import (
 	"io"
 )
 
-// TopReader reads what TOP sends of a message: its header, the blank line, and the
-// first lines of its body (RFC 1939 section 7). The message may have any line ends.
-// TopReader does not read the source further than that.
+// TopReader reads what TOP sends of a message: its header, the blank line, and
+// the first lines of its body (RFC 1939 section 7). The message may have any
+// line ends. TopReader does not read the source further than that.
 type TopReader struct {
 	source   io.Reader
 	lines    int
@@ -17,8 +17,8 @@ type TopReader struct {
 	done     bool
 }
 
-// NewTopReader returns a reader of source that ends after so many lines of the body.
-// 0 or less means the header and the blank line only.
+// NewTopReader returns a reader of source that ends after so many lines of the
+// body. 0 or less means the header and the blank line only.
 func NewTopReader(source io.Reader, lines int) *TopReader {
 	return &TopReader{source: source, lines: lines}
 }
@@ -55,8 +55,8 @@ func (r *TopReader) keep(p []byte) int {
 	return at
 }
 
-// count counts octets of the current header line. A CR counts only if no LF follows
-// it.
+// count counts octets of the current header line. A CR counts only if no LF
+// follows it.
 func (r *TopReader) count(p []byte) {
 	if len(p) == 0 || r.inBody {
 		return

@@ -37,8 +37,8 @@ func TestSafeUIDLIsLegalStableAndDistinct(t *testing.T) {
 	})
 }
 
-// Clients know messages by these digests, so they must never change, not even in a
-// later version.
+// Clients know messages by these digests, so they must never change, not even
+// in a later version.
 func TestDigestsStayWhatTheyAre(t *testing.T) {
 	require.Equal(t, "36a9e7f1c95b82ffb99743e0c5c4ce95d83c9a43", mailbox.SafeUIDL(" "))
 	require.Equal(t, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4", mailbox.SafeUIDL(""))

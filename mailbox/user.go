@@ -13,13 +13,14 @@ import (
 // longest mail address (RFC 5321 section 4.5.3.1).
 const MaxUserLength = 320
 
-// CanonicalUser returns the canonical form of a user name: Unicode normal form C,
-// lower case. The stores of this module use it for Open and Append alike, so that
-// bob@example.org finds mail for Bob@Example.org. The canonical form of a canonical
-// form is the same.
+// CanonicalUser returns the canonical form of a user name: Unicode normal form
+// C, lower case. The stores of this module use it for Open and Append alike, so
+// that bob@example.org finds mail for Bob@Example.org. The canonical form of a
+// canonical form is the same.
 //
 // A name that is empty, longer than [MaxUserLength], or not UTF-8, or that has
-// control characters, is one that no user can have: the error is [ErrNoSuchUser].
+// control characters, is one that no user can have: the error is
+// [ErrNoSuchUser].
 func CanonicalUser(user string) (string, error) {
 	if !utf8.ValidString(user) {
 		return "", fmt.Errorf("%w: the name is not UTF-8", ErrNoSuchUser)

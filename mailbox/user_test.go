@@ -68,8 +68,8 @@ func TestCanonicalUserTwiceChangesNothing(t *testing.T) {
 	})
 }
 
-// This tries every letter that has a case or a composition, alone and with the marks
-// that compose with letters. Hangul has neither case nor marks.
+// This tries every letter that has a case or a composition, alone and with the
+// marks that compose with letters. Hangul has neither case nor marks.
 func TestCanonicalUserTwiceChangesNothingForEveryLetter(t *testing.T) {
 	marks := []string{"", "\u0300", "\u0301", "\u0307", "\u0308", "\u030a", "\u0323", "\u0327", "\u0328", "\u0331", "\u0342", "\u0345", "\u0313\u0345", "\u0323\u0307", "\u0307\u0323"}
 	for r := rune(0); r < 0x20000; r++ { // after these come ideographs and nothing with a case

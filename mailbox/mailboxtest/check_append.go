@@ -113,7 +113,8 @@ func bodyThatFails(s *suite) {
 	s.expect(ruleBody, bob, "after bodies that failed", "Subject: before\r\n", "Subject: after\r\n")
 }
 
-// errorBesideOctets is a reader that returns its error together with the last octets.
+// errorBesideOctets is a reader that returns its error together with the last
+// octets.
 type errorBesideOctets struct {
 	octets *strings.Reader
 	err    error
@@ -127,8 +128,8 @@ func (r errorBesideOctets) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// nothingIsVisibleBeforeItIsComplete lists the maildrop while the store reads the
-// body of a delivery.
+// nothingIsVisibleBeforeItIsComplete lists the maildrop while the store reads
+// the body of a delivery.
 func nothingIsVisibleBeforeItIsComplete(s *suite) {
 	appender := s.appender()
 	user := s.user("bob")

@@ -75,8 +75,8 @@ type workout struct {
 // copyOf is one user's copy of a message.
 type copyOf struct{ user, id string }
 
-// found keeps the first problem for the goroutine of the check, the only one that may
-// end it.
+// found keeps the first problem for the goroutine of the check, the only one
+// that may end it.
 func (w *workout) found(r rule, format string, args ...any) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -112,9 +112,9 @@ func closeDeletesNothing(s *suite) {
 	}
 }
 
-// judge checks a maildrop after a Delete of ids that returned err, which may be any
-// error or nil: the outcome must be one that the rules allow. before is the listing
-// before the Delete, and bodies are the messages in it.
+// judge checks a maildrop after a Delete of ids that returned err, which may be
+// any error or nil: the outcome must be one that the rules allow. before is the
+// listing before the Delete, and bodies are the messages in it.
 func (s *suite) judge(user string, before []mailbox.Message, bodies []string, ids []string, err error) {
 	s.Helper()
 	var partial *mailbox.DeleteError

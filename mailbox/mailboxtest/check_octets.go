@@ -57,8 +57,8 @@ func octetsOfEveryKind(s *suite) {
 	s.checkForms(forms())
 }
 
-// octetsAtChunkBorders delivers what a store that cuts messages into chunks may get
-// wrong: sizes around a power of two, and line ends that the border cuts.
+// octetsAtChunkBorders delivers what a store that cuts messages into chunks may
+// get wrong: sizes around a power of two, and line ends that the border cuts.
 func octetsAtChunkBorders(s *suite) {
 	borders := []int{4 << 10, 16 << 10, 32 << 10, 64 << 10, 128 << 10, 256 << 10}
 	if testing.Short() {

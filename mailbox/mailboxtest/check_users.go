@@ -46,9 +46,9 @@ func impossibleNames(s *suite) {
 	}
 }
 
-// hostileNames checks names that mean something to file systems, databases and URLs.
-// The store may refuse each as ErrNoSuchUser or give it a maildrop of its own. None
-// may reach the maildrop of another.
+// hostileNames checks names that mean something to file systems, databases and
+// URLs. The store may refuse each as ErrNoSuchUser or give it a maildrop of its
+// own. None may reach the maildrop of another.
 func hostileNames(s *suite) {
 	names := hostile(s.domain)
 	bodies := make(map[string]string)
@@ -111,8 +111,8 @@ func hostile(domain string) []string {
 	}
 }
 
-// longName returns a name of the greatest length that a canonical name may have, which
-// differs from others only in its last letter.
+// longName returns a name of the greatest length that a canonical name may
+// have, which differs from others only in its last letter.
 func longName(domain, last string) string {
 	return domain + strings.Repeat("x", mailbox.MaxUserLength-len(domain)-len(last)) + last
 }

@@ -1,6 +1,7 @@
-// Package mailboxtest is the conformance kit for stores, as [fstest.TestFS] is for
-// file systems. Run it in the tests of every implementation of [mailbox.Store]. Each
-// failure is one sentence, which says what is wrong and which rule that breaks.
+// Package mailboxtest is the conformance kit for stores, as [fstest.TestFS] is
+// for file systems. Run it in the tests of every implementation of
+// [mailbox.Store]. Each failure is one sentence, which says what is wrong and
+// which rule that breaks.
 //
 //	func TestConformance(t *testing.T) {
 //		mailboxtest.Run(t, func(t testing.TB) mailboxtest.Harness {

@@ -18,8 +18,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// A store without bugs passes every check, and a harness that has everything skips
-// none.
+// A store without bugs passes every check, and a harness that has everything
+// skips none.
 func TestTheHealthyStorePasses(t *testing.T) {
 	for _, c := range checks {
 		r := record(t, c, func(t testing.TB) Harness { return newPlanted().harness(t, 30*time.Second) })
@@ -28,8 +28,8 @@ func TestTheHealthyStorePasses(t *testing.T) {
 	}
 }
 
-// A store that has only the two interfaces, with a Deliver, passes too; the checks of
-// what it cannot do are skipped.
+// A store that has only the two interfaces, with a Deliver, passes too; the
+// checks of what it cannot do are skipped.
 func TestTheMinimalStorePasses(t *testing.T) {
 	skipped := 0
 	for _, c := range checks {

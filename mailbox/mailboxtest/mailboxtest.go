@@ -9,8 +9,8 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// Harness is the store under test, and what the kit can do with it in addition to
-// the interfaces of package mailbox. Only Store is required.
+// Harness is the store under test, and what the kit can do with it in addition
+// to the interfaces of package mailbox. Only Store is required.
 type Harness struct {
 	// Store is new for every check. The checks of a run may share one database:
 	// the users of a check have names that no other check uses. The kit closes
@@ -33,20 +33,20 @@ type Harness struct {
 	// restart of the program would. nil means that the mail is gone with Store.
 	Reopen func(t testing.TB) mailbox.Store
 
-	// Break makes the disk, the network or whatever else the store uses fail until
-	// mend is called. When mend returns, everything works again. Until then calls
-	// may fail or succeed, but they must tell the truth. nil means that the kit
-	// cannot break anything.
+	// Break makes the disk, the network or whatever else the store uses fail
+	// until mend is called. When mend returns, everything works again. Until
+	// then calls may fail or succeed, but they must tell the truth. nil means
+	// that the kit cannot break anything.
 	Break func(t testing.TB) (mend func())
 
-	// patience is how long the kit waits for something that should happen at once
-	// before it fails. 0 means 30 seconds.
+	// patience is how long the kit waits for something that should happen at
+	// once before it fails. 0 means 30 seconds.
 	patience time.Duration
 }
 
-// Run checks the store that open returns. Each check is a subtest with a harness of
-// its own. The test that calls Run may be parallel; the checks run one after the
-// other.
+// Run checks the store that open returns. Each check is a subtest with a
+// harness of its own. The test that calls Run may be parallel; the checks run
+// one after the other.
 func Run(t *testing.T, open func(t testing.TB) Harness) {
 	t.Helper()
 	for _, check := range checks {

@@ -46,8 +46,8 @@ type plantedBox struct {
 // newPlanted makes a store without bugs.
 func newPlanted() *planted { return &planted{Store: new(memory.Store)} }
 
-// harness returns a harness of the store. While the store is broken, every call is
-// ErrTemporary unless a bug says something else.
+// harness returns a harness of the store. While the store is broken, every call
+// is ErrTemporary unless a bug says something else.
 func (p *planted) harness(t testing.TB, patience time.Duration) Harness {
 	t.Cleanup(func() { _ = p.Store.Close(context.Background()) })
 	return Harness{
@@ -177,7 +177,8 @@ func (b *plantedBox) all() []mailbox.Message {
 	return messages
 }
 
-// octets reads a message without the bugs. It is nil if there is no such message.
+// octets reads a message without the bugs. It is nil if there is no such
+// message.
 func (b *plantedBox) octets(id string) []byte {
 	octets, err := read(context.Background(), b.Mailbox, id, mailbox.OpenOptions{})
 	if err != nil {

@@ -137,8 +137,8 @@ func (s *suite) open(user string) *session {
 	return opened
 }
 
-// second opens another session while one is open, or skips the check if the store
-// allows only one.
+// second opens another session while one is open, or skips the check if the
+// store allows only one.
 func (s *suite) second(user string) *session {
 	s.Helper()
 	box, err := s.Store.Open(s.Context(), s.login(user))
@@ -207,8 +207,8 @@ func (s *suite) delete(user string, ids ...string) {
 	box.delete(ids...)
 }
 
-// expect compares a maildrop with the bodies that it should hold, oldest first, in a
-// session of its own, and returns the listing.
+// expect compares a maildrop with the bodies that it should hold, oldest first,
+// in a session of its own, and returns the listing.
 func (s *suite) expect(r rule, user, when string, bodies ...string) []mailbox.Message {
 	s.Helper()
 	box := s.open(user)
@@ -249,8 +249,8 @@ func (s *suite) closeStore() {
 	}
 }
 
-// read returns the octets of a message as Open does. [mailbox.ReadMessage] would make
-// them canonical.
+// read returns the octets of a message as Open does. [mailbox.ReadMessage]
+// would make them canonical.
 func read(ctx context.Context, box mailbox.Mailbox, id string, options mailbox.OpenOptions) (octets []byte, err error) {
 	body, err := box.Open(ctx, id, options)
 	if err != nil {
@@ -276,7 +276,8 @@ func canonical(octets []byte) string {
 	return string(form)
 }
 
-// difference says how got differs from want, for messages that are too long to print.
+// difference says how got differs from want, for messages that are too long to
+// print.
 func difference(got, want string) string {
 	at := 0
 	for at < len(got) && at < len(want) && got[at] == want[at] {
@@ -289,8 +290,8 @@ func difference(got, want string) string {
 		len(got), len(want), at, around(got), around(want))
 }
 
-// promptly runs f in a goroutine of its own and reports whether it returned in time.
-// Only then may the caller read what f has written.
+// promptly runs f in a goroutine of its own and reports whether it returned in
+// time. Only then may the caller read what f has written.
 func (s *suite) promptly(f func()) bool {
 	done := make(chan struct{})
 	go func() {

@@ -14,8 +14,8 @@ import (
 // the first recipient that can have it; the others get copies of that file. A
 // body that is too large for every recipient is read to its end and not kept.
 //
-// ctx is checked before each read of the body. Recipients that already have their
-// message when it ends keep it.
+// ctx is checked before each read of the body. Recipients that already have
+// their message when it ends keep it.
 func (s *Store) Append(ctx context.Context, delivery mailbox.Delivery, body io.Reader) ([]mailbox.Result, error) {
 	if err := s.begin(); err != nil {
 		return nil, failed("append", err)

@@ -98,7 +98,8 @@ func TestMaxMessageSizeCountsTheCanonicalFormWithTheHeader(t *testing.T) {
 	require.EqualValues(t, 1<<20+2, deliver(t, unlimited, "bob", strings.Repeat("x", 1<<20)).Size)
 }
 
-// zeros is a message of n octets, of which the store adds the last two: one line.
+// zeros is a message of n octets, of which the store adds the last two: one
+// line.
 func zeros(n int64) io.Reader {
 	return io.LimitReader(readerFunc(func(p []byte) (int, error) { clear(p); return len(p), nil }), n-2)
 }

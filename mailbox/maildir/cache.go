@@ -2,9 +2,9 @@ package maildir
 
 import "sync"
 
-// cache is a map with at most limit entries: when it is full, an entry makes room
-// for a new one. An entry that is gone costs finding it out again, nothing else.
-// It is safe for concurrent use.
+// cache is a map with at most limit entries: when it is full, an entry makes
+// room for a new one. An entry that is gone costs finding it out again, nothing
+// else. It is safe for concurrent use.
 type cache[K comparable, V any] struct {
 	limit int
 

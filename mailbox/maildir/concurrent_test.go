@@ -19,8 +19,8 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// renamer is another program that sets and clears flags without a pause until stop
-// is called.
+// renamer is another program that sets and clears flags without a pause until
+// stop is called.
 func renamer(t testing.TB, dir string) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -93,7 +93,8 @@ func TestDeleteFindsWhatAnotherProgramRenames(t *testing.T) {
 }
 
 // Deliveries, sessions and another program at once, through two stores as two
-// processes would: in the end the mailbox has what was delivered and not deleted.
+// processes would: in the end the mailbox has what was delivered and not
+// deleted.
 func TestDeliveriesSessionsAndOtherProgramsLoseNothing(t *testing.T) {
 	store := newStore(t, Options{})
 	stores := []*Store{store, newStoreIn(t, store.dir, Options{})}

@@ -9,8 +9,8 @@ import (
 )
 
 // Delete implements [mailbox.Mailbox]: it unlinks the files and syncs the
-// directories. Files that are not where the listing saw them are looked for in one
-// reading for all.
+// directories. Files that are not where the listing saw them are looked for in
+// one reading for all.
 func (s *session) Delete(ctx context.Context, ids []string) error {
 	if err := s.store.begin(); err != nil {
 		return failed("delete messages", err)
@@ -63,9 +63,9 @@ func (r *removal) remove(ctx context.Context, ids []string) (left, moved []strin
 	return left, moved
 }
 
-// removeFiles unlinks the files of one message. found reports whether it is known
-// what became of the message, elsewhere whether a file was renamed or removed
-// since it was seen.
+// removeFiles unlinks the files of one message. found reports whether it is
+// known what became of the message, elsewhere whether a file was renamed or
+// removed since it was seen.
 func (r *removal) removeFiles(id string) (found, elsewhere bool) {
 	s := r.session
 	files := s.files(id)
@@ -106,8 +106,8 @@ func (r *removal) fail(ids []string, err error) {
 	}
 }
 
-// finish makes the removals durable, notifies the listeners, and returns the error
-// of the whole call.
+// finish makes the removals durable, notifies the listeners, and returns the
+// error of the whole call.
 func (r *removal) finish() error {
 	s := r.session
 	var unsynced error

@@ -75,8 +75,8 @@ func (d *delivery) copyFrom(spool *delivery, size int64) error {
 	return err
 }
 
-// publish moves the file to new. It does so after the content is safe on disk, and
-// returns after the move is.
+// publish moves the file to new. It does so after the content is safe on disk,
+// and returns after the move is.
 func (d *delivery) publish(ctx context.Context, uidl string, received time.Time) (mailbox.Message, error) {
 	if err := d.sync(); err != nil {
 		return mailbox.Message{}, err
@@ -110,9 +110,9 @@ func (d *delivery) sync() error {
 }
 
 // settle returns the unique-id of its own that the message gets, as
-// [mailbox.Delivery.UIDL] asks, or an error if the message does not fit into the
-// quota. If uidl is not empty, the caller holds the lock of the mailbox until the
-// message is in new.
+// [mailbox.Delivery.UIDL] asks, or an error if the message does not fit into
+// the quota. If uidl is not empty, the caller holds the lock of the mailbox
+// until the message is in new.
 func (d *delivery) settle(ctx context.Context, uidl string) (string, error) {
 	quota := d.store.options.Quota
 	if uidl == "" && quota <= 0 {

@@ -51,8 +51,8 @@ func syncAndClose(dir *os.File) error {
 	return dir.Sync()
 }
 
-// readdirChunk is how many entries of a directory are read at a time. In the form
-// that package os gives them, they take much memory.
+// readdirChunk is how many entries of a directory are read at a time. In the
+// form that package os gives them, they take much memory.
 const readdirChunk = 1024
 
 // openDir opens root's own directory for reading. A directory that was opened

@@ -27,29 +27,31 @@
 // # IDs, order, unique-ids
 //
 // The ID of a message is its file name up to the first comma or colon. What
-// comes after may change during the life of a message (flags, a corrected size);
-// Dovecot uses the same part as the identity. Messages are ordered by the time in
-// the name, then by the ID. These are not messages: a name that begins with a
-// period, a name without an ID, and anything but a regular file. Symbolic links
-// are not followed.
+// comes after may change during the life of a message (flags, a corrected
+// size); Dovecot uses the same part as the identity. Messages are ordered by
+// the time in the name, then by the ID. These are not messages: a name that
+// begins with a period, a name without an ID, and anything but a regular file.
+// Symbolic links are not followed.
 //
-// Two different files with one ID break the Maildir rules (copying a backup over
-// live mail can do it). A listing that meets them gives one of them a new name, as
-// Dovecot does: both are then listed, and removing one leaves the other.
+// Two different files with one ID break the Maildir rules (copying a backup
+// over live mail can do it). A listing that meets them gives one of them a new
+// name, as Dovecot does: both are then listed, and removing one leaves the
+// other.
 //
 // A foreign unique-id ([mailbox.Delivery.UIDL]) is a field of the file name
-// (UIDL=), so it is kept exactly as long as the message. While a message with one
-// is delivered, the mailbox is locked (flock of its directory) against other
-// processes that use this package.
+// (UIDL=), so it is kept exactly as long as the message. While a message with
+// one is delivered, the mailbox is locked (flock of its directory) against
+// other processes that use this package.
 //
 // # Sizes of other programs' mail
 //
 // A file without a plausible W= has an unknown size in the listing. The server
-// counts it, and the store remembers the number ([Options.KnownSizes]) for later
-// sessions of the process. It does not write the number into the name, because
-// some programs use the whole name as the identity. If a size proves wrong when
-// the message is read, the store remembers the right one in the same way. A wrong
-// W= goes unnoticed if it agrees with S= and with the size of the file.
+// counts it, and the store remembers the number ([Options.KnownSizes]) for
+// later sessions of the process. It does not write the number into the name,
+// because some programs use the whole name as the identity. If a size proves
+// wrong when the message is read, the store remembers the right one in the same
+// way. A wrong W= goes unnoticed if it agrees with S= and with the size of the
+// file.
 //
 // # Directories
 //

@@ -9,10 +9,10 @@ import (
 )
 
 // resolveDuplicates looks at the files that share an ID with another. A second
-// name of the same file (a program that moves by link and unlink is at work, or was
-// interrupted) is marked as an alias. A different file gets a new ID. unchanged is
-// false if a file was renamed, here or by another program, so that the mailbox
-// must be read again.
+// name of the same file (a program that moves by link and unlink is at work, or
+// was interrupted) is marked as an alias. A different file gets a new ID.
+// unchanged is false if a file was renamed, here or by another program, so that
+// the mailbox must be read again.
 func (f *folder) resolveDuplicates(entries []entry, mint *mint) (_ []entry, unchanged bool, err error) {
 	unchanged = true
 	kept := entries[:0]

@@ -25,9 +25,9 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// childEnv makes the test binary deliver mail instead of testing. Its value is the
-// directory and, on a second line, the step at which the child kills itself; an
-// empty step means never.
+// childEnv makes the test binary deliver mail instead of testing. Its value is
+// the directory and, on a second line, the step at which the child kills
+// itself; an empty step means never.
 const childEnv = "POPCASK_MAILDIR_CHILD"
 
 func TestMain(m *testing.M) {
@@ -77,8 +77,8 @@ func runChild(value string) {
 	deliverForEver()
 }
 
-// sealedBody is a message whose first line is a digest of the rest, so that a test
-// can see that it is whole.
+// sealedBody is a message whose first line is a digest of the rest, so that a
+// test can see that it is whole.
 func sealedBody() string {
 	var rest bytes.Buffer
 	for range rand.IntN(4000) {
@@ -115,8 +115,8 @@ func requireKilled(t testing.TB, child *exec.Cmd) {
 	require.Equal(t, syscall.SIGKILL, exit.Sys().(syscall.WaitStatus).Signal(), err)
 }
 
-// checkAfterKill requires that everything that was acknowledged is listed, and that
-// everything that is listed is whole.
+// checkAfterKill requires that everything that was acknowledged is listed, and
+// that everything that is listed is whole.
 func checkAfterKill(t testing.TB, dir string, acknowledged map[string][]string) (listedTotal int) {
 	t.Helper()
 	store := newStoreIn(t, dir, Options{})

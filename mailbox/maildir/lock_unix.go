@@ -14,8 +14,8 @@ import (
 type locker struct{}
 
 // lock takes the lock of a mailbox, which excludes other processes and other
-// goroutines, or returns the error of ctx. The kernel frees the lock if the process
-// dies.
+// goroutines, or returns the error of ctx. The kernel frees the lock if the
+// process dies.
 func (*locker) lock(ctx context.Context, home *os.Root) (unlock func(), err error) {
 	file, err := home.Open(".")
 	if err != nil {

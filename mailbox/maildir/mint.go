@@ -12,10 +12,10 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// mint makes IDs. No two are ever the same: on one machine, process, counter and
-// time differ; 64 random bits cover clocks that were set back, copied virtual
-// machines and equal host names. Within a process the IDs ascend, so that mail is
-// listed in the order of delivery.
+// mint makes IDs. No two are ever the same: on one machine, process, counter
+// and time differ; 64 random bits cover clocks that were set back, copied
+// virtual machines and equal host names. Within a process the IDs ascend, so
+// that mail is listed in the order of delivery.
 type mint struct {
 	now func() time.Time
 

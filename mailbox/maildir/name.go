@@ -46,8 +46,8 @@ func idOf(name string) string {
 	return name
 }
 
-// timeOf returns the time of delivery in an ID, in microseconds since 1970: 0 if the
-// ID has none, and the largest int64 if the number is out of range.
+// timeOf returns the time of delivery in an ID, in microseconds since 1970: 0
+// if the ID has none, and the largest int64 if the number is out of range.
 func timeOf(id string) int64 {
 	seconds, rest := leadingNumber(id)
 	if seconds > math.MaxInt64/1_000_000-1 {
@@ -66,8 +66,8 @@ func timeOf(id string) int64 {
 	return micros
 }
 
-// leadingNumber reads the decimal number that s begins with. A larger one than fits
-// is the largest int64.
+// leadingNumber reads the decimal number that s begins with. A larger one than
+// fits is the largest int64.
 func leadingNumber(s string) (n int64, rest string) {
 	for s != "" && s[0] >= '0' && s[0] <= '9' {
 		digit := int64(s[0] - '0')
@@ -111,8 +111,9 @@ func fieldsOf(name string) fields {
 	return f
 }
 
-// plausible reports whether the canonical form of a file of size octets can have
-// the size in W=: each octet may be a bare LF, and the last line may lack its CRLF.
+// plausible reports whether the canonical form of a file of size octets can
+// have the size in W=: each octet may be a bare LF, and the last line may lack
+// its CRLF.
 func (f fields) plausible(size int64) bool {
 	return f.wire >= size && f.wire <= 2*size+2
 }
@@ -128,10 +129,10 @@ func parseSize(s string) int64 {
 	return int64(n)
 }
 
-// A unique-id is in the name as it is, unless it has a character that a file name
-// or its syntax does not allow: then it is written as % and its base64 form. That
-// is short enough even for the longest (70 octets); an escape for each character
-// would not be.
+// A unique-id is in the name as it is, unless it has a character that a file
+// name or its syntax does not allow: then it is written as % and its base64
+// form. That is short enough even for the longest (70 octets); an escape for
+// each character would not be.
 func encodeUIDL(uidl string) string {
 	if !strings.ContainsAny(uidl, `%/\,:;<>"|?*`) {
 		return uidl

@@ -38,7 +38,8 @@ func TestAnotherProgramDeliversAndReads(t *testing.T) {
 	theirs.Size = int64(len(canonical))
 	require.Contains(t, listed(t, store, "bob"), theirs, "having been read once, it is known")
 
-	// The other program takes what is new, sets flags, and sees our message like any other.
+	// The other program takes what is new, sets flags, and sees our message
+	// like any other.
 	taken, err := dir.Unseen()
 	require.NoError(t, err)
 	require.Len(t, taken, 2)

@@ -9,8 +9,8 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// openFile opens the file of a message. It does not wait, even if another program
-// has put a pipe in its place.
+// openFile opens the file of a message. It does not wait, even if another
+// program has put a pipe in its place.
 func openFile(root *os.Root, name string) (*os.File, error) {
 	return root.OpenFile(name, os.O_RDONLY|openNonblock, 0)
 }
@@ -18,8 +18,8 @@ func openFile(root *os.Root, name string) (*os.File, error) {
 // reader returns the content of a message's file, which it closes on an error.
 //
 // A file that is as large as its canonical form is in that form. Any other goes
-// through a [mailbox.CanonicalReader]; its count at the end is the size that later
-// sessions of the process list.
+// through a [mailbox.CanonicalReader]; its count at the end is the size that
+// later sessions of the process list.
 func (s *Store) reader(file *os.File, key messageKey, f fields) (io.ReadCloser, error) {
 	info, err := file.Stat()
 	if err == nil && !info.Mode().IsRegular() {
@@ -37,8 +37,9 @@ func (s *Store) reader(file *os.File, key messageKey, f fields) (io.ReadCloser, 
 	return &counted{CanonicalReader: canonical, file: file, store: s, key: key, listed: f.wire}, nil
 }
 
-// content reads a file of a known size, without the one read more that would show
-// the end. It is not an [io.WriterTo], so that the server reads into its own buffer.
+// content reads a file of a known size, without the one read more that would
+// show the end. It is not an [io.WriterTo], so that the server reads into its
+// own buffer.
 type content struct {
 	file *os.File
 	left int64

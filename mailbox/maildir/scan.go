@@ -35,7 +35,8 @@ type entry struct {
 
 func (e *entry) id() string { return e.name[:e.idLength] }
 
-// compareID is the order of a listing: by time, then by ID. at is the time of id.
+// compareID is the order of a listing: by time, then by ID. at is the time of
+// id.
 func (e *entry) compareID(id string, at int64) int {
 	if e.time != at {
 		return cmp.Compare(e.time, at)
@@ -109,13 +110,14 @@ const (
 // scan lists the files of the messages, sorted by [compareEntries].
 //
 // A directory that is read while files in it are renamed may show one of them
-// under neither name. In new, names come and go but do not change, and a file that
-// leaves new is in cur before cur is read. So a reading misses nothing if cur did
-// not change from before new was read until after cur was read: it is settled.
-// The time of cur shows that, provided it is so old that a further change would
-// show in it; scan waits until it is. A reading that is not settled is repeated.
-// If cur changes all the time, the result is everything that was seen: a message
-// is then missing only if it was renamed during each of the readings.
+// under neither name. In new, names come and go but do not change, and a file
+// that leaves new is in cur before cur is read. So a reading misses nothing if
+// cur did not change from before new was read until after cur was read: it is
+// settled. The time of cur shows that, provided it is so old that a further
+// change would show in it; scan waits until it is. A reading that is not
+// settled is repeated. If cur changes all the time, the result is everything
+// that was seen: a message is then missing only if it was renamed during each
+// of the readings.
 func (f *folder) scan(ctx context.Context, mint *mint) (entries []entry, settled bool, err error) {
 	for range maxScans {
 		if err := f.awaitQuiet(ctx); err != nil {
@@ -149,8 +151,8 @@ func (f *folder) glance(ctx context.Context, mint *mint) (entries []entry, settl
 	return entries, unchanged && telling && after.Equal(before), err
 }
 
-// awaitQuiet waits, if cur changed a moment ago, until a further change would give
-// it another time.
+// awaitQuiet waits, if cur changed a moment ago, until a further change would
+// give it another time.
 func (f *folder) awaitQuiet(ctx context.Context) error {
 	last, err := f.changed()
 	if err != nil || time.Since(last).Abs() >= timeGrain {

@@ -49,8 +49,8 @@ func TestMergeKeepsWhatIsNotThereAnyMore(t *testing.T) {
 	})
 }
 
-// A reading counts as settled only if a change would have shown in the time of cur,
-// even if the kernel's clock is behind or was set.
+// A reading counts as settled only if a change would have shown in the time of
+// cur, even if the kernel's clock is behind or was set.
 func TestAReadingIsSettledOnlyWhenAChangeWouldShow(t *testing.T) {
 	store := newStore(t, Options{})
 	put(t, store, "bob", "cur", "1.M1.host:2,", "hello")

@@ -87,8 +87,8 @@ func (s *session) refresh(ctx context.Context, look look) (settled bool, err err
 	return settled, nil
 }
 
-// look is how a session finds its files: [folder.scan], or [folder.glance] if they
-// were seen before and have only moved.
+// look is how a session finds its files: [folder.scan], or [folder.glance] if
+// they were seen before and have only moved.
 type look func(*folder, context.Context, *mint) (entries []entry, settled bool, err error)
 
 func lookAgain(seen bool) look {
@@ -112,9 +112,9 @@ func (s *session) files(id string) []entry {
 	return s.entries[first:last]
 }
 
-// Open implements [mailbox.Mailbox]. In the ordinary case it costs an open and an
-// fstat, because the listing has the name. If another program has renamed the file
-// since, the directories are read again.
+// Open implements [mailbox.Mailbox]. In the ordinary case it costs an open and
+// an fstat, because the listing has the name. If another program has renamed
+// the file since, the directories are read again.
 func (s *session) Open(ctx context.Context, id string, _ mailbox.OpenOptions) (io.ReadCloser, error) {
 	if err := s.store.begin(); err != nil {
 		return nil, failed("open message", err)

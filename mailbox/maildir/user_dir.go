@@ -14,8 +14,8 @@ const maxUserDir = 200
 // directory, and none begins with a period. The letters are lower case ASCII, so
 // no two are equal on a file system that folds case.
 //
-// A name that would be too long is cut and ends in "%%" and a digest. An escape is
-// never "%%", so this cannot be the directory of another user.
+// A name that would be too long is cut and ends in "%%" and a digest. An escape
+// is never "%%", so this cannot be the directory of another user.
 func userDir(user string) string {
 	var dir strings.Builder
 	for i := range len(user) {

@@ -14,8 +14,8 @@ import (
 
 // Append implements [mailbox.Appender]. Errors of one recipient:
 // [mailbox.ErrNoSuchUser] for a name that no user can have,
-// [mailbox.ErrTooLarge], [mailbox.ErrOverQuota]. Errors of the whole delivery: no
-// recipients, that of the body, that of ctx, [mailbox.ErrClosed].
+// [mailbox.ErrTooLarge], [mailbox.ErrOverQuota]. Errors of the whole delivery:
+// no recipients, that of the body, that of ctx, [mailbox.ErrClosed].
 func (s *Store) Append(ctx context.Context, delivery mailbox.Delivery, body io.Reader) ([]mailbox.Result, error) {
 	if len(delivery.Recipients) == 0 {
 		return nil, fmt.Errorf("memory: append: a delivery without recipients")
@@ -40,8 +40,9 @@ func (s *Store) Append(ctx context.Context, delivery mailbox.Delivery, body io.R
 	return results, nil
 }
 
-// deliverAll adds a message to the mailbox of each recipient, and returns the events
-// for the listeners. The lock is released even if the host's Canonical panics.
+// deliverAll adds a message to the mailbox of each recipient, and returns the
+// events for the listeners. The lock is released even if the host's Canonical
+// panics.
 func (s *Store) deliverAll(delivery mailbox.Delivery, octets []byte) ([]mailbox.Result, []mailbox.Event, error) {
 	results := make([]mailbox.Result, len(delivery.Recipients))
 	events := make([]mailbox.Event, 0, len(results))
@@ -72,8 +73,8 @@ func (s *Store) maxMessageSize() int64 {
 	return cmp.Or(s.MaxMessageSize, mailbox.DefaultMaxMessageSize)
 }
 
-// read returns the canonical form of body, which it reads to the end. A body that is
-// too large for every recipient is cut just above the limit.
+// read returns the canonical form of body, which it reads to the end. A body
+// that is too large for every recipient is cut just above the limit.
 func (s *Store) read(body io.Reader) ([]byte, error) {
 	canonical := mailbox.NewCanonicalReader(body)
 	octets, err := io.ReadAll(io.LimitReader(canonical, min(s.maxMessageSize(), math.MaxInt64-1)+1))
@@ -119,8 +120,8 @@ func withHeader(header string, octets []byte) ([]byte, error) {
 	return append(canonical, octets...), err
 }
 
-// newID never returns the same ID twice, nor one that clients of box may know as the
-// foreign unique-id of another message. The caller holds the lock.
+// newID never returns the same ID twice, nor one that clients of box may know
+// as the foreign unique-id of another message. The caller holds the lock.
 func (s *Store) newID(box *userMailbox) string {
 	for {
 		s.lastID++

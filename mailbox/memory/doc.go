@@ -2,15 +2,16 @@
 // tests, examples and benchmarks. Its mail is gone when the [Store] is.
 //
 // It keeps every rule that package mailbox states, and is exact where other
-// stores are free: IDs are m1, m2, m3 ... in the order of delivery over the whole
-// store, so that the transcript of a session is the same in every run.
+// stores are free: IDs are m1, m2, m3 ... in the order of delivery over the
+// whole store, so that the transcript of a session is the same in every run.
 //
 // # What two sessions on one maildrop see
 //
-// Any number of sessions may have one maildrop open. A listing is the maildrop at
-// the moment the range over [mailbox.Mailbox.Messages] begins. If another session
-// removes a message after that, Open returns [mailbox.ErrNotFound] for it and
-// Delete succeeds; a reader that was already open can be read to its end.
+// Any number of sessions may have one maildrop open. A listing is the maildrop
+// at the moment the range over [mailbox.Mailbox.Messages] begins. If another
+// session removes a message after that, Open returns [mailbox.ErrNotFound] for
+// it and Delete succeeds; a reader that was already open can be read to its
+// end.
 //
 // # Limits
 //

@@ -18,9 +18,10 @@ import (
 //	alice@example.org/2.eml
 //	bob/lists/golang.eml
 //
-// The order of delivery is the lexical order of the paths. Other files are skipped.
-// An .eml file at the top, in no user's directory, is an error. Mail that was
-// delivered before an error stays. Errors are those of fsys and of [Store.Append].
+// The order of delivery is the lexical order of the paths. Other files are
+// skipped. An .eml file at the top, in no user's directory, is an error. Mail
+// that was delivered before an error stays. Errors are those of fsys and of
+// [Store.Append].
 //
 // Useful file systems are [testing/fstest.MapFS] for mail that is written in the
 // test, and [os.DirFS] and [embed.FS] for mail in testdata.

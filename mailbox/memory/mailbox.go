@@ -11,8 +11,8 @@ type userMailbox struct {
 	byID     map[string]*message
 	octets   int64
 
-	// shown is true for a unique-id that a message shows, and false for a foreign
-	// one whose message was removed.
+	// shown is true for a unique-id that a message shows, and false for a
+	// foreign one whose message was removed.
 	shown map[string]bool
 }
 

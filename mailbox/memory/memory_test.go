@@ -107,7 +107,8 @@ func TestMaxMessageSizeCountsTheCanonicalFormWithTheHeader(t *testing.T) {
 	require.Empty(t, ids(t, open(t, &store, "eve")))
 }
 
-// zeros is a message of n octets, of which the store adds the last two: one line.
+// zeros is a message of n octets, of which the store adds the last two: one
+// line.
 func zeros(n int64) io.Reader { return io.LimitReader(zeroReader{}, n-2) }
 
 type zeroReader struct{}

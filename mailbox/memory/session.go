@@ -46,9 +46,9 @@ func (s *session) snapshot(ctx context.Context) ([]*message, error) {
 	return s.box.messages, nil
 }
 
-// Open implements [mailbox.Mailbox]. The reader is an [io.WriterTo], which writes the
-// whole message in one call of Write. It can be read to its end even after the
-// message was removed.
+// Open implements [mailbox.Mailbox]. The reader is an [io.WriterTo], which
+// writes the whole message in one call of Write. It can be read to its end even
+// after the message was removed.
 func (s *session) Open(ctx context.Context, id string, _ mailbox.OpenOptions) (io.ReadCloser, error) {
 	m, err := s.find(ctx, id)
 	if err != nil {
@@ -75,7 +75,8 @@ func (s *session) find(ctx context.Context, id string) (*message, error) {
 	return m, nil
 }
 
-// Delete implements [mailbox.Mailbox]. It removes all of ids or, with an error, none.
+// Delete implements [mailbox.Mailbox]. It removes all of ids or, with an error,
+// none.
 func (s *session) Delete(ctx context.Context, ids []string) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("memory: delete: %w", err)
@@ -97,8 +98,8 @@ func (s *session) Delete(ctx context.Context, ids []string) error {
 // Close implements [mailbox.Mailbox]. There is nothing to do.
 func (s *session) Close() error { return nil }
 
-// reader is a [bytes.Reader] that can be closed. Its octets were made canonical when
-// they were delivered.
+// reader is a [bytes.Reader] that can be closed. Its octets were made canonical
+// when they were delivered.
 type reader struct{ bytes.Reader }
 
 func (*reader) Close() error      { return nil }

@@ -9,8 +9,8 @@ import (
 )
 
 // Store keeps mail in memory. The zero value is an empty store. It is a
-// [mailbox.Store], a [mailbox.Appender] and a [mailbox.EventSource], and safe for
-// concurrent use. Set its fields before the first call.
+// [mailbox.Store], a [mailbox.Appender] and a [mailbox.EventSource], and safe
+// for concurrent use. Set its fields before the first call.
 type Store struct {
 	// Canonical makes user names canonical, for Open and Append alike. Two names
 	// with the same result are the same user. nil means [mailbox.CanonicalUser].
@@ -27,9 +27,9 @@ type Store struct {
 	Quota int64
 
 	// IDPrefix begins every message ID. Empty means "m": the first message of a
-	// store is then m1 in every run, which suits tests. If clients may leave mail
-	// on the server, each run needs a prefix of its own: otherwise they take new
-	// mail for mail that they have seen.
+	// store is then m1 in every run, which suits tests. If clients may leave
+	// mail on the server, each run needs a prefix of its own: otherwise they
+	// take new mail for mail that they have seen.
 	IDPrefix string
 
 	// Listeners hear of every delivery and every removal. OnError is called with
@@ -43,8 +43,8 @@ type Store struct {
 }
 
 // Open implements [mailbox.Store]. Any number of sessions may have one maildrop
-// open. It checks no credentials. Errors: [mailbox.ErrNoSuchUser] for a name that
-// no user can have, [mailbox.ErrClosed], and that of ctx.
+// open. It checks no credentials. Errors: [mailbox.ErrNoSuchUser] for a name
+// that no user can have, [mailbox.ErrClosed], and that of ctx.
 func (s *Store) Open(ctx context.Context, login mailbox.Login) (mailbox.Mailbox, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("memory: open maildrop: %w", err)
