@@ -36,6 +36,11 @@ type texts struct {
 	ends []uint32
 }
 
+// fits reports whether the column can take text: ends are 32 bits wide.
+func (t *texts) fits(text string) bool {
+	return uint64(len(t.data))+uint64(len(text)) <= math.MaxUint32
+}
+
 func (t *texts) add(text string) {
 	t.data = append(t.data, text...)
 	t.ends = append(t.ends, uint32(len(t.data)))
@@ -58,7 +63,7 @@ func list(step *step, mb mailbox.Mailbox, limit int) (*maildrop, error) {
 			return nil, err
 		case m.ID == "":
 			return nil, errors.New("the store lists a message without an ID")
-		case limit >= 0 && len(d.sizes) >= limit || max(len(d.ids.data)+len(m.ID), len(d.uidls.data)+len(m.UIDL)) > math.MaxUint32:
+		case exceeds(len(d.sizes)+1, limit) || !d.ids.fits(m.ID) || !d.uidls.fits(m.UIDL):
 			d.cut = true
 			return d, nil
 		}
