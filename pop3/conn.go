@@ -172,9 +172,9 @@ func (c *Conn) converse(ctx context.Context) (end *ended) {
 }
 
 func (c *Conn) newSession(ctx context.Context) (Session, error) {
-	step := c.beginStep(ctx)
-	defer step.end()
-	session, err := c.server.Handler.NewSession(step.ctx, c)
+	deadline := c.startDeadline(ctx)
+	defer deadline.stop()
+	session, err := c.server.Handler.NewSession(deadline.ctx, c)
 	if err == nil && session == nil {
 		err = errors.New("pop3: Handler returned neither a session nor an error")
 	}

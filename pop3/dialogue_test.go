@@ -1,219 +1,200 @@
 package pop3_test
 
 import (
-	"bufio"
-	"crypto/md5"
+	"context"
 	"crypto/tls"
-	"encoding/base64"
-	"encoding/hex"
-	"errors"
 	"fmt"
-	"io"
 	"net"
-	"regexp"
-	"strconv"
+	"slices"
 	"strings"
+	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/popcask/popcask/mailbox"
+	"github.com/popcask/popcask/mailbox/memory"
+	"github.com/popcask/popcask/pop3/pop3test"
 )
 
-// The lines of a dialogue. testdata/dialogues/README says how they are written.
-const (
-	clientSays = iota
-	serverSays
-	negotiateTLS
-	serverCloses
-	clientCloses
-)
-
-// line is one line of a dialogue.
-type line struct {
-	kind   int
-	text   string // with its line end
-	number int    // in the file
-}
-
-// writing is how the client's octets travel. What the server answers must not
-// depend on it.
-type writing string
-
-const (
-	lockStep    writing = "a command a write"       // each waits for the answer before it
-	pipelined   writing = "all commands at once"    // RFC 2449 section 6.6
-	octetByOnes writing = "one octet at each write" // TCP keeps no borders
-)
-
-// player plays the client of a dialogue and compares the server's answers,
-// octet for octet.
-type player struct {
-	conn     net.Conn
-	in       *bufio.Reader
-	tls      *tls.Config
-	how      writing
-	patience time.Duration
-
-	timestamp string // of the greeting
-	said      string // by the client, since its last flush
-	lastSaid  string
-	awaited   []line
-}
-
-func newPlayer(conn net.Conn, config *tls.Config, how writing, patience time.Duration) *player {
-	return &player{conn: conn, in: bufio.NewReader(conn), tls: config, how: how, patience: patience}
-}
-
-// play returns the first thing that is not as the dialogue has it.
-func (p *player) play(lines []line) error {
-	for _, l := range lines {
-		if err := p.step(l); err != nil {
-			return fmt.Errorf("line %d, %s: %w", l.number, p.how, err)
-		}
-	}
-	return p.flush()
-}
-
-func (p *player) step(l line) error {
-	switch l.kind {
-	case serverSays:
-		p.awaited = append(p.awaited, l)
-		return nil
-	case clientSays:
-		if p.mustWait() {
-			if err := p.flush(); err != nil {
-				return err
+// TestDialogues plays every golden transcript, over every connection that it
+// names, with every way of writing: the answers are the same octets.
+func TestDialogues(t *testing.T) {
+	for _, d := range readDialogues(t) {
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			for _, over := range d.over {
+				for _, how := range d.writings {
+					require.NoError(t, d.run(t, over, how, d.lines, pop3test.Patience), "over %s", over)
+				}
 			}
-		}
-		text, err := p.expand(l.text)
-		p.said += text
-		p.lastSaid = text
+		})
+	}
+}
+
+// TestDialogueWithAMistakeFails changes each line that a server says, in every
+// transcript, one at a time: the harness must notice each.
+func TestDialogueWithAMistakeFails(t *testing.T) {
+	for _, d := range readDialogues(t) {
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			for i, l := range d.lines {
+				if l.kind != serverSays {
+					continue
+				}
+				lines := slices.Clone(d.lines)
+				lines[i].text = misprint(l.text)
+				require.Error(t, d.run(t, d.over[0], d.writings[0], lines, pop3test.Patience), "line %d", l.number)
+			}
+		})
+	}
+}
+
+// misprint changes one letter in the middle.
+func misprint(text string) string {
+	at := (len(text) - len("\r\n")) / 2
+	return text[:at] + "~" + text[at+1:]
+}
+
+// TestDialogueWithAMissingOrSurplusAnswerFails is about lines that are not
+// there.
+func TestDialogueWithAMissingOrSurplusAnswerFails(t *testing.T) {
+	const head = "# RFC 1939\nover: plain\nuser: mrose secret\n"
+	for name, body := range map[string]string{
+		"an answer too few":         "S: +OK POP3 server ready\nC: QUIT\n<the server closes the connection>",
+		"the last line too few":     "S: +OK POP3 server ready\nC: CAPA\nS: +OK capabilities follow\n<the client closes its side>",
+		"an answer too many":        "S: +OK POP3 server ready\nC: QUIT\nS: +OK bye\nS: +OK bye\n<the server closes the connection>",
+		"no close":                  "S: +OK POP3 server ready\nC: STAT\nS: -ERR log in first\n<the server closes the connection>",
+		"closed too early":          "S: +OK POP3 server ready\nC: QUIT\nS: +OK bye\nC: QUIT\nS: +OK bye\n<the server closes the connection>",
+		"another line end":          "S: +OK POP3 server ready\nC: QUIT\nS> \"+OK bye\\n\"\n<the server closes the connection>",
+		"a timestamp that is none":  "S: +OK POP3 server ready {timestamp}\nC: QUIT\nS: +OK bye\n<the server closes the connection>",
+		"TLS that is not there":     "S: +OK POP3 server ready\nC: CAPA x\n<TLS negotiation>\nC: QUIT\nS: +OK bye\n<the server closes the connection>",
+		"a blank too many, in raw":  "S: +OK POP3 server ready\nC: QUIT\nS> \"+OK bye \\r\\n\"\n<the server closes the connection>",
+		"answered, it goes nowhere": "S: +OK POP3 server ready\nC: NOOP\nS: +OK\nC: QUIT\nS: +OK bye\n<the server closes the connection>",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d, err := parseDialogue("mistake", head+body)
+			require.NoError(t, err)
+			const soon = 200 * time.Millisecond // the server waits for us, and we for it
+			require.Error(t, d.run(t, "plain", lockStep, d.lines, soon))
+		})
+	}
+}
+
+// TestDialogueLeavesTheMaildropAsItSays is about what no answer shows.
+func TestDialogueLeavesTheMaildropAsItSays(t *testing.T) {
+	const text = `# RFC 1939
+over: plain-insecure
+user: mrose secret
+message: 120 octets
+S: +OK POP3 server ready
+C: USER mrose
+S: +OK send PASS
+C: PASS secret
+S: +OK maildrop has 1 messages
+C: DELE 1
+S: +OK message 1 deleted
+C: QUIT
+S: +OK bye
+<the server closes the connection>`
+	d, err := parseDialogue("left", text)
+	require.NoError(t, err)
+	require.ErrorContains(t, d.run(t, d.over[0], lockStep, d.lines, pop3test.Patience), "maildrop")
+	d.left = []int{}
+	require.NoError(t, d.run(t, d.over[0], lockStep, d.lines, pop3test.Patience))
+}
+
+// TestDialogueIsParsedStrictly is about slips of the pen.
+func TestDialogueIsParsedStrictly(t *testing.T) {
+	const good = "# RFC 1939\nover: plain\nS: +OK\n<the server closes the connection>\n"
+	_, err := parseDialogue("good", good)
+	require.NoError(t, err)
+	for name, text := range map[string]string{
+		"no RFC":             strings.Replace(good, "RFC", "", 1),
+		"no connection":      strings.Replace(good, "over: plain\n", "", 1),
+		"no end":             strings.Replace(good, "<the server closes the connection>\n", "", 1),
+		"unknown key":        strings.Replace(good, "over:", "ovr: x\nover:", 1),
+		"unknown event":      strings.Replace(good, "<the", "<thw", 1),
+		"no tag":             strings.Replace(good, "S: ", "", 1),
+		"invisible blank":    strings.Replace(good, "+OK", "+OK ", 1),
+		"head in the body":   strings.Replace(good, "<the", "user: a b\n<the", 1),
+		"raw without quotes": strings.Replace(good, "S: ", "S> ", 1),
+		"client first":       strings.Replace(good, "S: ", "C: ", 1),
+	} {
+		_, err := parseDialogue(name, text)
+		require.Error(t, err, name)
+	}
+}
+
+// run plays lines against a server of their own.
+func (d *dialogue) run(t testing.TB, over string, how writing, lines []line, patience time.Duration) error {
+	server, store := d.start(t, over)
+	defer server.Close(t)
+	before := uidls(t, store, d.owner)
+
+	p, err := d.connect(server, over, how, patience)
+	if err != nil {
 		return err
 	}
-	if err := p.flush(); err != nil {
-		return err
-	}
-	switch l.kind {
-	case negotiateTLS:
-		return p.negotiate()
-	case clientCloses:
-		if err := p.conn.(interface{ CloseWrite() error }).CloseWrite(); err != nil {
+	defer func() { p.conn.Close() }()
+	if strings.HasPrefix(over, "stls") {
+		if lines, err = p.beginTLS(lines); err != nil {
 			return err
 		}
 	}
-	return p.expectEnd()
-}
-
-// mustWait tells whether the client has to read what is due before it goes on.
-// The greeting comes first, and an AUTH exchange is no place for pipelining.
-func (p *player) mustWait() bool {
-	if len(p.awaited) == 0 {
-		return false
+	if err := p.play(lines); err != nil {
+		return err
 	}
-	last := p.awaited[len(p.awaited)-1].text
-	return p.how != pipelined || p.said == "" || strings.HasPrefix(last, "+ ") ||
-		strings.HasPrefix(strings.ToUpper(p.lastSaid), "AUTH")
-}
-
-// flush sends what the client has said and reads what the server owes for it.
-func (p *player) flush() error {
-	p.conn.SetDeadline(time.Now().Add(p.patience))
-	step := max(len(p.said), 1)
-	if p.how == octetByOnes {
-		step = 1
-	}
-	for said := p.said; said != ""; said = said[min(step, len(said)):] {
-		if _, err := io.WriteString(p.conn, said[:min(step, len(said))]); err != nil {
-			return fmt.Errorf("send %q: %w", p.said, err)
+	want := before
+	if d.left != nil {
+		want = []string{}
+		for _, n := range d.left {
+			want = append(want, before[n-1])
 		}
 	}
-	p.said = ""
-	for _, l := range p.awaited {
-		if err := p.expect(l); err != nil {
-			return fmt.Errorf("line %d: %w", l.number, err)
-		}
+	if got := uidls(t, store, d.owner); !slices.Equal(got, want) {
+		return fmt.Errorf("the maildrop has %q now, the dialogue leaves %q", got, want)
 	}
-	p.awaited = nil
 	return nil
 }
 
-var timestampForm = regexp.MustCompile(`<[!-;=?A-~]+@[!-;=?A-~]+>`)
-
-func (p *player) expect(l line) error {
-	got := ""
-	for got == "" || len(got) < len(l.text) && strings.HasPrefix(l.text, got) {
-		more, err := p.in.ReadString('\n')
-		got += more
+func (d *dialogue) connect(server *pop3test.Server, over string, how writing, patience time.Duration) (*player, error) {
+	config := server.ClientTLS()
+	if strings.HasPrefix(over, "tls") {
+		conn, err := tls.Dial("tcp", server.AddrTLS, config)
 		if err != nil {
-			return fmt.Errorf("the server said %q, then %v; the dialogue has %q", got, err, l.text)
+			return nil, err
 		}
+		return newPlayer(conn, config, how, patience), nil
 	}
-	want := l.text
-	if strings.Contains(want, "{timestamp}") {
-		p.timestamp = timestampForm.FindString(got)
-		want = strings.ReplaceAll(want, "{timestamp}", p.timestamp)
-		if p.timestamp == "" {
-			return fmt.Errorf("no timestamp in %q", got)
-		}
-	}
-	if got != want {
-		return fmt.Errorf("the server said %q, the dialogue has %q", got, want)
-	}
-	return nil
-}
-
-func (p *player) negotiate() error {
-	if p.in.Buffered() > 0 {
-		rest, _ := p.in.Peek(p.in.Buffered())
-		return fmt.Errorf("the server said more before TLS: %q", rest)
-	}
-	secure := tls.Client(p.conn, p.tls)
-	if err := secure.Handshake(); err != nil {
-		return fmt.Errorf("TLS: %w", err)
-	}
-	p.conn, p.in = secure, bufio.NewReader(secure)
-	return nil
-}
-
-func (p *player) expectEnd() error {
-	rest, err := io.ReadAll(p.in)
-	var timeout net.Error
-	switch {
-	case len(rest) > 0:
-		return fmt.Errorf("the server said more: %q", rest)
-	case errors.As(err, &timeout) && timeout.Timeout():
-		return errors.New("the server did not close the connection")
-	}
-	return nil
-}
-
-var macroForm = regexp.MustCompile(`\{(base64|repeat|digest) ([^{}]*)\}`)
-
-// expand works out the {...} of a client's line.
-func (p *player) expand(text string) (string, error) {
-	var failed error
-	text = macroForm.ReplaceAllStringFunc(text, func(macro string) string {
-		parts := macroForm.FindStringSubmatch(macro)
-		value, err := p.expandMacro(parts[1], parts[2])
-		if err != nil {
-			failed = fmt.Errorf("%s: %w", macro, err)
-		}
-		return value
-	})
-	return text, failed
-}
-
-func (p *player) expandMacro(name, argument string) (string, error) {
-	switch name {
-	case "digest":
-		sum := md5.Sum([]byte(p.timestamp + argument))
-		return hex.EncodeToString(sum[:]), nil
-	case "base64":
-		octets, err := strconv.Unquote(argument)
-		return base64.StdEncoding.EncodeToString([]byte(octets)), err
-	}
-	times, text, _ := strings.Cut(argument, " ")
-	n, err := strconv.Atoi(times)
+	conn, err := net.Dial("tcp", server.Addr)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	text, err = strconv.Unquote(text)
-	return strings.Repeat(text, n), err
+	return newPlayer(conn, config, how, patience), nil
+}
+
+// beginTLS reads the greeting and begins TLS, for a dialogue that does not do
+// so itself. It returns the rest of the dialogue.
+func (p *player) beginTLS(lines []line) ([]line, error) {
+	return lines[1:], p.play([]line{
+		lines[0],
+		{kind: clientSays, text: "STLS\r\n"},
+		{kind: serverSays, text: "+OK begin TLS\r\n"},
+		{kind: negotiateTLS},
+	})
+}
+
+// uidls lists the unique-ids of a maildrop, past the server.
+func uidls(t testing.TB, store *memory.Store, user string) []string {
+	mb, err := store.Open(context.Background(), mailbox.Login{User: user})
+	require.NoError(t, err)
+	defer mb.Close()
+	list := []string{}
+	for m, err := range mb.Messages(context.Background()) {
+		require.NoError(t, err)
+		list = append(list, mailbox.UIDL(m))
+	}
+	return list
 }

@@ -12,11 +12,12 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/popcask/popcask/mailbox"
 	"github.com/popcask/popcask/mailbox/memory"
 	"github.com/popcask/popcask/pop3"
 	"github.com/popcask/popcask/pop3/pop3test"
-	"github.com/stretchr/testify/require"
 )
 
 // audit is what the hooks of a server heard, a line each.
@@ -115,12 +116,12 @@ func TestHooksHearOfASession(t *testing.T) {
 
 // RFC 2449 section 8 codes, and the ends of a session that is no QUIT.
 func TestHooksHearOfWhatGoesWrong(t *testing.T) {
-	store := newShelf("a\n", "b\n")
+	store := newFakeStore("a\n", "b\n")
 	store.deleteErr = &mailbox.DeleteError{Failed: map[string]error{"id-2": mailbox.ErrTemporary}}
 	var audit audit
 	server := store.server()
 	server.Hooks = audit.hooks()
-	client, ended := onConn(t, server, nil)
+	client := pipe(t, server)
 	store.storeErr = mailbox.ErrInUse
 	client.Command("USER mrose")
 	client.Command("PASS secret")
@@ -131,7 +132,7 @@ func TestHooksHearOfWhatGoesWrong(t *testing.T) {
 	client.Command("DELE 1")
 	client.Command("DELE 2")
 	require.Equal(t, "-ERR [SYS/TEMP] some deleted messages not removed", client.Quit())
-	require.Error(t, <-ended)
+	require.Error(t, <-client.over)
 	require.Equal(t, "refused QUIT", (<-audit.closed).Reason)
 	require.Contains(t, audit.lines, `command "PASS" ok=false code="IN-USE"`)
 	require.Contains(t, audit.lines, `command "RETR" ok=false code="SYS/PERM"`)
@@ -144,9 +145,9 @@ func TestHooksHearOfWhatGoesWrong(t *testing.T) {
 // line ends included; together they are the session's.
 func TestHooksCountOctets(t *testing.T) {
 	var audit audit
-	server := newShelf("Subject: x\n\n.body\n").server()
+	server := newFakeStore("Subject: x\n\n.body\n").server()
 	server.Hooks = audit.hooks()
-	client, _ := onConn(t, server, nil)
+	client := pipe(t, server)
 	commands := []struct {
 		said, answered string
 	}{
@@ -189,7 +190,7 @@ func TestNoSecretInHooksAndLogs(t *testing.T) {
 	encoded := "AG1yb3NlAHRhbiVzdGFhZi03" // \0mrose\0 and the secret
 	var log lockedBuffer
 	var audit audit
-	server := pop3test.NewUnstartedServer(t, pop3.Login(secretUsers{"mrose": secret}, newShelf("a\n")))
+	server := pop3test.NewUnstartedServer(t, pop3.Login(secretUsers{"mrose": secret}, newFakeStore("a\n")))
 	server.Config.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	server.Config.MaxAuthTries = -1
 	server.Config.MaxBadCommands = -1
@@ -242,23 +243,23 @@ func TestNoSecretInHooksAndLogs(t *testing.T) {
 func TestLogHasALineForEachSession(t *testing.T) {
 	var log lockedBuffer
 	var audit audit
-	server := newShelf("a\n", "b\n").server()
+	server := newFakeStore("a\n", "b\n").server()
 	server.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	server.Hooks = audit.hooks()
-	client := session(t, server)
+	client := loggedIn(t, server)
 	client.Multi("RETR 1")
 	client.Command("DELE 2")
 	client.Quit()
 	<-audit.closed
 	require.Equal(t, 1, strings.Count(log.String(), "\n"), log.String())
-	for _, want := range []string{"user=mrose", "mechanism=USER", "reason=quit", "messages=2", "retr=1", "deleted=1", "tls=false"} {
+	for _, want := range []string{"user=demo", "mechanism=USER", "reason=quit", "messages=2", "retr=1", "deleted=1", "tls=false"} {
 		require.Contains(t, log.String(), want)
 	}
 
 	// Whoever says nothing, as a probe does, is no line above debug.
-	quiet, ended := onConn(t, server, nil)
+	quiet := pipe(t, server)
 	quiet.Conn().Close()
-	require.Error(t, <-ended)
+	require.Error(t, <-quiet.over)
 	<-audit.closed
 	require.Equal(t, 1, strings.Count(log.String(), "\n"), log.String())
 }
@@ -266,23 +267,23 @@ func TestLogHasALineForEachSession(t *testing.T) {
 // A fault of the store after the login is told too: Close fails.
 func TestHooksHearOfACloseThatFails(t *testing.T) {
 	var audit audit
-	server := newShelf("a\n").server()
+	server := newFakeStore("a\n").server()
 	server.Hooks = audit.hooks()
 	failing := pop3.HandlerFunc(func(ctx context.Context, c *pop3.Conn) (pop3.Session, error) {
-		s, err := pop3.Login(pop3test.AnyPassword(), closeFails{newShelf("a\n")}).NewSession(ctx, c)
+		s, err := pop3.Login(pop3test.AnyPassword(), closeFails{newFakeStore("a\n")}).NewSession(ctx, c)
 		return s, err
 	})
 	server.Handler = failing
-	client := session(t, server)
+	client := loggedIn(t, server)
 	require.Equal(t, "+OK bye", client.Quit(), "everything that was asked for is done")
 	<-audit.closed
 	require.Contains(t, strings.Join(audit.lines, "\n"), "fault pop3: close mailbox: unwilling")
 }
 
-type closeFails struct{ *shelf }
+type closeFails struct{ *fakeStore }
 
 func (s closeFails) Open(ctx context.Context, login mailbox.Login) (mailbox.Mailbox, error) {
-	mb, err := s.shelf.Open(ctx, login)
+	mb, err := s.fakeStore.Open(ctx, login)
 	return unwilling{mb}, err
 }
 
@@ -327,7 +328,7 @@ func TestHooksHearOfALoginThatFailsAnywhere(t *testing.T) {
 		"no mechanism of that": {inOpen, "AUTH XYZZY\r\n", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			host := newHost("one")
+			host := newFakeHost("one")
 			host.set(test.fails, broken)
 			server := insecure(host)
 			failed := 0

@@ -49,35 +49,6 @@ func (c *Conn) list(ctx context.Context, a arguments) error {
 	return nil
 }
 
-// uidl answers UIDL (RFC 1939 section 7), for one message or all.
-func (c *Conn) uidl(_ context.Context, a arguments) error {
-	for _, problem := range c.maildrop.settle() {
-		c.fault(problem)
-	}
-	if a.n > 0 {
-		i, err := c.maildrop.at(a.n)
-		if err != nil {
-			return err
-		}
-		c.out.strings("+OK ")
-		c.writeUIDL(i)
-		return nil
-	}
-	c.out.strings("+OK unique-ids follow\r\n")
-	for i := range c.maildrop.all() {
-		c.writeUIDL(i)
-	}
-	c.out.strings(".\r\n")
-	return nil
-}
-
-func (c *Conn) writeUIDL(i int) {
-	c.out.numbers(int64(i + 1))
-	c.out.strings(" ")
-	c.out.Write(c.maildrop.uidl(i))
-	c.out.strings("\r\n")
-}
-
 // measureAll makes sure that the size of every unmarked message is known.
 func (c *Conn) measureAll(ctx context.Context) error {
 	if c.maildrop.unmeasured == 0 {
@@ -100,24 +71,24 @@ func (c *Conn) measure(ctx context.Context, i int) error {
 	if err := c.out.flush(); err != nil {
 		return &ended{"client gone", err}
 	}
-	step := c.beginStep(ctx)
-	defer step.end()
-	octets, err := c.count(step, i)
+	deadline := c.startDeadline(ctx)
+	defer deadline.stop()
+	octets, err := c.count(deadline, i)
 	if errors.Is(err, mailbox.ErrNotFound) {
 		octets, err = 0, nil
 	}
 	if err != nil {
-		return fmt.Errorf("count message: %w", step.explain(err))
+		return fmt.Errorf("count message: %w", deadline.explain(err))
 	}
 	c.maildrop.setSize(i, octets)
 	return nil
 }
 
-func (c *Conn) count(step *step, i int) (int64, error) {
-	body, err := c.mailbox.Open(step.ctx, c.maildrop.id(i), mailbox.OpenOptions{})
+func (c *Conn) count(deadline *deadline, i int) (int64, error) {
+	body, err := c.mailbox.Open(deadline.ctx, c.maildrop.id(i), mailbox.OpenOptions{})
 	if err != nil {
 		return 0, err
 	}
 	defer body.Close()
-	return mailbox.Octets(&stretchReader{body, step})
+	return mailbox.Octets(&deadlineReader{body, deadline})
 }

@@ -2,11 +2,8 @@ package pop3
 
 import (
 	"errors"
-	"fmt"
-	"hash/maphash"
 	"iter"
 	"math"
-	"slices"
 
 	"github.com/popcask/popcask/mailbox"
 )
@@ -55,15 +52,15 @@ func (t *texts) at(i int) []byte {
 }
 
 // list reads the listing of a mailbox, at most limit messages of it.
-func list(step *step, mb mailbox.Mailbox, limit int) (*maildrop, error) {
+func newMaildrop(deadline *deadline, mb mailbox.Mailbox, limit int) (*maildrop, error) {
 	d := &maildrop{ascending: true}
-	for m, err := range mb.Messages(step.ctx) {
+	for m, err := range mb.Messages(deadline.ctx) {
 		switch {
 		case err != nil:
 			return nil, err
 		case m.ID == "":
 			return nil, errors.New("the store lists a message without an ID")
-		case exceeds(len(d.sizes)+1, limit) || !d.ids.fits(m.ID) || !d.uidls.fits(m.UIDL):
+		case reached(len(d.sizes), limit) || !d.ids.fits(m.ID) || !d.uidls.fits(m.UIDL):
 			d.cut = true
 			return d, nil
 		}
@@ -171,91 +168,4 @@ func (d *maildrop) markedIDs() []string {
 		}
 	}
 	return ids
-}
-
-// uidl is the unique-id of the message at index i, once they are settled.
-func (d *maildrop) uidl(i int) []byte {
-	if text, ok := d.distinct[i]; ok {
-		return []byte(text)
-	}
-	return d.listedUIDL(i)
-}
-
-func (d *maildrop) listedUIDL(i int) []byte {
-	if len(d.uidls.ends) > 0 {
-		if text := d.uidls.at(i); len(text) > 0 {
-			return text
-		}
-	}
-	return d.ids.at(i)
-}
-
-// settle makes the unique-ids legal and distinct, and returns what a store did
-// wrong. A legal one stays what the store says; so does what [mailbox.UIDL]
-// makes of an illegal one. Messages that share one get a
-// [mailbox.DistinctUIDL] each, rather than the one that happens to come second:
-// which that is may change.
-func (d *maildrop) settle() (problems []error) {
-	if d.settled {
-		return nil
-	}
-	d.settled = true
-	for i := range d.sizes {
-		if !mailbox.ValidUIDL(string(d.listedUIDL(i))) {
-			if len(d.uidls.ends) > 0 && len(d.uidls.at(i)) > 0 { // an ID may be anything
-				problems = append(problems, fmt.Errorf("pop3: message %q has an illegal unique-id, %q", d.id(i), d.uidls.at(i)))
-			}
-			d.replace(i, mailbox.SafeUIDL(string(d.listedUIDL(i))))
-		}
-	}
-	if d.ascending && len(d.uidls.ends) == 0 && len(d.distinct) == 0 {
-		return nil
-	}
-	for _, i := range d.repeated() {
-		m := mailbox.Message{ID: d.id(i), UIDL: string(d.uidl(i))}
-		d.replace(i, mailbox.DistinctUIDL(m))
-		problems = append(problems, fmt.Errorf("pop3: message %q has the unique-id of another, %q", m.ID, m.UIDL))
-	}
-	return problems
-}
-
-func (d *maildrop) replace(i int, uidl string) {
-	if d.distinct == nil {
-		d.distinct = make(map[int]string)
-	}
-	d.distinct[i] = uidl
-}
-
-// repeated returns the indexes of the messages whose unique-id is also another
-// one's. It sorts hashes, which need far less memory than a map of the texts.
-func (d *maildrop) repeated() (indexes []int) {
-	seed := maphash.MakeSeed()
-	hashes := make([]uint64, len(d.sizes))
-	for i := range hashes {
-		hashes[i] = maphash.Bytes(seed, d.uidl(i))
-	}
-	slices.Sort(hashes)
-	suspects := make(map[uint64]struct{})
-	for i := 1; i < len(hashes); i++ {
-		if hashes[i] == hashes[i-1] {
-			suspects[hashes[i]] = struct{}{}
-		}
-	}
-	if len(suspects) == 0 {
-		return nil
-	}
-	holders := make(map[string][]int)
-	for i := range d.sizes {
-		if _, suspect := suspects[maphash.Bytes(seed, d.uidl(i))]; suspect {
-			text := string(d.uidl(i))
-			holders[text] = append(holders[text], i)
-		}
-	}
-	for _, holder := range holders {
-		if len(holder) > 1 {
-			indexes = append(indexes, holder...)
-		}
-	}
-	slices.Sort(indexes)
-	return indexes
 }

@@ -31,9 +31,9 @@ func (c *Conn) update(ctx context.Context) error {
 	if err := c.out.flush(); err != nil {
 		return &ended{"client gone", err}
 	}
-	step := c.beginStep(context.WithoutCancel(ctx))
-	defer step.end()
-	err := step.explain(c.mailbox.Delete(step.ctx, c.maildrop.markedIDs()))
+	deadline := c.startDeadline(context.WithoutCancel(ctx))
+	defer deadline.stop()
+	err := deadline.explain(c.mailbox.Delete(deadline.ctx, c.maildrop.markedIDs()))
 	if err == nil {
 		c.info.Deleted = c.maildrop.marks
 		return nil

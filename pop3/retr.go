@@ -41,15 +41,15 @@ func (c *Conn) send(ctx context.Context, n int, options mailbox.OpenOptions) err
 		return &ended{"client gone", err}
 	}
 	options.Next = c.maildrop.idsAfter(i)
-	step := c.beginStep(ctx)
-	defer step.end()
-	body, err := c.mailbox.Open(step.ctx, c.maildrop.id(i), options)
+	deadline := c.startDeadline(ctx)
+	defer deadline.stop()
+	body, err := c.mailbox.Open(deadline.ctx, c.maildrop.id(i), options)
 	if err != nil {
-		return c.notOpened(n, step.explain(err))
+		return c.notOpened(n, deadline.explain(err))
 	}
 	defer body.Close()
 
-	answer := &answer{c: c, step: step, size: c.maildrop.sizes[i], stuffed: stuffer{w: &c.out}}
+	answer := &answer{c: c, deadline: deadline, size: c.maildrop.sizes[i], stuffed: stuffer{w: &c.out}}
 	if b, ok := body.(mailbox.CanonicalBody); ok {
 		answer.stuffed.canonical = b.IsCanonical()
 	}
@@ -58,7 +58,7 @@ func (c *Conn) send(ctx context.Context, n int, options mailbox.OpenOptions) err
 		answer.size = unknown
 		source = mailbox.NewTopReader(body, options.Lines)
 	}
-	err = step.explain(answer.copy(source))
+	err = deadline.explain(answer.copy(source))
 	switch {
 	case answer.err != nil:
 		return &ended{"client gone", answer.err}
@@ -92,12 +92,12 @@ func (c *Conn) notOpened(n int, err error) error {
 // answer is the multi-line response that carries a message. It begins with the
 // body's first octets.
 type answer struct {
-	c       *Conn
-	step    *step // its clock stands still while the client is waited for
-	size    int64 // as listed
-	begun   bool
-	stuffed stuffer
-	err     error // the client's side failed
+	c        *Conn
+	deadline *deadline // its clock stands still while the client is waited for
+	size     int64     // as listed
+	begun    bool
+	stuffed  stuffer
+	err      error // the client's side failed
 }
 
 // unknown is a size that is not known.
@@ -121,11 +121,11 @@ func (a *answer) Write(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	a.step.pause()
+	a.deadline.pause()
 	a.begin()
 	n, err := a.stuffed.Write(p)
 	a.err = err
-	a.step.resume()
+	a.deadline.resume()
 	return n, err
 }
 

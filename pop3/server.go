@@ -293,7 +293,7 @@ func (s *Server) admit(c *Conn) error {
 	switch {
 	case s.stopping:
 		return ErrServerClosed
-	case exceeds(len(s.conns)+1, s.limit.connections):
+	case reached(len(s.conns), s.limit.connections):
 		return errTooManyConnections
 	}
 	if s.conns == nil {
@@ -311,36 +311,13 @@ func (s *Server) release(c *Conn) {
 	s.sessions.Done()
 }
 
-// limits are the limits and time-outs of a Server with the defaults filled in;
-// negative still means none.
-type limits struct {
-	auth, idle, write, store                             time.Duration
-	line, sasl, bad, badBeforeLogin, authTries, messages int
-	connections                                          int
-}
-
 // prepare fills in, once, what the zero value leaves open.
 func (s *Server) prepare() error {
 	if s.Handler == nil {
 		return errors.New("pop3: Server.Handler is nil: see pop3.Login for one made of an authenticator and a store")
 	}
 	s.setUp.Do(func() {
-		s.limit = limits{
-			auth:        cmp.Or(s.AuthTimeout, 3*time.Minute),
-			idle:        cmp.Or(s.IdleTimeout, 10*time.Minute),
-			write:       cmp.Or(s.WriteTimeout, 5*time.Minute),
-			store:       cmp.Or(s.StoreTimeout, 2*time.Minute),
-			line:        cmp.Or(s.MaxLine, 2048),
-			sasl:        cmp.Or(s.MaxSASL, 64<<10),
-			bad:         cmp.Or(s.MaxBadCommands, 20),
-			authTries:   cmp.Or(s.MaxAuthTries, 5),
-			messages:    cmp.Or(s.MaxMessages, 1_000_000),
-			connections: cmp.Or(s.MaxConnections, 10_000),
-		}
-		s.limit.badBeforeLogin = s.limit.bad
-		if s.limit.bad > 0 {
-			s.limit.badBeforeLogin = min(s.limit.bad, 5)
-		}
+		s.limit = s.limits()
 		s.log = cmp.Or(s.Logger, slog.New(slog.DiscardHandler))
 		if s.Hooks != nil {
 			s.hooks = *s.Hooks
@@ -353,6 +330,3 @@ func (s *Server) prepare() error {
 	})
 	return nil
 }
-
-// exceeds tells whether n is over a limit, of which a negative one is none.
-func exceeds(n, limit int) bool { return limit >= 0 && n > limit }

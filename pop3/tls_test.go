@@ -8,10 +8,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/popcask/popcask/mailbox"
 	"github.com/popcask/popcask/pop3"
 	"github.com/popcask/popcask/pop3/pop3test"
-	"github.com/stretchr/testify/require"
 )
 
 // shake begins TLS with a config of the client's own, by STLS or from the first
@@ -56,7 +57,7 @@ func eachTLS(t *testing.T, f func(t *testing.T, implicit bool)) {
 // is talking to the wrong server (RFC 7301 section 3.2; ALPACA).
 func TestALPN(t *testing.T) {
 	eachTLS(t, func(t *testing.T, implicit bool) {
-		server := pop3test.NewUnstartedServer(t, pop3.Login(pop3test.AnyPassword(), newShelf()))
+		server := pop3test.NewUnstartedServer(t, pop3.Login(pop3test.AnyPassword(), newFakeStore()))
 		server.Config.TLSConfig.NextProtos = []string{"h2", "http/1.1"} // one for HTTPS, too
 		server.Start(t)
 		for _, test := range []struct {
@@ -88,7 +89,7 @@ func TestALPN(t *testing.T) {
 // host's config would take it; a stricter one stays.
 func TestTLSVersions(t *testing.T) {
 	eachTLS(t, func(t *testing.T, implicit bool) {
-		server := pop3test.NewUnstartedServer(t, pop3.Login(pop3test.AnyPassword(), newShelf()))
+		server := pop3test.NewUnstartedServer(t, pop3.Login(pop3test.AnyPassword(), newFakeStore()))
 		server.Config.TLSConfig.MinVersion = tls.VersionTLS10
 		server.Start(t)
 		for version, taken := range map[uint16]bool{
@@ -102,7 +103,7 @@ func TestTLSVersions(t *testing.T) {
 		require.EqualValues(t, tls.VersionTLS10, server.Config.TLSConfig.MinVersion, "the host's own config is not touched")
 		require.Empty(t, server.Config.TLSConfig.NextProtos)
 
-		strict := pop3test.NewUnstartedServer(t, pop3.Login(pop3test.AnyPassword(), newShelf()))
+		strict := pop3test.NewUnstartedServer(t, pop3.Login(pop3test.AnyPassword(), newFakeStore()))
 		strict.Config.TLSConfig.MinVersion = tls.VersionTLS13
 		strict.Start(t)
 		config := strict.ClientTLS()
@@ -116,7 +117,7 @@ func TestTLSVersions(t *testing.T) {
 // nothing goes on, and nobody else is disturbed.
 func TestAFailedHandshakeEndsTheConnection(t *testing.T) {
 	eachTLS(t, func(t *testing.T, implicit bool) {
-		server := pop3test.NewServer(t, pop3.Login(pop3test.AnyPassword(), newShelf()))
+		server := pop3test.NewServer(t, pop3.Login(pop3test.AnyPassword(), newFakeStore()))
 		address := server.AddrTLS
 		if !implicit {
 			address = server.Addr
@@ -146,7 +147,7 @@ func TestAFailedHandshakeEndsTheConnection(t *testing.T) {
 // taken for something said under TLS. Here it arrives after the server has
 // answered STLS, where it can only be a broken handshake.
 func TestSTLSInjectionAfterTheAnswer(t *testing.T) {
-	store := newShelf("a\n")
+	store := newFakeStore("a\n")
 	server := pop3test.NewServer(t, pop3.Login(pop3test.AnyPassword(), store))
 	conn, err := net.Dial("tcp", server.Addr)
 	require.NoError(t, err)
@@ -163,7 +164,7 @@ func TestSTLSInjectionAfterTheAnswer(t *testing.T) {
 
 // Failed logins before STLS count after it: TLS is no way to more of them.
 func TestSTLSKeepsTheCountOfFailedLogins(t *testing.T) {
-	server := pop3test.NewUnstartedServer(t, pop3.Login(secretUsers{"mrose": "secret"}, newShelf()))
+	server := pop3test.NewUnstartedServer(t, pop3.Login(secretUsers{"mrose": "secret"}, newFakeStore()))
 	server.Config.MaxAuthTries = 2
 	server.Start(t)
 	client := server.Dial(t)
@@ -177,7 +178,7 @@ func TestSTLSKeepsTheCountOfFailedLogins(t *testing.T) {
 
 // The authenticator and the store learn how the client came.
 func TestLoginSaysHowTheClientCame(t *testing.T) {
-	store := newShelf()
+	store := newFakeStore()
 	server := pop3test.NewServer(t, pop3.Login(secretUsers{"mrose": "secret"}, store))
 	plain := server.Dial(t)
 	plain.Login("mrose", "secret")
@@ -204,4 +205,26 @@ func TestLoginSaysHowTheClientCame(t *testing.T) {
 	}
 	require.Equal(t, plain.Conn().LocalAddr().String(), store.logins[0].Remote.String())
 	require.Equal(t, server.AddrTLS, store.logins[1].Local.String())
+}
+
+func TestServeConnOfTLS(t *testing.T) {
+	config := pop3test.NewUnstartedServer(t, nil)
+	client, conn := net.Pipe()
+	server := &pop3.Server{Handler: newFakeHost("one")} // passwords only over TLS
+	infos := make(chan bool, 1)
+	server.Hooks = &pop3.Hooks{TLS: func(c *pop3.Conn, _ tls.ConnectionState) {
+		_, ok := c.TLS()
+		infos <- ok
+	}}
+	over := make(chan error, 1)
+	go func() { over <- server.ServeConn(t.Context(), tls.Server(conn, config.Config.TLSConfig)) }()
+	secure := tls.Client(client, &tls.Config{InsecureSkipVerify: true})
+	p := pop3test.NewClient(t, secure)
+	require.True(t, <-infos)
+	p.Login("demo", "secret")
+	status, body := p.Multi("RETR 1")
+	require.Equal(t, "+OK 5 octets", status)
+	require.Equal(t, "one\r\n", string(body))
+	require.Equal(t, "+OK bye", p.Quit())
+	require.NoError(t, <-over)
 }

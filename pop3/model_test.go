@@ -2,9 +2,7 @@ package pop3_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"iter"
 	"strings"
 	"testing"
 
@@ -138,27 +136,6 @@ var anyBody = rapid.Custom(func(t *rapid.T) []byte {
 	return []byte(strings.Join(pieces, ""))
 })
 
-// unmeasured is a store that does not know the size of any message.
-type unmeasured struct{ mailbox.Store }
-
-func (s unmeasured) Open(ctx context.Context, login mailbox.Login) (mailbox.Mailbox, error) {
-	mb, err := s.Store.Open(ctx, login)
-	return unmeasuredMailbox{mb}, err
-}
-
-type unmeasuredMailbox struct{ mailbox.Mailbox }
-
-func (m unmeasuredMailbox) Messages(ctx context.Context) iter.Seq2[mailbox.Message, error] {
-	return func(yield func(mailbox.Message, error) bool) {
-		for message, err := range m.Mailbox.Messages(ctx) {
-			message.Size = -1
-			if !yield(message, err) {
-				return
-			}
-		}
-	}
-}
-
 // deliver fills a maildrop and returns the model of it.
 func deliver(t require.TestingT, store *memory.Store, bodies [][]byte) *model {
 	m := &model{marked: make([]bool, len(bodies))}
@@ -210,7 +187,7 @@ func TestSessionIsTheStateMachineOfRFC1939(t *testing.T) {
 
 		var handler pop3.Handler = pop3.Login(apopSecrets{}, &store)
 		if rapid.Bool().Draw(t, "sizes unknown") {
-			handler = pop3.Login(apopSecrets{}, unmeasured{&store})
+			handler = pop3.Login(apopSecrets{}, sizeless{&store})
 		}
 		server := insecure(handler)
 		server.MaxBadCommands, server.MaxAuthTries = -1, -1
@@ -261,165 +238,4 @@ func nextAnswer(t require.TestingT, verb, want, output string) (answer, rest str
 		return status + "\r\n" + body + ".\r\n", rest
 	}
 	return status + "\r\n", rest
-}
-
-// STAT equals the count and the sum of LIST, and LIST n the octets that RETR n
-// sends, with and without marks, whether the store knows the sizes or not.
-func TestP6SizesAgree(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		var store memory.Store
-		m := deliver(t, &store, rapid.SliceOfN(anyBody, 1, 5).Draw(t, "bodies"))
-		var handler pop3.Handler = pop3.Login(apopSecrets{}, &store)
-		if rapid.Bool().Draw(t, "sizes unknown") {
-			handler = pop3.Login(apopSecrets{}, unmeasured{&store})
-		}
-		var input strings.Builder
-		input.WriteString(goodLogin)
-		for range rapid.IntRange(0, 3).Draw(t, "rounds") {
-			n := rapid.IntRange(1, len(m.bodies)).Draw(t, "marked")
-			input.WriteString(rapid.SampledFrom([]string{"STAT\r\n", "RSET\r\n", fmt.Sprintf("DELE %d\r\nLIST\r\n", n)}).Draw(t, "round"))
-		}
-		before := newScript([]byte(input.String()), 0)
-		server := insecure(handler)
-		server.MaxBadCommands = -1
-		server.ServeConn(context.Background(), before)
-		input.WriteString("STAT\r\nLIST\r\n")
-		for n := range m.bodies {
-			fmt.Fprintf(&input, "LIST %d\r\nRETR %d\r\n", n+1, n+1)
-		}
-		conn := newScript([]byte(input.String()), 0)
-		server.ServeConn(context.Background(), conn)
-		output := conn.out.String()[before.out.Len():]
-
-		var count, octets, first, second int
-		_, err := fmt.Sscanf(output, "+OK %d %d\r\n+OK %d %d\r\n", &count, &octets, &first, &second)
-		require.NoError(t, err)
-		require.Equal(t, []int{count, octets}, []int{first, second}, "STAT, and the first line of LIST")
-		_, output, _ = strings.Cut(output, "\r\n")
-		_, output, _ = strings.Cut(output, "\r\n")
-		sizes := make(map[int]int)
-		for !strings.HasPrefix(output, ".\r\n") {
-			var n, size int
-			_, err := fmt.Sscanf(output, "%d %d\r\n", &n, &size)
-			require.NoError(t, err)
-			sizes[n] = size
-			count--
-			octets -= size
-			_, output, _ = strings.Cut(output, "\r\n")
-		}
-		require.Zero(t, count, "STAT counts other messages than LIST")
-		require.Zero(t, octets, "STAT counts other octets than LIST")
-		output = strings.TrimPrefix(output, ".\r\n")
-		for i := range m.bodies {
-			var line string
-			line, output, _ = strings.Cut(output, "\r\n")
-			size, listed := sizes[i+1]
-			if !listed {
-				require.True(t, strings.HasPrefix(line, refusal), "LIST %d: %s", i+1, line)
-				line, output, _ = strings.Cut(output, "\r\n")
-				require.True(t, strings.HasPrefix(line, refusal), "RETR %d: %s", i+1, line)
-				continue
-			}
-			require.Equal(t, fmt.Sprintf("+OK %d %d", i+1, size), line)
-			line, output, _ = strings.Cut(output, "\r\n")
-			require.True(t, strings.HasPrefix(line, "+OK "), "RETR %d: %s", i+1, line)
-			var body []byte
-			body, output = unstuff(t, output)
-			require.Len(t, body, size, "RETR %d", i+1)
-			require.Equal(t, string(m.bodies[i]), string(body))
-		}
-	})
-}
-
-// stubborn is a store that cannot remove some messages.
-type stubborn struct {
-	*memory.Store
-	stuck map[string]bool // by ID
-	whole bool            // fails without saying for which
-}
-
-func (s stubborn) Open(ctx context.Context, login mailbox.Login) (mailbox.Mailbox, error) {
-	mb, err := s.Store.Open(ctx, login)
-	return stubbornMailbox{mb, s}, err
-}
-
-type stubbornMailbox struct {
-	mailbox.Mailbox
-	store stubborn
-}
-
-func (m stubbornMailbox) Delete(ctx context.Context, ids []string) error {
-	failed := make(map[string]error)
-	var possible []string
-	for _, id := range ids {
-		if m.store.stuck[id] {
-			failed[id] = mailbox.ErrTemporary
-		} else {
-			possible = append(possible, id)
-		}
-	}
-	if err := m.Mailbox.Delete(ctx, possible); err != nil {
-		return err
-	}
-	switch {
-	case len(failed) == 0:
-		return nil
-	case m.store.whole:
-		return errors.New("who knows")
-	}
-	return fmt.Errorf("stubborn: %w", &mailbox.DeleteError{Failed: failed})
-}
-
-// After QUIT each message is wholly there or wholly gone; what was not marked
-// is there; and where something marked is left the client was told -ERR.
-func TestP4Quit(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		var store memory.Store
-		m := deliver(t, &store, rapid.SliceOfN(anyBody, 1, 6).Draw(t, "bodies"))
-		stuck := make(map[string]bool)
-		input := goodLogin
-		anyStuck := false
-		var want []string
-		for i, id := range m.uidls { // the memory store's IDs are their unique-ids
-			stuck[id] = rapid.Bool().Draw(t, "stuck")
-			marked := rapid.Bool().Draw(t, "marked")
-			if marked {
-				input += fmt.Sprintf("DELE %d\r\n", i+1)
-				anyStuck = anyStuck || stuck[id]
-			}
-			if !marked || stuck[id] {
-				want = append(want, id)
-			}
-		}
-		whole := rapid.Bool().Draw(t, "fails as a whole")
-		infos := make(chan pop3.SessionInfo, 1)
-		server := insecure(pop3.Login(apopSecrets{}, stubborn{&store, stuck, whole}))
-		server.Hooks = &pop3.Hooks{Close: func(_ *pop3.Conn, info pop3.SessionInfo) { infos <- info }}
-		conn := newScript([]byte(input+"QUIT\r\nNOOP\r\n"), 0)
-		err := server.ServeConn(context.Background(), conn)
-		info := <-infos
-		require.Equal(t, want, left(t, &store))
-		if !anyStuck {
-			require.NoError(t, err)
-			require.True(t, strings.HasSuffix(conn.out.String(), "+OK bye\r\n"))
-			require.Equal(t, len(m.bodies)-len(want), info.Deleted)
-			return
-		}
-		require.Error(t, err)
-		require.Regexp(t, `-ERR \[SYS/TEMP\] [ -~]*\r\n$`, conn.out.String())
-		require.NotContains(t, conn.out.String(), "+OK bye")
-		if !whole {
-			require.Equal(t, len(m.bodies)-len(want), info.Deleted)
-		}
-	})
-}
-
-// A message that has gone since the listing is no reason to end the session.
-func TestMessageGoneSinceTheListing(t *testing.T) {
-	host := newHost("one", "two")
-	host.set(inOpen, func(context.Context) error { return fmt.Errorf("host: %w", mailbox.ErrNotFound) })
-	output := transcript(t, insecure(host), goodLogin+"RETR 1\r\nTOP 2 0\r\nLIST\r\nDELE 1\r\nQUIT\r\n")
-	require.Equal(t, "+OK POP3 server ready <>\r\n+OK send PASS\r\n+OK maildrop has 2 messages\r\n"+
-		"-ERR no such message\r\n-ERR no such message\r\n+OK 2 10\r\n1 5\r\n2 5\r\n.\r\n+OK message 1 deleted\r\n+OK bye\r\n", output)
-	require.Equal(t, []string{hostID(0)}, host.removed(), "to remove what is not there is a success")
 }

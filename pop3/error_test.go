@@ -7,10 +7,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/popcask/popcask/mailbox"
 	"github.com/popcask/popcask/pop3"
 	"github.com/popcask/popcask/pop3/pop3test"
-	"github.com/stretchr/testify/require"
 )
 
 // The answers to what a host may return (PROTOCOL.md section 3, error map; RFC
@@ -61,7 +62,7 @@ func TestErrorMapAtTheGreeting(t *testing.T) {
 		server := &pop3.Server{Handler: pop3.HandlerFunc(func(context.Context, *pop3.Conn) (pop3.Session, error) {
 			return nil, err
 		})}
-		client, _ := onConn(t, server, nil)
+		client := pipe(t, server)
 		require.Equal(t, answer, client.Greeting)
 		client.ExpectClosed()
 	})
@@ -70,8 +71,8 @@ func TestErrorMapAtTheGreeting(t *testing.T) {
 func TestErrorMapOfAnAuthenticator(t *testing.T) {
 	eachError(t, func(t *testing.T, err error, answer string) {
 		refuse := pop3.AuthenticatorFunc(func(context.Context, mailbox.Login) (string, error) { return "", err })
-		server := &pop3.Server{Handler: pop3.Login(refuse, newShelf()), AllowInsecureAuth: true}
-		client, _ := onConn(t, server, nil)
+		server := &pop3.Server{Handler: pop3.Login(refuse, newFakeStore()), AllowInsecureAuth: true}
+		client := pipe(t, server)
 		client.Command("USER mrose")
 		require.Equal(t, answer, client.Command("PASS secret"))
 		require.Equal(t, answer, client.Command("AUTH PLAIN AG1yb3NlAHNlY3JldA=="))
@@ -81,9 +82,9 @@ func TestErrorMapOfAnAuthenticator(t *testing.T) {
 
 func TestErrorMapOfAStoreAtLogin(t *testing.T) {
 	eachError(t, func(t *testing.T, err error, answer string) {
-		store := newShelf("x")
+		store := newFakeStore("x")
 		store.storeErr = err
-		client, _ := onConn(t, store.server(), nil)
+		client := pipe(t, store.server())
 		client.Command("USER mrose")
 		require.Equal(t, answer, client.Command("PASS secret"))
 		require.Equal(t, "-ERR log in first", client.Command("STAT"))
@@ -95,9 +96,9 @@ func TestErrorMapOfAStoreAtLogin(t *testing.T) {
 // new one.
 func TestErrorMapOfAListing(t *testing.T) {
 	eachError(t, func(t *testing.T, err error, answer string) {
-		store := newShelf("x", "y")
+		store := newFakeStore("x", "y")
 		store.listingErr = err
-		client, _ := onConn(t, store.server(), nil)
+		client := pipe(t, store.server())
 		client.Command("USER mrose")
 		require.Equal(t, answer, client.Command("PASS secret"))
 		require.Equal(t, "-ERR log in first", client.Command("STAT"))
@@ -111,9 +112,9 @@ func TestErrorMapOfAListing(t *testing.T) {
 func TestErrorMapOfRETRAndTOP(t *testing.T) {
 	for _, command := range []string{"RETR 1", "TOP 1 0"} {
 		eachError(t, func(t *testing.T, err error, answer string) {
-			store := newShelf("x")
+			store := newFakeStore("x")
 			store.openErr = err
-			client := session(t, store.server())
+			client := loggedIn(t, store.server())
 			require.Equal(t, answer, client.Command(command))
 			require.Equal(t, "+OK 1 3", client.Command("STAT"), "the session goes on")
 			require.Equal(t, "+OK bye", client.Quit())
@@ -125,17 +126,17 @@ func TestErrorMapOfRETRAndTOP(t *testing.T) {
 // store decides nothing else.
 func TestErrorMapOfQUIT(t *testing.T) {
 	eachError(t, func(t *testing.T, err error, _ string) {
-		store := newShelf("x")
+		store := newFakeStore("x")
 		store.deleteErr = err
-		client := session(t, store.server())
+		client := loggedIn(t, store.server())
 		client.Command("DELE 1")
 		answer := client.Quit()
 		require.True(t, strings.HasPrefix(answer, "-ERR"), answer)
 		require.NotContains(t, answer, "/var/mail")
 	})
-	store := newShelf("x")
+	store := newFakeStore("x")
 	store.deleteErr = errDisk
-	client := session(t, store.server())
+	client := loggedIn(t, store.server())
 	client.Command("DELE 1")
 	require.Equal(t, "-ERR [SYS/TEMP] deleted messages may not have been removed", client.Quit())
 }
@@ -143,16 +144,16 @@ func TestErrorMapOfQUIT(t *testing.T) {
 // Error.Close ends the connection after its answer, wherever it comes from.
 func TestErrorCloses(t *testing.T) {
 	closing := &pop3.Error{Text: "that is it", Close: true}
-	store := newShelf("x")
+	store := newFakeStore("x")
 	store.storeErr = closing
-	client, _ := onConn(t, store.server(), nil)
+	client := pipe(t, store.server())
 	client.Command("USER mrose")
 	require.Equal(t, "-ERR that is it", client.Command("PASS secret"))
 	client.ExpectClosed()
 
-	store = newShelf("x")
+	store = newFakeStore("x")
 	store.openErr = closing
-	client = session(t, store.server())
+	client = loggedIn(t, store.server())
 	require.Equal(t, "-ERR that is it", client.Command("RETR 1"))
 	client.ExpectClosed()
 }
@@ -176,10 +177,10 @@ func TestNoHostBreaksOutOfAStatusLine(t *testing.T) {
 		"long code":        {Code: pop3.ResponseCode(strings.Repeat("X", 2000))},
 	} {
 		t.Run(name, func(t *testing.T) {
-			store := newShelf("x")
+			store := newFakeStore("x")
 			store.openErr = evil
 			store.storeErr = evil
-			client, _ := onConn(t, store.server(), nil)
+			client := pipe(t, store.server())
 			client.Command("USER mrose")
 			requireOneLine(t, client.Command("PASS secret"))
 			requireOneLine(t, client.Command("STAT")) // nothing of the last answer is left
@@ -189,7 +190,7 @@ func TestNoHostBreaksOutOfAStatusLine(t *testing.T) {
 			require.Equal(t, "+OK 1 3", client.Command("STAT"))
 
 			turnAway := pop3.HandlerFunc(func(context.Context, *pop3.Conn) (pop3.Session, error) { return nil, evil })
-			client, _ = onConn(t, &pop3.Server{Handler: turnAway}, nil)
+			client = pipe(t, &pop3.Server{Handler: turnAway})
 			requireOneLine(t, client.Greeting)
 			client.ExpectClosed()
 		})
@@ -206,39 +207,69 @@ func requireOneLine(t *testing.T, status string) {
 	}
 }
 
-// RFC 2449 section 5: a capability is a line of the multi-line response, and
-// "limited to 512 octets (including the CRLF)".
-func TestNoHostBreaksOutOfACapability(t *testing.T) {
-	server := newShelf().server()
-	server.Implementation = "a\r\nSTLS\r\n.\r\n" + strings.Repeat("x", 2000)
-	server.Capabilities = func(_ *pop3.Conn, list []string) []string {
-		return append(list, "EXPIRE 0\r\n.\r\n+OK", "X-LONG "+strings.Repeat("y", 2000), "EXPIRE NEVER")
-	}
-	client := session(t, server)
-	status, body := client.Multi("CAPA")
-	require.Equal(t, "+OK capabilities follow", status)
-	lines := strings.Split(strings.TrimSuffix(string(body), "\r\n"), "\r\n")
-	require.NotContains(t, lines, "STLS")
-	require.Equal(t, "EXPIRE NEVER", lines[len(lines)-1], "the response goes to its end")
-	for _, line := range lines {
-		require.LessOrEqual(t, len(line)+len("\r\n"), 512)
-		require.NotContains(t, line, "\n")
-		require.NotContains(t, line, "\r")
-	}
-	require.Equal(t, "+OK 0 0", client.Command("STAT"))
-}
-
 // The authenticator and the store learn who is there, and nobody else does
 // (PROTOCOL.md section 3: "unknown text only to slog").
 func TestErrorTextOfAHostReachesNoClient(t *testing.T) {
-	store := newShelf("x")
+	store := newFakeStore("x")
 	store.openErr = errDisk
 	store.deleteErr = errDisk
-	client := session(t, store.server())
+	client := loggedIn(t, store.server())
 	require.NotContains(t, client.Command("RETR 1"), "fire")
 	require.NotContains(t, client.Command("TOP 1 0"), "fire")
 	client.Command("DELE 1")
 	require.NotContains(t, client.Quit(), "fire")
 
 	pop3test.NewServer(t, pop3.Login(pop3test.AnyPassword(), store)) // and it still starts
+}
+
+// What a host cannot do is SYS/TEMP, and the session goes on where there is
+// one.
+func TestErrorsOfTheHost(t *testing.T) {
+	const (
+		temporary = "-ERR [SYS/TEMP] temporary failure, try again later\r\n"
+		greeting  = "+OK POP3 server ready <>\r\n"
+		hello     = "+OK send PASS\r\n+OK maildrop has 2 messages\r\n"
+	)
+	login := greeting + hello
+	for _, test := range []struct {
+		point         point
+		input, output string
+	}{
+		{inNewSession, "", temporary},
+		{inLogin, goodLogin + "QUIT\r\n", greeting + "+OK send PASS\r\n" + temporary + "+OK bye\r\n"},
+		{inMessages, goodLogin + "QUIT\r\n", greeting + "+OK send PASS\r\n" + temporary + "+OK bye\r\n"},
+		{amidMessages, goodLogin + "QUIT\r\n", greeting + "+OK send PASS\r\n" + temporary + "+OK bye\r\n"},
+		{inStartSASL, "AUTH TEST\r\nQUIT\r\n", greeting + temporary + "+OK bye\r\n"},
+		{inNext, "AUTH TEST\r\nQUIT\r\n", greeting + temporary + "+OK bye\r\n"},
+		{inExchangeOpen, "AUTH TEST\r\nAAAA\r\nQUIT\r\n", greeting + "+ d2hvPw==\r\n" + temporary + "+OK bye\r\n"},
+		{inAPOP, byAPOP[:strings.Index(byAPOP, "STAT")] + "QUIT\r\n", greeting + temporary + "+OK bye\r\n"},
+		{inOpen, goodLogin + "RETR 1\r\nTOP 1 0\r\nQUIT\r\n", login + temporary + temporary + "+OK bye\r\n"},
+		// Before the first octet it can still be said ...
+		{inRead, goodLogin + "RETR 1\r\nTOP 1 0\r\nQUIT\r\n", login + temporary + temporary + "+OK bye\r\n"},
+		// ... behind it the message must not look whole, nor an -ERR like a
+		// line of it.
+		{amidRead, goodLogin + "RETR 1\r\nQUIT\r\n", login},
+		{amidRead, goodLogin + "TOP 1 1\r\nQUIT\r\n", login},
+		{inDelete, goodLogin + "DELE 1\r\nQUIT\r\n", login + "+OK message 1 deleted\r\n-ERR [SYS/TEMP] deleted messages may not have been removed\r\n"},
+		// The client has what it wanted, and only the log cares.
+		{inMailboxClose, goodLogin + "QUIT\r\n", login + "+OK bye\r\n"},
+		{inSessionClose, goodLogin + "QUIT\r\n", login + "+OK bye\r\n"},
+		{inBodyClose, goodLogin + "RETR 1\r\nQUIT\r\n", login + "+OK 22 octets\r\nSubject: one\r\n\r\nbody\r\n.\r\n+OK bye\r\n"},
+	} {
+		t.Run(string(test.point), func(t *testing.T) {
+			host := newFakeHost("Subject: one\n\nbody", "two")
+			host.set(test.point, func(context.Context) error { return errors.New("secret of the house") })
+			server := faultyServer(host)
+			output := transcript(t, server, test.input)
+			if test.point == amidRead {
+				require.True(t, strings.HasPrefix(login+"+OK 22 octets\r\nSubject: one\r\n\r\nbody\r\n", output), "%q", output)
+				require.NotContains(t, output, "body")
+			} else {
+				require.Equal(t, test.output, output)
+			}
+			require.NoError(t, server.Shutdown(t.Context()))
+			require.Empty(t, host.removed())
+			host.requireClosed(t)
+		})
+	}
 }

@@ -3,18 +3,12 @@ package pop3_test
 import (
 	"context"
 	"io"
-	"iter"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/popcask/popcask/mailbox"
-	"github.com/popcask/popcask/mailbox/memory"
-	"github.com/popcask/popcask/pop3"
-	"github.com/popcask/popcask/pop3/pop3test"
 )
 
 // A store or an authenticator that does not answer is given up after
@@ -54,7 +48,7 @@ func TestStoreTimeout(t *testing.T) {
 			}
 			t.Run(string(test.point)+" "+name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					host := newHost("Subject: one\n\nbody", "Subject: two\n\nbody")
+					host := newFakeHost("Subject: one\n\nbody", "Subject: two\n\nbody")
 					host.sizes = []int64{-1, 23}
 					host.set(test.point, hang)
 					server := insecure(host)
@@ -110,7 +104,7 @@ func TestStoreTimeout(t *testing.T) {
 // The clock of a store stands still while the client is what is waited for.
 func TestStoreTimeoutDoesNotCountTheClientsTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		host := newHost(strings.Repeat("x", 1<<20))
+		host := newFakeHost(strings.Repeat("x", 1<<20))
 		server := insecure(host)
 		server.StoreTimeout, server.WriteTimeout = time.Second, -1
 		p := loggedIn(t, server)
@@ -130,7 +124,7 @@ func TestStoreTimeoutDoesNotCountTheClientsTime(t *testing.T) {
 // counted.
 func TestStoreTimeoutIsForEachStretch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		host := newHost("Subject: one\n\nbody")
+		host := newFakeHost("Subject: one\n\nbody")
 		host.sizes = []int64{-1}
 		slowly := func(ctx context.Context) error {
 			select {
@@ -152,46 +146,4 @@ func TestStoreTimeoutIsForEachStretch(t *testing.T) {
 		synctest.Wait()
 		require.Contains(t, output.String(), "+OK 1 22\r\n+OK 22 octets\r\nSubject: one\r\n\r\nbody\r\n.\r\n+OK bye\r\n")
 	})
-}
-
-// A message of unknown size that another session removed has no octets: it must
-// not keep the client from STAT and LIST for the rest of the session.
-func TestAMessageGoneBeforeItWasCountedHasNoOctets(t *testing.T) {
-	store := new(memory.Store)
-	for _, body := range []string{"first\r\n", "second\r\n"} {
-		_, err := store.Append(t.Context(), mailbox.Delivery{Recipients: []mailbox.Recipient{{User: "demo"}}}, strings.NewReader(body))
-		require.NoError(t, err)
-	}
-	server := pop3test.NewServer(t, pop3.Login(pop3test.AnyPassword(), sizeless{store}))
-	client := server.Dial(t)
-	client.Login("demo", "secret")
-	other := server.Dial(t)
-	other.Login("demo", "secret")
-	other.Command("DELE 1")
-	require.Equal(t, "+OK bye", other.Quit())
-	require.Equal(t, "+OK 2 8", client.Command("STAT"))
-	require.Equal(t, "+OK 1 0", client.Command("LIST 1"))
-	require.Equal(t, "-ERR no such message", client.Command("RETR 1"))
-	require.Equal(t, "+OK bye", client.Quit())
-}
-
-// sizeless is a store that knows no sizes.
-type sizeless struct{ mailbox.Store }
-
-func (s sizeless) Open(ctx context.Context, login mailbox.Login) (mailbox.Mailbox, error) {
-	mb, err := s.Store.Open(ctx, login)
-	return sizelessMailbox{mb}, err
-}
-
-type sizelessMailbox struct{ mailbox.Mailbox }
-
-func (m sizelessMailbox) Messages(ctx context.Context) iter.Seq2[mailbox.Message, error] {
-	return func(yield func(mailbox.Message, error) bool) {
-		for message, err := range m.Mailbox.Messages(ctx) {
-			message.Size = -1
-			if !yield(message, err) {
-				return
-			}
-		}
-	}
 }

@@ -63,10 +63,10 @@ func (c *Conn) auth(ctx context.Context, a arguments) error {
 }
 
 func (c *Conn) startSASL(ctx context.Context, s SASLSession, mechanism string, login mailbox.Login) (SASLExchange, error) {
-	step := c.beginStep(ctx)
-	defer step.end()
-	exchange, err := s.StartSASL(step.ctx, mechanism, login)
-	return exchange, step.explain(err)
+	deadline := c.startDeadline(ctx)
+	defer deadline.stop()
+	exchange, err := s.StartSASL(deadline.ctx, mechanism, login)
+	return exchange, deadline.explain(err)
 }
 
 // exchange runs a mechanism to its end.
@@ -100,10 +100,10 @@ func (c *Conn) exchange(ctx context.Context, x SASLExchange, response []byte) er
 }
 
 func (c *Conn) nextChallenge(ctx context.Context, x SASLExchange, response []byte) ([]byte, bool, error) {
-	step := c.beginStep(ctx)
-	defer step.end()
-	challenge, done, err := x.Next(step.ctx, response)
-	return challenge, done, step.explain(err)
+	deadline := c.startDeadline(ctx)
+	defer deadline.stop()
+	challenge, done, err := x.Next(deadline.ctx, response)
+	return challenge, done, deadline.explain(err)
 }
 
 // decodeInitial decodes an initial response; a lone "=" is an empty one (RFC

@@ -3,18 +3,15 @@ package pop3_test
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"io"
 	"net"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/popcask/popcask/mailbox/memory"
 	"github.com/popcask/popcask/pop3"
 	"github.com/popcask/popcask/pop3/pop3test"
 )
@@ -41,7 +38,7 @@ func TestShutdownTellsIdleSessionsAndForgetsMarks(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				host := newHost("one", "two")
+				host := newFakeHost("one", "two")
 				var reason pop3.SessionInfo
 				server := insecure(host)
 				server.Hooks = &pop3.Hooks{Close: func(_ *pop3.Conn, info pop3.SessionInfo) { reason = info }}
@@ -63,7 +60,7 @@ func TestShutdownTellsIdleSessionsAndForgetsMarks(t *testing.T) {
 // What runs is finished, what waits behind it is not begun.
 func TestShutdownLetsARunningCommandFinish(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		host := newHost("Subject: x\n\n.dot\n", "two")
+		host := newFakeHost("Subject: x\n\n.dot\n", "two")
 		reached, proceed := make(chan struct{}), make(chan struct{})
 		host.set(amidRead, func(context.Context) error {
 			host.set(amidRead, nil)
@@ -87,7 +84,7 @@ func TestShutdownLetsARunningCommandFinish(t *testing.T) {
 
 func TestShutdownLetsARemovalFinish(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		host := newHost("one", "two")
+		host := newFakeHost("one", "two")
 		reached, proceed := make(chan struct{}), make(chan struct{})
 		host.set(inDelete, func(ctx context.Context) error {
 			close(reached)
@@ -119,7 +116,7 @@ func TestP4RemovalOutlivesTheConnection(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				host := newHost("one", "two")
+				host := newFakeHost("one", "two")
 				reached, proceed := make(chan struct{}), make(chan struct{})
 				host.set(inDelete, func(ctx context.Context) error {
 					close(reached)
@@ -147,7 +144,7 @@ func TestP4RemovalOutlivesTheConnection(t *testing.T) {
 
 func TestShutdownContextEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		host := newHost("one")
+		host := newFakeHost("one")
 		host.set(inOpen, hang)
 		server := insecure(host)
 		busy, idle := loggedIn(t, server), loggedIn(t, server)
@@ -178,7 +175,7 @@ func TestShutdownAgainAndBeforeServe(t *testing.T) {
 		"Close":    func(s *pop3.Server) error { return s.Close() },
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := insecure(newHost())
+			server := insecure(newFakeHost())
 			require.NoError(t, stop(server))
 			require.NoError(t, stop(server))
 			require.NoError(t, server.Shutdown(context.Background()))
@@ -200,7 +197,7 @@ func TestShutdownAgainAndBeforeServe(t *testing.T) {
 }
 
 func TestShutdownEndsServe(t *testing.T) {
-	server := pop3test.NewServer(t, newHost("one"))
+	server := pop3test.NewServer(t, newFakeHost("one"))
 	client := server.Dial(t)
 	client.Login("demo", "secret")
 	over := []chan error{shutDown(server.Config), shutDown(server.Config)}
@@ -212,100 +209,13 @@ func TestShutdownEndsServe(t *testing.T) {
 	require.Error(t, err, "nobody listens")
 }
 
-func TestServeOnAClosedListener(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	listener.Close()
-	require.ErrorIs(t, insecure(newHost()).Serve(listener), net.ErrClosed)
-}
-
-func TestServeWithoutHandler(t *testing.T) {
-	server := new(pop3.Server)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	require.ErrorContains(t, server.Serve(listener), "Server.Handler is nil")
-	_, err = listener.Accept()
-	require.ErrorIs(t, err, net.ErrClosed)
-
-	client, conn := net.Pipe()
-	require.ErrorContains(t, server.ServeConn(t.Context(), conn), "Server.Handler is nil")
-	_, err = client.Read(make([]byte, 1))
-	require.Equal(t, io.EOF, err)
-	require.NoError(t, server.Shutdown(t.Context()))
-}
-
-func TestServeTLSWithoutTLSConfig(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	require.ErrorContains(t, insecure(newHost()).ServeTLS(listener), "TLSConfig")
-	_, err = listener.Accept()
-	require.ErrorIs(t, err, net.ErrClosed)
-}
-
-// flaky is a listener that is out of file descriptors for a while.
-type flaky struct {
-	failures []error
-	conns    chan net.Conn
-	closed   chan struct{}
-	once     sync.Once
-}
-
-func (l *flaky) Accept() (net.Conn, error) {
-	if len(l.failures) > 0 {
-		err := l.failures[0]
-		l.failures = l.failures[1:]
-		return nil, err
-	}
-	select {
-	case conn := <-l.conns:
-		return conn, nil
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *flaky) Close() error   { l.once.Do(func() { close(l.closed) }); return nil }
-func (l *flaky) Addr() net.Addr { return scriptAddr{} }
-
-type temporaryError struct{ error }
-
-func (temporaryError) Temporary() bool { return true }
-
-func TestServeOutlastsTemporaryAcceptErrors(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		listener := &flaky{conns: make(chan net.Conn), closed: make(chan struct{})}
-		for range 20 {
-			listener.failures = append(listener.failures, temporaryError{errors.New("too many open files")})
-		}
-		server := insecure(newHost("one"))
-		over := make(chan error, 1)
-		began := time.Now()
-		go func() { over <- server.Serve(listener) }()
-		client, conn := net.Pipe()
-		listener.conns <- conn
-		require.Less(t, time.Since(began), 20*time.Second, "the pauses are bounded")
-		require.Greater(t, time.Since(began), time.Second, "and no busy loop")
-		p := pop3test.NewClient(t, client)
-		require.Equal(t, "+OK bye", p.Quit())
-		require.NoError(t, server.Shutdown(t.Context()))
-		require.Equal(t, pop3.ErrServerClosed, <-over)
-	})
-}
-
-func TestServeReturnsALastingAcceptError(t *testing.T) {
-	broken := errors.New("broken")
-	listener := &flaky{failures: []error{broken}, closed: make(chan struct{})}
-	require.Equal(t, broken, insecure(newHost()).Serve(listener))
-	<-listener.closed
-}
-
 // Close ends a session wherever it is, and everything that a host opened is
 // closed.
 func TestCloseEndsASessionAnywhere(t *testing.T) {
 	tlsConfig := pop3test.NewUnstartedServer(t, nil).Config.TLSConfig
-	hangAt := func(p point) func(*host) { return func(h *host) { h.set(p, hang) } }
+	hangAt := func(p point) func(*fakeHost) { return func(h *fakeHost) { h.set(p, hang) } }
 	for name, test := range map[string]struct {
-		arrange func(*host)
+		arrange func(*fakeHost)
 		say     func(testing.TB, *piped)
 	}{
 		"waiting for a command": {nil, func(t testing.TB, p *piped) { p.greeted(t) }},
@@ -328,7 +238,7 @@ func TestCloseEndsASessionAnywhere(t *testing.T) {
 			} {
 				t.Run(how, func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
-						host := newHost("Subject: a message that takes two stretches\n\n")
+						host := newFakeHost("Subject: a message that takes two stretches\n\n")
 						if test.arrange != nil {
 							test.arrange(host)
 						}
@@ -355,94 +265,11 @@ func TestCloseEndsASessionAnywhere(t *testing.T) {
 	}
 }
 
-// The exported methods of Conn, Shutdown and Close are for any goroutine, while
-// STLS replaces the connection too. The race detector is the judge.
-func TestConnIsSafeWhileSTLSRuns(t *testing.T) {
-	for _, stop := range []func(*pop3.Server){
-		func(s *pop3.Server) { s.Close() },
-		func(s *pop3.Server) { s.Shutdown(context.Background()) },
-	} {
-		for range 20 {
-			server := pop3test.NewUnstartedServer(t, pop3.Login(pop3test.AnyPassword(), new(memory.Store)))
-			conns := make(chan *pop3.Conn, 1)
-			server.Config.Hooks = &pop3.Hooks{Connect: func(c *pop3.Conn) { conns <- c }}
-			server.Start(t)
-			nc, err := net.Dial("tcp", server.Addr)
-			require.NoError(t, err)
-			defer nc.Close()
-			client := pop3test.NewClient(t, nc)
-			c := <-conns
-			began := make(chan struct{})
-			var others sync.WaitGroup
-			for range 2 {
-				others.Go(func() {
-					<-began
-					for range 50 {
-						c.RemoteAddr()
-						c.LocalAddr()
-						c.TLS()
-					}
-				})
-			}
-			others.Go(func() {
-				<-began
-				stop(server.Config)
-			})
-			client.Send("STLS\r\n")
-			close(began)
-			secure := tls.Client(nc, server.ClientTLS())
-			secure.SetDeadline(time.Now().Add(pop3test.Patience))
-			io.Copy(io.Discard, secure)
-			others.Wait()
-			server.Close(t)
-		}
-	}
-}
-
-// What BaseContext and ConnContext give reaches the host's functions, and the
-// end of it is the end of the connection.
-func TestContextsOfTheHost(t *testing.T) {
-	type key string
-	host := newHost("one")
-	contexts := make(chan context.Context, 3)
-	for _, p := range []point{inNewSession, inLogin, inOpen} {
-		host.set(p, func(ctx context.Context) error { contexts <- ctx; return nil })
-	}
-	ended := make(chan context.CancelCauseFunc, 2)
-	infos := make(chan pop3.SessionInfo, 1)
-	server := pop3test.NewUnstartedServer(t, host)
-	server.Config.Hooks = &pop3.Hooks{Close: func(_ *pop3.Conn, info pop3.SessionInfo) { infos <- info }}
-	server.Config.BaseContext = func(listener net.Listener) context.Context {
-		return context.WithValue(context.Background(), key("listener"), listener.Addr().String())
-	}
-	server.Config.ConnContext = func(ctx context.Context, nc net.Conn) context.Context {
-		ctx, end := context.WithCancelCause(context.WithValue(ctx, key("client"), nc.RemoteAddr().String()))
-		ended <- end
-		return ctx
-	}
-	server.Start(t)
-	client := server.Dial(t)
-	client.Login("demo", "secret")
-	client.Multi("RETR 1")
-	for range 3 {
-		ctx := <-contexts
-		require.Equal(t, server.Addr, ctx.Value(key("listener")))
-		require.Equal(t, client.Conn().LocalAddr().String(), ctx.Value(key("client")))
-		require.Error(t, ctx.Err(), "each is for one call")
-	}
-	cause := errors.New("the user was locked out")
-	(<-ended)(cause)
-	client.ExpectClosed()
-	info := <-infos
-	require.Equal(t, "aborted", info.Reason)
-	require.ErrorIs(t, info.Err, cause)
-}
-
 // Nobody waits for a handshake that stalls.
 func TestShutdownDuringAHandshake(t *testing.T) {
 	config := pop3test.NewUnstartedServer(t, nil).Config.TLSConfig
 	synctest.Test(t, func(t *testing.T) {
-		server := insecure(newHost("one"))
+		server := insecure(newFakeHost("one"))
 		server.TLSConfig = config
 		p := pipe(t, server)
 		require.Equal(t, "+OK begin TLS", p.Command("STLS"))
@@ -457,4 +284,23 @@ func TestShutdownDuringAHandshake(t *testing.T) {
 		require.Error(t, <-p.over)
 		require.Error(t, <-over)
 	})
+}
+
+// Row 47: Shutdown tells who waits.
+func TestShutdownTellsClientsSYSTEMP(t *testing.T) {
+	server := newFakeStore("a\n").server()
+	before := pipe(t, server)
+	after := loggedIn(t, server)
+	after.Command("DELE 1")
+	stopped := make(chan error, 1)
+	go func() { stopped <- server.Shutdown(context.Background()) }()
+	for _, client := range []*piped{before, after} {
+		require.Equal(t, "-ERR [SYS/TEMP] server shutting down", client.Line())
+		client.ExpectClosed()
+	}
+	require.NoError(t, <-stopped)
+	late := pipe(t, server)
+	require.Equal(t, "-ERR [SYS/TEMP] server shutting down", late.Greeting)
+	late.ExpectClosed()
+	require.ErrorIs(t, <-late.over, pop3.ErrServerClosed)
 }

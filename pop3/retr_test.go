@@ -1,14 +1,18 @@
 package pop3_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/popcask/popcask/mailbox"
 	"github.com/popcask/popcask/pop3"
-	"github.com/stretchr/testify/require"
 )
 
 // failingBodies fail after some octets, one that is read and one that writes
@@ -43,12 +47,12 @@ func TestP2ABodyThatFailsDropsTheConnection(t *testing.T) {
 				if command != "RETR 2" && name != "is read" {
 					continue // TOP reads
 				}
-				store := newShelf("a\n", "")
+				store := newFakeStore("a\n", "")
 				store.open = func(string, mailbox.OpenOptions) (io.ReadCloser, error) { return body(), nil }
 				server := store.server()
 				faults := make(chan error, 1)
 				server.Hooks = &pop3.Hooks{Fault: func(_ *pop3.Conn, err error) { faults <- err }}
-				client, ended := onConn(t, server, nil)
+				client := pipe(t, server)
 				client.Login("mrose", "secret")
 				client.Command("DELE 1")
 				go io.WriteString(client.Conn(), command+"\r\nQUIT\r\n")
@@ -56,7 +60,7 @@ func TestP2ABodyThatFailsDropsTheConnection(t *testing.T) {
 				require.NotContains(t, string(answer), "\r\n.\r\n", "%s %s", name, command)
 				require.NotContains(t, string(answer), "-ERR")
 				require.NotContains(t, string(answer), "bye")
-				require.ErrorIs(t, <-ended, errDisk)
+				require.ErrorIs(t, <-client.over, errDisk)
 				require.ErrorIs(t, <-faults, errDisk)
 				require.NotContains(t, store.history(), "delete id-1")
 				require.Contains(t, store.history(), "close maildrop")
@@ -73,9 +77,9 @@ func TestP2ABodyThatFailsAtOnceIsACleanError(t *testing.T) {
 			if command != "RETR 1" && name != "is read" {
 				continue
 			}
-			store := newShelf("a\n")
+			store := newFakeStore("a\n")
 			store.open = func(string, mailbox.OpenOptions) (io.ReadCloser, error) { return body(), nil }
-			client := session(t, store.server())
+			client := loggedIn(t, store.server())
 			require.Equal(t, temporaryAnswer, client.Command(command))
 			require.Equal(t, "+OK 1 3", client.Command("STAT"))
 			store.open = nil
@@ -88,11 +92,11 @@ func TestP2ABodyThatFailsAtOnceIsACleanError(t *testing.T) {
 // What lies behind the lines that TOP wants is not read, so its failure is
 // nobody's.
 func TestTOPReadsNoFurtherThanItSends(t *testing.T) {
-	store := newShelf("")
+	store := newFakeStore("")
 	store.open = func(string, mailbox.OpenOptions) (io.ReadCloser, error) {
 		return &pieces{rest: []string{"Subject: x\r\n\r\n", "one\r\n", "two\r\n"}, err: errDisk}, nil
 	}
-	client := session(t, store.server())
+	client := loggedIn(t, store.server())
 	for command, want := range map[string]string{
 		"TOP 1 0": "Subject: x\r\n\r\n",
 		"TOP 1 1": "Subject: x\r\n\r\none\r\n",
@@ -107,7 +111,7 @@ func TestTOPReadsNoFurtherThanItSends(t *testing.T) {
 // A message that is gone is -ERR and nothing more; a client that asks for it
 // over and over, as some do for ever, is one that goes wrong.
 func TestALostMessageAskedForAgainAndAgain(t *testing.T) {
-	store := newShelf("a\n", "b\n")
+	store := newFakeStore("a\n", "b\n")
 	store.open = func(id string, _ mailbox.OpenOptions) (io.ReadCloser, error) {
 		if id == "id-1" {
 			return nil, mailbox.ErrNotFound
@@ -116,7 +120,7 @@ func TestALostMessageAskedForAgainAndAgain(t *testing.T) {
 	}
 	server := store.server()
 	server.MaxBadCommands = 3
-	client := session(t, server)
+	client := loggedIn(t, server)
 	require.Equal(t, "-ERR no such message", client.Command("RETR 1"))
 	_, body := client.Multi("RETR 2")
 	require.Equal(t, "b\r\n", string(body))
@@ -125,3 +129,95 @@ func TestALostMessageAskedForAgainAndAgain(t *testing.T) {
 	require.Equal(t, "-ERR too many bad commands", client.Command("RETR 1"))
 	client.ExpectClosed()
 }
+
+// The store is asked for what is next, which is what is not marked.
+func TestOpenOptionsSayWhatIsWantedAndWhatIsNext(t *testing.T) {
+	store := newFakeStore("one\n", "two\n", "three\n", "four\n")
+	var mu sync.Mutex
+	var asked []string
+	store.open = func(id string, options mailbox.OpenOptions) (io.ReadCloser, error) {
+		next := []string{}
+		for id := range options.Next {
+			next = append(next, id)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		asked = append(asked, fmt.Sprintf("%s top=%t lines=%d next=%s", id, options.Top, options.Lines, next))
+		return io.NopCloser(strings.NewReader(store.bodies[id])), nil
+	}
+	client := loggedIn(t, store.server())
+	client.Command("DELE 3")
+	client.Multi("RETR 1")
+	client.Multi("TOP 2 7")
+	client.Multi("RETR 4")
+	client.Command("NOOP")
+	mu.Lock()
+	defer mu.Unlock()
+	require.Equal(t, []string{
+		"id-1 top=false lines=0 next=[id-2 id-4]",
+		"id-2 top=true lines=7 next=[id-4]",
+		"id-4 top=false lines=0 next=[]",
+	}, asked)
+}
+
+// A message that has gone since the listing is no reason to end the session.
+func TestMessageGoneSinceTheListing(t *testing.T) {
+	host := newFakeHost("one", "two")
+	host.set(inOpen, func(context.Context) error { return fmt.Errorf("host: %w", mailbox.ErrNotFound) })
+	output := transcript(t, insecure(host), goodLogin+"RETR 1\r\nTOP 2 0\r\nLIST\r\nDELE 1\r\nQUIT\r\n")
+	require.Equal(t, "+OK POP3 server ready <>\r\n+OK send PASS\r\n+OK maildrop has 2 messages\r\n"+
+		"-ERR no such message\r\n-ERR no such message\r\n+OK 2 10\r\n1 5\r\n2 5\r\n.\r\n+OK message 1 deleted\r\n+OK bye\r\n", output)
+	require.Equal(t, []string{hostID(0)}, host.removed(), "to remove what is not there is a success")
+}
+
+// Memory is flat (P8): the server takes no more of a body than the client takes
+// of the answer, but for its buffers.
+func TestP8RETRStreams(t *testing.T) {
+	const size = 64 << 20
+	body := &countedBody{rest: size}
+	store := newFakeStore("")
+	store.open = func(string, mailbox.OpenOptions) (io.ReadCloser, error) { return body, nil }
+	store.messages[0].Size = size
+	client := loggedIn(t, store.server())
+	require.Equal(t, fmt.Sprintf("+OK %d octets", size), client.Command("RETR 1"))
+	// The pipe holds nothing: the server is now stuck in its next write.
+	require.LessOrEqual(t, body.taken(), 256<<10)
+	for range 3 {
+		_, err := io.CopyN(io.Discard, client.Conn(), 1<<20)
+		require.NoError(t, err)
+	}
+	require.LessOrEqual(t, body.taken(), 3<<20+512<<10)
+}
+
+// countedBody is a long body of short lines.
+type countedBody struct {
+	mu   sync.Mutex
+	rest int
+	took int
+}
+
+func (b *countedBody) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := min(len(p), b.rest)
+	for i := range n {
+		p[i] = 'x'
+		if i%64 == 63 {
+			p[i] = '\n'
+		}
+	}
+	b.rest -= n
+	b.took += n
+	if n == 0 {
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
+func (b *countedBody) taken() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.took
+}
+
+func (b *countedBody) Close() error { return nil }

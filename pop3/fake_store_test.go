@@ -6,20 +6,18 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"net"
 	"slices"
 	"strings"
 	"sync"
-	"testing"
 
 	"github.com/popcask/popcask/mailbox"
 	"github.com/popcask/popcask/pop3"
 	"github.com/popcask/popcask/pop3/pop3test"
 )
 
-// shelf is a store of one maildrop that says what a test wants it to say, right
+// fakeStore is a store of one maildrop that says what a test wants it to say, right
 // or wrong.
-type shelf struct {
+type fakeStore struct {
 	messages   []mailbox.Message
 	bodies     map[string]string // by ID
 	storeErr   error             // of Store.Open
@@ -35,9 +33,9 @@ type shelf struct {
 	logins []mailbox.Login
 }
 
-// newShelf has one message of each body, with its true size.
-func newShelf(bodies ...string) *shelf {
-	s := &shelf{bodies: map[string]string{}}
+// newFakeStore has one message of each body, with its true size.
+func newFakeStore(bodies ...string) *fakeStore {
+	s := &fakeStore{bodies: map[string]string{}}
 	for i, body := range bodies {
 		octets, err := mailbox.Octets(strings.NewReader(body))
 		if err != nil {
@@ -50,21 +48,21 @@ func newShelf(bodies ...string) *shelf {
 	return s
 }
 
-func (s *shelf) called(format string, arguments ...any) {
+func (s *fakeStore) called(format string, arguments ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.calls = append(s.calls, fmt.Sprintf(format, arguments...))
 }
 
 // called returns what was called so far.
-func (s *shelf) history() []string {
+func (s *fakeStore) history() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.calls)
 }
 
 // Open implements mailbox.Store.
-func (s *shelf) Open(_ context.Context, login mailbox.Login) (mailbox.Mailbox, error) {
+func (s *fakeStore) Open(_ context.Context, login mailbox.Login) (mailbox.Mailbox, error) {
 	s.called("open maildrop")
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -72,16 +70,16 @@ func (s *shelf) Open(_ context.Context, login mailbox.Login) (mailbox.Mailbox, e
 	if s.storeErr != nil {
 		return nil, s.storeErr
 	}
-	return shelfSession{s}, nil
+	return fakeMailbox{s}, nil
 }
 
 // Close implements mailbox.Store.
-func (s *shelf) Close(context.Context) error { return nil }
+func (s *fakeStore) Close(context.Context) error { return nil }
 
-// shelfSession implements mailbox.Mailbox.
-type shelfSession struct{ *shelf }
+// fakeMailbox implements mailbox.Mailbox.
+type fakeMailbox struct{ *fakeStore }
 
-func (s shelfSession) Messages(context.Context) iter.Seq2[mailbox.Message, error] {
+func (s fakeMailbox) Messages(context.Context) iter.Seq2[mailbox.Message, error] {
 	return func(yield func(mailbox.Message, error) bool) {
 		for _, m := range s.messages {
 			if !yield(m, nil) {
@@ -94,29 +92,29 @@ func (s shelfSession) Messages(context.Context) iter.Seq2[mailbox.Message, error
 	}
 }
 
-func (s shelfSession) Open(_ context.Context, id string, options mailbox.OpenOptions) (io.ReadCloser, error) {
+func (s fakeMailbox) Open(_ context.Context, id string, options mailbox.OpenOptions) (io.ReadCloser, error) {
 	s.called("open %s", id)
 	if s.openErr != nil {
 		return nil, s.openErr
 	}
-	if s.shelf.open != nil {
-		return s.shelf.open(id, options)
+	if s.fakeStore.open != nil {
+		return s.fakeStore.open(id, options)
 	}
 	return io.NopCloser(strings.NewReader(s.bodies[id])), nil
 }
 
-func (s shelfSession) Delete(_ context.Context, ids []string) error {
+func (s fakeMailbox) Delete(_ context.Context, ids []string) error {
 	s.called("delete %s", strings.Join(ids, " "))
 	return s.deleteErr
 }
 
-func (s shelfSession) Close() error {
+func (s fakeMailbox) Close() error {
 	s.called("close maildrop")
 	return nil
 }
 
-// server serves the shelf to everybody, on connections without TLS too.
-func (s *shelf) server() *pop3.Server {
+// server serves the fakeStore to everybody, on connections without TLS too.
+func (s *fakeStore) server() *pop3.Server {
 	return &pop3.Server{Handler: pop3.Login(pop3test.AnyPassword(), s), AllowInsecureAuth: true}
 }
 
@@ -144,32 +142,6 @@ func errorOr(err, otherwise error) error {
 		return err
 	}
 	return otherwise
-}
-
-// onConn talks to a server over a pipe; wrap may put something around the
-// server's end. ended has what ServeConn returned.
-func onConn(t testing.TB, server *pop3.Server, wrap func(net.Conn) net.Conn) (client *pop3test.Client, ended <-chan error) {
-	t.Helper()
-	near, far := net.Pipe()
-	if wrap != nil {
-		far = wrap(far)
-	}
-	end := make(chan error, 1)
-	var serving sync.WaitGroup
-	serving.Go(func() { end <- server.ServeConn(context.Background(), far) })
-	t.Cleanup(func() {
-		near.Close()
-		serving.Wait()
-	})
-	return pop3test.NewClient(t, near), end
-}
-
-// session is onConn after a login.
-func session(t testing.TB, server *pop3.Server) *pop3test.Client {
-	t.Helper()
-	client, _ := onConn(t, server, nil)
-	client.Login("mrose", "secret")
-	return client
 }
 
 var errDisk = errors.New("disk\r\n+OK on fire at /var/mail")

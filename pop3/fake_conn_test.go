@@ -2,6 +2,7 @@ package pop3_test
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net"
 	"time"
@@ -38,3 +39,19 @@ type scriptAddr struct{}
 
 func (scriptAddr) Network() string { return "script" }
 func (scriptAddr) String() string  { return "script" }
+
+// cutOff is a connection that breaks after so many octets.
+type cutOff struct {
+	script
+	left int // to write
+}
+
+func (c *cutOff) Write(p []byte) (int, error) {
+	n := min(c.left, len(p))
+	c.left -= n
+	c.out.Write(p[:n])
+	if n < len(p) {
+		return n, errors.New("connection reset by peer")
+	}
+	return n, nil
+}

@@ -1,22 +1,19 @@
 package pop3_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"io"
 	"iter"
-	"net"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/popcask/popcask/mailbox"
 	"github.com/popcask/popcask/pop3"
-	"github.com/popcask/popcask/pop3/pop3test"
 )
 
 // point is a place in a host's code where a test makes something happen.
@@ -53,9 +50,9 @@ const (
 	unknownMechanism       = "TEST"
 )
 
-// host is a Handler, its sessions, SASL exchanges and mailboxes, with a place
+// fakeHost is a Handler, its sessions, SASL exchanges and mailboxes, with a place
 // for a fault at each of its functions. Every password is right.
-type host struct {
+type fakeHost struct {
 	bodies []string // of the messages that each session finds
 	sizes  []int64  // as listed; nil: the right ones
 
@@ -66,8 +63,8 @@ type host struct {
 	deleted  []string // IDs
 }
 
-func newHost(bodies ...string) *host {
-	return &host{
+func newFakeHost(bodies ...string) *fakeHost {
+	return &fakeHost{
 		bodies:   bodies,
 		at:       make(map[point]func(context.Context) error),
 		calls:    make(map[point]int),
@@ -76,32 +73,32 @@ func newHost(bodies ...string) *host {
 }
 
 // set makes f happen at p from now on; nil makes it ordinary again.
-func (h *host) set(p point, f func(context.Context) error) {
+func (h *fakeHost) set(p point, f func(context.Context) error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.at[p] = f
 }
 
 // clear makes everything ordinary again.
-func (h *host) clear() {
+func (h *fakeHost) clear() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	clear(h.at)
 }
 
-func (h *host) count(p point) int {
+func (h *fakeHost) count(p point) int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.calls[p]
 }
 
-func (h *host) removed() []string {
+func (h *fakeHost) removed() []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.deleted
 }
 
-func (h *host) hit(ctx context.Context, p point) error {
+func (h *fakeHost) hit(ctx context.Context, p point) error {
 	h.mu.Lock()
 	f := h.at[p]
 	h.calls[p]++
@@ -120,14 +117,14 @@ func (h *host) hit(ctx context.Context, p point) error {
 	return err
 }
 
-func (h *host) fail(p point) {
+func (h *fakeHost) fail(p point) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.failures[p]++
 }
 
 // succeeded counts the calls that returned without an error.
-func (h *host) succeeded(points ...point) (n int) {
+func (h *fakeHost) succeeded(points ...point) (n int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, p := range points {
@@ -137,21 +134,21 @@ func (h *host) succeeded(points ...point) (n int) {
 }
 
 // requireClosed fails the test unless all that was opened was closed once.
-func (h *host) requireClosed(t testing.TB) {
+func (h *fakeHost) requireClosed(t testing.TB) {
 	t.Helper()
 	require.Equal(t, h.succeeded(inNewSession), h.count(inSessionClose), "sessions closed")
 	require.Equal(t, h.succeeded(inLogin, inExchangeOpen, inAPOP), h.count(inMailboxClose), "mailboxes closed")
 	require.Equal(t, h.succeeded(inOpen), h.count(inBodyClose), "bodies closed")
 }
 
-func (h *host) NewSession(ctx context.Context, _ *pop3.Conn) (pop3.Session, error) {
+func (h *fakeHost) NewSession(ctx context.Context, _ *pop3.Conn) (pop3.Session, error) {
 	if err := h.hit(ctx, inNewSession); err != nil {
 		return nil, err
 	}
 	return &hostSession{h}, nil
 }
 
-type hostSession struct{ host *host }
+type hostSession struct{ host *fakeHost }
 
 func (s *hostSession) open(ctx context.Context, p point) (mailbox.Mailbox, error) {
 	if err := s.host.hit(ctx, p); err != nil {
@@ -212,7 +209,7 @@ func (x *hostExchange) Mailbox(ctx context.Context) (mailbox.Mailbox, error) {
 	return x.open(ctx, inExchangeOpen)
 }
 
-type hostMailbox struct{ host *host }
+type hostMailbox struct{ host *fakeHost }
 
 func (m *hostMailbox) Messages(ctx context.Context) iter.Seq2[mailbox.Message, error] {
 	return func(yield func(mailbox.Message, error) bool) {
@@ -260,7 +257,7 @@ func (m *hostMailbox) Close() error { return m.host.hit(context.Background(), in
 
 // hostBody hands out a message in two stretches.
 type hostBody struct {
-	host *host
+	host *fakeHost
 	ctx  context.Context // as a store keeps it that fetches a message in steps
 	rest *strings.Reader
 	half int
@@ -283,7 +280,7 @@ func (b *hostBody) Read(p []byte) (int, error) {
 func (b *hostBody) Close() error { return b.host.hit(b.ctx, inBodyClose) }
 
 // hooks have a place for a fault as well.
-func (h *host) hooks() *pop3.Hooks {
+func (h *fakeHost) hooks() *pop3.Hooks {
 	ctx := context.Background()
 	return &pop3.Hooks{
 		Connect: func(*pop3.Conn) { h.hit(ctx, inConnectHook) },
@@ -295,124 +292,14 @@ func (h *host) hooks() *pop3.Hooks {
 	}
 }
 
-// insecure is a server that takes passwords without TLS.
-func insecure(handler pop3.Handler) *pop3.Server {
-	return &pop3.Server{Handler: handler, AllowInsecureAuth: true}
-}
-
-// noDeadline is the deadline that a connection never reaches.
-var noDeadline time.Time
-
-// piped is a session over a pipe: deterministic, and at home in a synctest
-// bubble. Nothing is buffered in between.
-type piped struct {
-	*pop3test.Client
-	conn net.Conn
-	over chan error // what ServeConn returned, or closed where it did not
-}
-
-// pipe begins a session and reads its greeting.
-func pipe(t testing.TB, server *pop3.Server) *piped {
-	t.Helper()
-	return rawPipe(t, server, context.Background()).greeted(t)
-}
-
-// greeted reads the greeting of a session that rawPipe began.
-func (p *piped) greeted(t testing.TB) *piped {
-	t.Helper()
-	p.Client = pop3test.NewClient(t, p.conn)
-	return p
-}
-
-// loggedIn is a session in the TRANSACTION state.
-func loggedIn(t testing.TB, server *pop3.Server) *piped {
-	t.Helper()
-	p := pipe(t, server)
-	p.Login("demo", "secret")
-	return p
-}
-
-// rawPipe begins a session and reads nothing.
-func rawPipe(t testing.TB, server *pop3.Server, ctx context.Context) *piped {
-	client, conn := net.Pipe()
-	t.Cleanup(func() { client.Close() })
-	p := &piped{conn: client, over: make(chan error, 1)}
-	go func() {
-		defer close(p.over)
-		p.over <- server.ServeConn(ctx, conn)
-	}()
-	return p
-}
-
-// rest reads, without a deadline of its own, what comes until the server ends
-// the connection.
-func (p *piped) rest(t testing.TB) string {
-	t.Helper()
-	p.conn.SetReadDeadline(noDeadline)
-	octets, err := io.ReadAll(p.conn)
-	require.NoError(t, err)
-	return string(octets)
-}
-
-// heard is what a client has heard so far.
-type heard struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (h *heard) Write(p []byte) (int, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.text.Write(p)
-}
-
-func (h *heard) String() string {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.text.String()
-}
-
-// hear listens until the server ends the connection.
-func (p *piped) hear() *heard {
-	h := new(heard)
-	go io.Copy(h, p.conn)
-	return h
-}
-
-// naiveCanonical is the canonical form by its definition, line by line.
-func naiveCanonical(message []byte) []byte {
-	var canonical []byte
-	for _, line := range bytes.SplitAfter(message, []byte("\n")) {
-		if len(line) == 0 {
-			continue
-		}
-		line = bytes.TrimSuffix(line, []byte("\n"))
-		line = bytes.TrimSuffix(line, []byte("\r"))
-		canonical = append(append(canonical, line...), "\r\n"...)
-	}
-	return canonical
-}
-
-// naiveTop is the top of a message by its definition, line by line.
-func naiveTop(message []byte, lines int) []byte {
-	var top []byte
-	inBody := false
-	for _, line := range bytes.SplitAfter(naiveCanonical(message), []byte("\n")) {
-		if len(line) == 0 || inBody && lines == 0 {
-			break
-		}
-		top = append(top, line...)
-		if inBody {
-			lines--
-		} else if string(line) == "\r\n" {
-			inBody = true
-		}
-	}
-	return top
-}
-
 // hang is a store that does not answer, and minds its context.
 func hang(ctx context.Context) error {
 	<-ctx.Done()
 	return ctx.Err()
 }
+
+// A host is a slog.Handler too.
+func (h *fakeHost) Enabled(context.Context, slog.Level) bool        { return true }
+func (h *fakeHost) Handle(ctx context.Context, _ slog.Record) error { return h.hit(ctx, inLog) }
+func (h *fakeHost) WithAttrs([]slog.Attr) slog.Handler              { return h }
+func (h *fakeHost) WithGroup(string) slog.Handler                   { return h }

@@ -2,11 +2,8 @@ package pop3_test
 
 import (
 	"context"
-	"errors"
-	"io"
 	"log/slog"
 	"net"
-	"regexp"
 	"runtime"
 	"strings"
 	"testing"
@@ -27,22 +24,9 @@ const (
 	byAPOP     = "APOP demo 0123456789abcdef0123456789abcdef\r\n" + afterLogin
 )
 
-var timestamp = regexp.MustCompile(`<[^>]*@pop3>`)
-
-// transcript is all that a server says to a client that says everything at
-// once, with the timestamp of the greeting left out.
-func transcript(t testing.TB, server *pop3.Server, input string) string {
-	t.Helper()
-	p := rawPipe(t, server, context.Background())
-	go io.WriteString(p.conn, input)
-	output := p.rest(t)
-	<-p.over
-	return timestamp.ReplaceAllString(output, "<>")
-}
-
 // faultyServer is a server with a place for a fault in all that a host gives
 // it.
-func faultyServer(host *host) *pop3.Server {
+func faultyServer(host *fakeHost) *pop3.Server {
 	server := insecure(host)
 	server.Hooks = host.hooks()
 	server.Logger = slog.New(host)
@@ -61,8 +45,8 @@ func faultyServer(host *host) *pop3.Server {
 // no other. The client hears -ERR or is cut off: it never takes for done or for
 // whole what is not.
 func TestPanicEndsOneSession(t *testing.T) {
-	newHost := func() *host {
-		host := newHost("Subject: one\n\n.dot\n", "Subject: two\n\nbody\n", "three")
+	hostOfThree := func() *fakeHost {
+		host := newFakeHost("Subject: one\n\n.dot\n", "Subject: two\n\nbody\n", "three")
 		host.sizes = []int64{-1, 22, 7}
 		return host
 	}
@@ -77,7 +61,7 @@ func TestPanicEndsOneSession(t *testing.T) {
 		{bySASL, []point{inMechanisms, inStartSASL, inNext, inUser, inExchangeOpen, inAuthHook}},
 		{byAPOP, []point{inAPOP}},
 	} {
-		whole := newHost()
+		whole := hostOfThree()
 		var borders []int // between the answers
 		server := faultyServer(whole)
 		server.Hooks.Command = func(_ *pop3.Conn, info pop3.CommandInfo) {
@@ -99,7 +83,7 @@ func TestPanicEndsOneSession(t *testing.T) {
 					name += ", and Hooks.Fault"
 				}
 				t.Run(name, func(t *testing.T) {
-					host := newHost()
+					host := hostOfThree()
 					server := faultyServer(host)
 					bystander := loggedIn(t, server)
 					host.set(p, func(context.Context) error { panic("by " + p) })
@@ -134,14 +118,8 @@ func TestPanicEndsOneSession(t *testing.T) {
 	}
 }
 
-// A host is a slog.Handler too.
-func (h *host) Enabled(context.Context, slog.Level) bool        { return true }
-func (h *host) Handle(ctx context.Context, _ slog.Record) error { return h.hit(ctx, inLog) }
-func (h *host) WithAttrs([]slog.Attr) slog.Handler              { return h }
-func (h *host) WithGroup(string) slog.Handler                   { return h }
-
 func TestPanicOfTheTLSHookEndsOneSession(t *testing.T) {
-	host := newHost("one")
+	host := newFakeHost("one")
 	server := pop3test.NewUnstartedServer(t, host)
 	server.Config.Hooks = host.hooks()
 	server.Start(t)
@@ -157,7 +135,7 @@ func TestPanicOfTheTLSHookEndsOneSession(t *testing.T) {
 func TestGoexitEndsOneSession(t *testing.T) {
 	for _, p := range []point{inConnectHook, inNewSession, inLogin, inMessages, inOpen, amidRead, inDelete} {
 		t.Run(string(p), func(t *testing.T) {
-			host := newHost("Subject: one\n\nbody\n", "two")
+			host := newFakeHost("Subject: one\n\nbody\n", "two")
 			server := faultyServer(host)
 			host.set(p, func(context.Context) error { runtime.Goexit(); return nil })
 			output := transcript(t, server, byUser)
@@ -167,67 +145,4 @@ func TestGoexitEndsOneSession(t *testing.T) {
 			host.requireClosed(t)
 		})
 	}
-}
-
-// What a host cannot do is SYS/TEMP, and the session goes on where there is
-// one.
-func TestErrorsOfTheHost(t *testing.T) {
-	const (
-		temporary = "-ERR [SYS/TEMP] temporary failure, try again later\r\n"
-		greeting  = "+OK POP3 server ready <>\r\n"
-		hello     = "+OK send PASS\r\n+OK maildrop has 2 messages\r\n"
-	)
-	login := greeting + hello
-	for _, test := range []struct {
-		point         point
-		input, output string
-	}{
-		{inNewSession, "", temporary},
-		{inLogin, goodLogin + "QUIT\r\n", greeting + "+OK send PASS\r\n" + temporary + "+OK bye\r\n"},
-		{inMessages, goodLogin + "QUIT\r\n", greeting + "+OK send PASS\r\n" + temporary + "+OK bye\r\n"},
-		{amidMessages, goodLogin + "QUIT\r\n", greeting + "+OK send PASS\r\n" + temporary + "+OK bye\r\n"},
-		{inStartSASL, "AUTH TEST\r\nQUIT\r\n", greeting + temporary + "+OK bye\r\n"},
-		{inNext, "AUTH TEST\r\nQUIT\r\n", greeting + temporary + "+OK bye\r\n"},
-		{inExchangeOpen, "AUTH TEST\r\nAAAA\r\nQUIT\r\n", greeting + "+ d2hvPw==\r\n" + temporary + "+OK bye\r\n"},
-		{inAPOP, byAPOP[:strings.Index(byAPOP, "STAT")] + "QUIT\r\n", greeting + temporary + "+OK bye\r\n"},
-		{inOpen, goodLogin + "RETR 1\r\nTOP 1 0\r\nQUIT\r\n", login + temporary + temporary + "+OK bye\r\n"},
-		// Before the first octet it can still be said ...
-		{inRead, goodLogin + "RETR 1\r\nTOP 1 0\r\nQUIT\r\n", login + temporary + temporary + "+OK bye\r\n"},
-		// ... behind it the message must not look whole, nor an -ERR like a
-		// line of it.
-		{amidRead, goodLogin + "RETR 1\r\nQUIT\r\n", login},
-		{amidRead, goodLogin + "TOP 1 1\r\nQUIT\r\n", login},
-		{inDelete, goodLogin + "DELE 1\r\nQUIT\r\n", login + "+OK message 1 deleted\r\n-ERR [SYS/TEMP] deleted messages may not have been removed\r\n"},
-		// The client has what it wanted, and only the log cares.
-		{inMailboxClose, goodLogin + "QUIT\r\n", login + "+OK bye\r\n"},
-		{inSessionClose, goodLogin + "QUIT\r\n", login + "+OK bye\r\n"},
-		{inBodyClose, goodLogin + "RETR 1\r\nQUIT\r\n", login + "+OK 22 octets\r\nSubject: one\r\n\r\nbody\r\n.\r\n+OK bye\r\n"},
-	} {
-		t.Run(string(test.point), func(t *testing.T) {
-			host := newHost("Subject: one\n\nbody", "two")
-			host.set(test.point, func(context.Context) error { return errors.New("secret of the house") })
-			server := faultyServer(host)
-			output := transcript(t, server, test.input)
-			if test.point == amidRead {
-				require.True(t, strings.HasPrefix(login+"+OK 22 octets\r\nSubject: one\r\n\r\nbody\r\n", output), "%q", output)
-				require.NotContains(t, output, "body")
-			} else {
-				require.Equal(t, test.output, output)
-			}
-			require.NoError(t, server.Shutdown(t.Context()))
-			require.Empty(t, host.removed())
-			host.requireClosed(t)
-		})
-	}
-}
-
-// No line that a host words ends a response before its end.
-func TestLinesOfTheHost(t *testing.T) {
-	host := newHost("one")
-	server := faultyServer(host)
-	server.Capabilities = func(*pop3.Conn, []string) []string {
-		return []string{"A", ".", "..", ".B", "C\r\n.\r\n+OK", strings.Repeat("x", 1000)}
-	}
-	require.Equal(t, "+OK POP3 server ready <>\r\n+OK capabilities follow\r\nA\r\n..\r\n...\r\n..B\r\nC.+OK\r\n"+strings.Repeat("x", 510)+"\r\n.\r\n+OK bye\r\n",
-		transcript(t, server, "CAPA\r\nQUIT\r\n"))
 }

@@ -7,17 +7,17 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/popcask/popcask/mailbox"
 	"github.com/popcask/popcask/pop3"
-	"github.com/popcask/popcask/pop3/pop3test"
-	"github.com/stretchr/testify/require"
 )
 
 // RFC 1939 section 6: the UPDATE state removes what is marked, in one call, and
 // only then answers; then the maildrop is closed.
 func TestUPDATERemovesWhatIsMarkedInOneCall(t *testing.T) {
-	store := newShelf("a\n", "b\n", "c\n", "d\n")
-	client := session(t, store.server())
+	store := newFakeStore("a\n", "b\n", "c\n", "d\n")
+	client := loggedIn(t, store.server())
 	for _, command := range []string{"DELE 2", "RSET", "DELE 4", "DELE 1"} {
 		client.Command(command)
 	}
@@ -27,8 +27,8 @@ func TestUPDATERemovesWhatIsMarkedInOneCall(t *testing.T) {
 
 // A session that has marked nothing asks the store to delete nothing.
 func TestUPDATEWithoutMarksDeletesNothing(t *testing.T) {
-	store := newShelf("a\n")
-	client := session(t, store.server())
+	store := newFakeStore("a\n")
+	client := loggedIn(t, store.server())
 	client.Command("DELE 1")
 	client.Command("RSET")
 	require.Equal(t, "+OK bye", client.Quit())
@@ -50,14 +50,14 @@ func TestP4AQUITThatFailsIsAnError(t *testing.T) {
 		"not known":    {mailbox.ErrTemporary, "-ERR [SYS/TEMP] deleted messages may not have been removed"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			store := newShelf("a\n", "b\n")
+			store := newFakeStore("a\n", "b\n")
 			store.deleteErr = test.err
-			client, ended := onConn(t, store.server(), nil)
+			client := pipe(t, store.server())
 			client.Login("mrose", "secret")
 			client.Command("DELE 1")
 			client.Command("DELE 2")
 			require.Equal(t, test.answer, client.Quit())
-			require.ErrorIs(t, <-ended, test.err)
+			require.ErrorIs(t, <-client.over, test.err)
 			require.Equal(t, []string{"open maildrop", "delete id-1 id-2", "close maildrop"}, store.history())
 		})
 	}
@@ -65,38 +65,38 @@ func TestP4AQUITThatFailsIsAnError(t *testing.T) {
 
 // RFC 1939 section 6: without QUIT nothing is removed, however the session ends.
 func TestOnlyQUITDeletes(t *testing.T) {
-	for name, end := range map[string]func(t *testing.T, client *pop3test.Client, server *pop3.Server){
-		"the client is gone": func(_ *testing.T, client *pop3test.Client, _ *pop3.Server) { client.Conn().Close() },
-		"half a QUIT": func(_ *testing.T, client *pop3test.Client, _ *pop3.Server) {
+	for name, end := range map[string]func(t *testing.T, client *piped, server *pop3.Server){
+		"the client is gone": func(_ *testing.T, client *piped, _ *pop3.Server) { client.Conn().Close() },
+		"half a QUIT": func(_ *testing.T, client *piped, _ *pop3.Server) {
 			client.Send("QUIT")
 			client.Conn().Close()
 		},
-		"a line too long": func(_ *testing.T, client *pop3test.Client, _ *pop3.Server) {
+		"a line too long": func(_ *testing.T, client *piped, _ *pop3.Server) {
 			go io.WriteString(client.Conn(), strings.Repeat("x", 3000))
 			client.Line()
 		},
-		"too many bad commands": func(_ *testing.T, client *pop3test.Client, server *pop3.Server) {
+		"too many bad commands": func(_ *testing.T, client *piped, server *pop3.Server) {
 			for range 20 {
 				client.Command("QUIT x")
 			}
 		},
-		"Shutdown": func(t *testing.T, client *pop3test.Client, server *pop3.Server) {
+		"Shutdown": func(t *testing.T, client *piped, server *pop3.Server) {
 			stopped := make(chan error, 1)
 			go func() { stopped <- server.Shutdown(context.Background()) }()
 			client.Line()
 			require.NoError(t, <-stopped)
 		},
-		"Close": func(_ *testing.T, _ *pop3test.Client, server *pop3.Server) { server.Close() },
+		"Close": func(_ *testing.T, _ *piped, server *pop3.Server) { server.Close() },
 	} {
 		t.Run(name, func(t *testing.T) {
-			store := newShelf("a\n", "b\n")
+			store := newFakeStore("a\n", "b\n")
 			server := store.server()
-			client, ended := onConn(t, server, nil)
+			client := pipe(t, server)
 			client.Login("mrose", "secret")
 			client.Command("DELE 1")
 			client.Command("DELE 2")
 			end(t, client, server)
-			require.Error(t, <-ended)
+			require.Error(t, <-client.over)
 			require.Equal(t, []string{"open maildrop", "close maildrop"}, store.history())
 		})
 	}

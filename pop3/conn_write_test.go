@@ -5,16 +5,16 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/popcask/popcask/mailbox"
 	"github.com/popcask/popcask/pop3"
 	"github.com/popcask/popcask/pop3/pop3test"
-	"github.com/stretchr/testify/require"
 )
 
 // tap is a connection that notes what the server does with it.
@@ -56,19 +56,19 @@ func (c *tap) take() []string {
 func tapped(t *testing.T, server *pop3.Server) (*pop3test.Client, *tap) {
 	t.Helper()
 	var tapOn *tap
-	client, _ := onConn(t, server, func(conn net.Conn) net.Conn {
+	client := rawPipe(t, server, context.Background(), func(conn net.Conn) net.Conn {
 		tapOn = &tap{Conn: conn}
 		return tapOn
-	})
-	client.Login("mrose", "secret")
+	}).greeted(t)
+	client.Login("demo", "secret")
 	require.Len(t, tapOn.take(), 3, "a write for each answer that the client waited for")
-	return client, tapOn
+	return client.Client, tapOn
 }
 
 // RFC 2449 section 6.6: answers to commands that came together go together. The
 // server holds them back only while a whole command is there to be read.
 func TestAnswersToPipelinedCommandsGoTogether(t *testing.T) {
-	client, conn := tapped(t, newShelf("a\n", "b\n").server())
+	client, conn := tapped(t, newFakeStore("a\n", "b\n").server())
 
 	const together = 80 // what fits one read of the server
 	client.Send(strings.Repeat("NOOP\r\n", together))
@@ -95,7 +95,7 @@ func TestAnswersToPipelinedCommandsGoTogether(t *testing.T) {
 
 // A hundred commands and a hundred listings need no hundred packets.
 func TestManyPipelinedCommandsNeedFewPackets(t *testing.T) {
-	client, conn := tapped(t, newShelf().server())
+	client, conn := tapped(t, newFakeStore().server())
 	go client.Conn().Write([]byte(strings.Repeat("NOOP\r\n", 1000)))
 	for range 1000 {
 		require.Equal(t, "+OK", client.Line())
@@ -105,7 +105,7 @@ func TestManyPipelinedCommandsNeedFewPackets(t *testing.T) {
 
 // A listing leaves in stretches, not in lines.
 func TestAListingNeedsFewPackets(t *testing.T) {
-	store := newShelf()
+	store := newFakeStore()
 	for i := range 10_000 {
 		store.messages = append(store.messages, mailbox.Message{ID: fmt.Sprintf("message-%05d", i), Size: 1000})
 	}
@@ -137,7 +137,7 @@ func TestTheFinalDotIsNotAlone(t *testing.T) {
 		for _, ending := range []string{"\r\n", "\n", "x"} {
 			t.Run(name+fmt.Sprintf(" and ends in %q", ending), func(t *testing.T) {
 				t.Parallel()
-				store := newShelf("")
+				store := newFakeStore("")
 				size := 0
 				store.open = func(string, mailbox.OpenOptions) (io.ReadCloser, error) {
 					return source(strings.Repeat("a", size) + ending), nil
@@ -170,126 +170,3 @@ func canonicalSize(letters int, ending string) int {
 type selfWriting struct{ *strings.Reader }
 
 func (selfWriting) Close() error { return nil }
-
-// Memory is flat (P8): the server takes no more of a body than the client takes
-// of the answer, but for its buffers.
-func TestP8RETRStreams(t *testing.T) {
-	const size = 64 << 20
-	body := &countedBody{rest: size}
-	store := newShelf("")
-	store.open = func(string, mailbox.OpenOptions) (io.ReadCloser, error) { return body, nil }
-	store.messages[0].Size = size
-	client := session(t, store.server())
-	require.Equal(t, fmt.Sprintf("+OK %d octets", size), client.Command("RETR 1"))
-	// The pipe holds nothing: the server is now stuck in its next write.
-	require.LessOrEqual(t, body.taken(), 256<<10)
-	for range 3 {
-		_, err := io.CopyN(io.Discard, client.Conn(), 1<<20)
-		require.NoError(t, err)
-	}
-	require.LessOrEqual(t, body.taken(), 3<<20+512<<10)
-}
-
-// countedBody is a long body of short lines.
-type countedBody struct {
-	mu   sync.Mutex
-	rest int
-	took int
-}
-
-func (b *countedBody) Read(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	n := min(len(p), b.rest)
-	for i := range n {
-		p[i] = 'x'
-		if i%64 == 63 {
-			p[i] = '\n'
-		}
-	}
-	b.rest -= n
-	b.took += n
-	if n == 0 {
-		return 0, io.EOF
-	}
-	return n, nil
-}
-
-func (b *countedBody) taken() int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.took
-}
-
-func (b *countedBody) Close() error { return nil }
-
-// RFC 1939 section 3: the inactivity timer "MUST be of at least 10 minutes'
-// duration"; before the login, where anybody can wait, it is shorter.
-func TestTimersOfTheZeroValue(t *testing.T) {
-	store := newShelf("a\n")
-	var conn *tap
-	client, _ := onConn(t, store.server(), func(c net.Conn) net.Conn {
-		conn = &tap{Conn: c}
-		return conn
-	})
-	last := func() time.Duration {
-		conn.mu.Lock()
-		defer conn.mu.Unlock()
-		return conn.readDeadlines[len(conn.readDeadlines)-1]
-	}
-	client.Command("NOOP")
-	client.Command("NOOP")
-	require.InDelta(t, 3*time.Minute, last(), float64(time.Minute))
-	client.Login("mrose", "secret")
-	client.Command("NOOP")
-	client.Command("NOOP")
-	require.InDelta(t, 10*time.Minute, last(), float64(time.Minute))
-}
-
-// RFC 1939 section 3: when the timer expires "the session does NOT enter the
-// UPDATE state--the server should close the TCP connection without removing any
-// messages or sending any response to the client".
-func TestAutologoutSaysAndRemovesNothing(t *testing.T) {
-	store := newShelf("a\n")
-	server := store.server()
-	server.IdleTimeout = 100 * time.Millisecond
-	var audit audit
-	server.Hooks = audit.hooks()
-	client := session(t, server)
-	require.Equal(t, "+OK message 1 deleted", client.Command("DELE 1"))
-	client.ExpectClosed()
-	require.Equal(t, "idle", (<-audit.closed).Reason)
-	require.NotContains(t, store.history(), "delete id-1")
-}
-
-// The login has its own time, from the connection on, that no command prolongs.
-func TestNoLoginInTimeEndsTheConnection(t *testing.T) {
-	server := newShelf().server()
-	server.AuthTimeout = 100 * time.Millisecond
-	server.IdleTimeout = -1
-	var audit audit
-	server.Hooks = audit.hooks()
-	client, ended := onConn(t, server, nil)
-	client.ExpectClosed()
-	require.ErrorIs(t, <-ended, os.ErrDeadlineExceeded)
-	require.Equal(t, "no login in time", (<-audit.closed).Reason)
-}
-
-// Row 47: Shutdown tells who waits.
-func TestShutdownTellsClientsSYSTEMP(t *testing.T) {
-	server := newShelf("a\n").server()
-	before, _ := onConn(t, server, nil)
-	after := session(t, server)
-	after.Command("DELE 1")
-	stopped := make(chan error, 1)
-	go func() { stopped <- server.Shutdown(context.Background()) }()
-	for _, client := range []*pop3test.Client{before, after} {
-		require.Equal(t, "-ERR [SYS/TEMP] server shutting down", client.Line())
-		client.ExpectClosed()
-	}
-	require.NoError(t, <-stopped)
-	late, ended := onConn(t, server, nil)
-	require.Equal(t, "-ERR [SYS/TEMP] server shutting down", late.Greeting)
-	late.ExpectClosed()
-	require.ErrorIs(t, <-ended, pop3.ErrServerClosed)
-}

@@ -28,9 +28,9 @@ func (c *Conn) logIn(ctx context.Context, login mailbox.Login, open func(context
 	if err := c.out.flush(); err != nil {
 		return &ended{"client gone", err}
 	}
-	step := c.beginStep(ctx)
-	defer step.end()
-	mb, err := open(step.ctx)
+	deadline := c.startDeadline(ctx)
+	defer deadline.stop()
+	mb, err := open(deadline.ctx)
 	if err == nil && mb == nil {
 		err = errors.New("the session returned neither a mailbox nor an error")
 	}
@@ -38,22 +38,22 @@ func (c *Conn) logIn(ctx context.Context, login mailbox.Login, open func(context
 		return c.loginFailed(login, err)
 	}
 	c.mailbox = mb // to be closed, whatever happens
-	drop, err := list(step, mb, c.server.limit.messages)
+	opened, err := newMaildrop(deadline, mb, c.server.limit.messages)
 	if err != nil {
 		if closeErr := c.closeMailbox(); closeErr != nil {
 			c.fault(fmt.Errorf("pop3: close mailbox: %w", closeErr))
 		}
-		return c.loginFailed(login, fmt.Errorf("list maildrop: %w", step.explain(err)))
+		return c.loginFailed(login, fmt.Errorf("list maildrop: %w", deadline.explain(err)))
 	}
-	c.maildrop, c.state = drop, transaction
+	c.maildrop, c.state = opened, transaction
 	c.user, c.timestamp, c.bad = "", "", 0
-	c.info.User, c.info.Mechanism, c.info.Messages = login.User, login.Mechanism, drop.len()
-	if drop.cut {
-		c.fault(fmt.Errorf("pop3: the maildrop has more than %d messages, only the oldest are shown", drop.len()))
+	c.info.User, c.info.Mechanism, c.info.Messages = login.User, login.Mechanism, opened.len()
+	if opened.cut {
+		c.fault(fmt.Errorf("pop3: the maildrop has more than %d messages, only the oldest are shown", opened.len()))
 	}
 	c.tellAuth(login, nil)
 	c.out.strings("+OK maildrop has ")
-	c.out.numbers(int64(drop.len()))
+	c.out.numbers(int64(opened.len()))
 	c.out.strings(" messages\r\n")
 	return nil
 }
@@ -68,7 +68,7 @@ func (c *Conn) loginFailed(login mailbox.Login, err error) error {
 		return err
 	}
 	c.failed++
-	if limit := c.server.limit.authTries; limit >= 0 && c.failed >= limit {
+	if reached(c.failed, c.server.limit.authTries) {
 		return &Error{Code: CodeAuth, Text: "too many failed logins", Close: true, Err: err}
 	}
 	return err

@@ -1,0 +1,61 @@
+package pop3_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/popcask/popcask/pop3"
+)
+
+// RFC 2449 section 5: a capability is a line of the multi-line response, and
+// "limited to 512 octets (including the CRLF)".
+func TestNoHostBreaksOutOfACapability(t *testing.T) {
+	server := newFakeStore().server()
+	server.Implementation = "a\r\nSTLS\r\n.\r\n" + strings.Repeat("x", 2000)
+	server.Capabilities = func(_ *pop3.Conn, list []string) []string {
+		return append(list, "EXPIRE 0\r\n.\r\n+OK", "X-LONG "+strings.Repeat("y", 2000), "EXPIRE NEVER")
+	}
+	client := loggedIn(t, server)
+	status, body := client.Multi("CAPA")
+	require.Equal(t, "+OK capabilities follow", status)
+	lines := strings.Split(strings.TrimSuffix(string(body), "\r\n"), "\r\n")
+	require.NotContains(t, lines, "STLS")
+	require.Equal(t, "EXPIRE NEVER", lines[len(lines)-1], "the response goes to its end")
+	for _, line := range lines {
+		require.LessOrEqual(t, len(line)+len("\r\n"), 512)
+		require.NotContains(t, line, "\n")
+		require.NotContains(t, line, "\r")
+	}
+	require.Equal(t, "+OK 0 0", client.Command("STAT"))
+}
+
+// No line that a host words ends a response before its end.
+func TestLinesOfTheHost(t *testing.T) {
+	host := newFakeHost("one")
+	server := faultyServer(host)
+	server.Capabilities = func(*pop3.Conn, []string) []string {
+		return []string{"A", ".", "..", ".B", "C\r\n.\r\n+OK", strings.Repeat("x", 1000)}
+	}
+	require.Equal(t, "+OK POP3 server ready <>\r\n+OK capabilities follow\r\nA\r\n..\r\n...\r\n..B\r\nC.+OK\r\n"+strings.Repeat("x", 510)+"\r\n.\r\n+OK bye\r\n",
+		transcript(t, server, "CAPA\r\nQUIT\r\n"))
+}
+
+// Capabilities may add what a host knows (LOGIN-DELAY and EXPIRE, RFC 2449
+// sections 6.5 and 6.7) and leave out what is to be hidden.
+func TestCapabilitiesOfTheHost(t *testing.T) {
+	server := newFakeStore().server()
+	server.Capabilities = func(c *pop3.Conn, list []string) []string {
+		kept := []string{"EXPIRE 60", "LOGIN-DELAY 900"}
+		for _, capability := range list {
+			if capability != "TOP" {
+				kept = append(kept, capability)
+			}
+		}
+		return kept
+	}
+	client := loggedIn(t, server)
+	_, body := client.Multi("CAPA")
+	require.Equal(t, "EXPIRE 60\r\nLOGIN-DELAY 900\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\nUSER\r\nSASL PLAIN\r\n", string(body))
+}
