@@ -19,7 +19,7 @@ import (
 // timestamp and the digest as printed there.
 func TestRFC1939Section7APOPExample(t *testing.T) {
 	const timestamp = "<1896.697170952@dbc.mtview.ca.us>"
-	handler := pop3.Login(secretUsers{"mrose": "tanstaaf"}, newFakeStore("a\n"))
+	handler := pop3.Login(pop3.Users{"mrose": "tanstaaf"}.SharedSecrets(), newFakeStore("a\n"))
 	session, err := handler.NewSession(context.Background(), nil)
 	require.NoError(t, err)
 	defer session.Close()
@@ -39,7 +39,7 @@ func TestRFC1939Section7APOPExample(t *testing.T) {
 // MUST be different. The syntax of the timestamp MUST correspond to the msg-id
 // in [RFC822]". It is offered where the host knows secrets, and nowhere else.
 func TestAPOPTimestamps(t *testing.T) {
-	server := pop3test.NewServer(t, pop3.Login(secretUsers{"mrose": "tanstaaf"}, newFakeStore()))
+	server := pop3test.NewServer(t, pop3.Login(pop3.Users{"mrose": "tanstaaf"}.SharedSecrets(), newFakeStore()))
 	form := regexp.MustCompile(`^\+OK .*(<[A-Za-z0-9.!#$%&'*+/=?^_{|}~-]+@[A-Za-z0-9.-]+>)$`)
 	seen := map[string]bool{}
 	var replayed string

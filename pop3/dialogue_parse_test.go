@@ -23,8 +23,8 @@ type dialogue struct {
 	name     string
 	over     []string // plain, stls or tls, "-insecure" behind it for AllowInsecureAuth
 	writings []writing
-	users    map[string]string // password by name
-	owner    string            // of the messages: the first user
+	users    pop3.Users
+	owner    string // of the messages: the first user
 	apop     bool
 	noTLS    bool
 	messages []fixture
@@ -60,7 +60,7 @@ func readDialogues(t *testing.T) []*dialogue {
 func parseDialogue(name, text string) (*dialogue, error) {
 	d := &dialogue{
 		name:     name,
-		users:    map[string]string{},
+		users:    pop3.Users{},
 		writings: []writing{lockStep, pipelined, octetByOnes},
 	}
 	if first, _, _ := strings.Cut(text, "\n"); !strings.HasPrefix(first, "# RFC ") {
@@ -226,9 +226,9 @@ func (d *dialogue) start(t testing.TB, over string) (*pop3test.Server, *memory.S
 	if d.openErr != nil {
 		opened = refusingStore{store, d.openErr}
 	}
-	var authenticator pop3.Authenticator = secretUsers(d.users)
-	if !d.apop {
-		authenticator = pop3.AuthenticatorFunc(secretUsers(d.users).Authenticate)
+	var authenticator pop3.Authenticator = d.users
+	if d.apop {
+		authenticator = d.users.SharedSecrets()
 	}
 	server := pop3test.NewUnstartedServer(t, pop3.Login(authenticator, opened))
 	server.Config.AllowInsecureAuth = strings.HasSuffix(over, "-insecure")
@@ -240,4 +240,14 @@ func (d *dialogue) start(t testing.TB, over string) (*pop3test.Server, *memory.S
 	}
 	server.Start(t)
 	return server, store
+}
+
+// refusingStore opens nothing.
+type refusingStore struct {
+	mailbox.Store
+	err error
+}
+
+func (s refusingStore) Open(context.Context, mailbox.Login) (mailbox.Mailbox, error) {
+	return nil, s.err
 }

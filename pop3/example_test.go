@@ -20,13 +20,8 @@ func Example() {
 	store.LoadFS(context.Background(), fstest.MapFS{
 		"demo/hello.eml": {Data: []byte("Subject: hello\n\n.dotted\n")},
 	})
-	onlyDemo := pop3.AuthenticatorFunc(func(_ context.Context, login mailbox.Login) (string, error) {
-		if login.User != "demo" || login.Password != "secret" {
-			return "", mailbox.ErrAuthFailed
-		}
-		return "demo", nil
-	})
-	server := &pop3.Server{Handler: pop3.Login(onlyDemo, &store), AllowInsecureAuth: true}
+	users := pop3.Users{"demo": "secret"}
+	server := &pop3.Server{Handler: pop3.Login(users, &store), AllowInsecureAuth: true}
 
 	client, conn := net.Pipe()
 	go server.ServeConn(context.Background(), conn)
@@ -46,18 +41,29 @@ func Example() {
 	// +OK bye
 }
 
-// The program of the README: mail in a directory, for one user.
+// A whole program: mail in a directory, for one user.
 func ExampleServer() {
 	store, err := maildir.New("maildata", maildir.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}
-	onlyDemo := pop3.AuthenticatorFunc(func(_ context.Context, login mailbox.Login) (string, error) {
-		if login.User != "demo" || login.Password != "secret" {
-			return "", mailbox.ErrAuthFailed
-		}
-		return "demo", nil
-	})
-	server := &pop3.Server{Addr: "127.0.0.1:1110", Handler: pop3.Login(onlyDemo, store), AllowInsecureAuth: true}
+	login := pop3.Login(pop3.Users{"demo": "secret"}, store)
+	server := &pop3.Server{Addr: "127.0.0.1:1110", Handler: login, AllowInsecureAuth: true}
 	log.Fatal(server.ListenAndServe())
+}
+
+func ExampleUsers() {
+	users := pop3.Users{"demo": "secret"}
+	for _, login := range []mailbox.Login{
+		{User: "Demo", Password: "secret"},
+		{User: "demo", Password: "guess"},
+		{User: "nobody", Password: "secret"},
+	} {
+		user, err := users.Authenticate(context.Background(), login)
+		fmt.Printf("%q %v\n", user, err)
+	}
+	// Output:
+	// "demo" <nil>
+	// "" authentication failed
+	// "" authentication failed
 }

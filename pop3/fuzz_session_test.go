@@ -2,7 +2,6 @@ package pop3_test
 
 import (
 	"bytes"
-	"context"
 	"regexp"
 	"strings"
 	"testing"
@@ -42,7 +41,7 @@ func FuzzSession(f *testing.F) {
 		var store memory.Store
 		require.NoError(t, store.LoadFS(t.Context(), fuzzMessages))
 		watch := &watcher{t: t}
-		server := insecure(pop3.Login(apopSecrets{}, &store))
+		server := insecure(pop3.Login(demo, &store))
 		server.TLSConfig = tlsConfig
 		server.Hooks = watch.hooks()
 		conn := newScript(input, int(step))
@@ -63,19 +62,8 @@ func FuzzSession(f *testing.F) {
 	})
 }
 
-// apopSecrets knows one user.
-type apopSecrets struct{}
-
-func (apopSecrets) Authenticate(_ context.Context, login mailbox.Login) (string, error) {
-	if login.User != "demo" || login.Password != "secret" {
-		return "", mailbox.ErrAuthFailed
-	}
-	return "demo", nil
-}
-
-func (apopSecrets) SharedSecret(context.Context, mailbox.Login) (secret, user string, err error) {
-	return "secret", "demo", nil
-}
+// demo is the one user of these tests, by any way to log in.
+var demo = pop3.Users{"demo": "secret"}.SharedSecrets()
 
 // watcher holds what the hooks tell against what was on the wire.
 type watcher struct {

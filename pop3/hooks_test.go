@@ -73,7 +73,7 @@ func TestHooksHearOfASession(t *testing.T) {
 		require.NoError(t, err)
 	}
 	var audit audit
-	server := pop3test.NewUnstartedServer(t, pop3.Login(secretUsers{"mrose": "tanstaaf"}, store))
+	server := pop3test.NewUnstartedServer(t, pop3.Login(pop3.Users{"mrose": "tanstaaf"}, store))
 	server.Config.Hooks = audit.hooks()
 	server.Start(t)
 
@@ -190,7 +190,7 @@ func TestNoSecretInHooksAndLogs(t *testing.T) {
 	encoded := "AG1yb3NlAHRhbiVzdGFhZi03" // \0mrose\0 and the secret
 	var log lockedBuffer
 	var audit audit
-	server := pop3test.NewUnstartedServer(t, pop3.Login(secretUsers{"mrose": secret}, newFakeStore("a\n")))
+	server := pop3test.NewUnstartedServer(t, pop3.Login(pop3.Users{"mrose": secret}.SharedSecrets(), newFakeStore("a\n")))
 	server.Config.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	server.Config.MaxAuthTries = -1
 	server.Config.MaxBadCommands = -1

@@ -41,7 +41,7 @@ func TestPasswordsArriveOctetForOctet(t *testing.T) {
 // USER, PLAIN and APOP, at the first try and at the one that ends the connection
 // (PROTOCOL.md section 3: "one identical text").
 func TestOneAnswerForUnknownUserAndWrongPassword(t *testing.T) {
-	server := pop3test.NewUnstartedServer(t, pop3.Login(secretUsers{"mrose": "secret"}, newFakeStore()))
+	server := pop3test.NewUnstartedServer(t, pop3.Login(pop3.Users{"mrose": "secret"}.SharedSecrets(), newFakeStore()))
 	server.Config.MaxAuthTries = 2
 	server.Start(t)
 	tries := map[string]func(c *pop3test.Client, user string) string{

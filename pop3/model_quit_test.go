@@ -77,7 +77,7 @@ func TestP4Quit(t *testing.T) {
 		}
 		whole := rapid.Bool().Draw(t, "fails as a whole")
 		infos := make(chan pop3.SessionInfo, 1)
-		server := insecure(pop3.Login(apopSecrets{}, stubborn{&store, stuck, whole}))
+		server := insecure(pop3.Login(demo, stubborn{&store, stuck, whole}))
 		server.Hooks = &pop3.Hooks{Close: func(_ *pop3.Conn, info pop3.SessionInfo) { infos <- info }}
 		conn := newScript([]byte(input+"QUIT\r\nNOOP\r\n"), 0)
 		err := server.ServeConn(context.Background(), conn)

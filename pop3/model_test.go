@@ -185,9 +185,9 @@ func TestSessionIsTheStateMachineOfRFC1939(t *testing.T) {
 			}
 		}
 
-		var handler pop3.Handler = pop3.Login(apopSecrets{}, &store)
+		var handler pop3.Handler = pop3.Login(demo, &store)
 		if rapid.Bool().Draw(t, "sizes unknown") {
-			handler = pop3.Login(apopSecrets{}, sizeless{&store})
+			handler = pop3.Login(demo, sizeless{&store})
 		}
 		server := insecure(handler)
 		server.MaxBadCommands, server.MaxAuthTries = -1, -1

@@ -151,7 +151,7 @@ func TestMaxAuthTries(t *testing.T) {
 			"APOP":  "APOP demo 0123456789abcdef0123456789abcdef\r\n",
 		} {
 			t.Run(name+" "+how, func(t *testing.T) {
-				server := insecure(pop3.Login(apopSecrets{}, new(memory.Store)))
+				server := insecure(pop3.Login(demo, new(memory.Store)))
 				server.MaxAuthTries = limit.field
 				tries := limit.tries
 				if tries < 0 {
@@ -266,7 +266,7 @@ func TestFailedLoginsEndTheConnection(t *testing.T) {
 	}
 	for setting, tries := range map[int]int{0: 5, 1: 1, 3: 3} {
 		server := &pop3.Server{
-			Handler:           pop3.Login(secretUsers{"mrose": "secret"}, newFakeStore()),
+			Handler:           pop3.Login(pop3.Users{"mrose": "secret"}, newFakeStore()),
 			AllowInsecureAuth: true, MaxAuthTries: setting,
 		}
 		client := pipe(t, server)
@@ -281,7 +281,7 @@ func TestFailedLoginsEndTheConnection(t *testing.T) {
 	}
 
 	server := &pop3.Server{
-		Handler:           pop3.Login(secretUsers{"mrose": "secret"}, newFakeStore()),
+		Handler:           pop3.Login(pop3.Users{"mrose": "secret"}, newFakeStore()),
 		AllowInsecureAuth: true, MaxAuthTries: -1,
 	}
 	client := pipe(t, server)

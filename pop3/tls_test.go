@@ -164,7 +164,7 @@ func TestSTLSInjectionAfterTheAnswer(t *testing.T) {
 
 // Failed logins before STLS count after it: TLS is no way to more of them.
 func TestSTLSKeepsTheCountOfFailedLogins(t *testing.T) {
-	server := pop3test.NewUnstartedServer(t, pop3.Login(secretUsers{"mrose": "secret"}, newFakeStore()))
+	server := pop3test.NewUnstartedServer(t, pop3.Login(pop3.Users{"mrose": "secret"}, newFakeStore()))
 	server.Config.MaxAuthTries = 2
 	server.Start(t)
 	client := server.Dial(t)
@@ -179,7 +179,7 @@ func TestSTLSKeepsTheCountOfFailedLogins(t *testing.T) {
 // The authenticator and the store learn how the client came.
 func TestLoginSaysHowTheClientCame(t *testing.T) {
 	store := newFakeStore()
-	server := pop3test.NewServer(t, pop3.Login(secretUsers{"mrose": "secret"}, store))
+	server := pop3test.NewServer(t, pop3.Login(pop3.Users{"mrose": "secret"}, store))
 	plain := server.Dial(t)
 	plain.Login("mrose", "secret")
 	implicit := server.DialTLS(t)

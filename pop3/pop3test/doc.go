@@ -2,7 +2,7 @@
 // programs, as net/http/httptest does for HTTP: a mail client's, a gateway's, a
 // store's.
 //
-//	server := pop3test.NewServer(t, pop3.Login(authenticator, store))
+//	server := pop3test.NewServer(t, pop3.Login(pop3.Users{"demo": "secret"}, store))
 //	client := server.Dial(t)
 //	client.Login("demo", "secret")
 //	fmt.Println(client.Command("STAT"))

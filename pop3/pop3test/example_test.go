@@ -16,7 +16,7 @@ import (
 func ExampleRawClient() {
 	var store memory.Store
 	store.LoadFS(context.Background(), fstest.MapFS{"demo/hello.eml": {Data: []byte("Subject: hello\n\nHello.\n")}})
-	server := &pop3.Server{Handler: pop3.Login(pop3test.AnyPassword(), &store), AllowInsecureAuth: true}
+	server := &pop3.Server{Handler: pop3.Login(pop3.Users{"demo": "secret"}, &store), AllowInsecureAuth: true}
 	near, far := net.Pipe()
 	go server.ServeConn(context.Background(), far)
 
