@@ -1,6 +1,7 @@
 package pop3
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -47,18 +48,19 @@ var commands = [...]command{
 	{"RSET", transaction, nothing, (*Conn).rset},
 }
 
-// lookup finds a command by its verb in any case (RFC 1939 section 3).
-func lookup(line []byte) *command {
+// lookup finds a command by its verb in any case (RFC 1939 section 3). The zero
+// command is one that the server does not know.
+func lookup(line []byte) command {
 	for i := range commands {
 		if isVerb(line, commands[i].verb) {
-			return &commands[i]
+			return commands[i]
 		}
 	}
-	return nil
+	return command{}
 }
 
-// isVerb tells whether a line begins with a verb, in any case, and a blank or
-// nothing behind it.
+// isVerb reports whether a line begins with a verb, in any case, and then ends or
+// goes on with a blank.
 func isVerb(line []byte, verb string) bool {
 	if len(line) < len(verb) || len(line) > len(verb) && line[len(verb)] != ' ' {
 		return false
@@ -71,55 +73,34 @@ func isVerb(line []byte, verb string) bool {
 	return true
 }
 
-// execute answers one command, before which in octets had been read. It returns
-// how the connection ends, or nil where it goes on.
+// execute answers one command; in is how many octets had been read before it. It
+// returns how the connection ends, or nil if it goes on.
 func (c *Conn) execute(ctx context.Context, line []byte, in int64) *ended {
-	var began time.Time
-	out := c.out.octets
-	if c.server.hooks.Command != nil {
-		began = time.Now()
-	}
+	began, out := time.Now(), c.out.octets
 	cmd := lookup(line)
+	info := CommandInfo{Verb: cmd.verb}
 	err := c.run(ctx, cmd, line)
-
-	var end *ended
-	var reply *Error
-	if err == nil {
+	end, _ := err.(*ended)
+	switch {
+	case err == nil:
 		c.bad = 0
-	} else {
-		end, reply = c.conclude(cmd, err)
+		info.OK = true
+	case end != nil:
+		info.OK = end.err == nil
+	default:
+		info.Code, end = c.refuse(cmd, err)
 	}
 	if c.server.hooks.Command != nil {
-		info := CommandInfo{
-			OK:       reply == nil && (end == nil || end.err == nil),
-			Duration: time.Since(began),
-			In:       c.inOctets - in,
-			Out:      c.out.octets - out,
-		}
-		if cmd != nil {
-			info.Verb = cmd.verb
-		}
-		if reply != nil {
-			info.Code = reply.Code
-		}
+		info.Duration = time.Since(began)
+		info.In, info.Out = c.inOctets-in, c.out.octets-out
 		c.server.hooks.Command(c, info)
 	}
 	return end
 }
 
-// conclude ends a command that did not go well: the connection ends, or the
-// answer is -ERR, or both.
-func (c *Conn) conclude(cmd *command, err error) (*ended, *Error) {
-	if end, is := err.(*ended); is {
-		return end, nil
-	}
-	reply := toReply(err)
-	return c.refuse(cmd, err, reply), reply
-}
-
-// run checks whether a command may run and runs it. A panic of the host's code
-// is answered where the answer has not begun.
-func (c *Conn) run(ctx context.Context, cmd *command, line []byte) (err error) {
+// run runs a command if it may come now and is well-formed. The answer to a panic
+// of the host's code is -ERR, unless another answer has begun.
+func (c *Conn) run(ctx context.Context, cmd command, line []byte) (err error) {
 	sent := c.out.octets
 	defer func() {
 		if p := recover(); p != nil {
@@ -132,7 +113,7 @@ func (c *Conn) run(ctx context.Context, cmd *command, line []byte) (err error) {
 		}
 	}()
 	switch {
-	case cmd == nil:
+	case cmd.run == nil:
 		return mistake("unknown command")
 	case cmd.states&c.state == 0 && c.state == authorization:
 		return mistake("log in first")
@@ -146,33 +127,35 @@ func (c *Conn) run(ctx context.Context, cmd *command, line []byte) (err error) {
 	return cmd.run(c, ctx, a)
 }
 
-// refuse answers -ERR. It ends the connection where the reply says so, and
-// where a client is wrong too often.
-func (c *Conn) refuse(cmd *command, err error, reply *Error) *ended {
-	verb := "unknown command"
-	if cmd != nil {
-		verb = cmd.verb
-	}
-	limit := c.server.limit.bad
-	if c.state == authorization {
-		limit = c.server.limit.badBeforeLogin
-	}
-	end := &ended{"refused " + verb, err}
+// refuse answers -ERR, and returns its code. It ends the connection if the answer
+// says so, and if the client is wrong too often.
+func (c *Conn) refuse(cmd command, err error) (ResponseCode, *ended) {
+	verb := cmp.Or(cmd.verb, "unknown command")
+	reason := "refused " + verb
+	reply := toReply(err)
 	var wrong mistake
 	if errors.As(err, &wrong) {
 		c.bad++
-		if limit >= 0 && c.bad >= limit {
-			reply = &Error{Text: "too many bad commands", Close: true}
-			end.reason = "too many bad commands"
+		if reached(c.bad, c.maxBad()) {
+			reason = "too many bad commands"
+			reply = &Error{Text: reason, Close: true}
 		}
 	} else if reply.Err != nil && reply.Code != CodeAuth {
 		c.server.log.Warn("pop3: command failed", "verb", verb, "user", c.info.User, "error", err)
 	}
 	c.writeError(reply)
 	if !reply.Close {
-		return nil
+		return reply.Code, nil
 	}
-	return c.flushAndEnd(end)
+	return reply.Code, c.flushAndEnd(&ended{reason, err})
+}
+
+// maxBad is how many commands in a row may be wrong.
+func (c *Conn) maxBad() int {
+	if c.state == authorization {
+		return c.server.limit.badBeforeLogin
+	}
+	return c.server.limit.bad
 }
 
 func (c *Conn) writeError(reply *Error) { c.out.strings(reply.line()) }
