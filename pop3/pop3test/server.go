@@ -2,19 +2,15 @@ package pop3test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"errors"
-	"math/big"
 	"net"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/popcask/popcask/internal/testcert"
 	"github.com/popcask/popcask/mailbox"
 	"github.com/popcask/popcask/pop3"
 )
@@ -50,14 +46,17 @@ func NewServer(t testing.TB, handler pop3.Handler) *Server {
 // NewUnstartedServer prepares a server whose Config can still be changed.
 func NewUnstartedServer(t testing.TB, handler pop3.Handler) *Server {
 	t.Helper()
-	certificate, roots := newCertificate(t)
+	certificate, err := testcert.New()
+	if err != nil {
+		t.Fatalf("pop3test: %v", err)
+	}
 	return &Server{
 		Config: &pop3.Server{
 			Handler:           handler,
 			AllowInsecureAuth: true,
-			TLSConfig:         &tls.Config{Certificates: []tls.Certificate{certificate}},
+			TLSConfig:         &tls.Config{Certificates: []tls.Certificate{certificate.Server}},
 		},
-		RootCAs: roots,
+		RootCAs: certificate.Roots,
 	}
 }
 
@@ -110,36 +109,4 @@ func AnyPassword() pop3.Authenticator {
 	return pop3.AuthenticatorFunc(func(_ context.Context, login mailbox.Login) (string, error) {
 		return login.User, nil
 	})
-}
-
-// newCertificate makes a certificate that signs itself.
-func newCertificate(t testing.TB) (tls.Certificate, *x509.CertPool) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatalf("pop3test: %v", err)
-	}
-	template := &x509.Certificate{
-		SerialNumber:          big.NewInt(1),
-		Subject:               pkix.Name{CommonName: "pop3test"},
-		NotBefore:             time.Now().Add(-time.Hour),
-		NotAfter:              time.Now().Add(24 * time.Hour),
-		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		BasicConstraintsValid: true,
-		IsCA:                  true,
-		DNSNames:              []string{"localhost"},
-		IPAddresses:           []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatalf("pop3test: %v", err)
-	}
-	parsed, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatalf("pop3test: %v", err)
-	}
-	roots := x509.NewCertPool()
-	roots.AddCert(parsed)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: parsed}, roots
 }
