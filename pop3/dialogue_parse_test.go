@@ -218,8 +218,9 @@ func messageOf(n int) string {
 func (d *dialogue) start(t testing.TB, over string) (*pop3test.Server, *memory.Store) {
 	store := new(memory.Store)
 	for _, m := range d.messages {
-		delivery := mailbox.Delivery{Recipients: []mailbox.Recipient{{User: d.owner}}, UIDL: m.uidl}
-		_, err := store.Append(context.Background(), delivery, strings.NewReader(m.octets))
+		delivery := mailbox.To(d.owner)
+		delivery.UIDL = m.uidl
+		_, err := mailbox.Deliver(context.Background(), store, delivery, strings.NewReader(m.octets))
 		require.NoError(t, err)
 	}
 	var opened mailbox.Store = store

@@ -1,7 +1,6 @@
 package pop3_test
 
 import (
-	"context"
 	"crypto/tls"
 	"fmt"
 	"net"
@@ -12,8 +11,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/popcask/popcask/mailbox"
-	"github.com/popcask/popcask/mailbox/memory"
 	"github.com/popcask/popcask/pop3/pop3test"
 )
 
@@ -184,17 +181,4 @@ func (p *player) beginTLS(lines []line) ([]line, error) {
 		{kind: serverSays, text: "+OK begin TLS\r\n"},
 		{kind: negotiateTLS},
 	})
-}
-
-// uidls lists the unique-ids of a maildrop, past the server.
-func uidls(t testing.TB, store *memory.Store, user string) []string {
-	mb, err := store.Open(context.Background(), mailbox.Login{User: user})
-	require.NoError(t, err)
-	defer mb.Close()
-	list := []string{}
-	for m, err := range mb.Messages(context.Background()) {
-		require.NoError(t, err)
-		list = append(list, mailbox.UIDL(m))
-	}
-	return list
 }

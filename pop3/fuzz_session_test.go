@@ -48,14 +48,7 @@ func FuzzSession(f *testing.F) {
 		server.ServeConn(t.Context(), conn)
 		watch.check(input, conn.out.String())
 
-		left, err := store.Open(t.Context(), mailbox.Login{User: "demo"})
-		require.NoError(t, err)
-		n := 0
-		for _, err := range left.Messages(t.Context()) {
-			require.NoError(t, err)
-			n++
-		}
-		require.Equal(t, 3-watch.over.Deleted, n, "messages left")
+		require.Len(t, uidls(t, &store, "demo"), 3-watch.over.Deleted, "messages left")
 		if watch.over.Reason != "quit" {
 			require.Zero(t, watch.over.Deleted, "removed without QUIT")
 		}

@@ -68,8 +68,7 @@ func (a *audit) hooks() *pop3.Hooks {
 func TestHooksHearOfASession(t *testing.T) {
 	store := new(memory.Store)
 	for range 3 {
-		delivery := mailbox.Delivery{Recipients: []mailbox.Recipient{{User: "mrose"}}}
-		_, err := store.Append(context.Background(), delivery, strings.NewReader("Subject: x\n\nbody\n"))
+		_, err := mailbox.Deliver(t.Context(), store, mailbox.To("mrose"), strings.NewReader("Subject: x\n\nbody\n"))
 		require.NoError(t, err)
 	}
 	var audit audit

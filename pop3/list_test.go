@@ -155,7 +155,7 @@ func TestWrongSizesOfAStoreAreFaults(t *testing.T) {
 func TestAMessageGoneBeforeItWasCountedHasNoOctets(t *testing.T) {
 	store := new(memory.Store)
 	for _, body := range []string{"first\r\n", "second\r\n"} {
-		_, err := store.Append(t.Context(), mailbox.Delivery{Recipients: []mailbox.Recipient{{User: "demo"}}}, strings.NewReader(body))
+		_, err := mailbox.Deliver(t.Context(), store, mailbox.To("demo"), strings.NewReader(body))
 		require.NoError(t, err)
 	}
 	server := pop3test.NewServer(t, pop3.Login(pop3test.AnyPassword(), sizeless{store}))

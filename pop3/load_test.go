@@ -28,7 +28,7 @@ func Test500Connections(t *testing.T) {
 	body := "Subject: x\r\n\r\n.dot\r\n" + strings.Repeat("a line\r\n", 1000)
 	for i := range clients {
 		for range 2 {
-			_, err := store.Append(t.Context(), mailbox.Delivery{Recipients: []mailbox.Recipient{{User: fmt.Sprintf("user%d", i)}}}, strings.NewReader(body))
+			_, err := mailbox.Deliver(t.Context(), &store, mailbox.To(fmt.Sprintf("user%d", i)), strings.NewReader(body))
 			require.NoError(t, err)
 		}
 	}
@@ -51,13 +51,7 @@ func Test500Connections(t *testing.T) {
 		require.NoError(t, <-failures)
 	}
 	for i := range clients {
-		mb, err := store.Open(t.Context(), mailbox.Login{User: fmt.Sprintf("user%d", i)})
-		require.NoError(t, err)
-		n := 0
-		for range mb.Messages(t.Context()) {
-			n++
-		}
-		require.Equal(t, 1, n, "messages left")
+		require.Len(t, uidls(t, &store, fmt.Sprintf("user%d", i)), 1, "messages left")
 	}
 }
 

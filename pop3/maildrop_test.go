@@ -1,7 +1,6 @@
 package pop3_test
 
 import (
-	"context"
 	"strings"
 	"testing"
 
@@ -20,8 +19,7 @@ import (
 func TestNumbersHoldForTheSession(t *testing.T) {
 	store := new(memory.Store)
 	deliver := func(body string) {
-		delivery := mailbox.Delivery{Recipients: []mailbox.Recipient{{User: "mrose"}}}
-		_, err := store.Append(context.Background(), delivery, strings.NewReader(body))
+		_, err := mailbox.Deliver(t.Context(), store, mailbox.To("mrose"), strings.NewReader(body))
 		require.NoError(t, err)
 	}
 	deliver("one\n")

@@ -63,7 +63,7 @@ func TestP4Quit(t *testing.T) {
 		stuck := make(map[string]bool)
 		input := goodLogin
 		anyStuck := false
-		var want []string
+		want := []string{}
 		for i, id := range m.uidls { // the memory store's IDs are their unique-ids
 			stuck[id] = rapid.Bool().Draw(t, "stuck")
 			marked := rapid.Bool().Draw(t, "marked")
@@ -82,7 +82,7 @@ func TestP4Quit(t *testing.T) {
 		conn := newScript([]byte(input+"QUIT\r\nNOOP\r\n"), 0)
 		err := server.ServeConn(context.Background(), conn)
 		info := <-infos
-		require.Equal(t, want, left(t, &store))
+		require.Equal(t, want, uidls(t, &store, "demo"))
 		if !anyStuck {
 			require.NoError(t, err)
 			require.True(t, strings.HasSuffix(conn.out.String(), "+OK bye\r\n"))

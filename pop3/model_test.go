@@ -1,6 +1,7 @@
 package pop3_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"strings"
@@ -140,24 +141,12 @@ var anyBody = rapid.Custom(func(t *rapid.T) []byte {
 func deliver(t require.TestingT, store *memory.Store, bodies [][]byte) *model {
 	m := &model{marked: make([]bool, len(bodies))}
 	for _, body := range bodies {
-		results, err := store.Append(context.Background(), mailbox.Delivery{Recipients: []mailbox.Recipient{{User: "demo"}}}, strings.NewReader(string(body)))
+		message, err := mailbox.Deliver(context.Background(), store, mailbox.To("demo"), bytes.NewReader(body))
 		require.NoError(t, err)
-		require.NoError(t, results[0].Err)
 		m.bodies = append(m.bodies, naiveCanonical(body))
-		m.uidls = append(m.uidls, mailbox.UIDL(results[0].Message))
+		m.uidls = append(m.uidls, mailbox.UIDL(message))
 	}
 	return m
-}
-
-// left is the unique-ids of what a maildrop has.
-func left(t require.TestingT, store *memory.Store) (uidls []string) {
-	mb, err := store.Open(context.Background(), mailbox.Login{User: "demo"})
-	require.NoError(t, err)
-	for message, err := range mb.Messages(context.Background()) {
-		require.NoError(t, err)
-		uidls = append(uidls, mailbox.UIDL(message))
-	}
-	return uidls
 }
 
 // The server answers as the model does, whatever a client says and however its
@@ -202,13 +191,13 @@ func TestSessionIsTheStateMachineOfRFC1939(t *testing.T) {
 			require.Equal(t, step.want, got, "after %s", said.String())
 		}
 		require.Empty(t, output)
-		var want []string
+		want := []string{}
 		for i, uidl := range m.uidls {
 			if !m.quit || !m.loggedIn || !m.marked[i] {
 				want = append(want, uidl)
 			}
 		}
-		require.Equal(t, want, left(t, &store), "after %s", said.String())
+		require.Equal(t, want, uidls(t, &store, "demo"), "after %s", said.String())
 	})
 }
 
@@ -238,4 +227,19 @@ func nextAnswer(t require.TestingT, verb, want, output string) (answer, rest str
 		return status + "\r\n" + body + ".\r\n", rest
 	}
 	return status + "\r\n", rest
+}
+
+// uidls lists the unique-ids of a mailbox, past the server.
+func uidls(t require.TestingT, store *memory.Store, user string) []string {
+	ctx := context.Background()
+	mb, err := store.Open(ctx, mailbox.Login{User: user})
+	require.NoError(t, err)
+	defer mb.Close()
+	messages, err := mailbox.List(ctx, mb)
+	require.NoError(t, err)
+	list := []string{}
+	for _, m := range messages {
+		list = append(list, mailbox.UIDL(m))
+	}
+	return list
 }

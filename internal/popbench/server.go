@@ -179,13 +179,8 @@ func deliver(s store) error {
 			continue
 		}
 		for i := range messages(user) {
-			delivery := mailbox.Delivery{Recipients: []mailbox.Recipient{{User: user}}}
-			results, err := s.Append(context.Background(), delivery, newReader(message(user, i)))
-			if err != nil {
+			if _, err := mailbox.Deliver(context.Background(), s, mailbox.To(user), newReader(message(user, i))); err != nil {
 				return err
-			}
-			if results[0].Err != nil {
-				return results[0].Err
 			}
 		}
 	}
