@@ -9,14 +9,14 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// newTimestamp makes the unique part of a greeting (RFC 1939 section 7): it has
-// the form of a message id and is never the same twice.
+// newTimestamp returns the unique part of a greeting (RFC 1939 section 7). It has
+// the form of a msg-id and is never the same twice.
 func newTimestamp() string {
 	return "<" + rand.Text() + "@pop3>"
 }
 
 // apop answers APOP (RFC 1939 section 7). It needs the timestamp of the
-// greeting, which STLS makes void: it came in the clear, and somebody in the
+// greeting. STLS makes that void: it came in the clear, and an attacker in the
 // middle may have chosen it.
 func (c *Conn) apop(ctx context.Context, a arguments) error {
 	session, ok := c.session.(APOPSession)

@@ -16,8 +16,8 @@ func (c *Conn) capa(context.Context, arguments) error {
 	return nil
 }
 
-// listLine writes a line of a multi-line response that a host worded, byte-
-// stuffed (RFC 1939 section 3): none can end the response.
+// listLine writes one line of a multi-line response in a host's own words. It is
+// byte-stuffed (RFC 1939 section 3), so that it cannot end the response.
 func (c *Conn) listLine(text string) {
 	text = fitted(printable(text))
 	if strings.HasPrefix(text, ".") {
@@ -26,8 +26,8 @@ func (c *Conn) listLine(text string) {
 	c.out.strings(text, "\r\n")
 }
 
-// capabilities lists what the server can do, and what it can do now. TOP and
-// UIDL are listed before the login too: clients ask once.
+// capabilities lists what the server can do in this state. TOP and UIDL are
+// listed before the login too, since some clients ask only then.
 func (c *Conn) capabilities() []string {
 	list := []string{"TOP", "UIDL", "RESP-CODES", "AUTH-RESP-CODE", "PIPELINING"}
 	if c.maySendSecrets() {
@@ -48,12 +48,12 @@ func (c *Conn) capabilities() []string {
 	return list
 }
 
-// maySendSecrets tells whether a password may cross this connection.
+// maySendSecrets reports whether a password may cross this connection.
 func (c *Conn) maySendSecrets() bool {
 	return c.isTLS() || c.server.AllowInsecureAuth
 }
 
-// mechanisms are the SASL mechanisms that may be used now.
+// mechanisms returns the SASL mechanisms that may be used now.
 func (c *Conn) mechanisms() []string {
 	session, ok := c.session.(SASLSession)
 	if !ok {
@@ -66,8 +66,8 @@ func (c *Conn) mechanisms() []string {
 	return slices.DeleteFunc(slices.Clone(mechanisms), disclosesSecret)
 }
 
-// disclosesSecret tells whether who listens to a mechanism learns enough to log
-// in later. What is not known to be safe counts as unsafe.
+// disclosesSecret reports whether an eavesdropper on a mechanism learns enough to
+// log in later. A mechanism that is not known to be safe counts as unsafe.
 func disclosesSecret(mechanism string) bool {
 	switch mechanism {
 	case "ANONYMOUS", "CRAM-MD5", "EXTERNAL", "GSSAPI":

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// state is where in RFC 1939 section 3 a session is. The UPDATE state has no
-// value of its own: QUIT enters it and leaves it by ending the connection.
+// state is the state of a session (RFC 1939 section 3). The UPDATE state has no
+// value of its own: QUIT enters it, and leaves it by ending the connection.
 type state uint8
 
 const (
@@ -18,7 +18,7 @@ const (
 	anyState = authorization | transaction
 )
 
-// command is what a client can say.
+// command is a command of the protocol.
 type command struct {
 	verb   string
 	states state // in which it is allowed
@@ -26,8 +26,8 @@ type command struct {
 	run    func(*Conn, context.Context, arguments) error
 }
 
-// commands are all that the server knows. A run either answers +OK itself or
-// returns what went wrong.
+// commands are all that the server knows. Their run either answers +OK or returns
+// an error.
 var commands = [...]command{
 	{"CAPA", anyState, nothing, (*Conn).capa},
 	{"NOOP", transaction, nothing, (*Conn).noop},

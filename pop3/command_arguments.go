@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// form is the form of a command's arguments.
+// form is the form of the arguments of a command.
 type form uint8
 
 const (
@@ -18,7 +18,7 @@ const (
 	numberAndNumber      // of a message, and of lines
 )
 
-// arguments are those of a command, in the form that it has.
+// arguments are what followed the verb of a command.
 type arguments struct {
 	text  string
 	n     int // of a message; 0: none was given

@@ -21,7 +21,7 @@ import (
 type Conn struct {
 	server *Server
 	began  time.Time
-	mayEnd bool // the context, without this connection's doing
+	mayEnd bool // the context can end before the connection does
 
 	cancel context.CancelCauseFunc
 
@@ -37,10 +37,10 @@ type Conn struct {
 	session   Session
 	state     state
 	user      string // of USER
-	timestamp string // of the greeting, for APOP; "" where it is not offered
+	timestamp string // of the greeting, for APOP; "" if it is not offered
 	failed    int    // logins
 	bad       int    // commands in a row
-	missing   int    // number of the message that was last found gone
+	missing   int    // number of the last message that was found gone
 
 	mailbox  mailbox.Mailbox // nil before the login and after QUIT
 	maildrop *maildrop
@@ -53,7 +53,7 @@ func (c *Conn) RemoteAddr() net.Addr { return c.netConn().RemoteAddr() }
 // LocalAddr is the address that the client connected to.
 func (c *Conn) LocalAddr() net.Addr { return c.netConn().LocalAddr() }
 
-// TLS returns the state of the encryption; ok is false where there is none.
+// TLS returns the state of TLS. ok is false if the connection has none.
 func (c *Conn) TLS() (state tls.ConnectionState, ok bool) {
 	if secure, is := c.netConn().(tlsConn); is {
 		return secure.ConnectionState(), true
@@ -61,7 +61,7 @@ func (c *Conn) TLS() (state tls.ConnectionState, ok bool) {
 	return tls.ConnectionState{}, false
 }
 
-// tlsConn is a [tls.Conn], or what another TLS library makes like one.
+// tlsConn is a [tls.Conn], or the like of another TLS library.
 type tlsConn interface {
 	net.Conn
 	ConnectionState() tls.ConnectionState
@@ -79,10 +79,10 @@ func (c *Conn) isTLS() bool {
 	return is
 }
 
-// ended is the end of a connection, whatever its reason.
+// ended is the end of a connection. As an error of a command it ends the session.
 type ended struct {
-	reason string
-	err    error // nil where all is well
+	reason string // SessionInfo.Reason
+	err    error  // nil after QUIT
 }
 
 func (e *ended) Error() string {
@@ -98,14 +98,14 @@ func (e *ended) Unwrap() error { return e.err }
 // most connections wait most of the time, and most commands are short.
 const readBuffer = 512
 
-// serve is the whole life of a connection that was admitted.
+// serve serves a connection that was admitted, from its handshake to its end.
 func (c *Conn) serve(ctx context.Context) error {
 	c.began = time.Now()
 	c.in = bufio.NewReaderSize(c.nc, readBuffer)
 	c.out = output{nc: c.nc, timeout: c.server.limit.write}
 
-	// Deferred, since a host's code may end the goroutine (as FailNow of a test
-	// does).
+	// Deferred, since a host's code may call runtime.Goexit, as FailNow of a test
+	// does.
 	end := &ended{"goroutine ended", errGoexit}
 	defer func() { c.finish(end) }()
 	end = c.converse(ctx)
@@ -121,12 +121,12 @@ func (c *Conn) serve(ctx context.Context) error {
 var errGoexit = errors.New("pop3: a host's code ended the goroutine of the session")
 
 const (
-	reasonQuit  = "quit" // the only ending that is none of an error
+	reasonQuit  = "quit" // the only end without an error
 	reasonPanic = "panic"
 )
 
-// converse runs the session from the handshake to its last answer. What a
-// host's code panics with ends this connection and no other.
+// converse runs the session from the handshake to its last answer. A panic of the
+// host's code ends this connection and no other.
 func (c *Conn) converse(ctx context.Context) (end *ended) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -181,8 +181,8 @@ func (c *Conn) newSession(ctx context.Context) (Session, error) {
 	return session, err
 }
 
-// greet sends the greeting; it carries a timestamp where APOP is offered (RFC
-// 1939 section 7).
+// greet sends the greeting, with a timestamp if APOP is offered (RFC 1939 section
+// 7).
 func (c *Conn) greet() {
 	if s, ok := c.session.(APOPSession); ok && s.APOPEnabled() {
 		c.timestamp = newTimestamp()
@@ -192,7 +192,8 @@ func (c *Conn) greet() {
 	c.out.strings("+OK POP3 server ready\r\n")
 }
 
-// endOfInput says goodbye, where there is somebody to say it to.
+// endOfInput ends the session after a read failed. It says why, if the client may
+// still be listening.
 func (c *Conn) endOfInput(err error) *ended {
 	switch {
 	case errors.Is(err, errShuttingDown):
@@ -218,7 +219,7 @@ func (c *Conn) flushAndEnd(end *ended) *ended {
 	return end
 }
 
-// finish closes what is open, and tells the log and the hooks.
+// finish closes what is open, writes to the log and calls the hook.
 func (c *Conn) finish(end *ended) {
 	c.out.discard()
 	c.nc.Close()
@@ -246,7 +247,7 @@ func (c *Conn) finish(end *ended) {
 	})
 }
 
-// guard runs a host's code whose panic must not keep what follows from running.
+// guard runs a host's code, and reports its panic instead of passing it on.
 func (c *Conn) guard(f func()) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -269,7 +270,7 @@ func (c *Conn) closeMailbox() error {
 func (c *Conn) reject(err error) {
 	defer c.nc.Close()
 	if _, is := c.nc.(tlsConn); is {
-		return // a handshake is more than it is worth
+		return // without a handshake nothing can be said
 	}
 	if errors.Is(err, ErrServerClosed) {
 		err = &Error{Code: CodeTemporary, Text: "server shutting down"}
@@ -278,8 +279,8 @@ func (c *Conn) reject(err error) {
 	io.WriteString(c.nc, toReply(err).line())
 }
 
-// wakeForShutdown makes a waiting session notice that the server stops; a busy
-// one notices when it is done.
+// wakeForShutdown makes a session that waits for its client notice that the server
+// shuts down. A busy one notices after its command.
 func (c *Conn) wakeForShutdown() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -294,8 +295,8 @@ func (c *Conn) abort(cause error) {
 	c.cancel(cause)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	// Not Close: for a TLS connection that would first say goodbye to a peer
-	// that may not be listening.
+	// Close of a TLS connection would first send close_notify, and wait for a
+	// client that does not read.
 	c.nc.SetDeadline(longAgo)
 	if raw, ok := c.nc.(interface{ NetConn() net.Conn }); ok {
 		raw.NetConn().Close()
@@ -304,11 +305,11 @@ func (c *Conn) abort(cause error) {
 	c.nc.Close()
 }
 
-// panicked reports what a host's code panicked with.
+// panicked reports a panic of the host's code, and returns it as an error.
 func (c *Conn) panicked(p any) error {
 	err := fmt.Errorf("pop3: panic: %v", p)
 	stack := string(debug.Stack())
-	// When the logger or the hook is what panics, the other one is still told.
+	// If it was the logger or the hook that panicked, the other is still told.
 	try(func() { c.server.log.Error("pop3: panic in a session", "panic", p, "stack", stack) })
 	if c.server.hooks.Fault != nil {
 		try(func() { c.server.hooks.Fault(c, err) })
@@ -316,13 +317,13 @@ func (c *Conn) panicked(p any) error {
 	return err
 }
 
-// try runs f, whose panic is nobody's concern.
+// try runs f and ignores its panic.
 func try(f func()) {
 	defer func() { _ = recover() }()
 	f()
 }
 
-// fault reports something that somebody should look at.
+// fault reports something that an administrator should look at.
 func (c *Conn) fault(err error) {
 	c.server.log.Warn("pop3: fault", "user", c.info.User, "error", err)
 	if c.server.hooks.Fault != nil {

@@ -8,10 +8,10 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// errNeedsTLS answers whoever tries to send a password in the clear.
+// errNeedsTLS answers a client that is about to send a password in the clear.
 var errNeedsTLS = &Error{Text: "no passwords without TLS: use STLS or the POP3S port first"}
 
-// login says what is known of the client before it has proved anything.
+// login is what is known of a client before it has proved anything.
 func (c *Conn) login(mechanism string) mailbox.Login {
 	return mailbox.Login{
 		Mechanism: mechanism,
@@ -21,9 +21,9 @@ func (c *Conn) login(mechanism string) mailbox.Login {
 	}
 }
 
-// logIn opens the maildrop through open and enters the TRANSACTION state. The
-// login is refused as a whole where the listing cannot be had: an empty
-// maildrop and a broken one must not look alike.
+// logIn opens the mailbox by open, lists it, and enters the TRANSACTION state. If
+// the listing fails, so does the login: a broken maildrop must not look like an
+// empty one.
 func (c *Conn) logIn(ctx context.Context, login mailbox.Login, open func(context.Context) (mailbox.Mailbox, error)) error {
 	if err := c.out.flush(); err != nil {
 		return &ended{"client gone", err}
@@ -37,7 +37,7 @@ func (c *Conn) logIn(ctx context.Context, login mailbox.Login, open func(context
 	if err != nil {
 		return c.loginFailed(login, err)
 	}
-	c.mailbox = mb // to be closed, whatever happens
+	c.mailbox = mb // from here on finish closes it
 	opened, err := newMaildrop(deadline, mb, c.server.limit.messages)
 	if err != nil {
 		if closeErr := c.closeMailbox(); closeErr != nil {
@@ -58,7 +58,8 @@ func (c *Conn) logIn(ctx context.Context, login mailbox.Login, open func(context
 	return nil
 }
 
-// loginFailed counts a failed login and words the answer.
+// loginFailed counts and reports a failed login, and returns the error to answer
+// with.
 func (c *Conn) loginFailed(login mailbox.Login, err error) error {
 	c.user = ""
 	c.tellAuth(login, err)

@@ -15,15 +15,15 @@ var (
 	errShuttingDown = errors.New("pop3: server shutting down")
 )
 
-// readCommand reads the next command, without its line end. The octets are
-// valid until the next read.
+// readCommand reads the next command and returns it without its line end. The
+// octets are valid until the next read.
 func (c *Conn) readCommand() ([]byte, error) {
 	return c.readLine(c.server.limit.line)
 }
 
-// readLine reads a line of at most limit octets, its line end included; one
-// that begins an AUTH exchange may be as long as a line within it. Only LF ends
-// a line; a CR before it belongs to it.
+// readLine reads a line of at most limit octets, its line end included. A line
+// that begins an AUTH exchange may be as long as one within the exchange. A line
+// ends in LF, or in CR LF.
 func (c *Conn) readLine(limit int) ([]byte, error) {
 	if err := c.awaitLine(); err != nil {
 		return nil, err
@@ -37,7 +37,7 @@ func (c *Conn) readLine(limit int) ([]byte, error) {
 	}
 	c.inOctets += int64(len(line))
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		err = cmp.Or(c.interrupted(), err) // Shutdown wakes who waits by a deadline
+		err = cmp.Or(c.interrupted(), err) // Shutdown wakes the session by a deadline
 	}
 	switch {
 	case err == io.EOF && len(line) > 0:
@@ -51,7 +51,7 @@ func (c *Conn) readLine(limit int) ([]byte, error) {
 	return bytes.TrimSuffix(line, []byte{'\r'}), nil
 }
 
-// readLongLine goes on with a line whose beginning filled the buffer.
+// readLongLine reads the rest of a line whose beginning filled the buffer.
 func (c *Conn) readLongLine(beginning []byte, limit int) ([]byte, error) {
 	c.long = append(c.long[:0], beginning...)
 	for {
@@ -63,14 +63,15 @@ func (c *Conn) readLongLine(beginning []byte, limit int) ([]byte, error) {
 		if !errors.Is(err, bufio.ErrBufferFull) {
 			line := c.long
 			if cap(c.long) > 4*readBuffer {
-				c.long = nil // one bearer token is no reason to keep 64 KiB
+				c.long = nil // do not keep 64 KiB because of one bearer token
 			}
 			return line, err
 		}
 	}
 }
 
-// longer returns the limit that allows more, of which a negative one is none.
+// longer returns the larger of two limits. A negative one is none, and the
+// largest.
 func longer(a, b int) int {
 	if a < 0 || b < 0 {
 		return -1
@@ -78,8 +79,8 @@ func longer(a, b int) int {
 	return max(a, b)
 }
 
-// awaitLine gets ready to block: the answers so far go out, unless the next
-// command is here already (RFC 2449 section 6.6), and the clock is set.
+// awaitLine prepares a read. If the next command is not here yet, the answers so
+// far go out (RFC 2449 section 6.6), and the deadline of the read is set.
 func (c *Conn) awaitLine() error {
 	buffered, _ := c.in.Peek(c.in.Buffered())
 	if bytes.IndexByte(buffered, '\n') >= 0 {
@@ -105,7 +106,7 @@ func (c *Conn) interrupted() error {
 	return nil
 }
 
-// readDeadline is when the client must have sent its next line. Zero is never.
+// readDeadline is when the client must have sent its next line; zero means never.
 func (c *Conn) readDeadline() time.Time {
 	if c.state == transaction {
 		if c.server.limit.idle < 0 {
@@ -116,7 +117,7 @@ func (c *Conn) readDeadline() time.Time {
 	return c.loginDeadline()
 }
 
-// loginDeadline is when the client must have logged in. Zero is never.
+// loginDeadline is when the client must have logged in; zero means never.
 func (c *Conn) loginDeadline() time.Time {
 	if c.server.limit.auth < 0 {
 		return time.Time{}

@@ -8,18 +8,17 @@ import (
 )
 
 const (
-	// writeBuffer is the memory of an answer in octets. It is lent to a
-	// connection while something is to be sent, so that those that wait hold
-	// none.
+	// writeBuffer is the size of a write buffer in octets. A connection borrows
+	// one while it has something to send; one that waits holds none.
 	writeBuffer = 16 << 10
 
-	// writeStep is how much of a message is looked through before it is
-	// passed on, and must go out within one WriteTimeout, in octets: not all of
-	// it, so that the client has something to do meanwhile, and many, since
-	// each write may have to wait for the client once.
+	// writeStep is how many octets of a message are stuffed before they are
+	// sent, within one WriteTimeout. It is less than a whole message, so that
+	// the client can begin to read, and large, since each write may have to
+	// wait for the client.
 	writeStep = 1 << 20
 
-	// keptBack is how many octets at the end of a large stretch stay in the
+	// keptBack is how many octets at the end of a large write stay in the
 	// buffer, so that the dot that ends a message does not travel alone.
 	keptBack = 1 << 10
 )
@@ -27,18 +26,18 @@ const (
 var writeBuffers = sync.Pool{New: func() any { return new([writeBuffer]byte) }}
 
 // output gathers the answers to a client and sends them in as few packets as
-// the client's pipelining allows. Stretches larger than the buffer go straight
-// from the caller's memory to the connection. An error stays, and ends
-// everything that follows.
+// the client's pipelining allows. Writes larger than the buffer go straight from
+// the caller's memory to the connection. After an error nothing more is sent, and
+// Write and flush return that error.
 type output struct {
 	nc      net.Conn
 	timeout time.Duration      // for each writeStep; negative: none
-	memory  *[writeBuffer]byte // nil while nothing is to be sent
+	memory  *[writeBuffer]byte // nil while there is nothing to send
 	pending []byte             // in memory
-	octets  int64              // written or gathered
+	octets  int64              // sent and pending
 	err     error
 
-	stretches [2][]byte // of a write that sends both what is pending and more
+	stretches [2][]byte // of a write that sends what is pending, and more
 	vector    net.Buffers
 }
 
@@ -54,8 +53,8 @@ func (o *output) Write(p []byte) (int, error) {
 	return len(p), o.err
 }
 
-// strings writes texts, each much shorter than the buffer. Their errors are the
-// next flush's.
+// strings writes texts, each much shorter than the buffer. Their errors come with
+// the next flush.
 func (o *output) strings(texts ...string) {
 	for _, text := range texts {
 		o.pending = append(o.room(len(text)), text...)
@@ -63,7 +62,7 @@ func (o *output) strings(texts ...string) {
 	}
 }
 
-// numbers writes numbers, a blank between each two.
+// numbers writes numbers, with a blank between each two.
 func (o *output) numbers(numbers ...int64) {
 	for i, number := range numbers {
 		if i > 0 {
@@ -76,10 +75,10 @@ func (o *output) numbers(numbers ...int64) {
 	}
 }
 
-// room returns what is pending, with room for n octets behind it.
+// room returns what is pending, with room for n more octets.
 func (o *output) room(n int) []byte {
 	if len(o.pending)+n > writeBuffer {
-		// What comes may be the final dot: a few octets wait to go with it.
+		// The final dot may come next: a few octets wait to go with it.
 		const few = 16
 		kept := o.pending[len(o.pending)-min(few, len(o.pending)):]
 		o.pending = o.pending[:len(o.pending)-len(kept)]
@@ -93,7 +92,7 @@ func (o *output) room(n int) []byte {
 	return o.pending
 }
 
-// flush sends what was gathered and gives the buffer back.
+// flush sends what is pending and gives the buffer back.
 func (o *output) flush() error {
 	if len(o.pending) > 0 {
 		o.send(nil)
@@ -102,11 +101,11 @@ func (o *output) flush() error {
 	return o.err
 }
 
-// send sends what was gathered, and more behind it, in one go where the
-// connection can.
+// send sends what is pending and then more, in one system call if the connection
+// can.
 func (o *output) send(more []byte) {
 	if o.err != nil {
-		o.pending = o.pending[:0] // nothing piles up for a client that is gone
+		o.pending = o.pending[:0] // the client is gone
 		return
 	}
 	if o.timeout >= 0 {
@@ -126,7 +125,7 @@ func (o *output) send(more []byte) {
 	o.pending = o.pending[:0]
 }
 
-// discard forgets what was gathered.
+// discard drops what is pending and gives the buffer back.
 func (o *output) discard() {
 	if o.memory != nil {
 		writeBuffers.Put(o.memory)

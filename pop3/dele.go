@@ -2,7 +2,8 @@ package pop3
 
 import "context"
 
-// dele answers DELE (RFC 1939 section 5): it marks, QUIT removes.
+// dele answers DELE (RFC 1939 section 5). It marks the message, which QUIT then
+// removes.
 func (c *Conn) dele(_ context.Context, a arguments) error {
 	i, err := c.maildrop.at(a.n)
 	if err != nil {

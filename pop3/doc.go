@@ -1,5 +1,5 @@
-// Package pop3 is a POP3 server that any Go program can embed. It knows no
-// store: whatever implements package mailbox can stand behind it.
+// Package pop3 is a POP3 server that any Go program can embed. It serves the mail
+// of any store that implements package mailbox.
 //
 // A [Server] answers connections, a [Handler] begins a session for each, and
 // [Login] makes a handler of an authenticator and a store:
@@ -9,6 +9,9 @@
 //		TLSConfig: tlsConfig,
 //	}
 //	err := server.ListenAndServe()
+//
+// [Users] is an authenticator to begin with. Without TLSConfig passwords are
+// refused, unless AllowInsecureAuth is set.
 //
 // # What it speaks
 //
@@ -23,24 +26,25 @@
 // The server owns message numbers, delete marks, sums, unique-ids, line ends,
 // byte-stuffing and octet counts. A store sees four calls.
 //
-//   - Numbers hold for the whole session; what arrives later is for the next.
+//   - Message numbers stay the same for the whole session. A message that arrives
+//     later is in the next session.
 //   - LIST says as many octets as RETR sends.
-//   - A message that cannot be opened is a clean -ERR. One that fails halfway
-//     drops the connection before the final dot, so that no client takes it for
-//     whole.
-//   - QUIT removes what is marked before it answers, and answers -ERR where
-//     something was left. A connection that breaks removes nothing.
-//   - A password crosses no connection without TLS unless AllowInsecureAuth says
-//     so. An unknown user and a wrong password get one and the same answer.
-//   - Nothing that follows STLS in the clear is read, and what was said before is
-//     forgotten.
+//   - A message that cannot be opened is a clean -ERR. If one fails halfway, the
+//     server ends the connection before the final dot, so that no client takes the
+//     message for whole.
+//   - QUIT removes the marked messages before it answers, and answers -ERR if it
+//     could not remove them all. A connection that breaks removes nothing.
+//   - A password crosses no connection without TLS unless AllowInsecureAuth is set.
+//     An unknown user and a wrong password get the same answer.
+//   - The server reads nothing that follows STLS in the clear, and forgets what the
+//     client said before.
 //   - Memory is bounded: a connection that waits holds half a KiB of buffers, a
-//     message passes through 48 KiB, whatever its size, and a listing is packed.
+//     message of any size passes through 48 KiB, and a listing is packed.
 //
 // # Errors of the host
 //
-// What a handler, an authenticator or a store returns is turned into an answer
-// like this; its own text goes to the log and to no client.
+// An error of a handler, an authenticator or a store is answered as follows. Its
+// own text goes to the log, and not to the client.
 //
 //	*Error                                the code and the text that it says
 //	mailbox.ErrAuthFailed, ErrNoSuchUser  -ERR [AUTH], one text for both

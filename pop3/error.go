@@ -17,18 +17,17 @@ const (
 	CodeInUse      ResponseCode = "IN-USE"      // another session has the maildrop (RFC 2449)
 	CodeLoginDelay ResponseCode = "LOGIN-DELAY" // logged in too often (RFC 2449)
 	CodeTemporary  ResponseCode = "SYS/TEMP"    // try again later (RFC 3206)
-	CodePermanent  ResponseCode = "SYS/PERM"    // somebody must mend something (RFC 3206)
+	CodePermanent  ResponseCode = "SYS/PERM"    // an administrator must act (RFC 3206)
 )
 
-// Error is an -ERR that a host words itself. Any other error that a host
-// returns is mapped to a fixed text, and only the log shows its own: see the
-// package comment for the map.
+// Error is an -ERR in a host's own words. Any other error of a host is answered
+// with a fixed text; the package comment has the map.
 type Error struct {
 	// Code may be empty.
 	Code ResponseCode
 
-	// Text is for people. What is not printable ASCII or UTF-8 is left out,
-	// and what is longer than a response line may be is cut.
+	// Text is for people. Control characters and what is not UTF-8 are left
+	// out, and a text that is too long for a response line is cut.
 	Text string
 
 	// Close ends the connection after the answer.
@@ -55,13 +54,12 @@ func (e *Error) Unwrap() error { return e.Err }
 
 var errTooManyConnections = &Error{Code: CodeTemporary, Text: "too many connections, try again later"}
 
-// mistake is a command that a client got wrong; too many in a row end the
-// connection.
+// mistake is an error of the client. Too many in a row end the connection.
 type mistake string
 
 func (m mistake) Error() string { return string(m) }
 
-// toReply maps whatever went wrong to what the client is told.
+// toReply maps any error to the answer that the client gets.
 func toReply(err error) *Error {
 	var reply *Error
 	var wrong mistake
@@ -73,8 +71,7 @@ func toReply(err error) *Error {
 	case errors.Is(err, mailbox.ErrNotFound):
 		return &Error{Text: "no such message", Err: err}
 	case errors.Is(err, mailbox.ErrAuthFailed), errors.Is(err, mailbox.ErrNoSuchUser):
-		// One answer for an unknown user and a wrong password: anything more
-		// would be an oracle.
+		// One answer for both: it must not show which users there are.
 		return &Error{Code: CodeAuth, Text: "authentication failed", Err: err}
 	case errors.Is(err, mailbox.ErrInUse):
 		return &Error{Code: CodeInUse, Text: "maildrop in use", Err: err}
@@ -90,8 +87,8 @@ func toReply(err error) *Error {
 // included (RFC 2449 section 4), and the longest capability (section 5).
 const maxResponseLine = 512
 
-// line returns the whole status line of the error, CRLF included. Nothing that
-// a host or a store says can break out of the line.
+// line returns the status line of the error, its CRLF included. No text of a host
+// or a store can break out of it.
 func (e *Error) line() string {
 	var line strings.Builder
 	line.WriteString("-ERR ")
@@ -102,7 +99,7 @@ func (e *Error) line() string {
 	return fitted(line.String()) + "\r\n"
 }
 
-// fitted cuts text to what a response line may have before its CRLF.
+// fitted cuts text to the longest that a response line may be before its CRLF.
 func fitted(text string) string {
 	if len(text) > maxResponseLine-2 {
 		text = strings.ToValidUTF8(text[:maxResponseLine-2], "")

@@ -7,26 +7,29 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// Hooks are functions that hear of what a server does: for metrics, traces and
-// audits. Each may be nil. They run on the session's own goroutine and must not
-// block. No hook ever gets an argument of a command, since those hold secrets.
+// Hooks are functions that a server calls when something happens: for metrics,
+// traces and audits. Each may be nil. They run on the goroutine of the session and
+// should not block. No hook gets the arguments of a command, since those may be
+// secrets.
 type Hooks struct {
-	// Connect: a connection was admitted; TLS is not there yet.
+	// Connect: a connection was admitted. TLS has not begun.
 	Connect func(*Conn)
 
 	// TLS: a handshake succeeded.
 	TLS func(*Conn, tls.ConnectionState)
 
-	// Auth: a login succeeded (nil) or failed. Login.User is empty where a SASL
+	// Auth: a login succeeded (nil) or failed. Login.User is empty if a SASL
 	// exchange failed before its end.
 	Auth func(*Conn, mailbox.Login, error)
 
-	// Command: a command was answered, wholly written or buffered.
+	// Command: a command was answered. The answer was sent, or waits in the
+	// buffer for those of pipelined commands.
 	Command func(*Conn, CommandInfo)
 
-	// Fault: something happened that somebody should look at: a host's code
-	// panicked, a message was not as large as its store had said, a unique-id
-	// was illegal or another message's too, a body ended with an error.
+	// Fault: something happened that an administrator should look at: a host's
+	// code panicked, a message did not have the size that its store had listed,
+	// a unique-id was illegal or that of two messages, a message ended with an
+	// error.
 	Fault func(*Conn, error)
 
 	// Close: the connection is over. It is the last call for a Conn that
@@ -34,21 +37,21 @@ type Hooks struct {
 	Close func(*Conn, SessionInfo)
 }
 
-// CommandInfo tells how a command went.
+// CommandInfo says how a command went.
 type CommandInfo struct {
-	Verb     string        // as in the command table; "" where there is no such command
+	Verb     string        // in capitals; "" if there is no such command
 	OK       bool          // the answer was +OK
 	Code     ResponseCode  // of an -ERR that had one
 	Duration time.Duration // from the command's arrival to its answer
 	In, Out  int64         // octets read and written for it, line ends included
 }
 
-// SessionInfo tells how a session went.
+// SessionInfo says how a session went.
 type SessionInfo struct {
-	User      string        // who logged in, "" where nobody did
-	Mechanism string        // how
+	User      string        // that logged in; "" if none did
+	Mechanism string        // of the login, as in mailbox.Login
 	Reason    string        // why it ended: "quit", "client gone", "idle", "shutdown" ...
-	Err       error         // behind the reason; nil after QUIT
+	Err       error         // that ended it; nil after QUIT
 	Duration  time.Duration // from the connection to its end
 
 	Messages int // in the maildrop at login

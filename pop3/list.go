@@ -8,7 +8,7 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// stat answers STAT (RFC 1939 section 5): messages that are not marked, and
+// stat answers STAT (RFC 1939 section 5): how many messages are not marked, and
 // their octets.
 func (c *Conn) stat(ctx context.Context, _ arguments) error {
 	if err := c.measureAll(ctx); err != nil {
@@ -62,8 +62,8 @@ func (c *Conn) measureAll(ctx context.Context) error {
 	return nil
 }
 
-// measure counts the octets of a message whose size the store does not know.
-// One that another session has removed meanwhile has none.
+// measure counts the octets of a message if the store does not know its size. A
+// message that another session has removed meanwhile has none.
 func (c *Conn) measure(ctx context.Context, i int) error {
 	if c.maildrop.sizes[i] >= 0 {
 		return nil

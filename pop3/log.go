@@ -5,8 +5,9 @@ import (
 	"log/slog"
 )
 
-// logSession writes the one line that a session leaves behind. A port scan or a
-// load balancer's probe, which says nothing, leaves it only for debugging.
+// logSession writes the line that each session leaves in the log. A session in
+// which the client said nothing, such as a port scan or a load balancer's probe,
+// leaves one at level debug.
 func (c *Conn) logSession() {
 	level := slog.LevelInfo
 	if c.info.In == 0 {

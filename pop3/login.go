@@ -11,8 +11,9 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// Login makes a [Handler] from an authenticator and a store: USER and PASS,
-// AUTH PLAIN, and APOP where the authenticator is a [SharedSecrets].
+// Login returns a [Handler] of an authenticator and a store. Clients log in by
+// USER and PASS, by AUTH PLAIN, and by APOP if the authenticator is a
+// [SharedSecrets].
 func Login(authenticator Authenticator, store mailbox.Store) Handler {
 	return HandlerFunc(func(context.Context, *Conn) (Session, error) {
 		secrets, _ := authenticator.(SharedSecrets)
@@ -31,14 +32,14 @@ func (s *loginSession) Close() error { return nil }
 
 func (s *loginSession) Login(ctx context.Context, login mailbox.Login) (mailbox.Mailbox, error) {
 	if login.AuthorizationID == login.User {
-		login.AuthorizationID = "" // that is what none means (RFC 4616 section 2)
+		login.AuthorizationID = "" // the same as none (RFC 4616 section 2)
 	}
 	user, err := s.authenticator.Authenticate(ctx, login)
 	if err != nil {
 		return nil, fmt.Errorf("authenticate: %w", err)
 	}
 	if login.AuthorizationID != "" && !strings.EqualFold(user, login.AuthorizationID) {
-		// The authenticator knows nothing of acting for others.
+		// The authenticator did not look at AuthorizationID.
 		return nil, fmt.Errorf("%q may not act for %q: %w", login.User, login.AuthorizationID, mailbox.ErrAuthFailed)
 	}
 	return s.open(ctx, login, user)

@@ -8,23 +8,23 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// maildrop is what a session sees of a mailbox: the listing at login, packed,
-// and the client's marks. Message n of the protocol is index n-1 here, and
-// stays it for the whole session.
+// maildrop is what a session sees of a mailbox: the listing at login, packed, and
+// the client's marks. Message n of the protocol has index n-1 for the whole
+// session.
 type maildrop struct {
 	ids   texts
-	uidls texts // empty: every message is known by its ID alone
+	uidls texts // empty: no message has a unique-id other than its ID
 	sizes []int64
-	cut   bool // the mailbox has more than the limit allows
+	cut   bool // the mailbox has more messages than the limit
 
 	unmeasured int    // messages of unknown size
-	octets     int64  // of unmarked messages whose size is known
+	octets     int64  // of unmarked messages of known size
 	marked     []bool // nil: none
 	marks      int
 
-	ascending bool           // the IDs rise, so that none comes twice
-	settled   bool           // distinct is right
-	distinct  map[int]string // unique-ids that are not those of the listing
+	ascending bool           // the IDs ascend, so that none comes twice
+	settled   bool           // settle was called
+	distinct  map[int]string // unique-ids that differ from the listing
 }
 
 // texts is a column of strings in one piece of memory.
@@ -51,7 +51,7 @@ func (t *texts) at(i int) []byte {
 	return t.data[begin:t.ends[i]]
 }
 
-// list reads the listing of a mailbox, at most limit messages of it.
+// newMaildrop reads the listing of a mailbox, up to limit messages.
 func newMaildrop(deadline *deadline, mb mailbox.Mailbox, limit int) (*maildrop, error) {
 	d := &maildrop{ascending: true}
 	for m, err := range mb.Messages(deadline.ctx) {
@@ -69,7 +69,7 @@ func newMaildrop(deadline *deadline, mb mailbox.Mailbox, limit int) (*maildrop, 
 	return d, nil
 }
 
-// fewMessages is what a maildrop has room for before it grows.
+// fewMessages is how many messages a maildrop has room for before it grows.
 const fewMessages = 32
 
 func (d *maildrop) add(m mailbox.Message) {
@@ -84,7 +84,7 @@ func (d *maildrop) add(m mailbox.Message) {
 	d.ids.add(m.ID)
 	if m.UIDL != "" || len(d.uidls.ends) > 0 {
 		for len(d.uidls.ends) < len(d.sizes) {
-			d.uidls.add("") // those before had none
+			d.uidls.add("") // for the messages before, which had none
 		}
 		d.uidls.add(m.UIDL)
 	}
@@ -102,7 +102,7 @@ func (d *maildrop) unmarked() int       { return len(d.sizes) - d.marks }
 func (d *maildrop) id(i int) string     { return string(d.ids.at(i)) }
 func (d *maildrop) isMarked(i int) bool { return d.marked != nil && d.marked[i] }
 
-// at returns the index of message n, which must be there and not marked.
+// at returns the index of message n, or a mistake if there is none or it is marked.
 func (d *maildrop) at(n int) (int, error) {
 	i := n - 1
 	switch {
@@ -125,7 +125,7 @@ func (d *maildrop) all() iter.Seq[int] {
 	}
 }
 
-// idsAfter yields the IDs of the unmarked messages behind index i.
+// idsAfter yields the IDs of the unmarked messages after index i.
 func (d *maildrop) idsAfter(i int) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for j := i + 1; j < len(d.sizes); j++ {

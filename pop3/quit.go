@@ -8,8 +8,8 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// quit answers QUIT. After a login it is the UPDATE state (RFC 1939 section 6):
-// what is marked is removed, and only then is the answer +OK.
+// quit answers QUIT. After a login it enters the UPDATE state (RFC 1939 section
+// 6): it removes the marked messages, and only then answers +OK.
 func (c *Conn) quit(ctx context.Context, _ arguments) error {
 	if err := c.update(ctx); err != nil {
 		return err
@@ -21,9 +21,8 @@ func (c *Conn) quit(ctx context.Context, _ arguments) error {
 	return c.flushAndEnd(&ended{reason: reasonQuit})
 }
 
-// update removes what is marked. Once QUIT was read it runs to its end, even
-// where the client or the server go away meanwhile: half a batch is what nobody
-// asked for.
+// update removes the marked messages. It runs to its end even if the client or the
+// server go away meanwhile: no client asks for half of a removal.
 func (c *Conn) update(ctx context.Context) error {
 	if c.maildrop == nil || c.maildrop.marks == 0 {
 		return nil

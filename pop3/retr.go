@@ -28,10 +28,9 @@ func (c *Conn) top(ctx context.Context, a arguments) error {
 	return err
 }
 
-// send sends a message or its top. +OK waits for the first octets of the body:
-// until then a failure is a clean -ERR. From then on all that is left is to
-// drop the connection before the final dot, so that no client takes half a
-// message for a whole one.
+// send sends a message or its top. +OK is sent with the first octets of the body:
+// a failure before that is a clean -ERR. A failure after that ends the connection
+// before the final dot, so that no client takes half a message for a whole one.
 func (c *Conn) send(ctx context.Context, n int, options mailbox.OpenOptions) error {
 	i, err := c.maildrop.at(n)
 	if err != nil {
@@ -77,8 +76,8 @@ func (c *Conn) send(ctx context.Context, n int, options mailbox.OpenOptions) err
 	return nil
 }
 
-// notOpened words the failure to open message n. A client that asks for the
-// same lost message over and over is one that goes wrong.
+// notOpened returns the error that answers a failure to open message n. To ask for
+// the same lost message again is a mistake of the client, and counted.
 func (c *Conn) notOpened(n int, err error) error {
 	if errors.Is(err, mailbox.ErrNotFound) {
 		if c.missing == n {
@@ -90,17 +89,17 @@ func (c *Conn) notOpened(n int, err error) error {
 }
 
 // answer is the multi-line response that carries a message. It begins with the
-// body's first octets.
+// first octets of the body.
 type answer struct {
 	c        *Conn
-	deadline *deadline // its clock stands still while the client is waited for
+	deadline *deadline // its clock stands still while the client reads
 	size     int64     // as listed
 	begun    bool
 	stuffed  stuffer
-	err      error // the client's side failed
+	err      error // of a write to the client
 }
 
-// unknown is a size that is not known.
+// unknown is the size of a message that the store does not know.
 const unknown = -1
 
 var copyBuffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
@@ -143,7 +142,7 @@ func (a *answer) begin() {
 	a.c.out.strings(" octets\r\n")
 }
 
-// close ends the response; what goes wrong here is found by the next flush.
+// close ends the response. Its errors come with the next flush.
 func (a *answer) close() {
 	a.begin()
 	a.stuffed.close()

@@ -11,8 +11,8 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// auth answers AUTH (RFC 5034). Without a mechanism it lists them, as clients
-// older than CAPA expect.
+// auth answers AUTH (RFC 5034). Without an argument it lists the mechanisms, as
+// clients older than CAPA expect.
 func (c *Conn) auth(ctx context.Context, a arguments) error {
 	session, ok := c.session.(SASLSession)
 	if !ok {
@@ -51,7 +51,7 @@ func (c *Conn) auth(ctx context.Context, a arguments) error {
 	var wrong mistake
 	switch err := c.exchange(ctx, exchange, response); {
 	case err == nil:
-	case errors.As(err, &end), errors.As(err, &wrong): // the client broke it off
+	case errors.As(err, &end), errors.As(err, &wrong): // no attempt: the client broke it off
 		return err
 	default:
 		return c.loginFailed(login, err)
@@ -106,8 +106,8 @@ func (c *Conn) nextChallenge(ctx context.Context, x SASLExchange, response []byt
 	return challenge, done, deadline.explain(err)
 }
 
-// decodeInitial decodes an initial response; a lone "=" is an empty one (RFC
-// 5034 section 4).
+// decodeInitial decodes an initial response. A lone "=" is an empty one (RFC 5034
+// section 4).
 func decodeInitial(text string) ([]byte, error) {
 	if text == "=" {
 		return []byte{}, nil
@@ -115,7 +115,8 @@ func decodeInitial(text string) ([]byte, error) {
 	return decode(text)
 }
 
-// decode never returns nil without an error: an empty response is a response.
+// decode decodes base64. Without an error it never returns nil, since an empty
+// response is not the same as none.
 func decode(text string) ([]byte, error) {
 	response := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
 	n, err := base64.StdEncoding.Strict().Decode(response, []byte(text))

@@ -8,9 +8,9 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// plainExchange is the server's side of PLAIN (RFC 4616): one response that
-// holds the authorization identity, the authentication identity and the
-// password, with a NUL between each two.
+// plainExchange is the server's side of PLAIN (RFC 4616). Its one response has the
+// authorization identity, the authentication identity and the password, with a NUL
+// between each two.
 type plainExchange struct {
 	login mailbox.Login
 	open  func(context.Context, mailbox.Login) (mailbox.Mailbox, error)
@@ -18,7 +18,7 @@ type plainExchange struct {
 
 func (x *plainExchange) Next(_ context.Context, response []byte) ([]byte, bool, error) {
 	if response == nil {
-		return nil, false, nil // an empty challenge asks for it
+		return nil, false, nil // an empty challenge asks for the response
 	}
 	parts := bytes.Split(response, []byte{0})
 	if len(parts) != 3 || len(parts[1]) == 0 || hasControl(string(parts[0])+string(parts[1])) {

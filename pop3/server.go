@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Server answers POP3. Only Handler is required; the zero value of everything
-// else works and is safe. The fields must not change once the server serves.
+// Server is a POP3 server. Only Handler is required; the zero value of every other
+// field works and is safe. The fields must not change once the server serves.
 //
 // In every limit and time-out 0 means the default, and a negative value means
 // none.
@@ -21,37 +21,37 @@ type Server struct {
 	// ":110", and ":995" for ListenAndServeTLS.
 	Addr string
 
-	// Handler decides who may log in and which maildrop that opens. [Login]
-	// makes one from an authenticator and a store.
+	// Handler begins a session for each connection. [Login] makes one of an
+	// authenticator and a store.
 	Handler Handler
 
-	// TLSConfig switches STLS on (RFC 2595) and serves ServeTLS (RFC 8314). It
-	// is cloned; the clone takes nothing older than TLS 1.2, and "pop3" is its
-	// only ALPN name, so that a config may be shared with an HTTP server and yet
-	// no browser is talked to.
+	// TLSConfig switches STLS on (RFC 2595), and is what ServeTLS uses (RFC
+	// 8314). The server uses a clone with TLS 1.2 as the oldest version and
+	// "pop3" as the only ALPN name. So a config may be shared with an HTTP
+	// server, and a browser that is led to this one is refused.
 	TLSConfig *tls.Config
 
 	// AllowInsecureAuth permits commands that disclose a password on a
 	// connection without TLS: for loopback, for tests, and behind a proxy that
-	// ends TLS. Default false: USER, PASS and PLAIN are then refused, and not
-	// advertised, until TLS is there.
+	// ends TLS. By default USER, PASS and PLAIN are neither offered nor taken
+	// before TLS.
 	AllowInsecureAuth bool
 
-	// AuthTimeout is what a client has from its connection to its login, a TLS
-	// handshake included. Default 3 minutes.
+	// AuthTimeout is how long a client may take from its connection to its
+	// login, TLS handshakes included. Default 3 minutes.
 	AuthTimeout time.Duration
 
-	// IdleTimeout ends a session that sends nothing. Default 10 minutes, the
-	// least that RFC 1939 section 3 allows.
+	// IdleTimeout is how long a client may wait between two commands after its
+	// login. Default 10 minutes, the shortest that RFC 1939 section 3 allows.
 	IdleTimeout time.Duration
 
-	// WriteTimeout is what a client has to take the next stretch of an
-	// answer: what was gathered for it, up to 1 MiB. Default 5 minutes.
+	// WriteTimeout is how long a client may take to read the next part of an
+	// answer, of at most 1 MiB. Default 5 minutes.
 	WriteTimeout time.Duration
 
-	// StoreTimeout is how long a store or an authenticator may take over one
-	// step: a login, a listing, the next stretch of a message, the removal at
-	// QUIT. Default 2 minutes.
+	// StoreTimeout is how long a store or an authenticator may take for one
+	// piece of work: a login with its listing, the next part of a message, the
+	// removal at QUIT. Default 2 minutes.
 	StoreTimeout time.Duration
 
 	// MaxLine is the longest command in octets, its line end included. Default
@@ -71,34 +71,35 @@ type Server struct {
 	// Default 5.
 	MaxAuthTries int
 
-	// MaxMessages is how many messages a session sees: the oldest. The rest
-	// shows up once those are deleted. Default 1,000,000.
+	// MaxMessages is how many messages a session sees, the oldest first. Later
+	// sessions see the rest once those are deleted. Default 1,000,000.
 	MaxMessages int
 
-	// MaxConnections is how many connections may be open at once; further ones
-	// are told to try again later. Default 10,000.
+	// MaxConnections is how many connections may be open at once. One more is
+	// told to try again later. Default 10,000.
 	MaxConnections int
 
 	// Implementation is the text of the IMPLEMENTATION capability (RFC 2449
-	// section 6.9) once a user is logged in. Empty leaves the capability out.
+	// section 6.9), which is listed after the login. Empty leaves it out.
 	Implementation string
 
-	// Capabilities may change the capabilities that CAPA lists, a line each.
-	// nil leaves them as they are.
+	// Capabilities returns the capabilities that CAPA lists, a line each, from
+	// those of the server. nil leaves them as they are.
 	Capabilities func(*Conn, []string) []string
 
-	// Hooks hear of what the server does. nil hears nothing.
+	// Hooks are called when something happens. nil calls none.
 	Hooks *Hooks
 
-	// Logger takes one line per session, and what an administrator should
+	// Logger gets one line for each session, and what an administrator should
 	// know. It never gets a secret. nil logs nothing.
 	Logger *slog.Logger
 
-	// BaseContext gives the context of a listener's connections. nil means
+	// BaseContext returns the context of a listener's connections. nil means
 	// [context.Background].
 	BaseContext func(net.Listener) context.Context
 
-	// ConnContext may change the context of a connection. nil leaves it.
+	// ConnContext returns the context of a connection, made of the one that it
+	// gets. nil leaves that one.
 	ConnContext func(context.Context, net.Conn) context.Context
 
 	mu        sync.Mutex
@@ -118,8 +119,8 @@ type Server struct {
 // Close.
 var ErrServerClosed = errors.New("pop3: server closed")
 
-// ListenAndServe listens on Addr and serves. STLS is offered where TLSConfig
-// is set.
+// ListenAndServe listens on Addr and then calls Serve. STLS is offered if
+// TLSConfig is set.
 func (s *Server) ListenAndServe() error {
 	listener, err := net.Listen("tcp", cmp.Or(s.Addr, ":110"))
 	if err != nil {
@@ -128,8 +129,8 @@ func (s *Server) ListenAndServe() error {
 	return s.Serve(listener)
 }
 
-// ListenAndServeTLS listens on Addr and serves TLS from the first octet on
-// (POP3S).
+// ListenAndServeTLS listens on Addr and then calls ServeTLS, for TLS from the first
+// octet on (POP3S).
 func (s *Server) ListenAndServeTLS() error {
 	listener, err := net.Listen("tcp", cmp.Or(s.Addr, ":995"))
 	if err != nil {
@@ -138,9 +139,9 @@ func (s *Server) ListenAndServeTLS() error {
 	return s.ServeTLS(listener)
 }
 
-// Serve answers the connections that listener accepts, and closes it in the
-// end. It returns [ErrServerClosed] after Shutdown or Close, at once where that
-// was before.
+// Serve serves the connections that listener accepts. It closes listener before it
+// returns, and returns [ErrServerClosed] after Shutdown or Close, even if that was
+// before Serve.
 func (s *Server) Serve(listener net.Listener) error {
 	return s.serve(listener, false)
 }
@@ -175,7 +176,7 @@ func (s *Server) serve(listener net.Listener, implicitTLS bool) error {
 			if s.isStopping() {
 				return ErrServerClosed
 			}
-			// Out of file descriptors, most likely: it passes.
+			// Most likely the process is out of file descriptors, which passes.
 			if t, ok := err.(interface{ Temporary() bool }); ok && t.Temporary() {
 				pause = min(max(2*pause, 5*time.Millisecond), time.Second)
 				s.log.Warn("pop3: accept failed, trying again", "error", err, "pause", pause)
@@ -192,11 +193,13 @@ func (s *Server) serve(listener net.Listener, implicitTLS bool) error {
 	}
 }
 
-// ServeConn answers one connection of any kind, a [net.Pipe] as well as a
-// [tls.Conn], and closes it in the end. What wraps a tls.Conn must have its
-// ConnectionState and HandshakeContext, or it counts as a connection in the
-// clear. It blocks until the session is over. The error says why it ended, and
-// is nil after QUIT. Ending ctx ends the connection.
+// ServeConn serves one connection of any kind, a [net.Pipe] as well as a
+// [tls.Conn], and closes it. It blocks until the session is over. Its error says
+// why the session ended, and is nil after QUIT. If ctx ends, so does the
+// connection.
+//
+// A wrapper of a tls.Conn must forward ConnectionState and HandshakeContext, or it
+// counts as a connection in the clear.
 func (s *Server) ServeConn(ctx context.Context, nc net.Conn) error {
 	if err := s.prepare(); err != nil {
 		nc.Close()
@@ -216,9 +219,9 @@ func (s *Server) ServeConn(ctx context.Context, nc net.Conn) error {
 
 // Shutdown stops the server gracefully: it closes the listeners, lets running
 // commands finish, tells every client [SYS/TEMP], and returns when the last
-// session is over. Marks that no QUIT has confirmed are forgotten. When ctx
-// ends first, it ends what is left as Close does and returns the context's
-// error.
+// session is over. Messages that no QUIT has removed stay. If ctx ends first,
+// Shutdown ends the remaining sessions as Close does, and returns the error of the
+// context.
 func (s *Server) Shutdown(ctx context.Context) error {
 	for _, c := range s.stop() {
 		c.wakeForShutdown()
@@ -237,9 +240,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 }
 
-// Close ends the server at once: listeners and connections are closed, the
-// contexts of running commands end. A removal that QUIT has begun still
-// finishes. It does not wait for the sessions.
+// Close stops the server at once: it closes listeners and connections, and ends
+// the contexts of running commands. It does not wait for the sessions. A removal
+// that QUIT has begun still finishes.
 func (s *Server) Close() error {
 	for _, c := range s.stop() {
 		c.abort(ErrServerClosed)
@@ -247,7 +250,8 @@ func (s *Server) Close() error {
 	return nil
 }
 
-// stop closes the listeners, lets in nobody new, and returns who is there.
+// stop closes the listeners, turns later connections away, and returns those that
+// are open.
 func (s *Server) stop() []*Conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -311,7 +315,7 @@ func (s *Server) release(c *Conn) {
 	s.sessions.Done()
 }
 
-// prepare fills in, once, what the zero value leaves open.
+// prepare fills in the defaults, once.
 func (s *Server) prepare() error {
 	if s.Handler == nil {
 		return errors.New("pop3: Server.Handler is nil: see pop3.Login for one made of an authenticator and a store")

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// stls answers STLS (RFC 2595 section 4). Whatever the client said before is
-// forgotten, and nothing that it sent along in the clear is ever read.
+// stls answers STLS (RFC 2595 section 4). The server forgets what the client said
+// before, and never reads what came after STLS in the clear.
 func (c *Conn) stls(ctx context.Context, _ arguments) error {
 	switch {
 	case c.server.tlsConfig == nil:
@@ -16,7 +16,8 @@ func (c *Conn) stls(ctx context.Context, _ arguments) error {
 	case c.isTLS():
 		return mistake("TLS is active already")
 	case c.in.Buffered() > 0:
-		// Somebody in the middle may have put it there for the time after.
+		// An attacker in the middle may have put it there, to be taken for
+		// something that was said under TLS.
 		return &Error{Text: "nothing may follow STLS before TLS", Close: true}
 	}
 	c.out.strings("+OK begin TLS\r\n")
@@ -36,7 +37,7 @@ func (c *Conn) stls(ctx context.Context, _ arguments) error {
 	return nil
 }
 
-// handshake begins TLS, within the time that a login may take.
+// handshake begins TLS within the time that a login may take.
 func (c *Conn) handshake(ctx context.Context, secure tlsConn) *ended {
 	c.mu.Lock()
 	stopping := c.shutdown

@@ -7,14 +7,14 @@ import (
 
 // stuffer writes a message as the body of a multi-line response (RFC 1939
 // section 3): every line ends in CRLF, and a line that begins with the
-// termination octet gets a second one. It does so for messages with any line
-// ends, by the rules of [mailbox.CanonicalReader], and passes on stretches that
-// need no change as they come.
+// termination octet gets a second one. It takes messages with any line ends, by
+// the rules of [mailbox.CanonicalReader], and passes stretches that need no change
+// on without a copy.
 type stuffer struct {
 	w         io.Writer
-	canonical bool  // the message is known to be: only dots are looked for
-	last      byte  // octet of the message
-	octets    int64 // of the canonical form, stuffing not counted
+	canonical bool  // the message is in canonical form: look for dots only
+	last      byte  // octet that was written
+	octets    int64 // of the canonical form, without stuffing
 }
 
 var (
@@ -38,7 +38,7 @@ func (s *stuffer) Write(p []byte) (int, error) {
 	return written, nil
 }
 
-// write writes a step of at least one octet.
+// write writes at least one octet, and writeStep at most.
 func (s *stuffer) write(p []byte) (int, error) {
 	s.octets += int64(len(p))
 	if p[0] == '.' && (s.last == '\n' || s.octets == int64(len(p))) {
@@ -49,7 +49,7 @@ func (s *stuffer) write(p []byte) (int, error) {
 	if s.canonical {
 		return s.writeCanonical(p)
 	}
-	written := 0 // what of p is
+	written := 0 // octets of p
 	for at := 0; ; {
 		feed := bytes.IndexByte(p[at:], '\n')
 		if feed < 0 {
@@ -76,7 +76,7 @@ func (s *stuffer) write(p []byte) (int, error) {
 	return written + n, err
 }
 
-// writeCanonical goes from dot to dot, of which there are far fewer than lines.
+// writeCanonical looks for dots, of which there are far fewer than line ends.
 func (s *stuffer) writeCanonical(p []byte) (written int, err error) {
 	for at := 1; at < len(p); at++ {
 		next := bytes.IndexByte(p[at:], '.')
@@ -95,7 +95,7 @@ func (s *stuffer) writeCanonical(p []byte) (written int, err error) {
 	return written + n, err
 }
 
-// insert writes a stretch, and behind it what the message lacks there.
+// insert writes a stretch of the message, and then the octets that it lacks there.
 func (s *stuffer) insert(stretch, lacking []byte) error {
 	if _, err := s.w.Write(stretch); err != nil {
 		return err
@@ -104,7 +104,7 @@ func (s *stuffer) insert(stretch, lacking []byte) error {
 	return err
 }
 
-// close ends the last line where it has no end, and the response.
+// close ends the last line, if the message does not, and the response.
 func (s *stuffer) close() error {
 	end := crlf
 	switch {

@@ -13,9 +13,9 @@ import (
 // Patience is how long a [Client] waits for a line before the test fails.
 const Patience = 10 * time.Second
 
-// Client speaks POP3 for a test. Whatever goes wrong on the connection fails
-// the test; a -ERR does not, it is an answer. It is for one goroutine, the
-// test's own. [RawClient] is for others.
+// Client speaks POP3 for a test. An error of the connection fails the test; an
+// -ERR does not, since it is an answer. A Client is for the goroutine of the test,
+// a [RawClient] for others.
 type Client struct {
 	t   testing.TB
 	raw *RawClient
@@ -56,7 +56,7 @@ func NewClient(t testing.TB, conn net.Conn) *Client {
 	return &Client{t: t, raw: raw, Greeting: raw.Greeting}
 }
 
-// must ends the test where something went wrong.
+// must ends the test if err is not nil.
 func (c *Client) must(err error) {
 	c.t.Helper()
 	if err != nil {
@@ -73,8 +73,8 @@ func (c *Client) Command(line string) string {
 	return status
 }
 
-// Multi sends a line and returns the first line of the answer and, where that
-// is +OK, the body behind it, un-stuffed, without the final dot.
+// Multi sends a line and returns the first line of the answer and, if that is +OK,
+// the body after it, un-stuffed and without the final dot.
 func (c *Client) Multi(line string) (status string, body []byte) {
 	c.t.Helper()
 	status, body, err := c.raw.Multi(line)
@@ -105,7 +105,7 @@ func (c *Client) Body() []byte {
 	return body
 }
 
-// Login logs in by USER and PASS, and fails the test where that fails.
+// Login logs in by USER and PASS, and fails the test if that fails.
 func (c *Client) Login(user, password string) {
 	c.t.Helper()
 	c.must(c.raw.Login(user, password))
@@ -125,7 +125,7 @@ func (c *Client) STLS(config *tls.Config) {
 	c.raw.conn, c.raw.in = secure, bufio.NewReader(secure)
 }
 
-// Quit says QUIT, returns the answer, and makes sure that the server closes the
+// Quit sends QUIT, returns the answer, and makes sure that the server closes the
 // connection.
 func (c *Client) Quit() string {
 	c.t.Helper()
@@ -148,5 +148,5 @@ func (c *Client) ExpectClosed() {
 	}
 }
 
-// Conn is the connection, for what Client does not do.
+// Conn returns the connection, for what Client cannot do.
 func (c *Client) Conn() net.Conn { return c.raw.conn }

@@ -12,7 +12,7 @@ import (
 	"github.com/popcask/popcask/pop3/pop3test"
 )
 
-// A server that goes away in the middle of a session: the test goes on.
+// The server goes away in the middle of a session, and the test goes on.
 func ExampleRawClient() {
 	var store memory.Store
 	store.LoadFS(context.Background(), fstest.MapFS{"demo/hello.eml": {Data: []byte("Subject: hello\n\nHello.\n")}})

@@ -17,12 +17,12 @@ import (
 
 // Server is a POP3 server on loopback for the length of a test.
 type Server struct {
-	// Config is the server itself. What is to be different must be set between
+	// Config is the server itself. Its fields may be changed between
 	// NewUnstartedServer and Start.
 	Config *pop3.Server
 
-	// Addr and AddrTLS are where it listens: for plain connections with STLS,
-	// and for TLS from the first octet. Set by Start.
+	// Addr is the address for plain connections and STLS, AddrTLS the one for
+	// TLS from the first octet on. Start sets them.
 	Addr    string
 	AddrTLS string
 
@@ -34,8 +34,8 @@ type Server struct {
 	closed  sync.Once
 }
 
-// NewServer starts a server that ends with the test. Passwords may cross its
-// plain connections, since those are on loopback.
+// NewServer starts a server that ends with the test. It takes passwords on plain
+// connections, since those are on loopback.
 func NewServer(t testing.TB, handler pop3.Handler) *Server {
 	t.Helper()
 	s := NewUnstartedServer(t, handler)
@@ -43,7 +43,7 @@ func NewServer(t testing.TB, handler pop3.Handler) *Server {
 	return s
 }
 
-// NewUnstartedServer prepares a server whose Config can still be changed.
+// NewUnstartedServer returns a server whose Config can still be changed.
 func NewUnstartedServer(t testing.TB, handler pop3.Handler) *Server {
 	t.Helper()
 	certificate, err := testcert.New()
@@ -60,7 +60,7 @@ func NewUnstartedServer(t testing.TB, handler pop3.Handler) *Server {
 	}
 }
 
-// Start begins to serve, and ends with the test.
+// Start starts the server, which ends with the test.
 func (s *Server) Start(t testing.TB) {
 	t.Helper()
 	s.Addr = s.listen(t, s.Config.Serve)
@@ -84,8 +84,8 @@ func (s *Server) listen(t testing.TB, serve func(net.Listener) error) string {
 	return listener.Addr().String()
 }
 
-// Close ends the server before the test does. Sessions have five seconds to
-// end.
+// Close ends the server before the end of the test. It waits five seconds for the
+// sessions.
 func (s *Server) Close(t testing.TB) {
 	t.Helper()
 	s.closed.Do(func() {
@@ -98,13 +98,13 @@ func (s *Server) Close(t testing.TB) {
 	})
 }
 
-// ClientTLS trusts the server, for clients that are not [Client].
+// ClientTLS returns a config that trusts the server.
 func (s *Server) ClientTLS() *tls.Config {
 	return &tls.Config{RootCAs: s.RootCAs, ServerName: "localhost", NextProtos: []string{"pop3"}}
 }
 
-// AnyPassword lets everybody into the maildrop of the name that they give,
-// whatever the password is: for tests that are about something else.
+// AnyPassword returns an authenticator that accepts any user with any password: for
+// tests that are about something else.
 func AnyPassword() pop3.Authenticator {
 	return pop3.AuthenticatorFunc(func(_ context.Context, login mailbox.Login) (string, error) {
 		return login.User, nil
