@@ -69,7 +69,7 @@ service anvil {
 mail_max_userip_connections = 0
 `
 
-// nobody owns Dovecot's mail: it refuses to serve root's.
+// nobody is the user that owns Dovecot's mail: it refuses to serve that of root.
 const nobody = 65534
 
 func startDovecot(dir string) (server, error) {
@@ -140,9 +140,9 @@ func (d *dovecot) usage() (usage, error) {
 	for _, path := range stats {
 		data, err := os.ReadFile(path)
 		if err != nil {
-			continue // it is over
+			continue // the process has ended
 		}
-		// The name, in parentheses, may hold blanks; what follows does not.
+		// The name, in parentheses, may have blanks in it.
 		fields := strings.Fields(string(data[strings.LastIndexByte(string(data), ')')+1:]))
 		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
 		parent, _ := strconv.Atoi(fields[1])

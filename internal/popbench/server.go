@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"runtime/metrics"
 	"sync/atomic"
@@ -23,7 +24,7 @@ import (
 	"github.com/popcask/popcask/pop3"
 )
 
-// server is a running server that can tell what it used.
+// server is a running server that reports what it uses.
 type server interface {
 	address() string
 	usage() (usage, error)
@@ -35,12 +36,12 @@ type usage struct {
 	cpu         int64 // microseconds, user and system
 	allocations int64
 	heap        int64 // octets in use now, after a garbage collection
-	peakHeap    int64 // octets, the most since the last question
+	peakHeap    int64 // octets, the most since the last call of usage
 	stacks      int64 // octets
 	resident    int64 // octets
 }
 
-// report is usage on its way through a pipe.
+// report is a usage as a process sends it through a pipe.
 type report struct{ CPU, Allocations, Heap, PeakHeap, Stacks int64 }
 
 func start(name, dir string) (server, error) {
@@ -63,7 +64,7 @@ func start(name, dir string) (server, error) {
 	p := &process{cmd: cmd, in: in, out: bufio.NewReader(out)}
 	if _, err := fmt.Fscanln(p.out, &p.at); err != nil {
 		p.stop()
-		return nil, fmt.Errorf("it did not come up: %w", err)
+		return nil, fmt.Errorf("it did not start: %w", err)
 	}
 	return p, nil
 }
@@ -94,11 +95,11 @@ func (p *process) usage() (usage, error) {
 }
 
 func (p *process) stop() {
-	p.in.Close() // it ends with its input
+	p.in.Close() // the process ends with its input
 	p.cmd.Wait()
 }
 
-// serveRole is the other side of process.
+// serveRole is the other side of a process.
 func serveRole(role, dir string) error {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -140,7 +141,7 @@ func serveRole(role, dir string) error {
 	return nil
 }
 
-// watchHeap notes the largest heap, live objects and garbage together.
+// watchHeap records the largest heap, live objects and garbage together.
 func watchHeap(peak *atomic.Int64) {
 	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 	for range time.Tick(5 * time.Millisecond) {
@@ -168,21 +169,7 @@ func openStore(role, dir string) (store, error) {
 	case "memory":
 		return &memory.Store{}, nil
 	case "maildir":
-		return maildir.New(maildirPath(dir), maildir.Options{MaxMessageSize: 200 << 20})
+		return maildir.New(filepath.Join(dir, "maildir"), maildir.Options{MaxMessageSize: 200 << 20})
 	}
 	return nil, fmt.Errorf("no such server: %s", role)
-}
-
-func deliver(s store) error {
-	for _, user := range users {
-		if _, inMemory := s.(*memory.Store); inMemory && user == hugeUser {
-			continue
-		}
-		for i := range messages(user) {
-			if _, err := mailbox.Deliver(context.Background(), s, mailbox.To(user), newReader(message(user, i))); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }
