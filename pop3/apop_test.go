@@ -37,7 +37,7 @@ func TestRFC1939Section7APOPExample(t *testing.T) {
 
 // RFC 1939 section 7: "each time the POP3 server issues a banner greeting, it
 // MUST be different. The syntax of the timestamp MUST correspond to the msg-id
-// in [RFC822]". It is offered where the host knows secrets, and nowhere else.
+// in [RFC822]". APOP is offered only by a host that knows the secrets.
 func TestAPOPTimestamps(t *testing.T) {
 	server := pop3test.NewServer(t, pop3.Login(pop3.Users{"mrose": "tanstaaf"}.SharedSecrets(), newFakeStore()))
 	form := regexp.MustCompile(`^\+OK .*(<[A-Za-z0-9.!#$%&'*+/=?^_{|}~-]+@[A-Za-z0-9.-]+>)$`)
@@ -51,12 +51,12 @@ func TestAPOPTimestamps(t *testing.T) {
 		seen[parts[1]] = true
 		replayed = apopDigest(parts[1], "tanstaaf")
 	}
-	// A digest that was overheard is good for nothing.
+	// A digest is of no use on another connection.
 	require.Equal(t, authAnswer, server.Dial(t).Command("APOP mrose "+replayed))
 
 	client := server.Dial(t)
 	digest := apopDigest(form.FindStringSubmatch(client.Greeting)[1], "tanstaaf")
-	// RFC 1939 wants lower case; capitals are no reason to lock anybody out.
+	// RFC 1939 has the digest in lower case; capitals are accepted too.
 	require.Equal(t, "+OK maildrop has 0 messages", client.Command("APOP mrose "+strings.ToUpper(digest)))
 
 	other := pop3test.NewServer(t, pop3.Login(pop3test.AnyPassword(), newFakeStore()))

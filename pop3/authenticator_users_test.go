@@ -12,8 +12,8 @@ import (
 	"github.com/popcask/popcask/pop3"
 )
 
-// Only a user's own password logs in, under any spelling of the name. Whatever is
-// wrong is one and the same error.
+// Only a user's own password logs in, under any spelling of the name. All failures
+// are the same error.
 func TestUsersKnowOnlyTheirPasswords(t *testing.T) {
 	users := pop3.Users{
 		"demo": "secret", "Bob@Example.org": "two words", "jos\u00e9": "e", "empty": "", "": "nameless", "a\x00b": "control",
@@ -68,8 +68,8 @@ func TestUsersKnowOnlyTheirPasswords(t *testing.T) {
 	require.Equal(t, mailbox.ErrAuthFailed, err)
 }
 
-// However a name is spelt and whichever way the client logs in, it finds the mail
-// of that user. APOP is offered only if the host asks for it.
+// A client finds the user's mail by any spelling of the name, over USER, PLAIN and
+// APOP. APOP is offered only if the host asks for it.
 func TestUsersFindTheirMail(t *testing.T) {
 	var store memory.Store
 	require.NoError(t, store.LoadFS(t.Context(), fstest.MapFS{"demo/1.eml": {Data: []byte("Subject: x\n\nbody\n")}}))
@@ -88,7 +88,7 @@ func TestUsersFindTheirMail(t *testing.T) {
 
 		client = pipe(t, server)
 		other := base64.StdEncoding.EncodeToString([]byte("other\x00" + name + "\x00secret"))
-		require.Equal(t, authAnswer, client.Command("AUTH PLAIN "+other), "nobody acts for another")
+		require.Equal(t, authAnswer, client.Command("AUTH PLAIN "+other), "no user acts for another")
 
 		client = pipe(t, insecure(pop3.Login(users.SharedSecrets(), &store)))
 		digest := apopDigest(timestamp.FindString(client.Greeting), "secret")

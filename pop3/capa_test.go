@@ -31,8 +31,9 @@ func TestNoHostBreaksOutOfACapability(t *testing.T) {
 	require.Equal(t, "+OK 0 0", client.Command("STAT"))
 }
 
-// No line that a host words ends a response before its end.
-func TestLinesOfTheHost(t *testing.T) {
+// RFC 1939 section 3: a capability of the host is byte-stuffed, so that it cannot
+// end the response.
+func TestCapabilitiesAreByteStuffed(t *testing.T) {
 	host := newFakeHost("one")
 	server := faultyServer(host)
 	server.Capabilities = func(*pop3.Conn, []string) []string {
@@ -42,8 +43,8 @@ func TestLinesOfTheHost(t *testing.T) {
 		transcript(t, server, "CAPA\r\nQUIT\r\n"))
 }
 
-// Capabilities may add what a host knows (LOGIN-DELAY and EXPIRE, RFC 2449
-// sections 6.5 and 6.7) and leave out what is to be hidden.
+// Server.Capabilities may add capabilities (LOGIN-DELAY and EXPIRE, RFC 2449
+// sections 6.5 and 6.7) and leave some out.
 func TestCapabilitiesOfTheHost(t *testing.T) {
 	server := newFakeStore().server()
 	server.Capabilities = func(c *pop3.Conn, list []string) []string {

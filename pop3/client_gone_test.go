@@ -14,8 +14,8 @@ import (
 	"github.com/popcask/popcask/pop3/pop3test"
 )
 
-// A client that goes away in the middle of a message ends what a store does
-// for it, and removes nothing.
+// When a client goes away in the middle of a message, the context of the store's
+// call ends, and nothing is removed.
 func TestClientGoneInTheMiddleOfRETR(t *testing.T) {
 	for _, how := range []string{"TCP", "TLS"} {
 		t.Run(how, func(t *testing.T) {
@@ -38,7 +38,7 @@ func TestClientGoneInTheMiddleOfRETR(t *testing.T) {
 			info := <-infos
 			require.Equal(t, "client gone", info.Reason)
 			require.Error(t, info.Err)
-			require.Zero(t, info.Retrs, "that was none")
+			require.Zero(t, info.Retrs, "not a whole message")
 			require.Zero(t, info.Deleted)
 			require.Error(t, ofOpen.Err(), "the store's context")
 			require.Empty(t, host.removed())
@@ -48,8 +48,8 @@ func TestClientGoneInTheMiddleOfRETR(t *testing.T) {
 	}
 }
 
-// Commands may come at once, and the client may shut its side down behind
-// them: it still gets all its answers.
+// A client that sends all its commands at once and then closes its side of the
+// connection still gets all the answers.
 func TestHalfClose(t *testing.T) {
 	for name, last := range map[string]string{"with QUIT": "QUIT\r\n", "without QUIT": ""} {
 		t.Run(name, func(t *testing.T) {
@@ -75,9 +75,9 @@ func TestHalfClose(t *testing.T) {
 	}
 }
 
-// A connection that breaks at any octet whatsoever, of what the client says or
-// of what it hears, leaves nothing open. Only a QUIT that was read removes
-// something, and then it removes everything that was marked (P4).
+// P4: a connection that breaks at any octet, of the client's commands or of the
+// server's answers, leaves nothing open. Only a QUIT that was read removes messages,
+// and then it removes all that were marked.
 func TestP4ConnectionBreaksAnywhere(t *testing.T) {
 	const dialogue = "CAPA\r\nAUTH TEST\r\nAAAA\r\nSTAT\r\nLIST\r\nUIDL\r\nRETR 1\r\nTOP 2 1\r\nDELE 1\r\nDELE 2\r\nRSET\r\nDELE 2\r\nDELE 3\r\nQUIT\r\n"
 	check := func(input string, left int) (output string, whole bool) {

@@ -12,8 +12,8 @@ import (
 	"github.com/popcask/popcask/pop3/pop3test"
 )
 
-// A line without an end takes no more memory than the longest that is allowed,
-// and ends the connection.
+// A line without an end takes no more memory than the longest allowed line, and
+// ends the connection.
 func TestLineWithoutAnEnd(t *testing.T) {
 	const longest = 2048
 	for name, test := range map[string]struct {
@@ -56,7 +56,7 @@ func TestLineWithoutAnEnd(t *testing.T) {
 	}
 }
 
-// No control character is part of a command, and none comes back.
+// No control character is part of a command, and none is sent back.
 func TestControlCharacters(t *testing.T) {
 	for octet := range 256 {
 		if octet >= ' ' && octet < 0x7f || octet == '\n' {

@@ -17,7 +17,7 @@ import (
 	"github.com/popcask/popcask/pop3/pop3test"
 )
 
-// tap is a connection that notes what the server does with it.
+// tap is a connection that records what the server does with it.
 type tap struct {
 	net.Conn
 	mu            sync.Mutex
@@ -52,7 +52,7 @@ func (c *tap) take() []string {
 	return writes
 }
 
-// tapped is a client after its login, and the server's end of its connection.
+// tapped returns a client after its login, and the server's end of its connection.
 func tapped(t *testing.T, server *pop3.Server) (*pop3test.Client, *tap) {
 	t.Helper()
 	var tapOn *tap
@@ -65,12 +65,12 @@ func tapped(t *testing.T, server *pop3.Server) (*pop3test.Client, *tap) {
 	return client.Client, tapOn
 }
 
-// RFC 2449 section 6.6: answers to commands that came together go together. The
-// server holds them back only while a whole command is there to be read.
+// RFC 2449 section 6.6: answers to commands that came together are sent together.
+// The server holds them back only while there is a whole command to read.
 func TestAnswersToPipelinedCommandsGoTogether(t *testing.T) {
 	client, conn := tapped(t, newFakeStore("a\n", "b\n").server())
 
-	const together = 80 // what fits one read of the server
+	const together = 80 // fit in one read of the server
 	client.Send(strings.Repeat("NOOP\r\n", together))
 	for range together {
 		require.Equal(t, "+OK", client.Line())
@@ -93,7 +93,7 @@ func TestAnswersToPipelinedCommandsGoTogether(t *testing.T) {
 	require.Equal(t, "+OK bye", client.Line())
 }
 
-// A hundred commands and a hundred listings need no hundred packets.
+// A thousand pipelined commands are answered in a packet for each read.
 func TestManyPipelinedCommandsNeedFewPackets(t *testing.T) {
 	client, conn := tapped(t, newFakeStore().server())
 	go client.Conn().Write([]byte(strings.Repeat("NOOP\r\n", 1000)))
@@ -103,7 +103,7 @@ func TestManyPipelinedCommandsNeedFewPackets(t *testing.T) {
 	require.LessOrEqual(t, len(conn.take()), 6000/512+1, "one for each read of 512 octets")
 }
 
-// A listing leaves in stretches, not in lines.
+// A listing is not sent line by line.
 func TestAListingNeedsFewPackets(t *testing.T) {
 	store := newFakeStore()
 	for i := range 10_000 {
@@ -117,11 +117,9 @@ func TestAListingNeedsFewPackets(t *testing.T) {
 	}
 }
 
-// The dot that ends a message is not split off into a packet of its own,
-// whatever the size of the message: clients that look for CRLF . CRLF in what
-// they read last would wait. (Details that PROTOCOL.md pins.) Sizes around
-// multiples of what a buffer may have, from bodies that write themselves, and
-// from bodies that come in pieces.
+// The dot that ends a message never has a packet of its own: some clients look for
+// CRLF . CRLF in what they read last, and would wait for more. Sizes around those of
+// buffers, from bodies that write themselves and from bodies that come in pieces.
 func TestTheFinalDotIsNotAlone(t *testing.T) {
 	var sizes []int
 	for _, buffer := range []int{0, 512, 1024, 4096, 16384, 17408, 32768, 131072} {
@@ -142,7 +140,7 @@ func TestTheFinalDotIsNotAlone(t *testing.T) {
 				store.open = func(string, mailbox.OpenOptions) (io.ReadCloser, error) {
 					return source(strings.Repeat("a", size) + ending), nil
 				}
-				store.messages[0].Size = -1 // so that the status line has the same length
+				store.messages[0].Size = -1 // so that the status line is always the same
 				client, conn := tapped(t, store.server())
 				for _, size = range sizes {
 					conn.take()

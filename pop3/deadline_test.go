@@ -11,15 +11,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A store or an authenticator that does not answer is given up after
-// StoreTimeout, wherever it hangs.
+// The server gives up a store or an authenticator that hangs, in any of its methods,
+// after StoreTimeout.
 func TestStoreTimeout(t *testing.T) {
 	const temporary = "-ERR [SYS/TEMP] "
 	stat := "STAT\r\n"
 	for _, test := range []struct {
 		point  point
 		input  string
-		unsent bool // nothing is said: it is too late for an -ERR
+		unsent bool // too late for an -ERR
 		ends   bool // the session
 	}{
 		{inNewSession, "", false, true},
@@ -34,7 +34,7 @@ func TestStoreTimeout(t *testing.T) {
 		{inRead, goodLogin + "RETR 2\r\n", false, false},
 		{inRead, goodLogin + "TOP 2 1\r\n", false, false},
 		{amidRead, goodLogin + "RETR 2\r\n", true, true},
-		{inOpen, goodLogin + "STAT\r\n", false, false}, // counts
+		{inOpen, goodLogin + "STAT\r\n", false, false}, // counts octets
 		{amidRead, goodLogin + "LIST 1\r\n", false, false},
 		{inDelete, goodLogin + "DELE 1\r\nQUIT\r\n", false, true},
 	} {
@@ -101,7 +101,7 @@ func TestStoreTimeout(t *testing.T) {
 	}
 }
 
-// The clock of a store stands still while the client is what is waited for.
+// The clock of StoreTimeout stands still while the server waits for the client.
 func TestStoreTimeoutDoesNotCountTheClientsTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		host := newFakeHost(strings.Repeat("x", 1<<20))
@@ -120,8 +120,8 @@ func TestStoreTimeoutDoesNotCountTheClientsTime(t *testing.T) {
 	})
 }
 
-// StoreTimeout is for each stretch of a message, be it to be sent or only to be
-// counted.
+// Each stretch of a message may take StoreTimeout, when it is sent and when it is
+// only counted.
 func TestStoreTimeoutIsForEachStretch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		host := newFakeHost("Subject: one\n\nbody")

@@ -21,14 +21,14 @@ import (
 // dialogue is a file of testdata/dialogues.
 type dialogue struct {
 	name     string
-	over     []string // plain, stls or tls, "-insecure" behind it for AllowInsecureAuth
+	over     []string // plain, stls or tls, with the suffix "-insecure" for AllowInsecureAuth
 	writings []writing
 	users    pop3.Users
 	owner    string // of the messages: the first user
 	apop     bool
 	noTLS    bool
 	messages []fixture
-	left     []int // numbers of the messages that outlive the session; nil: all
+	left     []int // numbers of the messages that are left after the session; nil: all
 	settings []func(*pop3.Server)
 	openErr  error // of the store
 	lines    []line
@@ -56,7 +56,7 @@ func readDialogues(t *testing.T) []*dialogue {
 	return dialogues
 }
 
-// parseDialogue is strict, so that a slip of the pen is no test that passes.
+// parseDialogue is strict, so that a typing error does not make a test that passes.
 func parseDialogue(name, text string) (*dialogue, error) {
 	d := &dialogue{
 		name:     name,
@@ -79,7 +79,7 @@ func parseDialogue(name, text string) (*dialogue, error) {
 		return nil, fmt.Errorf("the server speaks first")
 	}
 	if end := d.lines[len(d.lines)-1].kind; end != serverCloses && end != clientCloses {
-		return nil, fmt.Errorf("nobody closes the connection")
+		return nil, fmt.Errorf("the connection is not closed")
 	}
 	return d, nil
 }
@@ -185,8 +185,8 @@ func (d *dialogue) parseLimit(key, value string) error {
 	return err
 }
 
-// parseMessage takes `120 octets` or a quoted string, and `, uidl ...` behind
-// it.
+// parseMessage parses `120 octets` or a quoted string, which `, uidl ...` may
+// follow.
 func (d *dialogue) parseMessage(value string) error {
 	value, uidl, _ := strings.Cut(value, ", uidl ")
 	m := fixture{uidl: uidl}
@@ -214,7 +214,7 @@ func messageOf(n int) string {
 	return head + body[len(body)-(n-len(head)):]
 }
 
-// start puts up the server of a dialogue.
+// start starts the server of a dialogue.
 func (d *dialogue) start(t testing.TB, over string) (*pop3test.Server, *memory.Store) {
 	store := new(memory.Store)
 	for _, m := range d.messages {

@@ -32,8 +32,8 @@ type line struct {
 	number int    // in the file
 }
 
-// writing is how the client's octets travel. What the server answers must not
-// depend on it.
+// writing is how the client cuts its octets into writes. The answers must not depend
+// on it.
 type writing string
 
 const (
@@ -61,7 +61,7 @@ func newPlayer(conn net.Conn, config *tls.Config, how writing, patience time.Dur
 	return &player{conn: conn, in: bufio.NewReader(conn), tls: config, how: how, patience: patience}
 }
 
-// play returns the first thing that is not as the dialogue has it.
+// play plays lines, and returns the first difference as an error.
 func (p *player) play(lines []line) error {
 	for _, l := range lines {
 		if err := p.step(l); err != nil {
@@ -101,8 +101,8 @@ func (p *player) step(l line) error {
 	return p.expectEnd()
 }
 
-// mustWait tells whether the client has to read what is due before it goes on.
-// The greeting comes first, and an AUTH exchange is no place for pipelining.
+// mustWait reports whether the client must read the answers before it goes on. The
+// greeting comes first, and an AUTH exchange cannot be pipelined.
 func (p *player) mustWait() bool {
 	if len(p.awaited) == 0 {
 		return false
@@ -112,7 +112,7 @@ func (p *player) mustWait() bool {
 		strings.HasPrefix(strings.ToUpper(p.lastSaid), "AUTH")
 }
 
-// flush sends what the client has said and reads what the server owes for it.
+// flush sends what the client has said, and reads the answers to it.
 func (p *player) flush() error {
 	p.conn.SetDeadline(time.Now().Add(p.patience))
 	step := max(len(p.said), 1)
@@ -186,7 +186,7 @@ func (p *player) expectEnd() error {
 
 var macroForm = regexp.MustCompile(`\{(base64|repeat|digest) ([^{}]*)\}`)
 
-// expand works out the {...} of a client's line.
+// expand replaces the {...} of a client's line.
 func (p *player) expand(text string) (string, error) {
 	var failed error
 	text = macroForm.ReplaceAllStringFunc(text, func(macro string) string {

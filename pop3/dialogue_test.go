@@ -14,8 +14,8 @@ import (
 	"github.com/popcask/popcask/pop3/pop3test"
 )
 
-// TestDialogues plays every golden transcript, over every connection that it
-// names, with every way of writing: the answers are the same octets.
+// Every dialogue is played over every kind of connection that it names, with every
+// way of writing: the answers are the same octets.
 func TestDialogues(t *testing.T) {
 	for _, d := range readDialogues(t) {
 		t.Run(d.name, func(t *testing.T) {
@@ -29,8 +29,7 @@ func TestDialogues(t *testing.T) {
 	}
 }
 
-// TestDialogueWithAMistakeFails changes each line that a server says, in every
-// transcript, one at a time: the harness must notice each.
+// The player notices a change in any line of the server, of any dialogue.
 func TestDialogueWithAMistakeFails(t *testing.T) {
 	for _, d := range readDialogues(t) {
 		t.Run(d.name, func(t *testing.T) {
@@ -53,8 +52,7 @@ func misprint(text string) string {
 	return text[:at] + "~" + text[at+1:]
 }
 
-// TestDialogueWithAMissingOrSurplusAnswerFails is about lines that are not
-// there.
+// The player notices lines that are missing and lines that are too many.
 func TestDialogueWithAMissingOrSurplusAnswerFails(t *testing.T) {
 	const head = "# RFC 1939\nover: plain\nuser: mrose secret\n"
 	for name, body := range map[string]string{
@@ -73,13 +71,14 @@ func TestDialogueWithAMissingOrSurplusAnswerFails(t *testing.T) {
 			t.Parallel()
 			d, err := parseDialogue("mistake", head+body)
 			require.NoError(t, err)
-			const soon = 200 * time.Millisecond // the server waits for us, and we for it
+			const soon = 200 * time.Millisecond // client and server wait for each other
 			require.Error(t, d.run(t, "plain", lockStep, d.lines, soon))
 		})
 	}
 }
 
-// TestDialogueLeavesTheMaildropAsItSays is about what no answer shows.
+// The player notices that the mailbox is not what the dialogue leaves, which no
+// answer shows.
 func TestDialogueLeavesTheMaildropAsItSays(t *testing.T) {
 	const text = `# RFC 1939
 over: plain-insecure
@@ -102,7 +101,7 @@ S: +OK bye
 	require.NoError(t, d.run(t, d.over[0], lockStep, d.lines, pop3test.Patience))
 }
 
-// TestDialogueIsParsedStrictly is about slips of the pen.
+// A dialogue with a typing error in it is not parsed.
 func TestDialogueIsParsedStrictly(t *testing.T) {
 	const good = "# RFC 1939\nover: plain\nS: +OK\n<the server closes the connection>\n"
 	_, err := parseDialogue("good", good)

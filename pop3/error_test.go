@@ -14,8 +14,7 @@ import (
 	"github.com/popcask/popcask/pop3/pop3test"
 )
 
-// The answers to what a host may return (PROTOCOL.md section 3, error map; RFC
-// 2449 section 8, RFC 3206).
+// The answers to the errors of a host (RFC 2449 section 8, RFC 3206).
 const (
 	authAnswer      = "-ERR [AUTH] authentication failed"
 	inUseAnswer     = "-ERR [IN-USE] maildrop in use"
@@ -47,7 +46,7 @@ var errorMap = []struct {
 	{"Error with a cause", &pop3.Error{Text: "closed for today", Err: mailbox.ErrAuthFailed}, "-ERR closed for today"},
 }
 
-// each runs f for each error as it is and as stores wrap it.
+// eachError runs f for each error, as it is and wrapped.
 func eachError(t *testing.T, f func(t *testing.T, err error, answer string)) {
 	for _, row := range errorMap {
 		t.Run(row.name, func(t *testing.T) { f(t, row.err, row.answer) })
@@ -91,9 +90,8 @@ func TestErrorMapOfAStoreAtLogin(t *testing.T) {
 	})
 }
 
-// A listing is whole or the login is refused: half a maildrop and a broken one
-// must not look like a maildrop. The mailbox is closed, and another try is a
-// new one.
+// A login whose listing fails is refused: half a maildrop must not look like a whole
+// one. The mailbox is closed, and the client can try again.
 func TestErrorMapOfAListing(t *testing.T) {
 	eachError(t, func(t *testing.T, err error, answer string) {
 		store := newFakeStore("x", "y")
@@ -122,8 +120,7 @@ func TestErrorMapOfRETRAndTOP(t *testing.T) {
 	}
 }
 
-// P4: whatever goes wrong at QUIT is -ERR and ends the session; the error of the
-// store decides nothing else.
+// P4: after any error of the store QUIT is -ERR and ends the session.
 func TestErrorMapOfQUIT(t *testing.T) {
 	eachError(t, func(t *testing.T, err error, _ string) {
 		store := newFakeStore("x")
@@ -141,7 +138,8 @@ func TestErrorMapOfQUIT(t *testing.T) {
 	require.Equal(t, "-ERR [SYS/TEMP] deleted messages may not have been removed", client.Quit())
 }
 
-// Error.Close ends the connection after its answer, wherever it comes from.
+// An Error with Close ends the connection after its answer, at the login and after
+// it.
 func TestErrorCloses(t *testing.T) {
 	closing := &pop3.Error{Text: "that is it", Close: true}
 	store := newFakeStore("x")
@@ -160,7 +158,7 @@ func TestErrorCloses(t *testing.T) {
 
 // RFC 2449 section 4: "The maximum length of the first line of a command
 // response (including the initial greeting) is unchanged at 512 octets
-// (including the terminating CRLF)." And whatever a host says is one line.
+// (including the terminating CRLF)." Any text of a host is one line.
 func TestNoHostBreaksOutOfAStatusLine(t *testing.T) {
 	for name, evil := range map[string]*pop3.Error{
 		"CRLF":             {Text: "no\r\n+OK yes\r\n.\r\n"},
@@ -183,7 +181,7 @@ func TestNoHostBreaksOutOfAStatusLine(t *testing.T) {
 			client := pipe(t, store.server())
 			client.Command("USER mrose")
 			requireOneLine(t, client.Command("PASS secret"))
-			requireOneLine(t, client.Command("STAT")) // nothing of the last answer is left
+			requireOneLine(t, client.Command("STAT")) // no rest of the last answer
 			store.storeErr = nil
 			client.Login("mrose", "secret")
 			requireOneLine(t, client.Command("RETR 1"))
@@ -197,7 +195,7 @@ func TestNoHostBreaksOutOfAStatusLine(t *testing.T) {
 	}
 }
 
-// requireOneLine is for a line that a pop3test.Client read, which ends at CRLF.
+// requireOneLine checks a status line that a pop3test.Client has read, to its CRLF.
 func requireOneLine(t *testing.T, status string) {
 	t.Helper()
 	require.True(t, strings.HasPrefix(status, "-ERR"), "%q", status)
@@ -207,8 +205,7 @@ func requireOneLine(t *testing.T, status string) {
 	}
 }
 
-// The authenticator and the store learn who is there, and nobody else does
-// (PROTOCOL.md section 3: "unknown text only to slog").
+// The text of an error of the store never reaches the client.
 func TestErrorTextOfAHostReachesNoClient(t *testing.T) {
 	store := newFakeStore("x")
 	store.openErr = errDisk
@@ -222,8 +219,8 @@ func TestErrorTextOfAHostReachesNoClient(t *testing.T) {
 	pop3test.NewServer(t, pop3.Login(pop3test.AnyPassword(), store)) // and it still starts
 }
 
-// What a host cannot do is SYS/TEMP, and the session goes on where there is
-// one.
+// An error of any method of the host is SYS/TEMP, and the session goes on if it has
+// begun.
 func TestErrorsOfTheHost(t *testing.T) {
 	const (
 		temporary = "-ERR [SYS/TEMP] temporary failure, try again later\r\n"
@@ -244,14 +241,14 @@ func TestErrorsOfTheHost(t *testing.T) {
 		{inExchangeOpen, "AUTH TEST\r\nAAAA\r\nQUIT\r\n", greeting + "+ d2hvPw==\r\n" + temporary + "+OK bye\r\n"},
 		{inAPOP, byAPOP[:strings.Index(byAPOP, "STAT")] + "QUIT\r\n", greeting + temporary + "+OK bye\r\n"},
 		{inOpen, goodLogin + "RETR 1\r\nTOP 1 0\r\nQUIT\r\n", login + temporary + temporary + "+OK bye\r\n"},
-		// Before the first octet it can still be said ...
+		// Before the first octet an -ERR is possible ...
 		{inRead, goodLogin + "RETR 1\r\nTOP 1 0\r\nQUIT\r\n", login + temporary + temporary + "+OK bye\r\n"},
-		// ... behind it the message must not look whole, nor an -ERR like a
-		// line of it.
+		// ... after it the message must not look whole, and an -ERR would look like
+		// a line of it.
 		{amidRead, goodLogin + "RETR 1\r\nQUIT\r\n", login},
 		{amidRead, goodLogin + "TOP 1 1\r\nQUIT\r\n", login},
 		{inDelete, goodLogin + "DELE 1\r\nQUIT\r\n", login + "+OK message 1 deleted\r\n-ERR [SYS/TEMP] deleted messages may not have been removed\r\n"},
-		// The client has what it wanted, and only the log cares.
+		// The client has got what it wanted. Only the log has the error.
 		{inMailboxClose, goodLogin + "QUIT\r\n", login + "+OK bye\r\n"},
 		{inSessionClose, goodLogin + "QUIT\r\n", login + "+OK bye\r\n"},
 		{inBodyClose, goodLogin + "RETR 1\r\nQUIT\r\n", login + "+OK 22 octets\r\nSubject: one\r\n\r\nbody\r\n.\r\n+OK bye\r\n"},

@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// script is a connection whose client says everything at once and listens
+// script is a connection whose client sends everything at once and reads
 // afterwards: a session over it needs no goroutine and no waiting.
 type script struct {
 	input io.Reader
-	step  int // octets that arrive at a time; 0: as many as are asked for
+	step  int // octets that arrive at a time; 0: as many as the server reads
 	out   bytes.Buffer
 }
 
@@ -40,7 +40,7 @@ type scriptAddr struct{}
 func (scriptAddr) Network() string { return "script" }
 func (scriptAddr) String() string  { return "script" }
 
-// cutOff is a connection that breaks after so many octets.
+// cutOff is a connection that breaks after some octets of the server.
 type cutOff struct {
 	script
 	left int // to write

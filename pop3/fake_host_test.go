@@ -16,7 +16,7 @@ import (
 	"github.com/popcask/popcask/pop3"
 )
 
-// point is a place in a host's code where a test makes something happen.
+// point is a point in a host's code at which a test makes something happen.
 type point string
 
 const (
@@ -50,10 +50,10 @@ const (
 	unknownMechanism       = "TEST"
 )
 
-// fakeHost is a Handler, its sessions, SASL exchanges and mailboxes, with a place
-// for a fault at each of its functions. Every password is right.
+// fakeHost is a Handler, its sessions, SASL exchanges and mailboxes. A test can make
+// each of their methods fail. Every password is right.
 type fakeHost struct {
-	bodies []string // of the messages that each session finds
+	bodies []string // of the messages of each session
 	sizes  []int64  // as listed; nil: the right ones
 
 	mu       sync.Mutex
@@ -72,14 +72,14 @@ func newFakeHost(bodies ...string) *fakeHost {
 	}
 }
 
-// set makes f happen at p from now on; nil makes it ordinary again.
+// set makes calls of p call f; nil ends that.
 func (h *fakeHost) set(p point, f func(context.Context) error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.at[p] = f
 }
 
-// clear makes everything ordinary again.
+// clear ends what set began.
 func (h *fakeHost) clear() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -109,7 +109,7 @@ func (h *fakeHost) hit(ctx context.Context, p point) error {
 	finished := false
 	defer func() {
 		if !finished {
-			h.fail(p) // by a panic
+			h.fail(p) // by an error, a panic or Goexit
 		}
 	}()
 	err := f(ctx)
@@ -133,7 +133,7 @@ func (h *fakeHost) succeeded(points ...point) (n int) {
 	return n
 }
 
-// requireClosed fails the test unless all that was opened was closed once.
+// requireClosed fails the test unless everything that was opened was closed once.
 func (h *fakeHost) requireClosed(t testing.TB) {
 	t.Helper()
 	require.Equal(t, h.succeeded(inNewSession), h.count(inSessionClose), "sessions closed")
@@ -183,7 +183,7 @@ func (s *hostSession) APOP(ctx context.Context, _ mailbox.Login, _, _ string) (m
 
 func (s *hostSession) Close() error { return s.host.hit(context.Background(), inSessionClose) }
 
-// hostExchange challenges once, and then believes whatever comes.
+// hostExchange sends one challenge, and accepts any response.
 type hostExchange struct {
 	*hostSession
 	asked int
@@ -255,10 +255,10 @@ func (m *hostMailbox) Delete(ctx context.Context, ids []string) error {
 
 func (m *hostMailbox) Close() error { return m.host.hit(context.Background(), inMailboxClose) }
 
-// hostBody hands out a message in two stretches.
+// hostBody is a message that is read in two stretches.
 type hostBody struct {
 	host *fakeHost
-	ctx  context.Context // as a store keeps it that fetches a message in steps
+	ctx  context.Context // of Open, as in a store that fetches a message in chunks
 	rest *strings.Reader
 	half int
 }
@@ -279,7 +279,7 @@ func (b *hostBody) Read(p []byte) (int, error) {
 
 func (b *hostBody) Close() error { return b.host.hit(b.ctx, inBodyClose) }
 
-// hooks have a place for a fault as well.
+// hooks returns hooks that a test can make fail.
 func (h *fakeHost) hooks() *pop3.Hooks {
 	ctx := context.Background()
 	return &pop3.Hooks{
@@ -292,13 +292,13 @@ func (h *fakeHost) hooks() *pop3.Hooks {
 	}
 }
 
-// hang is a store that does not answer, and minds its context.
+// hang blocks until its context ends.
 func hang(ctx context.Context) error {
 	<-ctx.Done()
 	return ctx.Err()
 }
 
-// A host is a slog.Handler too.
+// A fakeHost is a slog.Handler too.
 func (h *fakeHost) Enabled(context.Context, slog.Level) bool        { return true }
 func (h *fakeHost) Handle(ctx context.Context, _ slog.Record) error { return h.hit(ctx, inLog) }
 func (h *fakeHost) WithAttrs([]slog.Attr) slog.Handler              { return h }

@@ -15,8 +15,8 @@ import (
 	"github.com/popcask/popcask/pop3/pop3test"
 )
 
-// fakeStore is a store of one maildrop that says what a test wants it to say, right
-// or wrong.
+// fakeStore is a store of one mailbox that returns what a test tells it to, right or
+// wrong, and records its calls.
 type fakeStore struct {
 	messages   []mailbox.Message
 	bodies     map[string]string // by ID
@@ -25,7 +25,7 @@ type fakeStore struct {
 	openErr    error             // of Mailbox.Open
 	deleteErr  error             // of Mailbox.Delete
 
-	// open, where it is set, replaces bodies.
+	// open replaces bodies if it is not nil.
 	open func(id string, options mailbox.OpenOptions) (io.ReadCloser, error)
 
 	mu     sync.Mutex
@@ -33,7 +33,7 @@ type fakeStore struct {
 	logins []mailbox.Login
 }
 
-// newFakeStore has one message of each body, with its true size.
+// newFakeStore returns a store with a message of each body and their true sizes.
 func newFakeStore(bodies ...string) *fakeStore {
 	s := &fakeStore{bodies: map[string]string{}}
 	for i, body := range bodies {
@@ -54,7 +54,7 @@ func (s *fakeStore) called(format string, arguments ...any) {
 	s.calls = append(s.calls, fmt.Sprintf(format, arguments...))
 }
 
-// called returns what was called so far.
+// history returns the calls so far.
 func (s *fakeStore) history() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -113,12 +113,12 @@ func (s fakeMailbox) Close() error {
 	return nil
 }
 
-// server serves the fakeStore to everybody, on connections without TLS too.
+// server returns a server of the store that takes any password, without TLS too.
 func (s *fakeStore) server() *pop3.Server {
 	return &pop3.Server{Handler: pop3.Login(pop3test.AnyPassword(), s), AllowInsecureAuth: true}
 }
 
-// pieces is a body that comes in pieces and may end in an error.
+// pieces is a body that is read in pieces and may end with an error.
 type pieces struct {
 	rest []string
 	err  error // nil: io.EOF

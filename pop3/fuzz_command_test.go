@@ -17,7 +17,7 @@ import (
 	"github.com/popcask/popcask/pop3"
 )
 
-// recorder is an authenticator that takes everybody and remembers.
+// recorder is an authenticator that accepts and records every login.
 type recorder struct{ logins []mailbox.Login }
 
 func (r *recorder) Authenticate(_ context.Context, login mailbox.Login) (string, error) {
@@ -25,9 +25,9 @@ func (r *recorder) Authenticate(_ context.Context, login mailbox.Login) (string,
 	return "demo", nil
 }
 
-// FuzzSASL sends any octets where base64 belongs, as an initial response and
-// as a continuation. PLAIN (RFC 4616) reaches the authenticator exactly where
-// the octets are well-formed, and with exactly what they say.
+// FuzzSASL sends any octets in place of base64, as an initial response and as a
+// continuation. A PLAIN response (RFC 4616) reaches the authenticator if and only
+// if it is well-formed, and octet for octet.
 func FuzzSASL(f *testing.F) {
 	encode := base64.StdEncoding.EncodeToString
 	for _, response := range []string{
@@ -66,8 +66,8 @@ func FuzzSASL(f *testing.F) {
 	})
 }
 
-// plainLogin is what a PLAIN response says, by its definition; nil where it is
-// not well-formed. An authorization identity that is the user's own counts as
+// plainLogin parses a PLAIN response by its definition. It is nil if the response
+// is not well-formed. An authorization identity that is the user's own counts as
 // none.
 func plainLogin(text []byte, initial bool) []string {
 	if initial {
@@ -90,8 +90,8 @@ func plainLogin(text []byte, initial bool) []string {
 	return parts
 }
 
-// FuzzNumbers gives any text where a message number belongs. Only decimal
-// digits are one, and none wraps around.
+// FuzzNumbers sends any text in place of a message number. Only decimal digits are
+// a number, and none wraps around.
 func FuzzNumbers(f *testing.F) {
 	for _, text := range []string{
 		"1", "2", "3", "4", "0", "00", "01", "-1", "+1", "1 ", " 1", "1x", "0x1", "1e0", "1.0", "1 2", "\t1", "१", "",
@@ -111,7 +111,7 @@ func FuzzNumbers(f *testing.F) {
 		}
 		for _, verb := range []string{"RETR", "DELE", "LIST", "UIDL"} {
 			if digits == "" && (verb == "LIST" || verb == "UIDL") {
-				continue // without a number they are other commands
+				continue // without a number they list all messages
 			}
 			answer := answers(t, &oneMessage{body: []byte("x")}, verb+" "+text+"\r\n")
 			require.Equal(t, valid, strings.HasPrefix(answer, "+OK"), "%s %q: %q", verb, text, answer)

@@ -16,8 +16,8 @@ import (
 	"github.com/popcask/popcask/pop3"
 )
 
-// oneMessage is a maildrop with one message of unknown size, which comes in
-// the stretches that a test asks for.
+// oneMessage is a mailbox with one message of unknown size, which is read in the
+// stretches that a test asks for.
 type oneMessage struct {
 	body     []byte
 	cuts     []byte // lengths of the stretches, over and over; empty: one
@@ -42,7 +42,7 @@ func (m *oneMessage) Open(context.Context, string, mailbox.OpenOptions) (io.Read
 	return body, nil
 }
 
-func (m *oneMessage) Delete(context.Context, []string) error { return errors.New("nobody asked") }
+func (m *oneMessage) Delete(context.Context, []string) error { return errors.New("no QUIT") }
 
 func (m *oneMessage) Close() error { return nil }
 
@@ -62,7 +62,7 @@ func (s *stretches) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// next is the next stretch, which may be empty now and then.
+// next returns the next stretch, which may be empty now and then.
 func (s *stretches) next() []byte {
 	if len(s.cuts) == 0 {
 		return s.rest
@@ -88,7 +88,7 @@ func (w writerTo) WriteTo(to io.Writer) (total int64, err error) {
 	return total, nil
 }
 
-// answers runs a session and returns what came behind the login.
+// answers runs a session and returns the answers after the login.
 func answers(t *testing.T, handler pop3.Handler, commands string) string {
 	conn := newScript([]byte(goodLogin+commands), 0)
 	insecure(handler).ServeConn(t.Context(), conn)
@@ -97,8 +97,8 @@ func answers(t *testing.T, handler pop3.Handler, commands string) string {
 	return rest
 }
 
-// FuzzStuffing sends any message in any stretches. What the client un-stuffs
-// is the canonical form, of which LIST says the octets (P6).
+// FuzzStuffing sends any message in any stretches. Un-stuffed it is the canonical
+// form, whose octets LIST says (P6).
 func FuzzStuffing(f *testing.F) {
 	for _, body := range []string{
 		"", ".", "..", "\n", "\r", "\r\n", "\n.", "\r.", ".\n", ".\r\n", "a", "a\r", "a\r\r\n.b", "\n\n..\n.",

@@ -23,9 +23,9 @@ var fuzzMessages = fstest.MapFS{
 	"demo/3.eml": {Data: []byte("Subject: three\r\n\r\nbare\rCR\r\n")},
 }
 
-// FuzzSession lets a client say anything. Whatever it is, the server does not
-// panic; each answer is well-formed and belongs to a command that may be given
-// in that state; octets are counted; and nothing is removed without QUIT.
+// FuzzSession lets a client send anything. The server does not panic; each answer is
+// well-formed, and no command succeeds in a wrong state; octets are counted; and
+// nothing is removed without QUIT.
 func FuzzSession(f *testing.F) {
 	f.Add([]byte(goodLogin+"STAT\r\nLIST\r\nUIDL\r\nLIST 1\r\nUIDL 2\r\nRETR 1\r\nTOP 1 1\r\nDELE 1\r\nRSET\r\nDELE 3\r\nNOOP\r\nQUIT\r\n"), byte(0))
 	f.Add([]byte("CAPA\r\nAUTH\r\nAUTH \r\nAUTH PLAIN\r\nAGRlbW8Ac2VjcmV0\r\nRETR 3\r\nDELE 1\r\n"), byte(3))
@@ -55,10 +55,10 @@ func FuzzSession(f *testing.F) {
 	})
 }
 
-// demo is the one user of these tests, by any way to log in.
+// demo is a host's one user, who may log in by USER, PLAIN and APOP.
 var demo = pop3.Users{"demo": "secret"}.SharedSecrets()
 
-// watcher holds what the hooks tell against what was on the wire.
+// watcher compares what the hooks hear with what was on the wire.
 type watcher struct {
 	t        *testing.T
 	commands []pop3.CommandInfo
@@ -95,7 +95,7 @@ func (w *watcher) check(input []byte, output string) {
 	for i, info := range w.commands {
 		require.LessOrEqual(t, info.Out, int64(len(rest)), "octets of %+v", info)
 		if info.Verb == "STLS" && strings.HasPrefix(rest, "+OK") {
-			return // what follows is a TLS alert: nobody begins TLS here
+			return // a TLS alert follows, since the client does not begin TLS
 		}
 		w.checkAnswer(info, rest[:info.Out])
 		w.checkState(info, wasLoggedIn, w.states[i])
@@ -108,13 +108,12 @@ func (w *watcher) check(input []byte, output string) {
 	require.LessOrEqual(t, w.over.In, int64(len(input)), "octets read")
 	require.LessOrEqual(t, in, w.over.In, "octets of the commands")
 	if bytes.HasSuffix(input, []byte("\n")) && w.over.Reason == "client gone" {
-		require.Equal(t, w.over.In, in, "octets of the commands, where no other line came")
+		require.Equal(t, w.over.In, in, "octets of the commands, since there was no other line")
 	}
 	require.EqualValues(t, len(output), w.over.Out, "octets written")
 }
 
-// checkAnswer holds an answer against RFC 1939 section 3 and RFC 2449 section
-// 4.
+// checkAnswer checks the form of an answer (RFC 1939 section 3, RFC 2449 section 4).
 func (w *watcher) checkAnswer(info pop3.CommandInfo, answer string) {
 	t := w.t
 	lines := strings.SplitAfter(answer, "\r\n")
@@ -143,7 +142,7 @@ func (w *watcher) checkAnswer(info pop3.CommandInfo, answer string) {
 		require.NotContains(t, []string{"RETR", "TOP", "CAPA"}, map[bool]string{true: info.Verb}[info.OK], "a body is missing")
 		return
 	}
-	require.True(t, info.OK, "a body behind an -ERR: %q", answer)
+	require.True(t, info.OK, "a body after an -ERR: %q", answer)
 	require.Contains(t, []string{"RETR", "TOP", "CAPA", "LIST", "UIDL", "AUTH"}, info.Verb, "a body: %q", answer)
 	for i, line := range lines[1:] {
 		require.Equal(t, i == len(lines)-2, line == ".\r\n", "the final dot of %q", answer)
@@ -151,7 +150,8 @@ func (w *watcher) checkAnswer(info pop3.CommandInfo, answer string) {
 	}
 }
 
-// checkState holds a command that succeeded against the states of RFC 1939.
+// checkState checks that a command that succeeded is allowed in its state (RFC 1939
+// sections 4 and 5).
 func (w *watcher) checkState(info pop3.CommandInfo, before, after bool) {
 	t := w.t
 	if !info.OK {
@@ -172,6 +172,6 @@ func (w *watcher) checkState(info pop3.CommandInfo, before, after bool) {
 	case "CAPA", "QUIT":
 		require.Equal(t, before, after)
 	default:
-		require.Fail(t, "a command that nobody knows succeeded", "%q", info.Verb)
+		require.Fail(t, "an unknown command succeeded", "%q", info.Verb)
 	}
 }

@@ -20,7 +20,7 @@ import (
 	"github.com/popcask/popcask/pop3/pop3test"
 )
 
-// audit is what the hooks of a server heard, a line each.
+// audit records the calls of the hooks of a server, a line each.
 type audit struct {
 	mu       sync.Mutex
 	lines    []string
@@ -113,7 +113,8 @@ func TestHooksHearOfASession(t *testing.T) {
 	require.Positive(t, info.Duration)
 }
 
-// RFC 2449 section 8 codes, and the ends of a session that is no QUIT.
+// Hooks get the response codes (RFC 2449 section 8), and the end of a session whose
+// QUIT failed.
 func TestHooksHearOfWhatGoesWrong(t *testing.T) {
 	store := newFakeStore("a\n", "b\n")
 	store.deleteErr = &mailbox.DeleteError{Failed: map[string]error{"id-2": mailbox.ErrTemporary}}
@@ -140,8 +141,8 @@ func TestHooksHearOfWhatGoesWrong(t *testing.T) {
 	require.Contains(t, last, "messages=2 tops=0 retrs=0 deleted=1", "one of the two is gone")
 }
 
-// CommandInfo.In and Out count the octets of each command and of its answer,
-// line ends included; together they are the session's.
+// CommandInfo.In and Out count the octets of each command and of its answer, with
+// line ends. Their sums are those of the session.
 func TestHooksCountOctets(t *testing.T) {
 	var audit audit
 	server := newFakeStore("Subject: x\n\n.body\n").server()
@@ -181,9 +182,9 @@ func TestHooksCountOctets(t *testing.T) {
 	require.EqualValues(t, out, info.Out)
 }
 
-// No hook and no log line ever has a password or anything else that a client
-// gives as an argument where a secret may stand: not after a login, not after a
-// failed one, not when the client mixes up its commands.
+// No hook and no line of the log ever has a password, or another argument that may
+// be a secret: not after a login, not after a failed one, and not if the client mixes
+// up its commands.
 func TestNoSecretInHooksAndLogs(t *testing.T) {
 	const secret = "tan%staaf-7"
 	encoded := "AG1yb3NlAHRhbiVzdGFhZi03" // \0mrose\0 and the secret
@@ -238,7 +239,7 @@ func TestNoSecretInHooksAndLogs(t *testing.T) {
 	require.Contains(t, log.String(), "client gone")
 }
 
-// The line that a session leaves in the log.
+// Each session leaves one line in the log.
 func TestLogHasALineForEachSession(t *testing.T) {
 	var log lockedBuffer
 	var audit audit
@@ -255,7 +256,7 @@ func TestLogHasALineForEachSession(t *testing.T) {
 		require.Contains(t, log.String(), want)
 	}
 
-	// Whoever says nothing, as a probe does, is no line above debug.
+	// A client that says nothing, as a probe does, leaves one at level debug.
 	quiet := pipe(t, server)
 	quiet.Conn().Close()
 	require.Error(t, <-quiet.over)
@@ -263,7 +264,7 @@ func TestLogHasALineForEachSession(t *testing.T) {
 	require.Equal(t, 1, strings.Count(log.String(), "\n"), log.String())
 }
 
-// A fault of the store after the login is told too: Close fails.
+// Hooks.Fault hears of an error of Mailbox.Close too.
 func TestHooksHearOfACloseThatFails(t *testing.T) {
 	var audit audit
 	server := newFakeStore("a\n").server()
@@ -308,8 +309,8 @@ func (b *lockedBuffer) String() string {
 	return b.buffer.String()
 }
 
-// A login that fails is heard of once, wherever it failed; one that the client
-// broke off is none.
+// Hooks.Auth hears once of a login that fails in any method of the host, and not of
+// one that the client broke off.
 func TestHooksHearOfALoginThatFailsAnywhere(t *testing.T) {
 	broken := func(context.Context) error { return errors.New("directory is down") }
 	for name, test := range map[string]struct {

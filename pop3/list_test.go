@@ -17,17 +17,16 @@ import (
 	"github.com/popcask/popcask/pop3/pop3test"
 )
 
-// awkwardBodies break a count or a stuffing somewhere.
+// awkwardBodies are hard to count or to stuff.
 var awkwardBodies = []string{
 	"", ".", "\r", "\n", "\r\n", ".\r\n", "\r\n.", "\n.\n", "a", "a\r", "a\n", "a\r\r\n", "\r.\r\n",
 	".\n.\n.\n", "..", "Subject: x\n\n.a\n..b\n", "a\rb", "\x00", "\xff\xfe\r\n", strings.Repeat("x", 998) + "\n",
 	strings.Repeat(".\n", 9000), strings.Repeat("x", 40_000), strings.Repeat("0123456789abcdef\r\n", 2500),
 }
 
-// P6: STAT equals the count and the sum of LIST; LIST n equals the octets that
-// RETR n sends, after un-stuffing. From a store that knows the sizes and from
-// one that does not, from bodies that write themselves and from bodies that come
-// in pieces of any size.
+// P6: STAT says the count and the sum of LIST, and LIST n the octets of RETR n after
+// un-stuffing. The store knows the sizes or not; the bodies write themselves, or are
+// read in pieces of several sizes.
 func TestP6STATAndLISTAreWhatRETRSends(t *testing.T) {
 	pieceSizes := []int{1, 7, 4096}
 	for _, known := range []bool{true, false} {
@@ -85,8 +84,8 @@ func inPieces(text string, size int) (list []string) {
 	return list
 }
 
-// A size that the store does not know is counted once, and only where it is
-// asked for.
+// P6: a size that the store does not know is counted once, and only when a client
+// asks for it.
 func TestP6UnknownSizesAreCountedOnce(t *testing.T) {
 	store := newFakeStore("a\n", "bb\n", "ccc\n")
 	for i := range store.messages {
@@ -107,8 +106,8 @@ func TestP6UnknownSizesAreCountedOnce(t *testing.T) {
 	require.Equal(t, []string{"open maildrop", "open id-2", "open id-1", "open id-3"}, store.history())
 }
 
-// A message whose size must be counted and cannot be is a clean -ERR, and no
-// wrong number.
+// P6: if a size cannot be counted, the answer is a clean -ERR and not a wrong
+// number.
 func TestP6AFailedCountIsAnError(t *testing.T) {
 	store := newFakeStore("a\n", "bb\n")
 	store.messages[1].Size = -1
@@ -128,8 +127,7 @@ func TestP6AFailedCountIsAnError(t *testing.T) {
 	require.Equal(t, "+OK 2 7", client.Command("STAT"))
 }
 
-// A store that says a wrong size: the message comes whole, and the host hears of
-// it.
+// A message whose listed size is wrong is sent whole, and Hooks.Fault hears of it.
 func TestWrongSizesOfAStoreAreFaults(t *testing.T) {
 	for _, size := range []int64{0, 1, 1000} {
 		store := newFakeStore("right\n", "Subject: x\n\nwrong\n")

@@ -20,8 +20,8 @@ import (
 	"github.com/popcask/popcask/pop3/pop3test"
 )
 
-// 500 clients at once, every tenth of them with TLS, each with a whole session
-// of its own.
+// 500 clients have a whole session each at the same time, every tenth of them with
+// TLS.
 func Test500Connections(t *testing.T) {
 	const clients = 500
 	var store memory.Store
@@ -55,7 +55,7 @@ func Test500Connections(t *testing.T) {
 	}
 }
 
-// wholeSession reads two messages and removes one.
+// wholeSession logs in, reads two messages and removes one.
 func wholeSession(nc net.Conn, config *tls.Config, i int, body string) error {
 	nc.SetDeadline(time.Now().Add(6 * pop3test.Patience))
 	greeting := make([]byte, len("+OK POP3 server ready\r\n"))
@@ -86,9 +86,8 @@ func wholeSession(nc net.Conn, config *tls.Config, i int, body string) error {
 	return nil
 }
 
-// Clients work while the server shuts down. Who got +OK to QUIT has lost what
-// it marked, nobody else has lost anything, and nobody heard a half answer as a
-// whole one.
+// The server shuts down while clients are at work. What a client marked is removed
+// if its QUIT got +OK, and nothing else is.
 func TestShutdownUnderLoad(t *testing.T) {
 	for _, end := range []struct {
 		name string

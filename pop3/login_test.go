@@ -14,8 +14,9 @@ import (
 	"github.com/popcask/popcask/pop3/pop3test"
 )
 
-// RFC 1939 section 7, PASS: the argument is the password, blanks and all, from
-// behind the one space to the line's end; so is PLAIN's (RFC 4616 section 2).
+// RFC 1939 section 7, PASS: the password is the whole rest of the line after one
+// space, with all its blanks. A password of PLAIN may have any octets but NUL (RFC
+// 4616 section 2).
 func TestPasswordsArriveOctetForOctet(t *testing.T) {
 	passwords := []string{
 		"secret", "two words", " leading", "trailing ", "  both  ", "in  ner", " ", "   ", "=", "*", "PASS", "\t", "\x01",
@@ -37,9 +38,8 @@ func TestPasswordsArriveOctetForOctet(t *testing.T) {
 	}
 }
 
-// One answer for an unknown user and a wrong password, octet for octet, over
-// USER, PLAIN and APOP, at the first try and at the one that ends the connection
-// (PROTOCOL.md section 3: "one identical text").
+// The answer for an unknown user is the same octets as for a wrong password, over
+// USER, PLAIN and APOP, at the first try and at the one that ends the connection.
 func TestOneAnswerForUnknownUserAndWrongPassword(t *testing.T) {
 	server := pop3test.NewUnstartedServer(t, pop3.Login(pop3.Users{"mrose": "secret"}.SharedSecrets(), newFakeStore()))
 	server.Config.MaxAuthTries = 2
@@ -65,7 +65,8 @@ func TestOneAnswerForUnknownUserAndWrongPassword(t *testing.T) {
 	}
 }
 
-// A user whose maildrop the store knows nothing of is as unknown as any other.
+// The answer is the same for a user that the authenticator knows and the store does
+// not.
 func TestOneAnswerForAUserWithoutMaildrop(t *testing.T) {
 	store := newFakeStore()
 	store.storeErr = fmt.Errorf("no directory /var/mail/mrose: %w", mailbox.ErrNoSuchUser)
@@ -74,7 +75,7 @@ func TestOneAnswerForAUserWithoutMaildrop(t *testing.T) {
 	require.Equal(t, authAnswer, client.Command("PASS secret"))
 }
 
-// A session that knows neither SASL nor APOP offers neither.
+// A session that implements neither SASLSession nor APOPSession offers neither.
 func TestASessionThatOnlyLogsIn(t *testing.T) {
 	store := newFakeStore("a\n")
 	server := &pop3.Server{

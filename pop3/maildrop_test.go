@@ -13,9 +13,9 @@ import (
 )
 
 // RFC 1939 section 5: "After the POP3 server has opened the maildrop, it assigns
-// a message-number to each message". It holds for the session, whatever others
-// deliver and delete meanwhile, RSET included; the next session sees what they
-// did.
+// a message-number to each message". The numbers hold for the session, even after
+// RSET, while other sessions deliver and remove messages. The next session sees those
+// changes.
 func TestNumbersHoldForTheSession(t *testing.T) {
 	store := new(memory.Store)
 	deliver := func(body string) {
@@ -46,7 +46,7 @@ func TestNumbersHoldForTheSession(t *testing.T) {
 	require.Equal(t, "+OK maildrop has 3 messages", first.Command("RSET"))
 	require.Equal(t, "+OK 3 17", first.Command("STAT"))
 
-	// To delete what another session has deleted is no failure (P3, P4).
+	// To remove what another session has removed is a success (P3, P4).
 	require.Equal(t, "+OK message 2 deleted", first.Command("DELE 2"))
 	require.Equal(t, "+OK message 1 deleted", first.Command("DELE 1"))
 	require.Equal(t, "+OK bye", first.Quit())

@@ -19,7 +19,7 @@ import (
 type stubborn struct {
 	*memory.Store
 	stuck map[string]bool // by ID
-	whole bool            // fails without saying for which
+	whole bool            // the error does not say which
 }
 
 func (s stubborn) Open(ctx context.Context, login mailbox.Login) (mailbox.Mailbox, error) {
@@ -49,14 +49,14 @@ func (m stubbornMailbox) Delete(ctx context.Context, ids []string) error {
 	case len(failed) == 0:
 		return nil
 	case m.store.whole:
-		return errors.New("who knows")
+		return errors.New("some were not removed")
 	}
 	return fmt.Errorf("stubborn: %w", &mailbox.DeleteError{Failed: failed})
 }
 
-// After QUIT each message is wholly there or wholly gone; what was not marked
-// is there; and where something marked is left the client was told -ERR.
-func TestP4Quit(t *testing.T) {
+// P4: after QUIT each message is wholly there or wholly gone. What was not marked is
+// there. If something marked is left, the client got -ERR.
+func TestP4AfterQUITEachMessageIsThereOrGone(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var store memory.Store
 		m := deliver(t, &store, rapid.SliceOfN(anyBody, 1, 6).Draw(t, "bodies"))
@@ -64,7 +64,7 @@ func TestP4Quit(t *testing.T) {
 		input := goodLogin
 		anyStuck := false
 		want := []string{}
-		for i, id := range m.uidls { // the memory store's IDs are their unique-ids
+		for i, id := range m.uidls { // in the memory store a unique-id is the ID
 			stuck[id] = rapid.Bool().Draw(t, "stuck")
 			marked := rapid.Bool().Draw(t, "marked")
 			if marked {

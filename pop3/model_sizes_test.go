@@ -13,8 +13,8 @@ import (
 	"github.com/popcask/popcask/pop3"
 )
 
-// STAT equals the count and the sum of LIST, and LIST n the octets that RETR n
-// sends, with and without marks, whether the store knows the sizes or not.
+// P6: STAT says the count and the sum of LIST, and LIST n the octets of RETR n, with
+// and without marks, for a store that knows the sizes and for one that does not.
 func TestP6SizesAgree(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var store memory.Store

@@ -35,14 +35,14 @@ func (m *model) stat() (count, octets int) {
 	return count, octets
 }
 
-// there tells whether message n can be asked for.
+// there reports whether a client can ask for message n.
 func (m *model) there(n int) bool { return n >= 1 && n <= len(m.bodies) && !m.marked[n-1] }
 
 // refusal stands for any -ERR.
 const refusal = "-ERR"
 
-// answer runs a command and returns the whole answer, un-stuffed where it has
-// the body of a message.
+// answer runs a command and returns the whole answer. The answers to RETR and TOP
+// are the un-stuffed message.
 func (m *model) answer(verb string, n, lines int) string {
 	transaction := !strings.Contains("USER PASS wrong", verb)
 	switch {
@@ -112,7 +112,7 @@ var verbs = []string{
 	"LIST n", "UIDL n", "DELE", "DELE", "DELE", "RETR", "TOP",
 }
 
-// commandLine is what the client says for a verb of the model.
+// commandLine returns the command for a verb of the model.
 func commandLine(verb string, n, lines int) string {
 	switch verb {
 	case "USER":
@@ -131,13 +131,13 @@ func commandLine(verb string, n, lines int) string {
 	return verb + "\r\n"
 }
 
-// anyBody is rich in what can go wrong: dots, line ends of all kinds, NULs.
+// anyBody has much that can go wrong: dots, line ends of all kinds, NULs.
 var anyBody = rapid.Custom(func(t *rapid.T) []byte {
 	pieces := rapid.SliceOfN(rapid.SampledFrom([]string{".", "..", "\n", "\r\n", "\r", "\x00", "a", "Subject: x\n", "\n.\n", "text"}), 0, 12).Draw(t, "pieces")
 	return []byte(strings.Join(pieces, ""))
 })
 
-// deliver fills a maildrop and returns the model of it.
+// deliver fills a mailbox and returns the model of a session.
 func deliver(t require.TestingT, store *memory.Store, bodies [][]byte) *model {
 	m := &model{marked: make([]bool, len(bodies))}
 	for _, body := range bodies {
@@ -149,8 +149,8 @@ func deliver(t require.TestingT, store *memory.Store, bodies [][]byte) *model {
 	return m
 }
 
-// The server answers as the model does, whatever a client says and however its
-// octets arrive, and in the end the store has what the model has.
+// The server answers any commands, in packets of any size, as the model does. After
+// the session the store has what the model has.
 func TestSessionIsTheStateMachineOfRFC1939(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var store memory.Store
@@ -201,7 +201,8 @@ func TestSessionIsTheStateMachineOfRFC1939(t *testing.T) {
 	})
 }
 
-// nextAnswer cuts the next answer off the output, in the form of the model.
+// nextAnswer cuts the next answer off the output, and returns it in the form of the
+// model.
 func nextAnswer(t require.TestingT, verb, want, output string) (answer, rest string) {
 	status, rest, found := strings.Cut(output, "\r\n")
 	require.True(t, found, "no answer to %s", verb)
@@ -229,7 +230,7 @@ func nextAnswer(t require.TestingT, verb, want, output string) (answer, rest str
 	return status + "\r\n", rest
 }
 
-// uidls lists the unique-ids of a mailbox, past the server.
+// uidls returns the unique-ids of a mailbox as the store has them.
 func uidls(t require.TestingT, store *memory.Store, user string) []string {
 	ctx := context.Background()
 	mb, err := store.Open(ctx, mailbox.Login{User: user})

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// naiveCanonical is the canonical form by its definition, line by line.
+// naiveCanonical returns the canonical form by its definition, line by line.
 func naiveCanonical(message []byte) []byte {
 	var canonical []byte
 	for _, line := range bytes.SplitAfter(message, []byte("\n")) {
@@ -21,7 +21,7 @@ func naiveCanonical(message []byte) []byte {
 	return canonical
 }
 
-// naiveTop is the top of a message by its definition, line by line.
+// naiveTop returns the top of a message by its definition, line by line.
 func naiveTop(message []byte, lines int) []byte {
 	var top []byte
 	inBody := false
@@ -39,8 +39,8 @@ func naiveTop(message []byte, lines int) []byte {
 	return top
 }
 
-// unstuff undoes byte-stuffing as RFC 1939 section 3 tells a client to. It
-// returns what follows the termination octet as well.
+// unstuff undoes byte-stuffing as RFC 1939 section 3 tells a client to. It returns
+// what follows the final dot as well.
 func unstuff(t require.TestingT, body string) (message []byte, rest string) {
 	for {
 		line, after, found := strings.Cut(body, "\r\n")

@@ -17,15 +17,15 @@ import (
 const (
 	internalError = "-ERR [SYS/TEMP] internal error\r\n"
 
-	// Together these come through every function of a host.
+	// Together these reach every method of a host.
 	afterLogin = "STAT\r\nLIST\r\nUIDL 1\r\nRETR 1\r\nTOP 2 0\r\nDELE 2\r\nCAPA\r\nQUIT\r\n"
 	byUser     = "USER demo\r\nPASS secret\r\n" + afterLogin
 	bySASL     = "AUTH TEST\r\nAAAA\r\n" + afterLogin
 	byAPOP     = "APOP demo 0123456789abcdef0123456789abcdef\r\n" + afterLogin
 )
 
-// faultyServer is a server with a place for a fault in all that a host gives
-// it.
+// faultyServer returns a server that gets all it can from host: its sessions, hooks
+// and logger, its capabilities and contexts.
 func faultyServer(host *fakeHost) *pop3.Server {
 	server := insecure(host)
 	server.Hooks = host.hooks()
@@ -41,9 +41,9 @@ func faultyServer(host *fakeHost) *pop3.Server {
 	return server
 }
 
-// A panic in any function of a host ends the session in which it happens and
-// no other. The client hears -ERR or is cut off: it never takes for done or for
-// whole what is not.
+// A panic in any function of a host ends its session and no other. The client gets
+// -ERR or is cut off. It never takes something for done that is not, and no half
+// answer for a whole one.
 func TestPanicEndsOneSession(t *testing.T) {
 	hostOfThree := func() *fakeHost {
 		host := newFakeHost("Subject: one\n\n.dot\n", "Subject: two\n\nbody\n", "three")
@@ -103,9 +103,9 @@ func TestPanicEndsOneSession(t *testing.T) {
 						require.Contains(t, borders, len(answers), "-ERR in the middle of an answer: %q", output)
 					}
 					if answers == good {
-						require.Contains(t, []point{inSessionClose, inLog, inCloseHook}, p, "the client noticed nothing")
+						require.Contains(t, []point{inSessionClose, inLog, inCloseHook}, p, "the client did not notice")
 					}
-					require.NotZero(t, host.count(inFaultHook), "nobody was told")
+					require.NotZero(t, host.count(inFaultHook), "Hooks.Fault was not called")
 					require.Equal(t, 2, host.count(inCloseHook), "calls of Hooks.Close")
 					if !strings.Contains(output, "+OK bye") && p != inMailboxClose {
 						require.Empty(t, host.removed())
@@ -131,7 +131,7 @@ func TestPanicOfTheTLSHookEndsOneSession(t *testing.T) {
 	require.Equal(t, "+OK bye", server.DialTLS(t).Quit())
 }
 
-// FailNow of a test that runs in a handler ends the goroutine without a panic.
+// A host's code may call runtime.Goexit, as FailNow of a test does.
 func TestGoexitEndsOneSession(t *testing.T) {
 	for _, p := range []point{inConnectHook, inNewSession, inLogin, inMessages, inOpen, amidRead, inDelete} {
 		t.Run(string(p), func(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 	"github.com/popcask/popcask/pop3/pop3test"
 )
 
-// insecure is a server that takes passwords without TLS.
+// insecure returns a server that takes passwords without TLS.
 func insecure(handler pop3.Handler) *pop3.Server {
 	return &pop3.Server{Handler: handler, AllowInsecureAuth: true}
 }
@@ -24,12 +24,12 @@ func insecure(handler pop3.Handler) *pop3.Server {
 // noDeadline is the deadline that a connection never reaches.
 var noDeadline time.Time
 
-// piped is a session over a pipe: deterministic, and at home in a synctest
-// bubble. Nothing is buffered in between.
+// piped is a session over a net.Pipe, which buffers nothing and works in a synctest
+// bubble.
 type piped struct {
 	*pop3test.Client
 	conn net.Conn
-	over chan error // what ServeConn returned, or closed where it did not
+	over chan error // what ServeConn returned; closed after that
 }
 
 // pipe begins a session and reads its greeting.
@@ -70,8 +70,8 @@ func loggedIn(t testing.TB, server *pop3.Server) *piped {
 	return p
 }
 
-// rawPipe begins a session and reads nothing. It puts what wrap says around the
-// server's end of the pipe.
+// rawPipe begins a session and reads nothing. wrap is put around the server's end
+// of the pipe.
 func rawPipe(t testing.TB, server *pop3.Server, ctx context.Context, wrap ...func(net.Conn) net.Conn) *piped {
 	client, conn := net.Pipe()
 	for _, around := range wrap {
@@ -109,8 +109,8 @@ func (h *heard) String() string {
 
 var timestamp = regexp.MustCompile(`<[^>]*@pop3>`)
 
-// transcript is all that a server says to a client that says everything at
-// once, with the timestamp of the greeting left out.
+// transcript returns all answers to a client that sends everything at once, without
+// the timestamp of the greeting.
 func transcript(t testing.TB, server *pop3.Server, input string) string {
 	t.Helper()
 	p := rawPipe(t, server, context.Background())

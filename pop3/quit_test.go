@@ -13,8 +13,8 @@ import (
 	"github.com/popcask/popcask/pop3"
 )
 
-// RFC 1939 section 6: the UPDATE state removes what is marked, in one call, and
-// only then answers; then the maildrop is closed.
+// RFC 1939 section 6: the UPDATE state removes the marked messages, in one call, and
+// only then answers. The mailbox is closed after that.
 func TestUPDATERemovesWhatIsMarkedInOneCall(t *testing.T) {
 	store := newFakeStore("a\n", "b\n", "c\n", "d\n")
 	client := loggedIn(t, store.server())
@@ -25,7 +25,7 @@ func TestUPDATERemovesWhatIsMarkedInOneCall(t *testing.T) {
 	require.Equal(t, []string{"open maildrop", "delete id-1 id-4", "close maildrop"}, store.history())
 }
 
-// A session that has marked nothing asks the store to delete nothing.
+// A session without marks does not call Delete.
 func TestUPDATEWithoutMarksDeletesNothing(t *testing.T) {
 	store := newFakeStore("a\n")
 	client := loggedIn(t, store.server())
@@ -35,8 +35,8 @@ func TestUPDATEWithoutMarksDeletesNothing(t *testing.T) {
 	require.Equal(t, []string{"open maildrop", "close maildrop"}, store.history())
 }
 
-// P4: a QUIT after which something is left is -ERR and ends the session; the
-// maildrop is closed once.
+// P4: a QUIT that leaves something is -ERR and ends the session. The mailbox is
+// closed once.
 func TestP4AQUITThatFailsIsAnError(t *testing.T) {
 	partly := &mailbox.DeleteError{Failed: map[string]error{"id-2": errDisk}}
 	for name, test := range map[string]struct {
@@ -63,7 +63,7 @@ func TestP4AQUITThatFailsIsAnError(t *testing.T) {
 	}
 }
 
-// RFC 1939 section 6: without QUIT nothing is removed, however the session ends.
+// RFC 1939 section 6: a session that ends without QUIT removes nothing.
 func TestOnlyQUITDeletes(t *testing.T) {
 	for name, end := range map[string]func(t *testing.T, client *piped, server *pop3.Server){
 		"the client is gone": func(_ *testing.T, client *piped, _ *pop3.Server) { client.Conn().Close() },

@@ -15,8 +15,8 @@ import (
 	"github.com/popcask/popcask/pop3"
 )
 
-// failingBodies fail after some octets, one that is read and one that writes
-// itself.
+// failingBodies returns bodies that fail after octets: one that is read, and one that
+// writes itself.
 func failingBodies(octets string) map[string]func() io.ReadCloser {
 	return map[string]func() io.ReadCloser{
 		"is read":       func() io.ReadCloser { return &pieces{rest: inPieces(octets, 1000), err: errDisk} },
@@ -37,15 +37,14 @@ func (b failingWriterTo) WriteTo(w io.Writer) (int64, error) {
 	return int64(n), err
 }
 
-// P2, and PROTOCOL.md section 3: after +OK a body that fails can only drop the
-// connection. No dot, no -ERR, whatever was sent before; nothing is deleted; and
-// the host hears of it.
+// P2: if a body fails after +OK, the connection ends without a final dot and without
+// -ERR. Nothing is removed, and Hooks.Fault hears of it.
 func TestP2ABodyThatFailsDropsTheConnection(t *testing.T) {
 	for _, octets := range []string{"x", "Subject: x\r\n\r\n", "Subject: x\n\n.", strings.Repeat("0123456789\r\n", 20_000)} {
 		for name, body := range failingBodies(octets) {
 			for _, command := range []string{"RETR 2", "TOP 2 1000000"} {
 				if command != "RETR 2" && name != "is read" {
-					continue // TOP reads
+					continue // TOP does not use WriteTo
 				}
 				store := newFakeStore("a\n", "")
 				store.open = func(string, mailbox.OpenOptions) (io.ReadCloser, error) { return body(), nil }
@@ -69,7 +68,7 @@ func TestP2ABodyThatFailsDropsTheConnection(t *testing.T) {
 	}
 }
 
-// P2: what fails before its first octet is a clean -ERR, and the session goes
+// P2: a body that fails before its first octet is a clean -ERR, and the session goes
 // on.
 func TestP2ABodyThatFailsAtOnceIsACleanError(t *testing.T) {
 	for name, body := range failingBodies("") {
@@ -89,8 +88,8 @@ func TestP2ABodyThatFailsAtOnceIsACleanError(t *testing.T) {
 	}
 }
 
-// What lies behind the lines that TOP wants is not read, so its failure is
-// nobody's.
+// TOP does not read beyond the lines that it sends, so that an error there does not
+// matter.
 func TestTOPReadsNoFurtherThanItSends(t *testing.T) {
 	store := newFakeStore("")
 	store.open = func(string, mailbox.OpenOptions) (io.ReadCloser, error) {
@@ -108,8 +107,8 @@ func TestTOPReadsNoFurtherThanItSends(t *testing.T) {
 	}
 }
 
-// A message that is gone is -ERR and nothing more; a client that asks for it
-// over and over, as some do for ever, is one that goes wrong.
+// A message that is gone is -ERR, and the session goes on. Some clients ask for it
+// for ever: to ask again counts as a wrong command.
 func TestALostMessageAskedForAgainAndAgain(t *testing.T) {
 	store := newFakeStore("a\n", "b\n")
 	store.open = func(id string, _ mailbox.OpenOptions) (io.ReadCloser, error) {
@@ -130,7 +129,7 @@ func TestALostMessageAskedForAgainAndAgain(t *testing.T) {
 	client.ExpectClosed()
 }
 
-// The store is asked for what is next, which is what is not marked.
+// OpenOptions say what the client wants, and that the unmarked messages come next.
 func TestOpenOptionsSayWhatIsWantedAndWhatIsNext(t *testing.T) {
 	store := newFakeStore("one\n", "two\n", "three\n", "four\n")
 	var mu sync.Mutex
@@ -160,7 +159,7 @@ func TestOpenOptionsSayWhatIsWantedAndWhatIsNext(t *testing.T) {
 	}, asked)
 }
 
-// A message that has gone since the listing is no reason to end the session.
+// The session goes on after a message that has gone since the listing.
 func TestMessageGoneSinceTheListing(t *testing.T) {
 	host := newFakeHost("one", "two")
 	host.set(inOpen, func(context.Context) error { return fmt.Errorf("host: %w", mailbox.ErrNotFound) })
@@ -170,8 +169,8 @@ func TestMessageGoneSinceTheListing(t *testing.T) {
 	require.Equal(t, []string{hostID(0)}, host.removed(), "to remove what is not there is a success")
 }
 
-// Memory is flat (P8): the server takes no more of a body than the client takes
-// of the answer, but for its buffers.
+// P8: memory is flat. Except for its buffers, the server reads no more of a body than
+// the client reads of the answer.
 func TestP8RETRStreams(t *testing.T) {
 	const size = 64 << 20
 	body := &countedBody{rest: size}
@@ -180,7 +179,7 @@ func TestP8RETRStreams(t *testing.T) {
 	store.messages[0].Size = size
 	client := loggedIn(t, store.server())
 	require.Equal(t, fmt.Sprintf("+OK %d octets", size), client.Command("RETR 1"))
-	// The pipe holds nothing: the server is now stuck in its next write.
+	// The pipe buffers nothing: the server now waits in its next write.
 	require.LessOrEqual(t, body.taken(), 256<<10)
 	for range 3 {
 		_, err := io.CopyN(io.Discard, client.Conn(), 1<<20)

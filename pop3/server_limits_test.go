@@ -66,8 +66,7 @@ func TestMaxSASL(t *testing.T) {
 		"none":                 {-1, -1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			// answer is what comes behind the greeting and, where the client
-			// awaits one, the challenge.
+			// answer returns what comes after the greeting and the challenge.
 			answer := func(input string) string {
 				server := insecure(pop3.Login(pop3test.AnyPassword(), new(memory.Store)))
 				server.MaxSASL = limit.field
@@ -126,7 +125,7 @@ func TestMaxBadCommands(t *testing.T) {
 				require.Equal(t, strings.Repeat(bad, limit-1)+good, strings.Join(answers, ""))
 				answers = run(strings.Repeat("XYZZY\r\n", limit) + "QUIT\r\n")
 				require.Equal(t, strings.Repeat(bad, limit-1)+over, strings.Join(answers, ""))
-				// One that is right makes up for those before it.
+				// A right one starts the count anew.
 				answers = run(strings.Repeat(strings.Repeat("XYZZY\r\n", limit-1)+"CAPA\r\n", 3) + "QUIT\r\n")
 				require.Equal(t, 3*(limit-1), strings.Count(strings.Join(answers, ""), bad))
 				require.NotContains(t, answers, over)
@@ -172,7 +171,7 @@ func TestMaxAuthTries(t *testing.T) {
 	}
 }
 
-// many is a maildrop of messages that nobody ever opens.
+// many is a mailbox of many messages, none of which can be opened.
 type many struct{ messages int }
 
 func (m many) NewSession(context.Context, *pop3.Conn) (pop3.Session, error)  { return m, nil }
@@ -210,13 +209,13 @@ func TestMaxMessages(t *testing.T) {
 			server.ServeConn(t.Context(), conn)
 			require.Contains(t, conn.out.String(), fmt.Sprintf("+OK %d %d\r\n+OK %d %07d\r\n-ERR no such message\r\n+OK bye\r\n",
 				limit.seen, 3*limit.seen, limit.seen, limit.seen-1), "the oldest are shown")
-			require.Equal(t, limit.has > limit.seen, faults > 0, "somebody is told")
+			require.Equal(t, limit.has > limit.seen, faults > 0, "Hooks.Fault hears of the rest")
 		})
 	}
 }
 
-// TestMaxConnections nests the connections within each other: nobody needs ten
-// thousand goroutines for that.
+// Each connection is served by the Connect hook of the one before, since that needs
+// no ten thousand goroutines.
 func TestMaxConnections(t *testing.T) {
 	const refused = "-ERR [SYS/TEMP] too many connections, try again later\r\n"
 	for name, limit := range map[string]struct{ field, conns int }{
@@ -247,15 +246,14 @@ func TestMaxConnections(t *testing.T) {
 			} else {
 				require.Equal(t, refused, last.out.String())
 			}
-			// Those have gone, and there is room again.
+			// They have ended, and there is room again.
 			require.NoError(t, server.ServeConn(t.Context(), newScript([]byte("QUIT\r\n"), 0)))
 		})
 	}
 }
 
-// MaxAuthTries counts failed logins whichever way they come; five is the
-// default. What is no attempt does not count, nor what is not the client's
-// fault.
+// MaxAuthTries counts failed logins, by USER and by PLAIN; five is the default. An
+// exchange that the client cancels does not count, nor does a failure of the host.
 func TestFailedLoginsEndTheConnection(t *testing.T) {
 	fail := func(c *piped, i int) string {
 		if i%2 == 0 {

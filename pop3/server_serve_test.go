@@ -48,7 +48,7 @@ func TestServeTLSWithoutTLSConfig(t *testing.T) {
 	require.ErrorIs(t, err, net.ErrClosed)
 }
 
-// flaky is a listener that is out of file descriptors for a while.
+// flaky is a listener whose first calls of Accept fail.
 type flaky struct {
 	failures []error
 	conns    chan net.Conn
@@ -105,8 +105,8 @@ func TestServeReturnsALastingAcceptError(t *testing.T) {
 	<-listener.closed
 }
 
-// What BaseContext and ConnContext give reaches the host's functions, and the
-// end of it is the end of the connection.
+// The contexts of BaseContext and ConnContext reach the methods of the host, and the
+// connection ends with them.
 func TestContextsOfTheHost(t *testing.T) {
 	type key string
 	host := newFakeHost("one")
@@ -144,8 +144,8 @@ func TestContextsOfTheHost(t *testing.T) {
 	require.ErrorIs(t, info.Err, cause)
 }
 
-// The exported methods of Conn, Shutdown and Close are for any goroutine, while
-// STLS replaces the connection too. The race detector is the judge.
+// The exported methods of Conn, Shutdown and Close may be called from any goroutine,
+// even while STLS replaces the connection. The race detector checks it.
 func TestConnIsSafeWhileSTLSRuns(t *testing.T) {
 	for _, stop := range []func(*pop3.Server){
 		func(s *pop3.Server) { s.Close() },

@@ -57,7 +57,7 @@ func TestShutdownTellsIdleSessionsAndForgetsMarks(t *testing.T) {
 	}
 }
 
-// What runs is finished, what waits behind it is not begun.
+// Shutdown lets a running command finish. Pipelined commands after it do not begin.
 func TestShutdownLetsARunningCommandFinish(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		host := newFakeHost("Subject: x\n\n.dot\n", "two")
@@ -106,8 +106,8 @@ func TestShutdownLetsARemovalFinish(t *testing.T) {
 	})
 }
 
-// A removal does not stop halfway for anybody: not for Close, not for the end
-// of the context, not for a client that has gone.
+// P4: a removal does not stop halfway: not because of Close, not at the end of the
+// context, and not for a client that has gone.
 func TestP4RemovalOutlivesTheConnection(t *testing.T) {
 	for name, end := range map[string]func(*pop3.Server, *piped, context.CancelFunc){
 		"Close":       func(s *pop3.Server, _ *piped, _ context.CancelFunc) { s.Close() },
@@ -206,11 +206,11 @@ func TestShutdownEndsServe(t *testing.T) {
 	require.NoError(t, <-over[0])
 	require.NoError(t, <-over[1])
 	_, err := net.Dial("tcp", server.Addr)
-	require.Error(t, err, "nobody listens")
+	require.Error(t, err, "the listener is closed")
 }
 
-// Close ends a session wherever it is, and everything that a host opened is
-// closed.
+// Close and the end of the context end a session in the middle of anything, and
+// everything that the host opened is closed.
 func TestCloseEndsASessionAnywhere(t *testing.T) {
 	tlsConfig := pop3test.NewUnstartedServer(t, nil).Config.TLSConfig
 	hangAt := func(p point) func(*fakeHost) { return func(h *fakeHost) { h.set(p, hang) } }
@@ -265,7 +265,7 @@ func TestCloseEndsASessionAnywhere(t *testing.T) {
 	}
 }
 
-// Nobody waits for a handshake that stalls.
+// Shutdown does not wait for a handshake that stalls.
 func TestShutdownDuringAHandshake(t *testing.T) {
 	config := pop3test.NewUnstartedServer(t, nil).Config.TLSConfig
 	synctest.Test(t, func(t *testing.T) {
@@ -286,7 +286,7 @@ func TestShutdownDuringAHandshake(t *testing.T) {
 	})
 }
 
-// Row 47: Shutdown tells who waits.
+// Shutdown tells every waiting client.
 func TestShutdownTellsClientsSYSTEMP(t *testing.T) {
 	server := newFakeStore("a\n").server()
 	before := pipe(t, server)

@@ -92,7 +92,7 @@ func TestAuthTimeout(t *testing.T) {
 					p := pipe(t, server)
 					act(t, p, pace)
 					limit.requireEnds(t, p, began)
-					time.Sleep(pace) // until what act began has noticed
+					time.Sleep(pace) // until the goroutines of act have ended
 				})
 			})
 		}
@@ -134,7 +134,7 @@ func TestIdleTimeout(t *testing.T) {
 				server.Hooks = &pop3.Hooks{Close: func(_ *pop3.Conn, i pop3.SessionInfo) { info = i }}
 				p := loggedIn(t, server)
 				p.Command("DELE 1")
-				for range 3 { // each command begins it anew
+				for range 3 { // each command starts the clock anew
 					time.Sleep(max(limit.ends, 0) * 99 / 100)
 					require.Equal(t, "+OK", p.Command("NOOP"))
 				}
@@ -153,8 +153,8 @@ func TestIdleTimeout(t *testing.T) {
 	}
 }
 
-// writeStep is what a client must take within each WriteTimeout, in octets: less
-// than the server's own step, for a message whose store gives less at a time.
+// writeStep is how many octets a client must read within each WriteTimeout: less than
+// the server's own writeStep, since these messages are read in smaller stretches.
 const writeStep = 128 << 10
 
 func TestWriteTimeout(t *testing.T) {
@@ -179,7 +179,7 @@ func TestWriteTimeout(t *testing.T) {
 		if limit.ends < 0 {
 			continue
 		}
-		// Slow is not gone: what counts is that it goes on.
+		// A slow client is not cut off as long as it goes on.
 		t.Run(name+", a client that takes a little now and then", func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				server := insecure(newFakeHost(body))
@@ -222,7 +222,7 @@ func TestWriteTimeout(t *testing.T) {
 }
 
 // RFC 1939 section 3: the inactivity timer "MUST be of at least 10 minutes'
-// duration"; before the login, where anybody can wait, it is shorter.
+// duration"; before the login it is shorter.
 func TestTimersOfTheZeroValue(t *testing.T) {
 	store := newFakeStore("a\n")
 	var conn *tap
@@ -260,7 +260,7 @@ func TestAutologoutSaysAndRemovesNothing(t *testing.T) {
 	require.NotContains(t, store.history(), "delete id-1")
 }
 
-// The login has its own time, from the connection on, that no command prolongs.
+// The time for the login begins with the connection, and no command prolongs it.
 func TestNoLoginInTimeEndsTheConnection(t *testing.T) {
 	server := newFakeStore().server()
 	server.AuthTimeout = 100 * time.Millisecond

@@ -52,13 +52,13 @@ func eachTLS(t *testing.T, f func(t *testing.T, implicit bool)) {
 	t.Run("implicit", func(t *testing.T) { f(t, true) })
 }
 
-// RFC 8314 section 4 and the ALPN registry: the protocol is "pop3". Who offers
-// it gets it, who offers nothing is served, and who offers something else alone
-// is talking to the wrong server (RFC 7301 section 3.2; ALPACA).
+// RFC 8314 section 4 and the ALPN registry: the protocol is "pop3". A client that
+// offers it gets it, and one that offers nothing is served. One that offers only
+// others is talking to the wrong server, and refused (RFC 7301 section 3.2; ALPACA).
 func TestALPN(t *testing.T) {
 	eachTLS(t, func(t *testing.T, implicit bool) {
 		server := pop3test.NewUnstartedServer(t, pop3.Login(pop3test.AnyPassword(), newFakeStore()))
-		server.Config.TLSConfig.NextProtos = []string{"h2", "http/1.1"} // one for HTTPS, too
+		server.Config.TLSConfig.NextProtos = []string{"h2", "http/1.1"} // shared with an HTTP server
 		server.Start(t)
 		for _, test := range []struct {
 			offered []string
@@ -85,8 +85,8 @@ func TestALPN(t *testing.T) {
 	})
 }
 
-// RFC 8996, RFC 8314 section 4.1: nothing older than TLS 1.2, even where the
-// host's config would take it; a stricter one stays.
+// RFC 8996, RFC 8314 section 4.1: nothing older than TLS 1.2, even if the host's
+// config allows it. A stricter minimum of the host holds.
 func TestTLSVersions(t *testing.T) {
 	eachTLS(t, func(t *testing.T, implicit bool) {
 		server := pop3test.NewUnstartedServer(t, pop3.Login(pop3test.AnyPassword(), newFakeStore()))
@@ -113,8 +113,8 @@ func TestTLSVersions(t *testing.T) {
 	})
 }
 
-// RFC 2595 section 4: a handshake that fails ends the connection, in the clear
-// nothing goes on, and nobody else is disturbed.
+// RFC 2595 section 4: a handshake that fails ends the connection. The session does
+// not go on in the clear, and other connections are not disturbed.
 func TestAFailedHandshakeEndsTheConnection(t *testing.T) {
 	eachTLS(t, func(t *testing.T, implicit bool) {
 		server := pop3test.NewServer(t, pop3.Login(pop3test.AnyPassword(), newFakeStore()))
@@ -143,9 +143,9 @@ func TestAFailedHandshakeEndsTheConnection(t *testing.T) {
 	})
 }
 
-// RFC 2595 section 4: what somebody in the middle puts behind STLS is never
-// taken for something said under TLS. Here it arrives after the server has
-// answered STLS, where it can only be a broken handshake.
+// RFC 2595 section 4: a command that an attacker in the middle puts after STLS is
+// never taken for one that was sent under TLS. Here it arrives after the server has
+// answered STLS, and is a broken handshake.
 func TestSTLSInjectionAfterTheAnswer(t *testing.T) {
 	store := newFakeStore("a\n")
 	server := pop3test.NewServer(t, pop3.Login(pop3test.AnyPassword(), store))
@@ -162,7 +162,7 @@ func TestSTLSInjectionAfterTheAnswer(t *testing.T) {
 	require.Empty(t, store.history())
 }
 
-// Failed logins before STLS count after it: TLS is no way to more of them.
+// Failed logins before STLS still count after it.
 func TestSTLSKeepsTheCountOfFailedLogins(t *testing.T) {
 	server := pop3test.NewUnstartedServer(t, pop3.Login(pop3.Users{"mrose": "secret"}, newFakeStore()))
 	server.Config.MaxAuthTries = 2
@@ -176,7 +176,7 @@ func TestSTLSKeepsTheCountOfFailedLogins(t *testing.T) {
 	client.ExpectClosed()
 }
 
-// The authenticator and the store learn how the client came.
+// The store learns how the client logged in, from where, and whether over TLS.
 func TestLoginSaysHowTheClientCame(t *testing.T) {
 	store := newFakeStore()
 	server := pop3test.NewServer(t, pop3.Login(pop3.Users{"mrose": "secret"}, store))
@@ -210,7 +210,7 @@ func TestLoginSaysHowTheClientCame(t *testing.T) {
 func TestServeConnOfTLS(t *testing.T) {
 	config := pop3test.NewUnstartedServer(t, nil)
 	client, conn := net.Pipe()
-	server := &pop3.Server{Handler: newFakeHost("one")} // passwords only over TLS
+	server := &pop3.Server{Handler: newFakeHost("one")} // takes passwords only over TLS
 	infos := make(chan bool, 1)
 	server.Hooks = &pop3.Hooks{TLS: func(c *pop3.Conn, _ tls.ConnectionState) {
 		_, ok := c.TLS()

@@ -12,9 +12,9 @@ import (
 )
 
 // RFC 1939 section 7: a unique-id has 1 to 70 octets in the range 0x21 to 0x7E
-// and "uniquely identifies a message within a maildrop". A store that breaks
-// that does not lock its user out: what it says wrong is replaced by something
-// that is always the same, for each session and whatever stands around it.
+// and "uniquely identifies a message within a maildrop". A store that breaks that
+// does not lock its user out: a wrong unique-id is replaced by another, which is the
+// same in every session and does not depend on the other messages.
 func TestUIDLsOfAStoreAreMadeLegalAndDistinct(t *testing.T) {
 	messages := []mailbox.Message{
 		{ID: "a", UIDL: "same"},
@@ -24,8 +24,8 @@ func TestUIDLsOfAStoreAreMadeLegalAndDistinct(t *testing.T) {
 		{ID: "e", UIDL: strings.Repeat("x", 71)},
 		{ID: "f", UIDL: strings.Repeat("x", 70)},
 		{ID: "g", UIDL: "umläut"},
-		{ID: "h", UIDL: "f"}, // not the one of message f, which has its own
-		{ID: "same"},         // what others have from their store
+		{ID: "h", UIDL: "f"}, // the ID of message f, which has another unique-id
+		{ID: "same"},         // the unique-id of others
 		{ID: "illegal id"},   // an ID need not be a unique-id
 		{ID: "plain"},
 	}
@@ -44,7 +44,7 @@ func TestUIDLsOfAStoreAreMadeLegalAndDistinct(t *testing.T) {
 	}
 	require.Equal(t, first, uidlsOf(t, messages, &faults), "the same in the next session")
 
-	// The order and the other messages decide nothing.
+	// They do not depend on the order of the messages.
 	reversed := make([]mailbox.Message, len(messages))
 	for i, m := range messages {
 		reversed[len(messages)-1-i] = m
@@ -69,7 +69,7 @@ func uidlsOf(t *testing.T, messages []mailbox.Message, faults *int) (list []stri
 		require.Equal(t, "+OK "+line, client.Command("UIDL "+number))
 		list = append(list, uidl)
 	}
-	client.Multi("UIDL") // a fault is told once a session
+	client.Multi("UIDL") // a fault is reported once a session
 	require.Equal(t, "+OK bye", client.Quit())
 	return list
 }
