@@ -11,17 +11,19 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// hanging is a method of a host that does not return, in a session.
+type hanging struct {
+	point  point
+	input  string
+	unsent bool // too late for an -ERR
+	ends   bool // the session
+}
+
 // The server gives up a store or an authenticator that hangs, in any of its methods,
 // after StoreTimeout.
 func TestStoreTimeout(t *testing.T) {
-	const temporary = "-ERR [SYS/TEMP] "
 	stat := "STAT\r\n"
-	for _, test := range []struct {
-		point  point
-		input  string
-		unsent bool // too late for an -ERR
-		ends   bool // the session
-	}{
+	for _, test := range []hanging{
 		{inNewSession, "", false, true},
 		{inLogin, goodLogin, false, false},
 		{inMessages, goodLogin, false, false},
@@ -38,67 +40,73 @@ func TestStoreTimeout(t *testing.T) {
 		{amidRead, goodLogin + "LIST 1\r\n", false, false},
 		{inDelete, goodLogin + "DELE 1\r\nQUIT\r\n", false, true},
 	} {
-		for name, limit := range map[string]struct{ field, takes time.Duration }{
+		for name, limit := range map[string]timeLimit{
 			"default": {0, 2 * time.Minute},
 			"custom":  {time.Second, time.Second},
 			"none":    {-1, -1},
 		} {
-			if test.point == inDelete && limit.takes < 0 {
+			if test.point == inDelete && limit.ends < 0 {
 				continue // nothing else ends a removal
 			}
 			t.Run(string(test.point)+" "+name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					host := newFakeHost("Subject: one\n\nbody", "Subject: two\n\nbody")
-					host.sizes = []int64{-1, 23}
-					host.set(test.point, hang)
-					server := insecure(host)
-					server.StoreTimeout = limit.field
-					server.AuthTimeout, server.IdleTimeout, server.WriteTimeout = -1, -1, -1
-					ctx, cancel := context.WithCancel(t.Context())
-					defer cancel()
-					p := rawPipe(t, server, ctx)
-					began := time.Now()
-					output := p.hear()
-					go io.WriteString(p.conn, test.input)
-					synctest.Wait()
-					if limit.takes < 0 {
-						time.Sleep(1000 * time.Hour) // of the bubble's own clock
-						synctest.Wait()
-						require.NotContains(t, output.String(), "-ERR")
-						cancel()
-						require.Error(t, <-p.over)
-						host.requireClosed(t)
-						return
-					}
-					time.Sleep(limit.takes - time.Nanosecond)
-					synctest.Wait()
-					require.NotContains(t, output.String(), "-ERR", "too early")
-					require.Empty(t, p.over, "too early")
-					time.Sleep(time.Nanosecond)
-					synctest.Wait()
-					lines := strings.SplitAfter(output.String(), "\r\n")
-					if test.unsent {
-						require.NotContains(t, output.String(), "-ERR")
-						require.NotContains(t, output.String(), "\r\n.\r\n")
-					} else {
-						require.Contains(t, lines[len(lines)-2], temporary)
-					}
-					require.Equal(t, limit.takes, time.Since(began))
-					if test.ends {
-						require.Error(t, <-p.over)
-					} else {
-						io.WriteString(p.conn, "QUIT\r\n")
-						require.NoError(t, <-p.over)
-						synctest.Wait()
-						require.Contains(t, output.String(), "+OK bye\r\n")
-					}
-					require.NoError(t, server.Shutdown(t.Context()))
-					require.Empty(t, host.removed())
-					host.requireClosed(t)
+					test.requireGivenUp(t, limit)
 				})
 			})
 		}
 	}
+}
+
+// requireGivenUp fails the test unless the server gives the method up exactly when
+// the limit is over, or never.
+func (h hanging) requireGivenUp(t *testing.T, limit timeLimit) {
+	host := newFakeHost("Subject: one\n\nbody", "Subject: two\n\nbody")
+	host.sizes = []int64{-1, 23}
+	host.set(h.point, hang)
+	server := insecure(host)
+	server.StoreTimeout = limit.field
+	server.AuthTimeout, server.IdleTimeout, server.WriteTimeout = -1, -1, -1
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	p := rawPipe(t, server, ctx)
+	began := time.Now()
+	output := p.hear()
+	go io.WriteString(p.conn, h.input)
+	synctest.Wait()
+	if limit.ends < 0 {
+		time.Sleep(1000 * time.Hour) // of the bubble's own clock
+		synctest.Wait()
+		require.NotContains(t, output.String(), "-ERR")
+		cancel()
+		require.Error(t, <-p.over)
+		host.requireClosed(t)
+		return
+	}
+	time.Sleep(limit.ends - time.Nanosecond)
+	synctest.Wait()
+	require.NotContains(t, output.String(), "-ERR", "too early")
+	require.Empty(t, p.over, "too early")
+	time.Sleep(time.Nanosecond)
+	synctest.Wait()
+	lines := strings.SplitAfter(output.String(), "\r\n")
+	if h.unsent {
+		require.NotContains(t, output.String(), "-ERR")
+		require.NotContains(t, output.String(), "\r\n.\r\n")
+	} else {
+		require.Contains(t, lines[len(lines)-2], "-ERR [SYS/TEMP] ")
+	}
+	require.Equal(t, limit.ends, time.Since(began))
+	if h.ends {
+		require.Error(t, <-p.over)
+	} else {
+		io.WriteString(p.conn, "QUIT\r\n")
+		require.NoError(t, <-p.over)
+		synctest.Wait()
+		require.Contains(t, output.String(), "+OK bye\r\n")
+	}
+	require.NoError(t, server.Shutdown(t.Context()))
+	require.Empty(t, host.removed())
+	host.requireClosed(t)
 }
 
 // The clock of StoreTimeout stands still while the server waits for the client.

@@ -41,42 +41,53 @@ func TestP6SizesAgree(t *testing.T) {
 		server.ServeConn(context.Background(), conn)
 		output := conn.out.String()[before.out.Len():]
 
-		var count, octets, first, second int
-		_, err := fmt.Sscanf(output, "+OK %d %d\r\n+OK %d %d\r\n", &count, &octets, &first, &second)
-		require.NoError(t, err)
-		require.Equal(t, []int{count, octets}, []int{first, second}, "STAT, and the first line of LIST")
-		_, output, _ = strings.Cut(output, "\r\n")
-		_, output, _ = strings.Cut(output, "\r\n")
-		sizes := make(map[int]int)
-		for !strings.HasPrefix(output, ".\r\n") {
-			var n, size int
-			_, err := fmt.Sscanf(output, "%d %d\r\n", &n, &size)
-			require.NoError(t, err)
-			sizes[n] = size
-			count--
-			octets -= size
-			_, output, _ = strings.Cut(output, "\r\n")
-		}
-		require.Zero(t, count, "STAT counts other messages than LIST")
-		require.Zero(t, octets, "STAT counts other octets than LIST")
-		output = strings.TrimPrefix(output, ".\r\n")
-		for i := range m.bodies {
-			var line string
-			line, output, _ = strings.Cut(output, "\r\n")
-			size, listed := sizes[i+1]
-			if !listed {
-				require.True(t, strings.HasPrefix(line, refusal), "LIST %d: %s", i+1, line)
-				line, output, _ = strings.Cut(output, "\r\n")
-				require.True(t, strings.HasPrefix(line, refusal), "RETR %d: %s", i+1, line)
-				continue
-			}
-			require.Equal(t, fmt.Sprintf("+OK %d %d", i+1, size), line)
-			line, output, _ = strings.Cut(output, "\r\n")
-			require.True(t, strings.HasPrefix(line, "+OK "), "RETR %d: %s", i+1, line)
-			var body []byte
-			body, output = unstuff(t, output)
-			require.Len(t, body, size, "RETR %d", i+1)
-			require.Equal(t, string(m.bodies[i]), string(body))
-		}
+		sizes, output := requireSums(t, output)
+		requireSizes(t, m, sizes, output)
 	})
+}
+
+// requireSums checks the answers to STAT and LIST against each other. It returns the
+// sizes of LIST by message, and the rest of the output.
+func requireSums(t require.TestingT, output string) (sizes map[int]int, rest string) {
+	var count, octets, first, second int
+	_, err := fmt.Sscanf(output, "+OK %d %d\r\n+OK %d %d\r\n", &count, &octets, &first, &second)
+	require.NoError(t, err)
+	require.Equal(t, []int{count, octets}, []int{first, second}, "STAT, and the first line of LIST")
+	_, output, _ = strings.Cut(output, "\r\n")
+	_, output, _ = strings.Cut(output, "\r\n")
+	sizes = make(map[int]int)
+	for !strings.HasPrefix(output, ".\r\n") {
+		var n, size int
+		_, err := fmt.Sscanf(output, "%d %d\r\n", &n, &size)
+		require.NoError(t, err)
+		sizes[n] = size
+		count--
+		octets -= size
+		_, output, _ = strings.Cut(output, "\r\n")
+	}
+	require.Zero(t, count, "STAT counts other messages than LIST")
+	require.Zero(t, octets, "STAT counts other octets than LIST")
+	return sizes, strings.TrimPrefix(output, ".\r\n")
+}
+
+// requireSizes checks the answers to LIST n and RETR n, for each message in turn.
+func requireSizes(t require.TestingT, m *model, sizes map[int]int, output string) {
+	for i := range m.bodies {
+		var line string
+		line, output, _ = strings.Cut(output, "\r\n")
+		size, listed := sizes[i+1]
+		if !listed {
+			require.True(t, strings.HasPrefix(line, refusal), "LIST %d: %s", i+1, line)
+			line, output, _ = strings.Cut(output, "\r\n")
+			require.True(t, strings.HasPrefix(line, refusal), "RETR %d: %s", i+1, line)
+			continue
+		}
+		require.Equal(t, fmt.Sprintf("+OK %d %d", i+1, size), line)
+		line, output, _ = strings.Cut(output, "\r\n")
+		require.True(t, strings.HasPrefix(line, "+OK "), "RETR %d: %s", i+1, line)
+		var body []byte
+		body, output = unstuff(t, output)
+		require.Len(t, body, size, "RETR %d", i+1)
+		require.Equal(t, string(m.bodies[i]), string(body))
+	}
 }

@@ -41,15 +41,16 @@ func faultyServer(host *fakeHost) *pop3.Server {
 	return server
 }
 
+func hostOfThree() *fakeHost {
+	host := newFakeHost("Subject: one\n\n.dot\n", "Subject: two\n\nbody\n", "three")
+	host.sizes = []int64{-1, 22, 7}
+	return host
+}
+
 // A panic in any function of a host ends its session and no other. The client gets
 // -ERR or is cut off. It never takes something for done that is not, and no half
 // answer for a whole one.
 func TestPanicEndsOneSession(t *testing.T) {
-	hostOfThree := func() *fakeHost {
-		host := newFakeHost("Subject: one\n\n.dot\n", "Subject: two\n\nbody\n", "three")
-		host.sizes = []int64{-1, 22, 7}
-		return host
-	}
 	for _, test := range []struct {
 		input  string
 		points []point
@@ -61,20 +62,7 @@ func TestPanicEndsOneSession(t *testing.T) {
 		{bySASL, []point{inMechanisms, inStartSASL, inNext, inUser, inExchangeOpen, inAuthHook}},
 		{byAPOP, []point{inAPOP}},
 	} {
-		whole := hostOfThree()
-		var borders []int // between the answers
-		server := faultyServer(whole)
-		server.Hooks.Command = func(_ *pop3.Conn, info pop3.CommandInfo) {
-			whole.hit(t.Context(), inCommandHook)
-			borders = append(borders, int(info.Out))
-		}
-		good := transcript(t, server, test.input)
-		require.Contains(t, good, "+OK bye\r\n")
-		borders = append([]int{0, strings.Index(good, "\r\n") + 2}, borders...)
-		for i := 2; i < len(borders); i++ {
-			borders[i] += borders[i-1]
-		}
-
+		whole, good, borders := sessionWithoutPanic(t, test.input)
 		for _, p := range test.points {
 			require.NotZero(t, whole.count(p), "%s is never called", p)
 			for _, hookPanics := range []bool{false, true} {
@@ -116,6 +104,24 @@ func TestPanicEndsOneSession(t *testing.T) {
 			}
 		}
 	}
+}
+
+// sessionWithoutPanic returns a host after a session, the session's answers, and where
+// each of them begins and ends.
+func sessionWithoutPanic(t *testing.T, input string) (whole *fakeHost, good string, borders []int) {
+	whole = hostOfThree()
+	server := faultyServer(whole)
+	server.Hooks.Command = func(_ *pop3.Conn, info pop3.CommandInfo) {
+		whole.hit(t.Context(), inCommandHook)
+		borders = append(borders, int(info.Out))
+	}
+	good = transcript(t, server, input)
+	require.Contains(t, good, "+OK bye\r\n")
+	borders = append([]int{0, strings.Index(good, "\r\n") + 2}, borders...)
+	for i := 2; i < len(borders); i++ {
+		borders[i] += borders[i-1]
+	}
+	return whole, good, borders
 }
 
 func TestPanicOfTheTLSHookEndsOneSession(t *testing.T) {

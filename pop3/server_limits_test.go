@@ -292,7 +292,7 @@ func TestFailedLoginsEndTheConnection(t *testing.T) {
 	client = pipe(t, store.server())
 	for range 20 {
 		client.Command("USER mrose")
-		require.Equal(t, temporaryAnswer, client.Command("PASS secret"), "an outage locks nobody out")
+		require.Equal(t, temporaryAnswer, client.Command("PASS secret"), "an outage does not count")
 	}
 }
 

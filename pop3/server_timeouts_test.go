@@ -43,6 +43,37 @@ func (l timeLimit) requireEnds(t *testing.T, p *piped, began time.Time) {
 	require.Equal(t, l.ends, time.Since(began), "ended after")
 }
 
+// dawdling are clients that do not log in. Some act at a pace.
+var dawdling = map[string]func(*testing.T, *piped, time.Duration){
+	"silence":          func(*testing.T, *piped, time.Duration) {},
+	"half a login":     func(t *testing.T, p *piped, _ time.Duration) { p.Send("USER demo\r\n"); p.Line(); p.Send("PASS sec") },
+	"an AUTH exchange": func(t *testing.T, p *piped, _ time.Duration) { require.Equal(t, "+ ", p.Command("AUTH PLAIN")) },
+	"a stalled STLS":   func(t *testing.T, p *piped, _ time.Duration) { require.Equal(t, "+OK begin TLS", p.Command("STLS")) },
+	"an octet now and then": func(_ *testing.T, p *piped, pace time.Duration) {
+		go func() {
+			p.conn.SetWriteDeadline(noDeadline)
+			for {
+				if _, err := io.WriteString(p.conn, "x"); err != nil {
+					return
+				}
+				time.Sleep(pace)
+			}
+		}()
+	},
+	"commands now and then": func(_ *testing.T, p *piped, pace time.Duration) {
+		p.conn.SetDeadline(noDeadline)
+		go io.Copy(io.Discard, p.conn)
+		go func() {
+			for {
+				if _, err := io.WriteString(p.conn, "CAPA\r\n"); err != nil {
+					return
+				}
+				time.Sleep(pace)
+			}
+		}()
+	},
+}
+
 func TestAuthTimeout(t *testing.T) {
 	tlsConfig := pop3test.NewUnstartedServer(t, nil).Config.TLSConfig
 	for name, limit := range map[string]timeLimit{
@@ -50,35 +81,7 @@ func TestAuthTimeout(t *testing.T) {
 		"custom":  {10 * time.Second, 10 * time.Second},
 		"none":    {-1, -1},
 	} {
-		for how, act := range map[string]func(*testing.T, *piped, time.Duration){
-			"silence":          func(*testing.T, *piped, time.Duration) {},
-			"half a login":     func(t *testing.T, p *piped, _ time.Duration) { p.Send("USER demo\r\n"); p.Line(); p.Send("PASS sec") },
-			"an AUTH exchange": func(t *testing.T, p *piped, _ time.Duration) { require.Equal(t, "+ ", p.Command("AUTH PLAIN")) },
-			"a stalled STLS":   func(t *testing.T, p *piped, _ time.Duration) { require.Equal(t, "+OK begin TLS", p.Command("STLS")) },
-			"an octet now and then": func(_ *testing.T, p *piped, pace time.Duration) {
-				go func() {
-					p.conn.SetWriteDeadline(noDeadline)
-					for {
-						if _, err := io.WriteString(p.conn, "x"); err != nil {
-							return
-						}
-						time.Sleep(pace)
-					}
-				}()
-			},
-			"commands now and then": func(_ *testing.T, p *piped, pace time.Duration) {
-				p.conn.SetDeadline(noDeadline)
-				go io.Copy(io.Discard, p.conn)
-				go func() {
-					for {
-						if _, err := io.WriteString(p.conn, "CAPA\r\n"); err != nil {
-							return
-						}
-						time.Sleep(pace)
-					}
-				}()
-			},
-		} {
+		for how, act := range dawdling {
 			pace := limit.ends / 50
 			if limit.ends < 0 {
 				pace = 20 * time.Hour
@@ -92,7 +95,7 @@ func TestAuthTimeout(t *testing.T) {
 					p := pipe(t, server)
 					act(t, p, pace)
 					limit.requireEnds(t, p, began)
-					time.Sleep(pace) // until the goroutines of act have ended
+					time.Sleep(pace) // until the goroutines of the client have ended
 				})
 			})
 		}
@@ -164,60 +167,63 @@ func TestWriteTimeout(t *testing.T) {
 		"custom":  {time.Second, time.Second},
 		"none":    {-1, -1},
 	} {
-		t.Run(name+", a client that takes nothing", func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				host := newFakeHost(body)
-				server := insecure(host)
-				server.WriteTimeout = limit.field
-				p := loggedIn(t, server)
-				began := time.Now()
-				p.Send("RETR 1\r\n")
-				limit.requireEnds(t, p, began)
-				host.requireClosed(t)
+		for client, run := range map[string]func(*testing.T, *fakeHost, timeLimit){
+			"takes nothing":              takeNothing,
+			"takes a little at a time":   takeLittle,
+			"takes too little at a time": takeTooLittle,
+		} {
+			if limit.ends < 0 && client != "takes nothing" {
+				continue // no pace is too slow
+			}
+			t.Run(name+", a client that "+client, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { run(t, newFakeHost(body), limit) })
 			})
-		})
-		if limit.ends < 0 {
-			continue
 		}
-		// A slow client is not cut off as long as it goes on.
-		t.Run(name+", a client that takes a little now and then", func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				server := insecure(newFakeHost(body))
-				server.WriteTimeout = limit.field
-				p := loggedIn(t, server)
-				began := time.Now()
-				go p.Send("RETR 1\r\nQUIT\r\n")
-				var output strings.Builder
-				p.conn.SetReadDeadline(noDeadline)
-				for {
-					time.Sleep(limit.ends / 10)
-					if n, _ := io.CopyN(&output, p.conn, writeStep/8); n == 0 {
-						break
-					}
-				}
-				require.NoError(t, <-p.over)
-				require.True(t, strings.HasSuffix(output.String(), "\r\n.\r\n+OK bye\r\n"))
-				require.Greater(t, time.Since(began), 5*limit.ends)
-			})
-		})
-		t.Run(name+", a client that takes too little", func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				server := insecure(newFakeHost(body))
-				server.WriteTimeout = limit.field
-				p := loggedIn(t, server)
-				p.Send("RETR 1\r\n")
-				p.conn.SetReadDeadline(noDeadline)
-				var output strings.Builder
-				for {
-					time.Sleep(limit.ends / 2)
-					if n, _ := io.CopyN(&output, p.conn, 1<<10); n == 0 {
-						break
-					}
-				}
-				require.ErrorIs(t, <-p.over, os.ErrDeadlineExceeded)
-				require.False(t, strings.HasSuffix(output.String(), "\r\n.\r\n"))
-			})
-		})
+	}
+}
+
+func takeNothing(t *testing.T, host *fakeHost, limit timeLimit) {
+	server := insecure(host)
+	server.WriteTimeout = limit.field
+	p := loggedIn(t, server)
+	began := time.Now()
+	p.Send("RETR 1\r\n")
+	limit.requireEnds(t, p, began)
+	host.requireClosed(t)
+}
+
+// A slow client is not cut off as long as it goes on.
+func takeLittle(t *testing.T, host *fakeHost, limit timeLimit) {
+	server := insecure(host)
+	server.WriteTimeout = limit.field
+	p := loggedIn(t, server)
+	began := time.Now()
+	go p.Send("RETR 1\r\nQUIT\r\n")
+	output := p.take(writeStep/8, limit.ends/10)
+	require.NoError(t, <-p.over)
+	require.True(t, strings.HasSuffix(output, "\r\n.\r\n+OK bye\r\n"))
+	require.Greater(t, time.Since(began), 5*limit.ends)
+}
+
+func takeTooLittle(t *testing.T, host *fakeHost, limit timeLimit) {
+	server := insecure(host)
+	server.WriteTimeout = limit.field
+	p := loggedIn(t, server)
+	p.Send("RETR 1\r\n")
+	output := p.take(1<<10, limit.ends/2)
+	require.ErrorIs(t, <-p.over, os.ErrDeadlineExceeded)
+	require.False(t, strings.HasSuffix(output, "\r\n.\r\n"))
+}
+
+// take reads octets at a time, with a pause before each, until the connection ends.
+func (p *piped) take(octets int64, pause time.Duration) string {
+	var output strings.Builder
+	p.conn.SetReadDeadline(noDeadline)
+	for {
+		time.Sleep(pause)
+		if n, _ := io.CopyN(&output, p.conn, octets); n == 0 {
+			return output.String()
+		}
 	}
 }
 
