@@ -9,8 +9,8 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// newTimestamp returns the unique part of a greeting (RFC 1939 section 7). It has
-// the form of a msg-id and is never the same twice.
+// newTimestamp returns the unique part of a greeting (RFC 1939 section 7). It
+// has the form of a msg-id and is never the same twice.
 func newTimestamp() string {
 	return "<" + rand.Text() + "@pop3>"
 }

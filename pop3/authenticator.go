@@ -31,8 +31,8 @@ func (f AuthenticatorFunc) Authenticate(ctx context.Context, login mailbox.Login
 }
 
 // SharedSecrets is an [Authenticator] that knows passwords in the clear. It
-// switches APOP on, for which no TLS is needed. APOP rests on MD5: use it only for
-// old clients that cannot do TLS.
+// switches APOP on, for which no TLS is needed. APOP rests on MD5: use it only
+// for old clients that cannot do TLS.
 type SharedSecrets interface {
 	Authenticator
 

@@ -10,11 +10,11 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// Users is an [Authenticator] for first programs and for tests: passwords in the
-// clear, by user name. Names are compared as [mailbox.CanonicalUser] spells them,
-// so that "Demo" logs in as "demo". A user whose password is empty cannot log in.
-// The map must not change while it is in use, and every login looks through all
-// of it.
+// Users is an [Authenticator] for first programs and for tests: passwords in
+// the clear, by user name. Names are compared as [mailbox.CanonicalUser] spells
+// them, so that "Demo" logs in as "demo". A user whose password is empty cannot
+// log in. The map must not change while it is in use, and every login looks
+// through all of it.
 type Users map[string]string
 
 // Authenticate implements [Authenticator]. An unknown user and a wrong password
@@ -41,9 +41,9 @@ func (u sharedUsers) SharedSecret(_ context.Context, login mailbox.Login) (secre
 	return secret, user, nil
 }
 
-// find returns the canonical form of a name, and its password if it is a user's.
-// It takes equally long for all users and for none. Of two keys that are one user
-// the last in order counts.
+// find returns the canonical form of a name, and its password if it is a
+// user's. It takes equally long for all users and for none. Of two keys that
+// are one user the last in order counts.
 func (u Users) find(name string) (user, password string) {
 	user, _ = mailbox.CanonicalUser(name)
 	for _, key := range slices.Sorted(maps.Keys(u)) {

@@ -12,8 +12,8 @@ import (
 	"github.com/popcask/popcask/pop3"
 )
 
-// Only a user's own password logs in, under any spelling of the name. All failures
-// are the same error.
+// Only a user's own password logs in, under any spelling of the name. All
+// failures are the same error.
 func TestUsersKnowOnlyTheirPasswords(t *testing.T) {
 	users := pop3.Users{
 		"demo": "secret", "Bob@Example.org": "two words", "jos\u00e9": "e", "empty": "", "": "nameless", "a\x00b": "control",
@@ -68,8 +68,8 @@ func TestUsersKnowOnlyTheirPasswords(t *testing.T) {
 	require.Equal(t, mailbox.ErrAuthFailed, err)
 }
 
-// A client finds the user's mail by any spelling of the name, over USER, PLAIN and
-// APOP. APOP is offered only if the host asks for it.
+// A client finds the user's mail by any spelling of the name, over USER, PLAIN
+// and APOP. APOP is offered only if the host asks for it.
 func TestUsersFindTheirMail(t *testing.T) {
 	var store memory.Store
 	require.NoError(t, store.LoadFS(t.Context(), fstest.MapFS{"demo/1.eml": {Data: []byte("Subject: x\n\nbody\n")}}))

@@ -16,8 +16,8 @@ func (c *Conn) capa(context.Context, arguments) error {
 	return nil
 }
 
-// listLine writes one line of a multi-line response in a host's own words. It is
-// byte-stuffed (RFC 1939 section 3), so that it cannot end the response.
+// listLine writes one line of a multi-line response in a host's own words. It
+// is byte-stuffed (RFC 1939 section 3), so that it cannot end the response.
 func (c *Conn) listLine(text string) {
 	text = fitted(printable(text))
 	if strings.HasPrefix(text, ".") {
@@ -66,8 +66,8 @@ func (c *Conn) mechanisms() []string {
 	return slices.DeleteFunc(slices.Clone(mechanisms), disclosesSecret)
 }
 
-// disclosesSecret reports whether an eavesdropper on a mechanism learns enough to
-// log in later. A mechanism that is not known to be safe counts as unsafe.
+// disclosesSecret reports whether an eavesdropper on a mechanism learns enough
+// to log in later. A mechanism that is not known to be safe counts as unsafe.
 func disclosesSecret(mechanism string) bool {
 	switch mechanism {
 	case "ANONYMOUS", "CRAM-MD5", "EXTERNAL", "GSSAPI":

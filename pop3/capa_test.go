@@ -31,8 +31,8 @@ func TestNoHostBreaksOutOfACapability(t *testing.T) {
 	require.Equal(t, "+OK 0 0", client.Command("STAT"))
 }
 
-// RFC 1939 section 3: a capability of the host is byte-stuffed, so that it cannot
-// end the response.
+// RFC 1939 section 3: a capability of the host is byte-stuffed, so that it
+// cannot end the response.
 func TestCapabilitiesAreByteStuffed(t *testing.T) {
 	host := newFakeHost("one")
 	server := faultyServer(host)

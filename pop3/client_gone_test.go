@@ -14,8 +14,8 @@ import (
 	"github.com/popcask/popcask/pop3/pop3test"
 )
 
-// When a client goes away in the middle of a message, the context of the store's
-// call ends, and nothing is removed.
+// When a client goes away in the middle of a message, the context of the
+// store's call ends, and nothing is removed.
 func TestClientGoneInTheMiddleOfRETR(t *testing.T) {
 	for _, how := range []string{"TCP", "TLS"} {
 		t.Run(how, func(t *testing.T) {
@@ -76,8 +76,8 @@ func TestHalfClose(t *testing.T) {
 }
 
 // P4: a connection that breaks at any octet, of the client's commands or of the
-// server's answers, leaves nothing open. Only a QUIT that was read removes messages,
-// and then it removes all that were marked.
+// server's answers, leaves nothing open. Only a QUIT that was read removes
+// messages, and then it removes all that were marked.
 func TestP4ConnectionBreaksAnywhere(t *testing.T) {
 	const dialogue = "CAPA\r\nAUTH TEST\r\nAAAA\r\nSTAT\r\nLIST\r\nUIDL\r\nRETR 1\r\nTOP 2 1\r\nDELE 1\r\nDELE 2\r\nRSET\r\nDELE 2\r\nDELE 3\r\nQUIT\r\n"
 	check := func(input string, left int) (output string, whole bool) {

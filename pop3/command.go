@@ -26,8 +26,8 @@ type command struct {
 	run    func(*Conn, context.Context, arguments) error
 }
 
-// commands are all that the server knows. Their run either answers +OK or returns
-// an error.
+// commands are all that the server knows. Their run either answers +OK or
+// returns an error.
 var commands = [...]command{
 	{"CAPA", anyState, nothing, (*Conn).capa},
 	{"NOOP", transaction, nothing, (*Conn).noop},
@@ -59,8 +59,8 @@ func lookup(line []byte) command {
 	return command{}
 }
 
-// isVerb reports whether a line begins with a verb, in any case, and then ends or
-// goes on with a blank.
+// isVerb reports whether a line begins with a verb, in any case, and then ends
+// or goes on with a blank.
 func isVerb(line []byte, verb string) bool {
 	if len(line) < len(verb) || len(line) > len(verb) && line[len(verb)] != ' ' {
 		return false
@@ -73,8 +73,8 @@ func isVerb(line []byte, verb string) bool {
 	return true
 }
 
-// execute answers one command; in is how many octets had been read before it. It
-// returns how the connection ends, or nil if it goes on.
+// execute answers one command; in is how many octets had been read before it.
+// It returns how the connection ends, or nil if it goes on.
 func (c *Conn) execute(ctx context.Context, line []byte, in int64) *ended {
 	began, out := time.Now(), c.out.octets
 	cmd := lookup(line)
@@ -98,8 +98,8 @@ func (c *Conn) execute(ctx context.Context, line []byte, in int64) *ended {
 	return end
 }
 
-// run runs a command if it may come now and is well-formed. The answer to a panic
-// of the host's code is -ERR, unless another answer has begun.
+// run runs a command if it may come now and is well-formed. The answer to a
+// panic of the host's code is -ERR, unless another answer has begun.
 func (c *Conn) run(ctx context.Context, cmd command, line []byte) (err error) {
 	sent := c.out.octets
 	defer func() {
@@ -127,8 +127,8 @@ func (c *Conn) run(ctx context.Context, cmd command, line []byte) (err error) {
 	return cmd.run(c, ctx, a)
 }
 
-// refuse answers -ERR, and returns its code. It ends the connection if the answer
-// says so, and if the client is wrong too often.
+// refuse answers -ERR, and returns its code. It ends the connection if the
+// answer says so, and if the client is wrong too often.
 func (c *Conn) refuse(cmd command, err error) (ResponseCode, *ended) {
 	verb := cmp.Or(cmd.verb, "unknown command")
 	reason := "refused " + verb

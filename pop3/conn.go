@@ -79,7 +79,8 @@ func (c *Conn) isTLS() bool {
 	return is
 }
 
-// ended is the end of a connection. As an error of a command it ends the session.
+// ended is the end of a connection. As an error of a command it ends the
+// session.
 type ended struct {
 	reason string // SessionInfo.Reason
 	err    error  // nil after QUIT
@@ -125,8 +126,8 @@ const (
 	reasonPanic = "panic"
 )
 
-// converse runs the session from the handshake to its last answer. A panic of the
-// host's code ends this connection and no other.
+// converse runs the session from the handshake to its last answer. A panic of
+// the host's code ends this connection and no other.
 func (c *Conn) converse(ctx context.Context) (end *ended) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -181,8 +182,8 @@ func (c *Conn) newSession(ctx context.Context) (Session, error) {
 	return session, err
 }
 
-// greet sends the greeting, with a timestamp if APOP is offered (RFC 1939 section
-// 7).
+// greet sends the greeting, with a timestamp if APOP is offered (RFC 1939
+// section 7).
 func (c *Conn) greet() {
 	if s, ok := c.session.(APOPSession); ok && s.APOPEnabled() {
 		c.timestamp = newTimestamp()
@@ -192,8 +193,8 @@ func (c *Conn) greet() {
 	c.out.strings("+OK POP3 server ready\r\n")
 }
 
-// endOfInput ends the session after a read failed. It says why, if the client may
-// still be listening.
+// endOfInput ends the session after a read failed. It says why, if the client
+// may still be listening.
 func (c *Conn) endOfInput(err error) *ended {
 	switch {
 	case errors.Is(err, errShuttingDown):
@@ -279,8 +280,8 @@ func (c *Conn) reject(err error) {
 	io.WriteString(c.nc, toReply(err).line())
 }
 
-// wakeForShutdown makes a session that waits for its client notice that the server
-// shuts down. A busy one notices after its command.
+// wakeForShutdown makes a session that waits for its client notice that the
+// server shuts down. A busy one notices after its command.
 func (c *Conn) wakeForShutdown() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -21,9 +21,9 @@ func (c *Conn) login(mechanism string) mailbox.Login {
 	}
 }
 
-// logIn opens the mailbox by open, lists it, and enters the TRANSACTION state. If
-// the listing fails, so does the login: a broken maildrop must not look like an
-// empty one.
+// logIn opens the mailbox by open, lists it, and enters the TRANSACTION state.
+// If the listing fails, so does the login: a broken maildrop must not look like
+// an empty one.
 func (c *Conn) logIn(ctx context.Context, login mailbox.Login, open func(context.Context) (mailbox.Mailbox, error)) error {
 	if err := c.out.flush(); err != nil {
 		return &ended{"client gone", err}
@@ -58,8 +58,8 @@ func (c *Conn) logIn(ctx context.Context, login mailbox.Login, open func(context
 	return nil
 }
 
-// loginFailed counts and reports a failed login, and returns the error to answer
-// with.
+// loginFailed counts and reports a failed login, and returns the error to
+// answer with.
 func (c *Conn) loginFailed(login mailbox.Login, err error) error {
 	c.user = ""
 	c.tellAuth(login, err)

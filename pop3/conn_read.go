@@ -22,8 +22,8 @@ func (c *Conn) readCommand() ([]byte, error) {
 }
 
 // readLine reads a line of at most limit octets, its line end included. A line
-// that begins an AUTH exchange may be as long as one within the exchange. A line
-// ends in LF, or in CR LF.
+// that begins an AUTH exchange may be as long as one within the exchange. A
+// line ends in LF, or in CR LF.
 func (c *Conn) readLine(limit int) ([]byte, error) {
 	if err := c.awaitLine(); err != nil {
 		return nil, err
@@ -79,8 +79,8 @@ func longer(a, b int) int {
 	return max(a, b)
 }
 
-// awaitLine prepares a read. If the next command is not here yet, the answers so
-// far go out (RFC 2449 section 6.6), and the deadline of the read is set.
+// awaitLine prepares a read. If the next command is not here yet, the answers
+// so far go out (RFC 2449 section 6.6), and the deadline of the read is set.
 func (c *Conn) awaitLine() error {
 	buffered, _ := c.in.Peek(c.in.Buffered())
 	if bytes.IndexByte(buffered, '\n') >= 0 {
@@ -106,7 +106,8 @@ func (c *Conn) interrupted() error {
 	return nil
 }
 
-// readDeadline is when the client must have sent its next line; zero means never.
+// readDeadline is when the client must have sent its next line; zero means
+// never.
 func (c *Conn) readDeadline() time.Time {
 	if c.state == transaction {
 		if c.server.limit.idle < 0 {

@@ -26,9 +26,9 @@ const (
 var writeBuffers = sync.Pool{New: func() any { return new([writeBuffer]byte) }}
 
 // output gathers the answers to a client and sends them in as few packets as
-// the client's pipelining allows. Writes larger than the buffer go straight from
-// the caller's memory to the connection. After an error nothing more is sent, and
-// Write and flush return that error.
+// the client's pipelining allows. Writes larger than the buffer go straight
+// from the caller's memory to the connection. After an error nothing more is
+// sent, and Write and flush return that error.
 type output struct {
 	nc      net.Conn
 	timeout time.Duration      // for each writeStep; negative: none
@@ -53,8 +53,8 @@ func (o *output) Write(p []byte) (int, error) {
 	return len(p), o.err
 }
 
-// strings writes texts, each much shorter than the buffer. Their errors come with
-// the next flush.
+// strings writes texts, each much shorter than the buffer. Their errors come
+// with the next flush.
 func (o *output) strings(texts ...string) {
 	for _, text := range texts {
 		o.pending = append(o.room(len(text)), text...)
@@ -101,8 +101,8 @@ func (o *output) flush() error {
 	return o.err
 }
 
-// send sends what is pending and then more, in one system call if the connection
-// can.
+// send sends what is pending and then more, in one system call if the
+// connection can.
 func (o *output) send(more []byte) {
 	if o.err != nil {
 		o.pending = o.pending[:0] // the client is gone

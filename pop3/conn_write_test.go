@@ -52,7 +52,8 @@ func (c *tap) take() []string {
 	return writes
 }
 
-// tapped returns a client after its login, and the server's end of its connection.
+// tapped returns a client after its login, and the server's end of its
+// connection.
 func tapped(t *testing.T, server *pop3.Server) (*pop3test.Client, *tap) {
 	t.Helper()
 	var tapOn *tap
@@ -65,8 +66,9 @@ func tapped(t *testing.T, server *pop3.Server) (*pop3test.Client, *tap) {
 	return client.Client, tapOn
 }
 
-// RFC 2449 section 6.6: answers to commands that came together are sent together.
-// The server holds them back only while there is a whole command to read.
+// RFC 2449 section 6.6: answers to commands that came together are sent
+// together. The server holds them back only while there is a whole command to
+// read.
 func TestAnswersToPipelinedCommandsGoTogether(t *testing.T) {
 	client, conn := tapped(t, newFakeStore("a\n", "b\n").server())
 
@@ -117,9 +119,10 @@ func TestAListingNeedsFewPackets(t *testing.T) {
 	}
 }
 
-// The dot that ends a message never has a packet of its own: some clients look for
-// CRLF . CRLF in what they read last, and would wait for more. Sizes around those of
-// buffers, from bodies that write themselves and from bodies that come in pieces.
+// The dot that ends a message never has a packet of its own: some clients look
+// for CRLF . CRLF in what they read last, and would wait for more. Sizes around
+// those of buffers, from bodies that write themselves and from bodies that come
+// in pieces.
 func TestTheFinalDotIsNotAlone(t *testing.T) {
 	var sizes []int
 	for _, buffer := range []int{0, 512, 1024, 4096, 16384, 17408, 32768, 131072} {

@@ -9,8 +9,8 @@ import (
 )
 
 // deadline bounds one piece of a host's work. Its context ends when the work
-// takes longer than Server.StoreTimeout, or with the connection. The clock stands
-// still while the server waits for the client.
+// takes longer than Server.StoreTimeout, or with the connection. The clock
+// stands still while the server waits for the client.
 type deadline struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -47,8 +47,8 @@ func (d *deadline) resume() {
 	}
 }
 
-// explain adds to err that the time was over, if it was: a host's code sees only
-// a cancelled context.
+// explain adds to err that the time was over, if it was: a host's code sees
+// only a cancelled context.
 func (d *deadline) explain(err error) error {
 	if err != nil && errors.Is(context.Cause(d.ctx), context.DeadlineExceeded) {
 		return fmt.Errorf("StoreTimeout of %s: %w: %w", d.limit, context.DeadlineExceeded, err)
@@ -56,8 +56,8 @@ func (d *deadline) explain(err error) error {
 	return err
 }
 
-// deadlineReader starts the clock anew with every read: each stretch of a message
-// may take as long as any other piece of work.
+// deadlineReader starts the clock anew with every read: each stretch of a
+// message may take as long as any other piece of work.
 type deadlineReader struct {
 	source   io.Reader
 	deadline *deadline

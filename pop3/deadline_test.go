@@ -19,8 +19,8 @@ type hanging struct {
 	ends   bool // the session
 }
 
-// The server gives up a store or an authenticator that hangs, in any of its methods,
-// after StoreTimeout.
+// The server gives up a store or an authenticator that hangs, in any of its
+// methods, after StoreTimeout.
 func TestStoreTimeout(t *testing.T) {
 	stat := "STAT\r\n"
 	for _, test := range []hanging{
@@ -57,8 +57,8 @@ func TestStoreTimeout(t *testing.T) {
 	}
 }
 
-// requireGivenUp fails the test unless the server gives the method up exactly when
-// the limit is over, or never.
+// requireGivenUp fails the test unless the server gives the method up exactly
+// when the limit is over, or never.
 func (h hanging) requireGivenUp(t *testing.T, limit timeLimit) {
 	host := newFakeHost("Subject: one\n\nbody", "Subject: two\n\nbody")
 	host.sizes = []int64{-1, 23}
@@ -128,8 +128,8 @@ func TestStoreTimeoutDoesNotCountTheClientsTime(t *testing.T) {
 	})
 }
 
-// Each stretch of a message may take StoreTimeout, when it is sent and when it is
-// only counted.
+// Each stretch of a message may take StoreTimeout, when it is sent and when it
+// is only counted.
 func TestStoreTimeoutIsForEachStretch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		host := newFakeHost("Subject: one\n\nbody")

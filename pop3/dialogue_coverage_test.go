@@ -17,8 +17,8 @@ const (
 	allCommands = "USER PASS APOP AUTH STLS CAPA QUIT NOOP STAT LIST UIDL RETR TOP DELE RSET"
 )
 
-// everythingSaid collects the commands of all dialogues. It follows the states by
-// the answers.
+// everythingSaid collects the commands of all dialogues. It follows the states
+// by the answers.
 func everythingSaid(t *testing.T) said {
 	all := said{beforeUser: {}, afterUser: {}, inSession: {}}
 	for _, d := range readDialogues(t) {
@@ -46,8 +46,8 @@ func everythingSaid(t *testing.T) said {
 	return all
 }
 
-// The dialogues have every command in every state (RFC 1939 section 3), and each
-// command without arguments with one.
+// The dialogues have every command in every state (RFC 1939 section 3), and
+// each command without arguments with one.
 func TestDialoguesHaveEveryCommandInEveryState(t *testing.T) {
 	all := everythingSaid(t)
 	for state, lines := range all {
@@ -68,8 +68,8 @@ func TestDialoguesHaveEveryCommandInEveryState(t *testing.T) {
 	}
 }
 
-// The dialogues have every kind of number, right and wrong, for every command that
-// takes one (RFC 1939 sections 5 and 7).
+// The dialogues have every kind of number, right and wrong, for every command
+// that takes one (RFC 1939 sections 5 and 7).
 func TestDialoguesHaveEveryKindOfNumber(t *testing.T) {
 	all := everythingSaid(t)
 	for verb := range strings.FieldsSeq("LIST UIDL RETR DELE TOP") {
@@ -89,8 +89,8 @@ func TestDialoguesHaveEveryKindOfNumber(t *testing.T) {
 	require.True(t, all[inSession]["LIST 1 2"])
 }
 
-// The dialogues are played over every kind of connection (RFC 1939, RFC 2595, RFC
-// 8314).
+// The dialogues are played over every kind of connection (RFC 1939, RFC 2595,
+// RFC 8314).
 func TestDialoguesGoOverEveryConnection(t *testing.T) {
 	over := map[string]int{}
 	for _, d := range readDialogues(t) {

@@ -56,7 +56,8 @@ func readDialogues(t *testing.T) []*dialogue {
 	return dialogues
 }
 
-// parseDialogue is strict, so that a typing error does not make a test that passes.
+// parseDialogue is strict, so that a typing error does not make a test that
+// passes.
 func parseDialogue(name, text string) (*dialogue, error) {
 	d := &dialogue{
 		name:     name,

@@ -32,8 +32,8 @@ type line struct {
 	number int    // in the file
 }
 
-// writing is how the client cuts its octets into writes. The answers must not depend
-// on it.
+// writing is how the client cuts its octets into writes. The answers must not
+// depend on it.
 type writing string
 
 const (
@@ -101,8 +101,8 @@ func (p *player) step(l line) error {
 	return p.expectEnd()
 }
 
-// mustWait reports whether the client must read the answers before it goes on. The
-// greeting comes first, and an AUTH exchange cannot be pipelined.
+// mustWait reports whether the client must read the answers before it goes on.
+// The greeting comes first, and an AUTH exchange cannot be pipelined.
 func (p *player) mustWait() bool {
 	if len(p.awaited) == 0 {
 		return false

@@ -14,8 +14,8 @@ import (
 	"github.com/popcask/popcask/pop3/pop3test"
 )
 
-// Every dialogue is played over every kind of connection that it names, with every
-// way of writing: the answers are the same octets.
+// Every dialogue is played over every kind of connection that it names, with
+// every way of writing: the answers are the same octets.
 func TestDialogues(t *testing.T) {
 	for _, d := range readDialogues(t) {
 		t.Run(d.name, func(t *testing.T) {

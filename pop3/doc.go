@@ -1,5 +1,5 @@
-// Package pop3 is a POP3 server that any Go program can embed. It serves the mail
-// of any store that implements package mailbox.
+// Package pop3 is a POP3 server that any Go program can embed. It serves the
+// mail of any store that implements package mailbox.
 //
 // A [Server] answers connections, a [Handler] begins a session for each, and
 // [Login] makes a handler of an authenticator and a store:
@@ -26,25 +26,25 @@
 // The server owns message numbers, delete marks, sums, unique-ids, line ends,
 // byte-stuffing and octet counts. A store sees four calls.
 //
-//   - Message numbers stay the same for the whole session. A message that arrives
-//     later is in the next session.
+//   - Message numbers stay the same for the whole session. A message that
+//     arrives later is in the next session.
 //   - LIST says as many octets as RETR sends.
-//   - A message that cannot be opened is a clean -ERR. If one fails halfway, the
-//     server ends the connection before the final dot, so that no client takes the
-//     message for whole.
-//   - QUIT removes the marked messages before it answers, and answers -ERR if it
-//     could not remove them all. A connection that breaks removes nothing.
-//   - A password crosses no connection without TLS unless AllowInsecureAuth is set.
-//     An unknown user and a wrong password get the same answer.
-//   - The server reads nothing that follows STLS in the clear, and forgets what the
-//     client said before.
+//   - A message that cannot be opened is a clean -ERR. If one fails halfway,
+//     the server ends the connection before the final dot, so that no client
+//     takes the message for whole.
+//   - QUIT removes the marked messages before it answers, and answers -ERR if
+//     it could not remove them all. A connection that breaks removes nothing.
+//   - A password crosses no connection without TLS unless AllowInsecureAuth is
+//     set. An unknown user and a wrong password get the same answer.
+//   - The server reads nothing that follows STLS in the clear, and forgets what
+//     the client said before.
 //   - Memory is bounded: a connection that waits holds half a KiB of buffers, a
 //     message of any size passes through 48 KiB, and a listing is packed.
 //
 // # Errors of the host
 //
-// An error of a handler, an authenticator or a store is answered as follows. Its
-// own text goes to the log, and not to the client.
+// An error of a handler, an authenticator or a store is answered as follows.
+// Its own text goes to the log, and not to the client.
 //
 //	*Error                                the code and the text that it says
 //	mailbox.ErrAuthFailed, ErrNoSuchUser  -ERR [AUTH], one text for both

@@ -87,8 +87,8 @@ func toReply(err error) *Error {
 // included (RFC 2449 section 4), and the longest capability (section 5).
 const maxResponseLine = 512
 
-// line returns the status line of the error, its CRLF included. No text of a host
-// or a store can break out of it.
+// line returns the status line of the error, its CRLF included. No text of a
+// host or a store can break out of it.
 func (e *Error) line() string {
 	var line strings.Builder
 	line.WriteString("-ERR ")

@@ -90,8 +90,8 @@ func TestErrorMapOfAStoreAtLogin(t *testing.T) {
 	})
 }
 
-// A login whose listing fails is refused: half a maildrop must not look like a whole
-// one. The mailbox is closed, and the client can try again.
+// A login whose listing fails is refused: half a maildrop must not look like a
+// whole one. The mailbox is closed, and the client can try again.
 func TestErrorMapOfAListing(t *testing.T) {
 	eachError(t, func(t *testing.T, err error, answer string) {
 		store := newFakeStore("x", "y")
@@ -138,8 +138,8 @@ func TestErrorMapOfQUIT(t *testing.T) {
 	require.Equal(t, "-ERR [SYS/TEMP] deleted messages may not have been removed", client.Quit())
 }
 
-// An Error with Close ends the connection after its answer, at the login and after
-// it.
+// An Error with Close ends the connection after its answer, at the login and
+// after it.
 func TestErrorCloses(t *testing.T) {
 	closing := &pop3.Error{Text: "that is it", Close: true}
 	store := newFakeStore("x")
@@ -195,7 +195,8 @@ func TestNoHostBreaksOutOfAStatusLine(t *testing.T) {
 	}
 }
 
-// requireOneLine checks a status line that a pop3test.Client has read, to its CRLF.
+// requireOneLine checks a status line that a pop3test.Client has read, to its
+// CRLF.
 func requireOneLine(t *testing.T, status string) {
 	t.Helper()
 	require.True(t, strings.HasPrefix(status, "-ERR"), "%q", status)
@@ -219,8 +220,8 @@ func TestErrorTextOfAHostReachesNoClient(t *testing.T) {
 	pop3test.NewServer(t, pop3.Login(pop3test.AnyPassword(), store)) // and it still starts
 }
 
-// An error of any method of the host is SYS/TEMP, and the session goes on if it has
-// begun.
+// An error of any method of the host is SYS/TEMP, and the session goes on if it
+// has begun.
 func TestErrorsOfTheHost(t *testing.T) {
 	const (
 		temporary = "-ERR [SYS/TEMP] temporary failure, try again later\r\n"

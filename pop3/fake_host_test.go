@@ -50,8 +50,8 @@ const (
 	unknownMechanism       = "TEST"
 )
 
-// fakeHost is a Handler, its sessions, SASL exchanges and mailboxes. A test can make
-// each of their methods fail. Every password is right.
+// fakeHost is a Handler, its sessions, SASL exchanges and mailboxes. A test can
+// make each of their methods fail. Every password is right.
 type fakeHost struct {
 	bodies []string // of the messages of each session
 	sizes  []int64  // as listed; nil: the right ones
@@ -133,7 +133,8 @@ func (h *fakeHost) succeeded(points ...point) (n int) {
 	return n
 }
 
-// requireClosed fails the test unless everything that was opened was closed once.
+// requireClosed fails the test unless everything that was opened was closed
+// once.
 func (h *fakeHost) requireClosed(t testing.TB) {
 	t.Helper()
 	require.Equal(t, h.succeeded(inNewSession), h.count(inSessionClose), "sessions closed")

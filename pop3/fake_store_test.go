@@ -15,8 +15,8 @@ import (
 	"github.com/popcask/popcask/pop3/pop3test"
 )
 
-// fakeStore is a store of one mailbox that returns what a test tells it to, right or
-// wrong, and records its calls.
+// fakeStore is a store of one mailbox that returns what a test tells it to,
+// right or wrong, and records its calls.
 type fakeStore struct {
 	messages   []mailbox.Message
 	bodies     map[string]string // by ID
@@ -33,7 +33,8 @@ type fakeStore struct {
 	logins []mailbox.Login
 }
 
-// newFakeStore returns a store with a message of each body and their true sizes.
+// newFakeStore returns a store with a message of each body and their true
+// sizes.
 func newFakeStore(bodies ...string) *fakeStore {
 	s := &fakeStore{bodies: map[string]string{}}
 	for i, body := range bodies {
@@ -113,7 +114,8 @@ func (s fakeMailbox) Close() error {
 	return nil
 }
 
-// server returns a server of the store that takes any password, without TLS too.
+// server returns a server of the store that takes any password, without TLS
+// too.
 func (s *fakeStore) server() *pop3.Server {
 	return &pop3.Server{Handler: pop3.Login(pop3test.AnyPassword(), s), AllowInsecureAuth: true}
 }

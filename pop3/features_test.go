@@ -12,9 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// features are the features of the server, each with its tests. A test is a test
-// function of this package, or a file in testdata/dialogues, which TestDialogues
-// plays.
+// features are the features of the server, each with its tests. A test is a
+// test function of this package, or a file in testdata/dialogues, which
+// TestDialogues plays.
 var features = []struct {
 	feature string
 	tests   string
@@ -85,7 +85,8 @@ var features = []struct {
 	{"half a command is not a command", "rfc1939-4-client-gone rfc1939-6-client-gone"},
 }
 
-// The tests of every feature are there, and every dialogue belongs to a feature.
+// The tests of every feature are there, and every dialogue belongs to a
+// feature.
 func TestEveryFeatureHasItsTests(t *testing.T) {
 	there := testNames(t)
 	named := map[string]bool{}

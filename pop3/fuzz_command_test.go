@@ -26,8 +26,8 @@ func (r *recorder) Authenticate(_ context.Context, login mailbox.Login) (string,
 }
 
 // FuzzSASL sends any octets in place of base64, as an initial response and as a
-// continuation. A PLAIN response (RFC 4616) reaches the authenticator if and only
-// if it is well-formed, and octet for octet.
+// continuation. A PLAIN response (RFC 4616) reaches the authenticator if and
+// only if it is well-formed, and octet for octet.
 func FuzzSASL(f *testing.F) {
 	encode := base64.StdEncoding.EncodeToString
 	for _, response := range []string{
@@ -66,9 +66,9 @@ func FuzzSASL(f *testing.F) {
 	})
 }
 
-// plainLogin parses a PLAIN response by its definition. It is nil if the response
-// is not well-formed. An authorization identity that is the user's own counts as
-// none.
+// plainLogin parses a PLAIN response by its definition. It is nil if the
+// response is not well-formed. An authorization identity that is the user's own
+// counts as none.
 func plainLogin(text []byte, initial bool) []string {
 	if initial {
 		text = bytes.Trim(text, " ")
@@ -90,8 +90,8 @@ func plainLogin(text []byte, initial bool) []string {
 	return parts
 }
 
-// FuzzNumbers sends any text in place of a message number. Only decimal digits are
-// a number, and none wraps around.
+// FuzzNumbers sends any text in place of a message number. Only decimal digits
+// are a number, and none wraps around.
 func FuzzNumbers(f *testing.F) {
 	for _, text := range []string{
 		"1", "2", "3", "4", "0", "00", "01", "-1", "+1", "1 ", " 1", "1x", "0x1", "1e0", "1.0", "1 2", "\t1", "१", "",

@@ -16,8 +16,8 @@ import (
 	"github.com/popcask/popcask/pop3"
 )
 
-// oneMessage is a mailbox with one message of unknown size, which is read in the
-// stretches that a test asks for.
+// oneMessage is a mailbox with one message of unknown size, which is read in
+// the stretches that a test asks for.
 type oneMessage struct {
 	body     []byte
 	cuts     []byte // lengths of the stretches, over and over; empty: one
@@ -97,8 +97,8 @@ func answers(t *testing.T, handler pop3.Handler, commands string) string {
 	return rest
 }
 
-// FuzzStuffing sends any message in any stretches. Un-stuffed it is the canonical
-// form, whose octets LIST says (P6).
+// FuzzStuffing sends any message in any stretches. Un-stuffed it is the
+// canonical form, whose octets LIST says (P6).
 func FuzzStuffing(f *testing.F) {
 	for _, body := range []string{
 		"", ".", "..", "\n", "\r", "\r\n", "\n.", "\r.", ".\n", ".\r\n", "a", "a\r", "a\r\r\n.b", "\n\n..\n.",

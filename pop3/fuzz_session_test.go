@@ -23,9 +23,9 @@ var fuzzMessages = fstest.MapFS{
 	"demo/3.eml": {Data: []byte("Subject: three\r\n\r\nbare\rCR\r\n")},
 }
 
-// FuzzSession lets a client send anything. The server does not panic; each answer is
-// well-formed, and no command succeeds in a wrong state; octets are counted; and
-// nothing is removed without QUIT.
+// FuzzSession lets a client send anything. The server does not panic; each
+// answer is well-formed, and no command succeeds in a wrong state; octets are
+// counted; and nothing is removed without QUIT.
 func FuzzSession(f *testing.F) {
 	f.Add([]byte(goodLogin+"STAT\r\nLIST\r\nUIDL\r\nLIST 1\r\nUIDL 2\r\nRETR 1\r\nTOP 1 1\r\nDELE 1\r\nRSET\r\nDELE 3\r\nNOOP\r\nQUIT\r\n"), byte(0))
 	f.Add([]byte("CAPA\r\nAUTH\r\nAUTH \r\nAUTH PLAIN\r\nAGRlbW8Ac2VjcmV0\r\nRETR 3\r\nDELE 1\r\n"), byte(3))
@@ -113,7 +113,8 @@ func (w *watcher) check(input []byte, output string) {
 	require.EqualValues(t, len(output), w.over.Out, "octets written")
 }
 
-// checkAnswer checks the form of an answer (RFC 1939 section 3, RFC 2449 section 4).
+// checkAnswer checks the form of an answer (RFC 1939 section 3, RFC 2449
+// section 4).
 func (w *watcher) checkAnswer(info pop3.CommandInfo, answer string) {
 	t := w.t
 	lines := strings.SplitAfter(answer, "\r\n")
@@ -150,8 +151,8 @@ func (w *watcher) checkAnswer(info pop3.CommandInfo, answer string) {
 	}
 }
 
-// checkState checks that a command that succeeded is allowed in its state (RFC 1939
-// sections 4 and 5).
+// checkState checks that a command that succeeded is allowed in its state (RFC
+// 1939 sections 4 and 5).
 func (w *watcher) checkState(info pop3.CommandInfo, before, after bool) {
 	t := w.t
 	if !info.OK {

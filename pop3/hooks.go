@@ -8,9 +8,9 @@ import (
 )
 
 // Hooks are functions that a server calls when something happens: for metrics,
-// traces and audits. Each may be nil. They run on the goroutine of the session and
-// should not block. No hook gets the arguments of a command, since those may be
-// secrets.
+// traces and audits. Each may be nil. They run on the goroutine of the session
+// and should not block. No hook gets the arguments of a command, since those
+// may be secrets.
 type Hooks struct {
 	// Connect: a connection was admitted. TLS has not begun.
 	Connect func(*Conn)

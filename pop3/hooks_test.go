@@ -113,8 +113,8 @@ func TestHooksHearOfASession(t *testing.T) {
 	require.Positive(t, info.Duration)
 }
 
-// Hooks get the response codes (RFC 2449 section 8), and the end of a session whose
-// QUIT failed.
+// Hooks get the response codes (RFC 2449 section 8), and the end of a session
+// whose QUIT failed.
 func TestHooksHearOfWhatGoesWrong(t *testing.T) {
 	store := newFakeStore("a\n", "b\n")
 	store.deleteErr = &mailbox.DeleteError{Failed: map[string]error{"id-2": mailbox.ErrTemporary}}
@@ -141,8 +141,8 @@ func TestHooksHearOfWhatGoesWrong(t *testing.T) {
 	require.Contains(t, last, "messages=2 tops=0 retrs=0 deleted=1", "one of the two is gone")
 }
 
-// CommandInfo.In and Out count the octets of each command and of its answer, with
-// line ends. Their sums are those of the session.
+// CommandInfo.In and Out count the octets of each command and of its answer,
+// with line ends. Their sums are those of the session.
 func TestHooksCountOctets(t *testing.T) {
 	var audit audit
 	server := newFakeStore("Subject: x\n\n.body\n").server()
@@ -182,9 +182,9 @@ func TestHooksCountOctets(t *testing.T) {
 	require.EqualValues(t, out, info.Out)
 }
 
-// No hook and no line of the log ever has a password, or another argument that may
-// be a secret: not after a login, not after a failed one, and not if the client mixes
-// up its commands.
+// No hook and no line of the log ever has a password, or another argument that
+// may be a secret: not after a login, not after a failed one, and not if the
+// client mixes up its commands.
 func TestNoSecretInHooksAndLogs(t *testing.T) {
 	const secret = "tan%staaf-7"
 	encoded := "AG1yb3NlAHRhbiVzdGFhZi03" // \0mrose\0 and the secret
@@ -309,8 +309,8 @@ func (b *lockedBuffer) String() string {
 	return b.buffer.String()
 }
 
-// Hooks.Auth hears once of a login that fails in any method of the host, and not of
-// one that the client broke off.
+// Hooks.Auth hears once of a login that fails in any method of the host, and
+// not of one that the client broke off.
 func TestHooksHearOfALoginThatFailsAnywhere(t *testing.T) {
 	broken := func(context.Context) error { return errors.New("directory is down") }
 	for name, test := range map[string]struct {

@@ -24,9 +24,9 @@ var awkwardBodies = []string{
 	strings.Repeat(".\n", 9000), strings.Repeat("x", 40_000), strings.Repeat("0123456789abcdef\r\n", 2500),
 }
 
-// P6: STAT says the count and the sum of LIST, and LIST n the octets of RETR n after
-// un-stuffing. The store knows the sizes or not; the bodies write themselves, or are
-// read in pieces of several sizes.
+// P6: STAT says the count and the sum of LIST, and LIST n the octets of RETR n
+// after un-stuffing. The store knows the sizes or not; the bodies write
+// themselves, or are read in pieces of several sizes.
 func TestP6STATAndLISTAreWhatRETRSends(t *testing.T) {
 	pieceSizes := []int{1, 7, 4096}
 	for _, known := range []bool{true, false} {
@@ -84,8 +84,8 @@ func inPieces(text string, size int) (list []string) {
 	return list
 }
 
-// P6: a size that the store does not know is counted once, and only when a client
-// asks for it.
+// P6: a size that the store does not know is counted once, and only when a
+// client asks for it.
 func TestP6UnknownSizesAreCountedOnce(t *testing.T) {
 	store := newFakeStore("a\n", "bb\n", "ccc\n")
 	for i := range store.messages {
@@ -127,7 +127,8 @@ func TestP6AFailedCountIsAnError(t *testing.T) {
 	require.Equal(t, "+OK 2 7", client.Command("STAT"))
 }
 
-// A message whose listed size is wrong is sent whole, and Hooks.Fault hears of it.
+// A message whose listed size is wrong is sent whole, and Hooks.Fault hears of
+// it.
 func TestWrongSizesOfAStoreAreFaults(t *testing.T) {
 	for _, size := range []int64{0, 1, 1000} {
 		store := newFakeStore("right\n", "Subject: x\n\nwrong\n")

@@ -20,8 +20,8 @@ import (
 	"github.com/popcask/popcask/pop3/pop3test"
 )
 
-// 500 clients have a whole session each at the same time, every tenth of them with
-// TLS.
+// 500 clients have a whole session each at the same time, every tenth of them
+// with TLS.
 func Test500Connections(t *testing.T) {
 	const clients = 500
 	var store memory.Store
@@ -86,8 +86,8 @@ func wholeSession(nc net.Conn, config *tls.Config, i int, body string) error {
 	return nil
 }
 
-// The server shuts down while clients are at work. What a client marked is removed
-// if its QUIT got +OK, and nothing else is.
+// The server shuts down while clients are at work. What a client marked is
+// removed if its QUIT got +OK, and nothing else is.
 func TestShutdownUnderLoad(t *testing.T) {
 	for _, end := range []struct {
 		name string

@@ -6,8 +6,8 @@ import (
 )
 
 // logSession writes the line that each session leaves in the log. A session in
-// which the client said nothing, such as a port scan or a load balancer's probe,
-// leaves one at level debug.
+// which the client said nothing, such as a port scan or a load balancer's
+// probe, leaves one at level debug.
 func (c *Conn) logSession() {
 	level := slog.LevelInfo
 	if c.info.In == 0 {

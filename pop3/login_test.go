@@ -14,9 +14,9 @@ import (
 	"github.com/popcask/popcask/pop3/pop3test"
 )
 
-// RFC 1939 section 7, PASS: the password is the whole rest of the line after one
-// space, with all its blanks. A password of PLAIN may have any octets but NUL (RFC
-// 4616 section 2).
+// RFC 1939 section 7, PASS: the password is the whole rest of the line after
+// one space, with all its blanks. A password of PLAIN may have any octets but
+// NUL (RFC 4616 section 2).
 func TestPasswordsArriveOctetForOctet(t *testing.T) {
 	passwords := []string{
 		"secret", "two words", " leading", "trailing ", "  both  ", "in  ner", " ", "   ", "=", "*", "PASS", "\t", "\x01",
@@ -38,8 +38,9 @@ func TestPasswordsArriveOctetForOctet(t *testing.T) {
 	}
 }
 
-// The answer for an unknown user is the same octets as for a wrong password, over
-// USER, PLAIN and APOP, at the first try and at the one that ends the connection.
+// The answer for an unknown user is the same octets as for a wrong password,
+// over USER, PLAIN and APOP, at the first try and at the one that ends the
+// connection.
 func TestOneAnswerForUnknownUserAndWrongPassword(t *testing.T) {
 	server := pop3test.NewUnstartedServer(t, pop3.Login(pop3.Users{"mrose": "secret"}.SharedSecrets(), newFakeStore()))
 	server.Config.MaxAuthTries = 2
@@ -65,8 +66,8 @@ func TestOneAnswerForUnknownUserAndWrongPassword(t *testing.T) {
 	}
 }
 
-// The answer is the same for a user that the authenticator knows and the store does
-// not.
+// The answer is the same for a user that the authenticator knows and the store
+// does not.
 func TestOneAnswerForAUserWithoutMaildrop(t *testing.T) {
 	store := newFakeStore()
 	store.storeErr = fmt.Errorf("no directory /var/mail/mrose: %w", mailbox.ErrNoSuchUser)

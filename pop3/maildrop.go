@@ -8,8 +8,8 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// maildrop is what a session sees of a mailbox: the listing at login, packed, and
-// the client's marks. Message n of the protocol has index n-1 for the whole
+// maildrop is what a session sees of a mailbox: the listing at login, packed,
+// and the client's marks. Message n of the protocol has index n-1 for the whole
 // session.
 type maildrop struct {
 	ids   texts
@@ -102,7 +102,8 @@ func (d *maildrop) unmarked() int       { return len(d.sizes) - d.marks }
 func (d *maildrop) id(i int) string     { return string(d.ids.at(i)) }
 func (d *maildrop) isMarked(i int) bool { return d.marked != nil && d.marked[i] }
 
-// at returns the index of message n, or a mistake if there is none or it is marked.
+// at returns the index of message n, or a mistake if there is none or it is
+// marked.
 func (d *maildrop) at(n int) (int, error) {
 	i := n - 1
 	switch {

@@ -12,10 +12,10 @@ import (
 	"github.com/popcask/popcask/pop3/pop3test"
 )
 
-// RFC 1939 section 5: "After the POP3 server has opened the maildrop, it assigns
-// a message-number to each message". The numbers hold for the session, even after
-// RSET, while other sessions deliver and remove messages. The next session sees those
-// changes.
+// RFC 1939 section 5: "After the POP3 server has opened the maildrop, it
+// assigns a message-number to each message". The numbers hold for the session,
+// even after RSET, while other sessions deliver and remove messages. The next
+// session sees those changes.
 func TestNumbersHoldForTheSession(t *testing.T) {
 	store := new(memory.Store)
 	deliver := func(body string) {

@@ -54,8 +54,8 @@ func (m stubbornMailbox) Delete(ctx context.Context, ids []string) error {
 	return fmt.Errorf("stubborn: %w", &mailbox.DeleteError{Failed: failed})
 }
 
-// P4: after QUIT each message is wholly there or wholly gone. What was not marked is
-// there. If something marked is left, the client got -ERR.
+// P4: after QUIT each message is wholly there or wholly gone. What was not
+// marked is there. If something marked is left, the client got -ERR.
 func TestP4AfterQUITEachMessageIsThereOrGone(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var store memory.Store

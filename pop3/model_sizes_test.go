@@ -13,8 +13,9 @@ import (
 	"github.com/popcask/popcask/pop3"
 )
 
-// P6: STAT says the count and the sum of LIST, and LIST n the octets of RETR n, with
-// and without marks, for a store that knows the sizes and for one that does not.
+// P6: STAT says the count and the sum of LIST, and LIST n the octets of RETR n,
+// with and without marks, for a store that knows the sizes and for one that
+// does not.
 func TestP6SizesAgree(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var store memory.Store
@@ -46,8 +47,8 @@ func TestP6SizesAgree(t *testing.T) {
 	})
 }
 
-// requireSums checks the answers to STAT and LIST against each other. It returns the
-// sizes of LIST by message, and the rest of the output.
+// requireSums checks the answers to STAT and LIST against each other. It
+// returns the sizes of LIST by message, and the rest of the output.
 func requireSums(t require.TestingT, output string) (sizes map[int]int, rest string) {
 	var count, octets, first, second int
 	_, err := fmt.Sscanf(output, "+OK %d %d\r\n+OK %d %d\r\n", &count, &octets, &first, &second)
@@ -70,7 +71,8 @@ func requireSums(t require.TestingT, output string) (sizes map[int]int, rest str
 	return sizes, strings.TrimPrefix(output, ".\r\n")
 }
 
-// requireSizes checks the answers to LIST n and RETR n, for each message in turn.
+// requireSizes checks the answers to LIST n and RETR n, for each message in
+// turn.
 func requireSizes(t require.TestingT, m *model, sizes map[int]int, output string) {
 	for i := range m.bodies {
 		var line string

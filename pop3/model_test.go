@@ -41,8 +41,8 @@ func (m *model) there(n int) bool { return n >= 1 && n <= len(m.bodies) && !m.ma
 // refusal stands for any -ERR.
 const refusal = "-ERR"
 
-// answer runs a command and returns the whole answer. The answers to RETR and TOP
-// are the un-stuffed message.
+// answer runs a command and returns the whole answer. The answers to RETR and
+// TOP are the un-stuffed message.
 func (m *model) answer(verb string, n, lines int) string {
 	transaction := !strings.Contains("USER PASS wrong", verb)
 	switch {
@@ -149,8 +149,8 @@ func deliver(t require.TestingT, store *memory.Store, bodies [][]byte) *model {
 	return m
 }
 
-// The server answers any commands, in packets of any size, as the model does. After
-// the session the store has what the model has.
+// The server answers any commands, in packets of any size, as the model does.
+// After the session the store has what the model has.
 func TestSessionIsTheStateMachineOfRFC1939(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var store memory.Store
@@ -201,8 +201,8 @@ func TestSessionIsTheStateMachineOfRFC1939(t *testing.T) {
 	})
 }
 
-// nextAnswer cuts the next answer off the output, and returns it in the form of the
-// model.
+// nextAnswer cuts the next answer off the output, and returns it in the form of
+// the model.
 func nextAnswer(t require.TestingT, verb, want, output string) (answer, rest string) {
 	status, rest, found := strings.Cut(output, "\r\n")
 	require.True(t, found, "no answer to %s", verb)

@@ -39,8 +39,8 @@ func naiveTop(message []byte, lines int) []byte {
 	return top
 }
 
-// unstuff undoes byte-stuffing as RFC 1939 section 3 tells a client to. It returns
-// what follows the final dot as well.
+// unstuff undoes byte-stuffing as RFC 1939 section 3 tells a client to. It
+// returns what follows the final dot as well.
 func unstuff(t require.TestingT, body string) (message []byte, rest string) {
 	for {
 		line, after, found := strings.Cut(body, "\r\n")

@@ -24,8 +24,8 @@ const (
 	byAPOP     = "APOP demo 0123456789abcdef0123456789abcdef\r\n" + afterLogin
 )
 
-// faultyServer returns a server that gets all it can from host: its sessions, hooks
-// and logger, its capabilities and contexts.
+// faultyServer returns a server that gets all it can from host: its sessions,
+// hooks and logger, its capabilities and contexts.
 func faultyServer(host *fakeHost) *pop3.Server {
 	server := insecure(host)
 	server.Hooks = host.hooks()
@@ -47,9 +47,9 @@ func hostOfThree() *fakeHost {
 	return host
 }
 
-// A panic in any function of a host ends its session and no other. The client gets
-// -ERR or is cut off. It never takes something for done that is not, and no half
-// answer for a whole one.
+// A panic in any function of a host ends its session and no other. The client
+// gets -ERR or is cut off. It never takes something for done that is not, and
+// no half answer for a whole one.
 func TestPanicEndsOneSession(t *testing.T) {
 	for _, test := range []struct {
 		input  string
@@ -106,8 +106,8 @@ func TestPanicEndsOneSession(t *testing.T) {
 	}
 }
 
-// sessionWithoutPanic returns a host after a session, the session's answers, and where
-// each of them begins and ends.
+// sessionWithoutPanic returns a host after a session, the session's answers,
+// and where each of them begins and ends.
 func sessionWithoutPanic(t *testing.T, input string) (whole *fakeHost, good string, borders []int) {
 	whole = hostOfThree()
 	server := faultyServer(whole)

@@ -24,8 +24,8 @@ func insecure(handler pop3.Handler) *pop3.Server {
 // noDeadline is the deadline that a connection never reaches.
 var noDeadline time.Time
 
-// piped is a session over a net.Pipe, which buffers nothing and works in a synctest
-// bubble.
+// piped is a session over a net.Pipe, which buffers nothing and works in a
+// synctest bubble.
 type piped struct {
 	*pop3test.Client
 	conn net.Conn
@@ -70,8 +70,8 @@ func loggedIn(t testing.TB, server *pop3.Server) *piped {
 	return p
 }
 
-// rawPipe begins a session and reads nothing. wrap is put around the server's end
-// of the pipe.
+// rawPipe begins a session and reads nothing. wrap is put around the server's
+// end of the pipe.
 func rawPipe(t testing.TB, server *pop3.Server, ctx context.Context, wrap ...func(net.Conn) net.Conn) *piped {
 	client, conn := net.Pipe()
 	for _, around := range wrap {
@@ -109,8 +109,8 @@ func (h *heard) String() string {
 
 var timestamp = regexp.MustCompile(`<[^>]*@pop3>`)
 
-// transcript returns all answers to a client that sends everything at once, without
-// the timestamp of the greeting.
+// transcript returns all answers to a client that sends everything at once,
+// without the timestamp of the greeting.
 func transcript(t testing.TB, server *pop3.Server, input string) string {
 	t.Helper()
 	p := rawPipe(t, server, context.Background())

@@ -21,8 +21,8 @@ func (c *Conn) quit(ctx context.Context, _ arguments) error {
 	return c.flushAndEnd(&ended{reason: reasonQuit})
 }
 
-// update removes the marked messages. It runs to its end even if the client or the
-// server go away meanwhile: no client asks for half of a removal.
+// update removes the marked messages. It runs to its end even if the client or
+// the server go away meanwhile: no client asks for half of a removal.
 func (c *Conn) update(ctx context.Context) error {
 	if c.maildrop == nil || c.maildrop.marks == 0 {
 		return nil

@@ -13,8 +13,8 @@ import (
 	"github.com/popcask/popcask/pop3"
 )
 
-// RFC 1939 section 6: the UPDATE state removes the marked messages, in one call, and
-// only then answers. The mailbox is closed after that.
+// RFC 1939 section 6: the UPDATE state removes the marked messages, in one
+// call, and only then answers. The mailbox is closed after that.
 func TestUPDATERemovesWhatIsMarkedInOneCall(t *testing.T) {
 	store := newFakeStore("a\n", "b\n", "c\n", "d\n")
 	client := loggedIn(t, store.server())

@@ -28,9 +28,10 @@ func (c *Conn) top(ctx context.Context, a arguments) error {
 	return err
 }
 
-// send sends a message or its top. +OK is sent with the first octets of the body:
-// a failure before that is a clean -ERR. A failure after that ends the connection
-// before the final dot, so that no client takes half a message for a whole one.
+// send sends a message or its top. +OK is sent with the first octets of the
+// body: a failure before that is a clean -ERR. A failure after that ends the
+// connection before the final dot, so that no client takes half a message for a
+// whole one.
 func (c *Conn) send(ctx context.Context, n int, options mailbox.OpenOptions) error {
 	i, err := c.maildrop.at(n)
 	if err != nil {
@@ -76,8 +77,8 @@ func (c *Conn) send(ctx context.Context, n int, options mailbox.OpenOptions) err
 	return nil
 }
 
-// notOpened returns the error that answers a failure to open message n. To ask for
-// the same lost message again is a mistake of the client, and counted.
+// notOpened returns the error that answers a failure to open message n. To ask
+// for the same lost message again is a mistake of the client, and counted.
 func (c *Conn) notOpened(n int, err error) error {
 	if errors.Is(err, mailbox.ErrNotFound) {
 		if c.missing == n {

@@ -15,8 +15,8 @@ import (
 	"github.com/popcask/popcask/pop3"
 )
 
-// failingBodies returns bodies that fail after octets: one that is read, and one that
-// writes itself.
+// failingBodies returns bodies that fail after octets: one that is read, and
+// one that writes itself.
 func failingBodies(octets string) map[string]func() io.ReadCloser {
 	return map[string]func() io.ReadCloser{
 		"is read":       func() io.ReadCloser { return &pieces{rest: inPieces(octets, 1000), err: errDisk} },
@@ -37,8 +37,8 @@ func (b failingWriterTo) WriteTo(w io.Writer) (int64, error) {
 	return int64(n), err
 }
 
-// P2: if a body fails after +OK, the connection ends without a final dot and without
-// -ERR. Nothing is removed, and Hooks.Fault hears of it.
+// P2: if a body fails after +OK, the connection ends without a final dot and
+// without -ERR. Nothing is removed, and Hooks.Fault hears of it.
 func TestP2ABodyThatFailsDropsTheConnection(t *testing.T) {
 	for _, octets := range []string{"x", "Subject: x\r\n\r\n", "Subject: x\n\n.", strings.Repeat("0123456789\r\n", 20_000)} {
 		for name, body := range failingBodies(octets) {
@@ -68,8 +68,8 @@ func TestP2ABodyThatFailsDropsTheConnection(t *testing.T) {
 	}
 }
 
-// P2: a body that fails before its first octet is a clean -ERR, and the session goes
-// on.
+// P2: a body that fails before its first octet is a clean -ERR, and the session
+// goes on.
 func TestP2ABodyThatFailsAtOnceIsACleanError(t *testing.T) {
 	for name, body := range failingBodies("") {
 		for _, command := range []string{"RETR 1", "TOP 1 0"} {
@@ -88,8 +88,8 @@ func TestP2ABodyThatFailsAtOnceIsACleanError(t *testing.T) {
 	}
 }
 
-// TOP does not read beyond the lines that it sends, so that an error there does not
-// matter.
+// TOP does not read beyond the lines that it sends, so that an error there does
+// not matter.
 func TestTOPReadsNoFurtherThanItSends(t *testing.T) {
 	store := newFakeStore("")
 	store.open = func(string, mailbox.OpenOptions) (io.ReadCloser, error) {
@@ -107,8 +107,8 @@ func TestTOPReadsNoFurtherThanItSends(t *testing.T) {
 	}
 }
 
-// A message that is gone is -ERR, and the session goes on. Some clients ask for it
-// for ever: to ask again counts as a wrong command.
+// A message that is gone is -ERR, and the session goes on. Some clients ask for
+// it for ever: to ask again counts as a wrong command.
 func TestALostMessageAskedForAgainAndAgain(t *testing.T) {
 	store := newFakeStore("a\n", "b\n")
 	store.open = func(id string, _ mailbox.OpenOptions) (io.ReadCloser, error) {
@@ -129,7 +129,8 @@ func TestALostMessageAskedForAgainAndAgain(t *testing.T) {
 	client.ExpectClosed()
 }
 
-// OpenOptions say what the client wants, and that the unmarked messages come next.
+// OpenOptions say what the client wants, and that the unmarked messages come
+// next.
 func TestOpenOptionsSayWhatIsWantedAndWhatIsNext(t *testing.T) {
 	store := newFakeStore("one\n", "two\n", "three\n", "four\n")
 	var mu sync.Mutex
@@ -169,8 +170,8 @@ func TestMessageGoneSinceTheListing(t *testing.T) {
 	require.Equal(t, []string{hostID(0)}, host.removed(), "to remove what is not there is a success")
 }
 
-// P8: memory is flat. Except for its buffers, the server reads no more of a body than
-// the client reads of the answer.
+// P8: memory is flat. Except for its buffers, the server reads no more of a
+// body than the client reads of the answer.
 func TestP8RETRStreams(t *testing.T) {
 	const size = 64 << 20
 	body := &countedBody{rest: size}

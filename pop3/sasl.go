@@ -106,8 +106,8 @@ func (c *Conn) nextChallenge(ctx context.Context, x SASLExchange, response []byt
 	return challenge, done, deadline.explain(err)
 }
 
-// decodeInitial decodes an initial response. A lone "=" is an empty one (RFC 5034
-// section 4).
+// decodeInitial decodes an initial response. A lone "=" is an empty one (RFC
+// 5034 section 4).
 func decodeInitial(text string) ([]byte, error) {
 	if text == "=" {
 		return []byte{}, nil

@@ -8,9 +8,9 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// plainExchange is the server's side of PLAIN (RFC 4616). Its one response has the
-// authorization identity, the authentication identity and the password, with a NUL
-// between each two.
+// plainExchange is the server's side of PLAIN (RFC 4616). Its one response has
+// the authorization identity, the authentication identity and the password,
+// with a NUL between each two.
 type plainExchange struct {
 	login mailbox.Login
 	open  func(context.Context, mailbox.Login) (mailbox.Mailbox, error)

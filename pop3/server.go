@@ -11,8 +11,9 @@ import (
 	"time"
 )
 
-// Server is a POP3 server. Only Handler is required; the zero value of every other
-// field works and is safe. The fields must not change once the server serves.
+// Server is a POP3 server. Only Handler is required; the zero value of every
+// other field works and is safe. The fields must not change once the server
+// serves.
 //
 // In every limit and time-out 0 means the default, and a negative value means
 // none.
@@ -129,8 +130,8 @@ func (s *Server) ListenAndServe() error {
 	return s.Serve(listener)
 }
 
-// ListenAndServeTLS listens on Addr and then calls ServeTLS, for TLS from the first
-// octet on (POP3S).
+// ListenAndServeTLS listens on Addr and then calls ServeTLS, for TLS from the
+// first octet on (POP3S).
 func (s *Server) ListenAndServeTLS() error {
 	listener, err := net.Listen("tcp", cmp.Or(s.Addr, ":995"))
 	if err != nil {
@@ -139,9 +140,9 @@ func (s *Server) ListenAndServeTLS() error {
 	return s.ServeTLS(listener)
 }
 
-// Serve serves the connections that listener accepts. It closes listener before it
-// returns, and returns [ErrServerClosed] after Shutdown or Close, even if that was
-// before Serve.
+// Serve serves the connections that listener accepts. It closes listener before
+// it returns, and returns [ErrServerClosed] after Shutdown or Close, even if
+// that was before Serve.
 func (s *Server) Serve(listener net.Listener) error {
 	return s.serve(listener, false)
 }
@@ -194,12 +195,12 @@ func (s *Server) serve(listener net.Listener, implicitTLS bool) error {
 }
 
 // ServeConn serves one connection of any kind, a [net.Pipe] as well as a
-// [tls.Conn], and closes it. It blocks until the session is over. Its error says
-// why the session ended, and is nil after QUIT. If ctx ends, so does the
+// [tls.Conn], and closes it. It blocks until the session is over. Its error
+// says why the session ended, and is nil after QUIT. If ctx ends, so does the
 // connection.
 //
-// A wrapper of a tls.Conn must forward ConnectionState and HandshakeContext, or it
-// counts as a connection in the clear.
+// A wrapper of a tls.Conn must forward ConnectionState and HandshakeContext, or
+// it counts as a connection in the clear.
 func (s *Server) ServeConn(ctx context.Context, nc net.Conn) error {
 	if err := s.prepare(); err != nil {
 		nc.Close()
@@ -220,8 +221,8 @@ func (s *Server) ServeConn(ctx context.Context, nc net.Conn) error {
 // Shutdown stops the server gracefully: it closes the listeners, lets running
 // commands finish, tells every client [SYS/TEMP], and returns when the last
 // session is over. Messages that no QUIT has removed stay. If ctx ends first,
-// Shutdown ends the remaining sessions as Close does, and returns the error of the
-// context.
+// Shutdown ends the remaining sessions as Close does, and returns the error of
+// the context.
 func (s *Server) Shutdown(ctx context.Context) error {
 	for _, c := range s.stop() {
 		c.wakeForShutdown()
@@ -241,8 +242,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 }
 
 // Close stops the server at once: it closes listeners and connections, and ends
-// the contexts of running commands. It does not wait for the sessions. A removal
-// that QUIT has begun still finishes.
+// the contexts of running commands. It does not wait for the sessions. A
+// removal that QUIT has begun still finishes.
 func (s *Server) Close() error {
 	for _, c := range s.stop() {
 		c.abort(ErrServerClosed)
@@ -250,8 +251,8 @@ func (s *Server) Close() error {
 	return nil
 }
 
-// stop closes the listeners, turns later connections away, and returns those that
-// are open.
+// stop closes the listeners, turns later connections away, and returns those
+// that are open.
 func (s *Server) stop() []*Conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()

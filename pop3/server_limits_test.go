@@ -214,8 +214,8 @@ func TestMaxMessages(t *testing.T) {
 	}
 }
 
-// Each connection is served by the Connect hook of the one before, since that needs
-// no ten thousand goroutines.
+// Each connection is served by the Connect hook of the one before, since that
+// needs no ten thousand goroutines.
 func TestMaxConnections(t *testing.T) {
 	const refused = "-ERR [SYS/TEMP] too many connections, try again later\r\n"
 	for name, limit := range map[string]struct{ field, conns int }{
@@ -252,8 +252,9 @@ func TestMaxConnections(t *testing.T) {
 	}
 }
 
-// MaxAuthTries counts failed logins, by USER and by PLAIN; five is the default. An
-// exchange that the client cancels does not count, nor does a failure of the host.
+// MaxAuthTries counts failed logins, by USER and by PLAIN; five is the default.
+// An exchange that the client cancels does not count, nor does a failure of the
+// host.
 func TestFailedLoginsEndTheConnection(t *testing.T) {
 	fail := func(c *piped, i int) string {
 		if i%2 == 0 {

@@ -105,8 +105,8 @@ func TestServeReturnsALastingAcceptError(t *testing.T) {
 	<-listener.closed
 }
 
-// The contexts of BaseContext and ConnContext reach the methods of the host, and the
-// connection ends with them.
+// The contexts of BaseContext and ConnContext reach the methods of the host,
+// and the connection ends with them.
 func TestContextsOfTheHost(t *testing.T) {
 	type key string
 	host := newFakeHost("one")
@@ -144,8 +144,9 @@ func TestContextsOfTheHost(t *testing.T) {
 	require.ErrorIs(t, info.Err, cause)
 }
 
-// The exported methods of Conn, Shutdown and Close may be called from any goroutine,
-// even while STLS replaces the connection. The race detector checks it.
+// The exported methods of Conn, Shutdown and Close may be called from any
+// goroutine, even while STLS replaces the connection. The race detector checks
+// it.
 func TestConnIsSafeWhileSTLSRuns(t *testing.T) {
 	for _, stop := range []func(*pop3.Server){
 		func(s *pop3.Server) { s.Close() },

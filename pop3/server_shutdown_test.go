@@ -57,7 +57,8 @@ func TestShutdownTellsIdleSessionsAndForgetsMarks(t *testing.T) {
 	}
 }
 
-// Shutdown lets a running command finish. Pipelined commands after it do not begin.
+// Shutdown lets a running command finish. Pipelined commands after it do not
+// begin.
 func TestShutdownLetsARunningCommandFinish(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		host := newFakeHost("Subject: x\n\n.dot\n", "two")
@@ -106,8 +107,8 @@ func TestShutdownLetsARemovalFinish(t *testing.T) {
 	})
 }
 
-// P4: a removal does not stop halfway: not because of Close, not at the end of the
-// context, and not for a client that has gone.
+// P4: a removal does not stop halfway: not because of Close, not at the end of
+// the context, and not for a client that has gone.
 func TestP4RemovalOutlivesTheConnection(t *testing.T) {
 	for name, end := range map[string]func(*pop3.Server, *piped, context.CancelFunc){
 		"Close":       func(s *pop3.Server, _ *piped, _ context.CancelFunc) { s.Close() },

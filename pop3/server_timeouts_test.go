@@ -18,8 +18,8 @@ import (
 	"github.com/popcask/popcask/pop3/pop3test"
 )
 
-// Each time-out of Server: its default, another value, and none. A Sleep within a
-// bubble is one of the bubble's own clock and takes no time. The test of
+// Each time-out of Server: its default, another value, and none. A Sleep within
+// a bubble is one of the bubble's own clock and takes no time. The test of
 // StoreTimeout is in deadline_test.go.
 
 // timeLimit is a value of a time-out field, and when the session then ends;
@@ -156,8 +156,9 @@ func TestIdleTimeout(t *testing.T) {
 	}
 }
 
-// writeStep is how many octets a client must read within each WriteTimeout: less than
-// the server's own writeStep, since these messages are read in smaller stretches.
+// writeStep is how many octets a client must read within each WriteTimeout:
+// less than the server's own writeStep, since these messages are read in
+// smaller stretches.
 const writeStep = 128 << 10
 
 func TestWriteTimeout(t *testing.T) {
@@ -215,7 +216,8 @@ func takeTooLittle(t *testing.T, host *fakeHost, limit timeLimit) {
 	require.False(t, strings.HasSuffix(output, "\r\n.\r\n"))
 }
 
-// take reads octets at a time, with a pause before each, until the connection ends.
+// take reads octets at a time, with a pause before each, until the connection
+// ends.
 func (p *piped) take(octets int64, pause time.Duration) string {
 	var output strings.Builder
 	p.conn.SetReadDeadline(noDeadline)
@@ -266,7 +268,8 @@ func TestAutologoutSaysAndRemovesNothing(t *testing.T) {
 	require.NotContains(t, store.history(), "delete id-1")
 }
 
-// The time for the login begins with the connection, and no command prolongs it.
+// The time for the login begins with the connection, and no command prolongs
+// it.
 func TestNoLoginInTimeEndsTheConnection(t *testing.T) {
 	server := newFakeStore().server()
 	server.AuthTimeout = 100 * time.Millisecond

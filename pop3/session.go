@@ -21,9 +21,9 @@ type HandlerFunc func(ctx context.Context, c *Conn) (Session, error)
 // NewSession calls f.
 func (f HandlerFunc) NewSession(ctx context.Context, c *Conn) (Session, error) { return f(ctx, c) }
 
-// Session logs one client in. It is used by one goroutine at a time. A session may
-// also implement [SASLSession] and [APOPSession]. A wrapper of a session must
-// forward those two, or the server does not see them.
+// Session logs one client in. It is used by one goroutine at a time. A session
+// may also implement [SASLSession] and [APOPSession]. A wrapper of a session
+// must forward those two, or the server does not see them.
 type Session interface {
 	// Login logs in by USER and PASS. [mailbox.ErrAuthFailed] means that the
 	// user is unknown or the password wrong; the client is not told which.

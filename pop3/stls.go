@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// stls answers STLS (RFC 2595 section 4). The server forgets what the client said
-// before, and never reads what came after STLS in the clear.
+// stls answers STLS (RFC 2595 section 4). The server forgets what the client
+// said before, and never reads what came after STLS in the clear.
 func (c *Conn) stls(ctx context.Context, _ arguments) error {
 	switch {
 	case c.server.tlsConfig == nil:

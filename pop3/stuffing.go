@@ -8,8 +8,8 @@ import (
 // stuffer writes a message as the body of a multi-line response (RFC 1939
 // section 3): every line ends in CRLF, and a line that begins with the
 // termination octet gets a second one. It takes messages with any line ends, by
-// the rules of [mailbox.CanonicalReader], and passes stretches that need no change
-// on without a copy.
+// the rules of [mailbox.CanonicalReader], and passes stretches that need no
+// change on without a copy.
 type stuffer struct {
 	w         io.Writer
 	canonical bool  // the message is in canonical form: look for dots only
@@ -95,7 +95,8 @@ func (s *stuffer) writeCanonical(p []byte) (written int, err error) {
 	return written + n, err
 }
 
-// insert writes a stretch of the message, and then the octets that it lacks there.
+// insert writes a stretch of the message, and then the octets that it lacks
+// there.
 func (s *stuffer) insert(stretch, lacking []byte) error {
 	if _, err := s.w.Write(stretch); err != nil {
 		return err

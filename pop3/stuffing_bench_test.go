@@ -28,8 +28,8 @@ func benchmarkBase64() []byte {
 	return bytes.Repeat([]byte(line), (1<<20)/len(line))
 }
 
-// The cost of byte-stuffing alone: to look for line ends, and for dots only if the
-// message is known to be canonical.
+// The cost of byte-stuffing alone: to look for line ends, and for dots only if
+// the message is known to be canonical.
 func BenchmarkStuffing(b *testing.B) {
 	for name, message := range map[string][]byte{"text": benchmarkText(), "base64": benchmarkBase64()} {
 		for form, canonical := range map[string]bool{"any": false, "canonical": true} {

@@ -11,8 +11,8 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// A canonical message is stuffed the same way if it is known to be canonical as if
-// it is not, in writes of any size.
+// A canonical message is stuffed the same way if it is known to be canonical as
+// if it is not, in writes of any size.
 func TestStuffingOfACanonicalMessage(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		raw := rapid.SliceOf(rapid.SampledFrom([]byte("..a\r\n\n"))).Draw(t, "message")

@@ -52,9 +52,10 @@ func eachTLS(t *testing.T, f func(t *testing.T, implicit bool)) {
 	t.Run("implicit", func(t *testing.T) { f(t, true) })
 }
 
-// RFC 8314 section 4 and the ALPN registry: the protocol is "pop3". A client that
-// offers it gets it, and one that offers nothing is served. One that offers only
-// others is talking to the wrong server, and refused (RFC 7301 section 3.2; ALPACA).
+// RFC 8314 section 4 and the ALPN registry: the protocol is "pop3". A client
+// that offers it gets it, and one that offers nothing is served. One that
+// offers only others is talking to the wrong server, and refused (RFC 7301
+// section 3.2; ALPACA).
 func TestALPN(t *testing.T) {
 	eachTLS(t, func(t *testing.T, implicit bool) {
 		server := pop3test.NewUnstartedServer(t, pop3.Login(pop3test.AnyPassword(), newFakeStore()))
@@ -85,8 +86,8 @@ func TestALPN(t *testing.T) {
 	})
 }
 
-// RFC 8996, RFC 8314 section 4.1: nothing older than TLS 1.2, even if the host's
-// config allows it. A stricter minimum of the host holds.
+// RFC 8996, RFC 8314 section 4.1: nothing older than TLS 1.2, even if the
+// host's config allows it. A stricter minimum of the host holds.
 func TestTLSVersions(t *testing.T) {
 	eachTLS(t, func(t *testing.T, implicit bool) {
 		server := pop3test.NewUnstartedServer(t, pop3.Login(pop3test.AnyPassword(), newFakeStore()))
@@ -113,8 +114,8 @@ func TestTLSVersions(t *testing.T) {
 	})
 }
 
-// RFC 2595 section 4: a handshake that fails ends the connection. The session does
-// not go on in the clear, and other connections are not disturbed.
+// RFC 2595 section 4: a handshake that fails ends the connection. The session
+// does not go on in the clear, and other connections are not disturbed.
 func TestAFailedHandshakeEndsTheConnection(t *testing.T) {
 	eachTLS(t, func(t *testing.T, implicit bool) {
 		server := pop3test.NewServer(t, pop3.Login(pop3test.AnyPassword(), newFakeStore()))
@@ -143,9 +144,9 @@ func TestAFailedHandshakeEndsTheConnection(t *testing.T) {
 	})
 }
 
-// RFC 2595 section 4: a command that an attacker in the middle puts after STLS is
-// never taken for one that was sent under TLS. Here it arrives after the server has
-// answered STLS, and is a broken handshake.
+// RFC 2595 section 4: a command that an attacker in the middle puts after STLS
+// is never taken for one that was sent under TLS. Here it arrives after the
+// server has answered STLS, and is a broken handshake.
 func TestSTLSInjectionAfterTheAnswer(t *testing.T) {
 	store := newFakeStore("a\n")
 	server := pop3test.NewServer(t, pop3.Login(pop3test.AnyPassword(), store))

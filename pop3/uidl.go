@@ -55,11 +55,11 @@ func (d *maildrop) listedUIDL(i int) []byte {
 	return d.ids.at(i)
 }
 
-// settle makes the unique-ids legal and distinct, and returns what the store did
-// wrong. A legal unique-id stays as it is; an illegal one becomes what
-// [mailbox.UIDL] makes of it. Each message that shares one with another gets its
-// [mailbox.DistinctUIDL]. All of them get one, not only the second, so that a
-// message has the same in every session whatever their order is.
+// settle makes the unique-ids legal and distinct, and returns what the store
+// did wrong. A legal unique-id stays as it is; an illegal one becomes what
+// [mailbox.UIDL] makes of it. Each message that shares one with another gets
+// its [mailbox.DistinctUIDL]. All of them get one, not only the second, so that
+// a message has the same in every session whatever their order is.
 func (d *maildrop) settle() (problems []error) {
 	if d.settled {
 		return nil
@@ -91,8 +91,8 @@ func (d *maildrop) replace(i int, uidl string) {
 	d.distinct[i] = uidl
 }
 
-// repeated returns the indexes of the messages whose unique-id another message has
-// too. It sorts hashes, which need far less memory than a map of the texts.
+// repeated returns the indexes of the messages whose unique-id another message
+// has too. It sorts hashes, which need far less memory than a map of the texts.
 func (d *maildrop) repeated() (indexes []int) {
 	seed := maphash.MakeSeed()
 	hashes := make([]uint64, len(d.sizes))

@@ -12,9 +12,9 @@ import (
 )
 
 // RFC 1939 section 7: a unique-id has 1 to 70 octets in the range 0x21 to 0x7E
-// and "uniquely identifies a message within a maildrop". A store that breaks that
-// does not lock its user out: a wrong unique-id is replaced by another, which is the
-// same in every session and does not depend on the other messages.
+// and "uniquely identifies a message within a maildrop". A store that breaks
+// that does not lock its user out: a wrong unique-id is replaced by another,
+// which is the same in every session and does not depend on the other messages.
 func TestUIDLsOfAStoreAreMadeLegalAndDistinct(t *testing.T) {
 	messages := []mailbox.Message{
 		{ID: "a", UIDL: "same"},

@@ -8,8 +8,8 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// userCommand answers USER (RFC 1939 section 7). It says nothing of whether there
-// is such a user.
+// userCommand answers USER (RFC 1939 section 7). It says nothing of whether
+// there is such a user.
 func (c *Conn) userCommand(_ context.Context, a arguments) error {
 	if !c.maySendSecrets() {
 		return errNeedsTLS
@@ -22,8 +22,8 @@ func (c *Conn) userCommand(_ context.Context, a arguments) error {
 	return nil
 }
 
-// hasControl reports whether a name has control characters, which no user's name
-// has.
+// hasControl reports whether a name has control characters, which no user's
+// name has.
 func hasControl(user string) bool { return strings.ContainsFunc(user, unicode.IsControl) }
 
 // pass answers PASS (RFC 1939 section 7). The password is the rest of the line,

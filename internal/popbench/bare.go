@@ -10,8 +10,8 @@ import (
 	"strconv"
 )
 
-// serveBare is what no server can beat: it has every answer ready in memory, and
-// reads of a command only what it needs to choose one.
+// serveBare is what no server can beat: it has every answer ready in memory,
+// and reads of a command only what it needs to choose one.
 func serveBare(listener net.Listener) error {
 	maildrops := make(map[string]*bareMaildrop)
 	for _, user := range []string{smallUser, largeUser} {

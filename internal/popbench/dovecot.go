@@ -69,7 +69,8 @@ service anvil {
 mail_max_userip_connections = 0
 `
 
-// nobody is the user that owns Dovecot's mail: it refuses to serve that of root.
+// nobody is the user that owns Dovecot's mail: it refuses to serve that of
+// root.
 const nobody = 65534
 
 func startDovecot(dir string) (server, error) {

@@ -33,8 +33,8 @@ var bodies = map[string][]byte{
 	largeUser: makeMessage(5 << 20),
 }
 
-// message is the message that a user has, in canonical form. That of hugeUser is
-// made only to be delivered.
+// message is the message that a user has, in canonical form. That of hugeUser
+// is made only to be delivered.
 func message(user string) []byte {
 	if user == hugeUser {
 		return makeMessage(100 << 20)

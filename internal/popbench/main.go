@@ -1,15 +1,15 @@
 //go:build linux
 
 // Popbench measures the cost of the POP3 server beside that of a bare program,
-// which sends the same octets from memory, and beside that of Dovecot, all in one
-// run with the same client:
+// which sends the same octets from memory, and beside that of Dovecot, all in
+// one run with the same client:
 //
 //	go run ./internal/popbench               # the server on both stores, beside the bare program
 //	go run ./internal/popbench -dovecot      # Dovecot too (Debian: dovecot-pop3d; as root)
 //
 // Each server is a process of its own and reports its own CPU time (user and
-// system). The runs are interleaved, round by round; the figures are medians. All
-// traffic is on loopback.
+// system). The runs are interleaved, round by round; the figures are medians.
+// All traffic is on loopback.
 package main
 
 import (

@@ -26,8 +26,8 @@ type Certificate struct {
 	Roots *x509.CertPool
 }
 
-// New makes a certificate for loopback and for more host names. It is valid for a
-// day.
+// New makes a certificate for loopback and for more host names. It is valid for
+// a day.
 func New(names ...string) (*Certificate, error) {
 	begin := time.Now().Add(-time.Hour)
 	end := begin.Add(25 * time.Hour)
@@ -65,7 +65,8 @@ func New(names ...string) (*Certificate, error) {
 	}, nil
 }
 
-// sign makes a key and a certificate for it, which signs itself if parent is nil.
+// sign makes a key and a certificate for it, which signs itself if parent is
+// nil.
 func sign(template, parent *x509.Certificate, parentKey *ecdsa.PrivateKey) (*x509.Certificate, *ecdsa.PrivateKey, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -82,8 +83,8 @@ func sign(template, parent *x509.Certificate, parentKey *ecdsa.PrivateKey) (*x50
 	return certificate, key, err
 }
 
-// WriteFiles writes ca.pem, cert.pem and key.pem (PKCS #8) into a directory, for
-// programs that want files.
+// WriteFiles writes ca.pem, cert.pem and key.pem (PKCS #8) into a directory,
+// for programs that want files.
 func (c *Certificate) WriteFiles(dir string) error {
 	key, err := x509.MarshalPKCS8PrivateKey(c.Server.PrivateKey)
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 const Patience = 10 * time.Second
 
 // Client speaks POP3 for a test. An error of the connection fails the test; an
-// -ERR does not, since it is an answer. A Client is for the goroutine of the test,
-// a [RawClient] for others.
+// -ERR does not, since it is an answer. A Client is for the goroutine of the
+// test, a [RawClient] for others.
 type Client struct {
 	t   testing.TB
 	raw *RawClient
@@ -73,8 +73,8 @@ func (c *Client) Command(line string) string {
 	return status
 }
 
-// Multi sends a line and returns the first line of the answer and, if that is +OK,
-// the body after it, un-stuffed and without the final dot.
+// Multi sends a line and returns the first line of the answer and, if that is
+// +OK, the body after it, un-stuffed and without the final dot.
 func (c *Client) Multi(line string) (status string, body []byte) {
 	c.t.Helper()
 	status, body, err := c.raw.Multi(line)
@@ -125,8 +125,8 @@ func (c *Client) STLS(config *tls.Config) {
 	c.raw.conn, c.raw.in = secure, bufio.NewReader(secure)
 }
 
-// Quit sends QUIT, returns the answer, and makes sure that the server closes the
-// connection.
+// Quit sends QUIT, returns the answer, and makes sure that the server closes
+// the connection.
 func (c *Client) Quit() string {
 	c.t.Helper()
 	status := c.Command("QUIT")

@@ -7,8 +7,8 @@
 //	client.Login("demo", "secret")
 //	fmt.Println(client.Command("STAT"))
 //
-// A [RawClient] returns errors instead of failing the test: for connections that
-// break, and for clients that run in goroutines of their own.
+// A [RawClient] returns errors instead of failing the test: for connections
+// that break, and for clients that run in goroutines of their own.
 //
 // The server ends with the test. It has a certificate of its own for STLS and
 // for POP3S.

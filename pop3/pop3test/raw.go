@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-// RawClient speaks POP3 and returns errors instead of failing the test: for tests
-// in which connections break, and for goroutines other than the test's own, which
-// must not end it. Its errors are those of the connection and of malformed answers.
-// An -ERR is an answer, and an error of [RawClient.Login] only. It is used by one
-// goroutine at a time.
+// RawClient speaks POP3 and returns errors instead of failing the test: for
+// tests in which connections break, and for goroutines other than the test's
+// own, which must not end it. Its errors are those of the connection and of
+// malformed answers. An -ERR is an answer, and an error of [RawClient.Login]
+// only. It is used by one goroutine at a time.
 type RawClient struct {
 	// Greeting is the first line that the server sent.
 	Greeting string
@@ -25,9 +25,9 @@ type RawClient struct {
 	patience time.Duration // for one line
 }
 
-// NewRawClient reads the greeting from a connection of any kind, which the caller
-// closes. The client waits up to patience for each line, and for the server to read
-// what it sends; 0 means [Patience].
+// NewRawClient reads the greeting from a connection of any kind, which the
+// caller closes. The client waits up to patience for each line, and for the
+// server to read what it sends; 0 means [Patience].
 func NewRawClient(conn net.Conn, patience time.Duration) (*RawClient, error) {
 	if patience == 0 {
 		patience = Patience
@@ -64,8 +64,8 @@ func (c *RawClient) Command(line string) (status string, err error) {
 	return c.Line()
 }
 
-// Multi sends a line and returns the first line of the answer and, if that is +OK,
-// the body after it, un-stuffed and without the final dot.
+// Multi sends a line and returns the first line of the answer and, if that is
+// +OK, the body after it, un-stuffed and without the final dot.
 func (c *RawClient) Multi(line string) (status string, body []byte, err error) {
 	status, err = c.Command(line)
 	if err == nil && strings.HasPrefix(status, "+OK") {
@@ -97,8 +97,8 @@ func (c *RawClient) Body() ([]byte, error) {
 	return body.Bytes(), err
 }
 
-// CopyBody is like Body, and writes to w line by line. Before it returns an error it
-// has written what came before it.
+// CopyBody is like Body, and writes to w line by line. Before it returns an
+// error it has written what came before it.
 func (c *RawClient) CopyBody(w io.Writer) error {
 	for {
 		line, err := c.line()

@@ -34,8 +34,8 @@ type Server struct {
 	closed  sync.Once
 }
 
-// NewServer starts a server that ends with the test. It takes passwords on plain
-// connections, since those are on loopback.
+// NewServer starts a server that ends with the test. It takes passwords on
+// plain connections, since those are on loopback.
 func NewServer(t testing.TB, handler pop3.Handler) *Server {
 	t.Helper()
 	s := NewUnstartedServer(t, handler)
@@ -84,8 +84,8 @@ func (s *Server) listen(t testing.TB, serve func(net.Listener) error) string {
 	return listener.Addr().String()
 }
 
-// Close ends the server before the end of the test. It waits five seconds for the
-// sessions.
+// Close ends the server before the end of the test. It waits five seconds for
+// the sessions.
 func (s *Server) Close(t testing.TB) {
 	t.Helper()
 	s.closed.Do(func() {
@@ -103,8 +103,8 @@ func (s *Server) ClientTLS() *tls.Config {
 	return &tls.Config{RootCAs: s.RootCAs, ServerName: "localhost", NextProtos: []string{"pop3"}}
 }
 
-// AnyPassword returns an authenticator that accepts any user with any password: for
-// tests that are about something else.
+// AnyPassword returns an authenticator that accepts any user with any password:
+// for tests that are about something else.
 func AnyPassword() pop3.Authenticator {
 	return pop3.AuthenticatorFunc(func(_ context.Context, login mailbox.Login) (string, error) {
 		return login.User, nil
