@@ -158,13 +158,16 @@ func (p p3) newLife(t require.TestingT, user, uidl string, chunks int) life {
 	_, err = mailbox.List(ctx, session)
 	require.NoError(t, err)
 	require.NoError(t, session.Delete(ctx, []string{m.ID}))
-	for {
-		w := <-p.held.writes
-		l.remove = append(l.remove, w)
-		if w.name == "DELETE mailbox_message" { // the last one, of the purge
-			return l
+	for purged := false; !purged; {
+		select {
+		case w := <-p.held.writes:
+			l.remove = append(l.remove, w)
+			purged = w.name == "DELETE mailbox_message" // the last one
+		case <-time.After(time.Minute):
+			require.Fail(t, "the message is not purged", "%v", l.remove)
 		}
 	}
+	return l
 }
 
 // state is what all tables say of a message, as text: a line for each.

@@ -200,6 +200,7 @@ func TestInputs(t *testing.T) {
 	e := cassandra.Entry{ID: newID(time.Now(), 1), Size: 1}
 	all := whole(session, []cassandra.MessageID{e.ID})
 	require.NoError(t, index.Removed(t.Context(), mailbox, nil))
+	require.Empty(t, collect(t, index.List(t.Context(), mailbox, []cassandra.Slice{{Bucket: all[0].Bucket, From: all[0].To, To: all[0].From}})))
 	require.NoError(t, index.Removed(t.Context(), mailbox, []cassandra.MessageID{e.ID, e.ID}))
 	require.ErrorIs(t, index.Added(t.Context(), mailbox, cassandra.Entry{}), cassandra.ErrTooOld)
 

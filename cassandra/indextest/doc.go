@@ -1,7 +1,7 @@
-// Package indextest is the conformance kit for indexes of the Cassandra store: what
-// [fstest.TestFS] is for file systems. An author of a [cassandra.Index] runs it on
-// a real node, and it says, one sentence a failure, what is wrong and which rule
-// that breaks.
+// Package indextest is the conformance kit for indexes of the Cassandra store, as
+// [fstest.TestFS] is for file systems. Run it, on a real node, in the tests of every
+// implementation of [cassandra.Index]. Each failure is one sentence, which says what
+// is wrong and which rule that breaks.
 //
 //	func TestConformance(t *testing.T) {
 //		cluster := cassandratest.Start(t, cassandratest.Topology{})
@@ -15,9 +15,9 @@
 //
 // Run it under the race detector: some checks use the index from many goroutines.
 //
-// # What the kit holds an index to
+// # The rules
 //
-// The comments on [cassandra.Index]. Failures cite the rules:
+// The rules are the comments on [cassandra.Index], and these, which a failure cites:
 //
 //   - Once Added or Restore has returned, a message is listed, once, with its size
 //     and its foreign unique-id. Once Removed has returned, it is not.
@@ -87,10 +87,9 @@
 //
 // # What it does not check
 //
-// What several data centres list of each other's messages, and what becomes of a
-// listing that meets too many tombstones: that takes clusters which only the
-// index's own tests have. Nor can it see with which timestamps an index writes, but
-// only that what was removed stays away.
+// It does not check what one data centre lists of another's messages, nor a listing
+// that meets too many tombstones: these need clusters of their own. It does not see
+// which timestamps an index writes, only that what was removed stays removed.
 //
 // [fstest.TestFS]: https://pkg.go.dev/testing/fstest#TestFS
 package indextest

@@ -1,6 +1,6 @@
 package indextest
 
-// rule is what a failure cites: where the rule is written, and what it says.
+// rule is what a failure cites: the place of the rule, and what it says.
 type rule string
 
 const (

@@ -93,11 +93,11 @@ type box struct {
 	*suite
 	id      cassandra.MailboxID
 	entries map[cassandra.MessageID]cassandra.Entry // that are to be listed
-	said    map[int64]bool                          // the buckets of all IDs of calls
+	touched map[int64]bool                          // the buckets of all IDs of calls
 }
 
 func (s *suite) newBox() *box {
-	b := &box{suite: s, entries: make(map[cassandra.MessageID]cassandra.Entry), said: make(map[int64]bool)}
+	b := &box{suite: s, entries: make(map[cassandra.MessageID]cassandra.Entry), touched: make(map[int64]bool)}
 	rand.Read(b.id[:])
 	return b
 }
@@ -107,7 +107,7 @@ func entry(at int64) cassandra.Entry { return cassandra.Entry{ID: newID(at), Siz
 
 func (b *box) note(e cassandra.Entry) {
 	b.entries[e.ID] = e
-	b.said[b.Bucket(e.ID)] = true
+	b.touched[b.Bucket(e.ID)] = true
 }
 
 // add has the index list an entry.
@@ -132,7 +132,7 @@ func (b *box) fill(ctx context.Context, entries []cassandra.Entry) {
 // remove has the index remove messages.
 func (b *box) remove(ctx context.Context, ids ...cassandra.MessageID) {
 	for _, id := range ids {
-		b.said[b.Bucket(id)] = true
+		b.touched[b.Bucket(id)] = true
 		delete(b.entries, id)
 	}
 	if err := b.Removed(ctx, b.id, ids); err != nil {
@@ -142,7 +142,7 @@ func (b *box) remove(ctx context.Context, ids ...cassandra.MessageID) {
 
 // all are the slices of all buckets of the mailbox, and of an empty one after them.
 func (b *box) all() (list []cassandra.Slice) {
-	buckets := slices.Sorted(maps.Keys(b.said))
+	buckets := slices.Sorted(maps.Keys(b.touched))
 	if len(buckets) == 0 {
 		buckets = []int64{b.Bucket(newID(b.microseconds(0)))}
 	}

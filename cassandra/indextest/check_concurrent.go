@@ -26,6 +26,7 @@ func together(functions ...func()) {
 // use under the race detector.
 func concurrentCalls(ctx context.Context, s *suite) {
 	const boxes, writers, messages = 3, 8, 20
+	at := s.microseconds(time.Hour)
 	done := make(chan struct{})
 	var working sync.WaitGroup
 	working.Add(writers)
@@ -33,8 +34,8 @@ func concurrentCalls(ctx context.Context, s *suite) {
 	crowds := make([]*crowd, boxes)
 	for i := range crowds {
 		crowds[i] = &crowd{box: s.newBox(), sure: make(map[cassandra.MessageID]cassandra.Entry), gone: make(map[cassandra.MessageID]bool)}
-		bucket := s.Bucket(newID(s.microseconds(time.Hour)))
-		crowds[i].said[bucket-1], crowds[i].said[bucket] = true, true
+		bucket := s.Bucket(newID(at))
+		crowds[i].touched[bucket-1], crowds[i].touched[bucket] = true, true
 		functions = append(functions, func() {
 			for running := true; running; {
 				select {
@@ -50,7 +51,7 @@ func concurrentCalls(ctx context.Context, s *suite) {
 		functions = append(functions, func() {
 			defer working.Done()
 			for i := range messages {
-				crowds[i%boxes].write(ctx, entry(s.microseconds(time.Hour)-int64(i%2)*s.width), i%4 == 0)
+				crowds[i%boxes].write(ctx, entry(at+int64(i)-int64(i%2)*s.width), i%4 == 0)
 			}
 		})
 	}

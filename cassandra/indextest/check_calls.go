@@ -180,7 +180,7 @@ func tooOld(ctx context.Context, s *suite) {
 	}
 	old, young, future := entry(s.microseconds(age)), entry(s.microseconds(age-2*time.Minute)), entry(s.microseconds(-age))
 	b := s.newBox()
-	b.said[b.Bucket(old.ID)] = true
+	b.touched[b.Bucket(old.ID)] = true
 	if err := b.Added(ctx, b.id, old); !errors.Is(err, cassandra.ErrTooOld) {
 		breaks(ruleTooOld, "Added of an ID that is TooOld returned %v", err)
 	}
