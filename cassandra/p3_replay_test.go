@@ -108,7 +108,7 @@ func TestP3FirstSeenInAnyOrder(t *testing.T) {
 }
 
 // Once a removal has begun (the mark is acknowledged), no prefix of the writes,
-// in whatever order they come again, makes the message a live member; once it is
+// in any order and any number of times, makes the message a live member; once it is
 // complete nothing makes it readable or listed. Checked after each write.
 func TestP3NothingComesBackInBetween(t *testing.T) {
 	t.Parallel()

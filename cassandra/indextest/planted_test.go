@@ -143,7 +143,7 @@ func (p *planted) Scan(ctx context.Context, after, until int64) iter.Seq2[cassan
 	})
 }
 
-// entries leaves out where entries are.
+// entries leaves out the mailboxes and the buckets.
 func entries(seq iter.Seq2[cassandra.Listed, error]) iter.Seq2[cassandra.Entry, error] {
 	return func(yield func(cassandra.Entry, error) bool) {
 		seq(func(l cassandra.Listed, err error) bool { return yield(l.Entry, err) })

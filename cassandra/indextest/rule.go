@@ -7,7 +7,7 @@ const (
 	ruleAdded    rule = "Index.Added, Index.Restore: once the call has returned, the message is listed, once, with its size and its foreign unique-id"
 	ruleTooOld   rule = "Index.Added: an ID that is Session.TooOld is ErrTooOld, and is not listed; Index.Restore takes an ID of any age"
 	ruleRemoved  rule = "Index.Removed: once the call has returned, none of the messages is listed, and all others are"
-	ruleForever  rule = "Index.Removed, P3: what was removed is never listed again, whatever call comes again, late or before its turn"
+	ruleForever  rule = "Index.Removed, P3: what was removed is never listed again, even if it is added again, late, or was removed before it was added"
 	ruleCommute  rule = "the timestamp rule, P3: calls that come twice, late or in any order leave the same entries"
 	ruleNothing  rule = "Index.List: nothing that the store did not say"
 	ruleMailbox  rule = "Index: each mailbox has entries of its own, which no call for another mailbox changes or lists"
