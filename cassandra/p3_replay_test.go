@@ -1,163 +1,26 @@
-package cassandra
+package cassandra_test
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/gocql/gocql"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
-	"github.com/popcask/popcask/cassandra/cassandratest"
-	"github.com/popcask/popcask/cassandra/cql"
-	"github.com/popcask/popcask/internal/paxostest"
+	"github.com/popcask/popcask/cassandra"
+	"github.com/popcask/popcask/internal/storetest"
+	"github.com/popcask/popcask/mailbox"
 )
 
 // P3: every write of a message's life commutes with every other one. These tests
-// have the writes themselves, with the values that the store binds to them, and
-// replay them in any order, any number of times: as retries, hints, replayed
-// events, two data centres and a repair do.
-
-// write is one mutation of a message's life.
-type write struct {
-	name string
-	run  func(ctx context.Context) error
-}
-
-// p3 is a keyspace to replay in.
-type p3 struct {
-	store    *Store
-	raw      *gocql.Session // to see all tables as they are
-	keyspace string
-	cluster  *cassandratest.Cluster
-}
-
-func newP3(t testing.TB, now func() time.Time) p3 {
-	t.Helper()
-	cluster := cassandratest.Start(t, cassandratest.Topology{})
-	config := Config{
-		Hosts: cluster.Hosts(""), LocalDC: cluster.DCs[0].Name, Keyspace: cluster.KeyspaceName(t),
-		Timeout: 10 * time.Second, Now: now,
-		Observer: func(o Observation) {
-			if o.Conditional || !slices.Contains([]string{"LOCAL_QUORUM", "EACH_QUORUM", "ALL"}, o.Consistency) {
-				t.Errorf("P9: %s at %s", o.Statement, o.Consistency)
-			}
-		},
-	}
-	paxostest.Watch(t, cluster, config.Keyspace)
-	require.NoError(t, Migrate(t.Context(), config, Replication{config.LocalDC: min(3, len(cluster.Hosts(config.LocalDC)))}))
-	session, err := Connect(t.Context(), config)
-	require.NoError(t, err)
-	t.Cleanup(session.Close)
-	store, err := NewStore(session, rawIndex{session})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, store.Close(context.Background())) })
-	return p3{store: store, raw: cluster.Session(t, ""), keyspace: config.Keyspace, cluster: cluster}
-}
-
-// life is every write about one message, in the order in which the store sends
-// them: addition, then removal.
-type life struct {
-	attempt *attempt
-	add     []write
-	remove  []write
-}
-
-func (l life) all() []write { return slices.Concat(l.add, l.remove) }
-
-// newLife mints a message and prepares its writes. chunks 1 is a small one.
-func (p p3) newLife(t require.TestingT, user, uidl string, chunks int) life {
-	s := p.store
-	mailbox, _, err := s.Mailbox(user)
-	require.NoError(t, err)
-	a := &attempt{mailbox: mailbox, user: user, uidl: uidl, digest: newContentDigest()}
-	a.id, err = s.minter.mint(s.config.Now())
-	require.NoError(t, err)
-	a.bucket = s.session.Bucket(a.id)
-	data := make([][]byte, chunks)
-	for i := range data {
-		data[i] = fmt.Appendf(nil, "%s %d: %s\r\n\r\n", user, i, strings.Repeat("x", 50))
-		a.digest.Write(data[i])
-	}
-	uid, modSeq := int64(s.config.UID()), s.config.ModSeq()
-	l := life{attempt: a}
-	at := func(list *[]write, name string, timestamp int64, st *cql.Statement, values ...any) {
-		*list = append(*list, write{name, func(ctx context.Context) error {
-			return s.db.Exec(ctx, cql.LocalQuorum, st, timestamp, values...)
-		}})
-	}
-	id := [16]byte(a.id)
-	d := a.digest
-	if chunks == 1 {
-		at(&l.add, "content", AddedAt(a.id), insertWhole, id, 0, data[0], [16]byte(mailbox), d.size, 1, d.head(), d.sum())
-	} else {
-		at(&l.add, "first chunk", AddedAt(a.id), insertFirst, id, 0, data[0], [16]byte(mailbox))
-		for i, chunk := range data[1:] {
-			at(&l.add, "chunk", AddedAt(a.id), insertChunk, id, i+1, chunk)
-		}
-		at(&l.add, "statics", AddedAt(a.id), insertStatic, id, d.size, chunks, d.head(), d.sum())
-	}
-	if uidl == "" {
-		at(&l.add, "membership", AddedAt(a.id), insertMember, [16]byte(mailbox), a.bucket, id, uid, modSeq, d.size)
-	} else {
-		at(&l.add, "membership", AddedAt(a.id), insertMemberForeign, [16]byte(mailbox), a.bucket, id, uid, modSeq, d.size, uidl)
-	}
-	l.add = append(l.add,
-		write{"bucket", func(ctx context.Context) error {
-			return s.writeBucket(ctx, bucketKey{mailbox, a.bucket}, user)
-		}},
-		write{"projection", func(ctx context.Context) error { return s.index.Restore(ctx, mailbox, a.entry()) }},
-	)
-	one := []MessageID{a.id}
-	l.remove = []write{
-		{"mark", func(ctx context.Context) error { return s.mark(ctx, mailbox, a.bucket, one) }},
-		{"unlist", func(ctx context.Context) error { return s.index.Removed(ctx, mailbox, one) }},
-		{"delete content", func(ctx context.Context) error { return s.deleteContents(ctx, one) }},
-		{"delete membership", func(ctx context.Context) error { return s.deleteMembers(ctx, mailbox, one) }},
-	}
-	return l
-}
-
-// state is what all tables say of a message, as text.
-func (p p3) state(t require.TestingT, l life) string {
-	var state strings.Builder
-	a := l.attempt
-	for _, q := range []struct {
-		statement string
-		values    []any
-	}{
-		{"SELECT * FROM %s.message WHERE message_id = ?", []any{gocql.UUID(a.id)}},
-		{"SELECT * FROM %s.mailbox_message WHERE mailbox_id = ? AND bucket = ? AND message_id = ?", []any{gocql.UUID(a.mailbox), a.bucket, gocql.UUID(a.id)}},
-		{"SELECT * FROM %s.projection WHERE mailbox_id = ? AND bucket = ? AND message_id = ?", []any{gocql.UUID(a.mailbox), a.bucket, gocql.UUID(a.id)}},
-		{"SELECT kind, start, until, owner, user, writetime(user) FROM %s.ledger WHERE mailbox_id = ?", []any{gocql.UUID(a.mailbox)}},
-	} {
-		rows, err := p.raw.Query(fmt.Sprintf(q.statement, p.keyspace), q.values...).Iter().SliceMap()
-		require.NoError(t, err)
-		fmt.Fprintln(&state, rows)
-	}
-	return state.String()
-}
-
-// gone tells whether nothing of a message is to be seen.
-func (p p3) gone(t require.TestingT, l life) {
-	a := l.attempt
-	bucket := p.store.session.bucketSlice(a.bucket)
-	for entry, err := range p.store.index.List(context.Background(), a.mailbox, []Slice{bucket}) {
-		require.NoError(t, err)
-		require.NotEqual(t, a.id, entry.ID, "P3: it is listed again")
-	}
-	m := &mailboxSession{store: p.store, id: a.mailbox, user: a.user}
-	_, err := m.Open(context.Background(), a.id.String(), mailboxOpenOptions)
-	require.Error(t, err, "P3: it can be read again")
-	found, err := p.store.member(context.Background(), cql.LocalQuorum, a.mailbox, a.id)
-	require.NoError(t, err)
-	require.NotEqual(t, memberLive, found, "P3: it is a member again")
-}
+// have the writes themselves, as the store and its index send them, and replay them
+// in any order, any number of times: as retries, hints, replayed events, two data
+// centres and a repair do.
 
 // replay draws an order with duplicates and runs the writes in it.
 func replay(t *rapid.T, writes []write, label string) {
@@ -168,9 +31,6 @@ func replay(t *rapid.T, writes []write, label string) {
 		require.NoError(t, w.run(context.Background()), w.name)
 	}
 }
-
-// String shows a write in rapid's reports.
-func (w write) String() string { return w.name }
 
 // All writes of the lives of several messages in the same mailbox, some removed
 // and some not: in any order the same state, that of their proper order.
@@ -236,22 +96,19 @@ func TestP3FirstSeenInAnyOrder(t *testing.T) {
 			require.NoError(t, w.run(context.Background()))
 		}
 		require.Equal(t, p.state(t, l), shuffled)
-		m := &mailboxSession{store: p.store, id: l.attempt.mailbox, user: user}
-		content, err := p.store.countContent(context.Background(), l.attempt.id)
+		session, err := p.store.Open(context.Background(), mailbox.Login{User: user})
 		require.NoError(t, err)
-		require.True(t, content.complete())
-		require.Equal(t, sha256.Size, len(l.attempt.digest.sum()))
-		listed := 0
-		for _, err := range m.Messages(context.Background()) {
-			require.NoError(t, err)
-			listed++
-		}
-		require.Equal(t, 1, listed)
+		listed, err := mailbox.List(context.Background(), session)
+		require.NoError(t, err)
+		require.Equal(t, []string{l.id.String()}, storetest.IDs(listed))
+		body, err := storetest.Read(context.Background(), session, l.id.String())
+		require.NoError(t, err)
+		require.True(t, l.body == body, "its octets")
 	})
 }
 
 // Once a removal has begun (the mark is acknowledged), no prefix of the writes,
-// in whatever order they come again, makes the message a live member; once it is
+// in any order and any number of times, makes the message a live member; once it is
 // complete nothing makes it readable or listed. Checked after each write.
 func TestP3NothingComesBackInBetween(t *testing.T) {
 	t.Parallel()
@@ -284,7 +141,7 @@ func TestP3FlushAndCompactionBetween(t *testing.T) {
 	}
 	tool := func(args ...string) {
 		for _, node := range p.cluster.Nodes {
-			out, err := p.cluster.NodeTool(context.Background(), node.Name, append(args, p.keyspace)...)
+			out, err := p.cluster.NodeTool(context.Background(), node.Name, append(args, p.tables.Keyspace)...)
 			require.NoError(t, err, out)
 		}
 	}
@@ -349,11 +206,11 @@ func TestP3WhateverTheClockDoes(t *testing.T) {
 	for name, step := range map[string]time.Duration{"stands still": 0, "goes back": -time.Second, "goes back far": -24 * time.Hour / 10} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			n := time.Duration(0)
-			p := newP3(t, func() time.Time { return start.Add(n * step) })
+			var n atomic.Int64
+			p := newP3(t, func() time.Time { return start.Add(time.Duration(n.Load()) * step) })
 			var lives []life
 			for range 10 {
-				n++ // between the messages, when nobody else looks at the clock
+				n.Add(1) // between the messages
 				l := p.newLife(t, "bob", "", 2)
 				lives = append(lives, l)
 				for _, w := range l.add {
@@ -367,72 +224,55 @@ func TestP3WhateverTheClockDoes(t *testing.T) {
 					}
 				}
 			}
-			m := &mailboxSession{store: p.store, id: lives[0].attempt.mailbox, user: "bob"}
-			var listed []MessageID
-			for entry, err := range m.Messages(t.Context()) {
-				require.NoError(t, err)
-				id, err := ParseMessageID(entry.ID)
+			var listed []cassandra.MessageID
+			for _, text := range storetest.ListIDs(t, p.store, "bob") {
+				id, err := cassandra.ParseMessageID(text)
 				require.NoError(t, err)
 				listed = append(listed, id)
 			}
 			require.Len(t, listed, 5)
-			require.True(t, slices.IsSortedFunc(listed, MessageID.Compare))
+			require.True(t, slices.IsSortedFunc(listed, cassandra.MessageID.Compare))
 			for i, l := range lives {
 				if i%2 == 0 {
 					p.gone(t, l)
 				} else {
-					require.Contains(t, listed, l.attempt.id)
+					require.Contains(t, listed, l.id)
 				}
 			}
 		})
 	}
 }
 
-// The timestamps are those of the rule, and of nothing else: three consecutive
-// microseconds, whatever the clock says.
-func TestP3TimestampsComeFromTheID(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		id := someID(t)
-		require.Equal(t, id.Timestamp(), AddedAt(id))
-		require.Equal(t, id.Timestamp()+1, markedAt(id))
-		require.Equal(t, id.Timestamp()+2, DeletedAt(id))
-	})
-}
-
-// What Cassandra itself notes as the write time of each cell of a real delivery
-// and a real mark is the ID's.
+// What Cassandra itself notes as the write time of each cell of a delivery and of a
+// mark is the ID's.
 func TestP3WriteTimesAreTheIDs(t *testing.T) {
 	t.Parallel()
 	p := newP3(t, nil)
-	for _, size := range []int{100, 300_000} {
-		user := fmt.Sprintf("user%d", size)
-		results, err := p.store.Append(t.Context(), deliveryTo(user), strings.NewReader(strings.Repeat("a line\r\n", size/8)))
-		require.NoError(t, err)
-		require.NoError(t, results[0].Err)
-		id, err := ParseMessageID(results[0].ID)
-		require.NoError(t, err)
-		mailbox, _, err := p.store.Mailbox(user)
-		require.NoError(t, err)
-		times := func(statement string, values ...any) {
+	for _, chunks := range []int{1, 3} {
+		l := p.newLife(t, fmt.Sprintf("user%d", chunks), "foreign", chunks)
+		for _, w := range l.add {
+			require.NoError(t, w.run(t.Context()), w.name)
+		}
+		times := func(want int64, statement string, values ...any) {
 			t.Helper()
-			rows := p.raw.Query(fmt.Sprintf(statement, p.keyspace), values...).Iter()
+			rows := p.tables.CQL.Query(p.tables.In(statement), values...).Iter()
 			count := 0
 			for row := map[string]any{}; rows.MapScan(row); row = map[string]any{} {
 				count++
 				for column, at := range row {
-					require.Equal(t, AddedAt(id), at, column)
+					require.Equal(t, want, at, column)
 				}
 			}
 			require.NoError(t, rows.Close())
 			require.Positive(t, count)
 		}
-		times("SELECT writetime(data), writetime(mailbox_id), writetime(size), writetime(chunks), writetime(head), writetime(sha256) FROM %s.message WHERE message_id = ?", gocql.UUID(id))
-		times("SELECT writetime(uid), writetime(mod_seq), writetime(size) FROM %s.mailbox_message WHERE mailbox_id = ? AND bucket = ?", gocql.UUID(mailbox), p.store.session.Bucket(id))
-		times("SELECT writetime(size) FROM %s.projection WHERE mailbox_id = ? AND bucket = ?", gocql.UUID(mailbox), p.store.session.Bucket(id))
-		require.NoError(t, p.store.mark(t.Context(), mailbox, p.store.session.Bucket(id), []MessageID{id}))
-		var marked int64
-		require.NoError(t, p.raw.Query("SELECT writetime(removed) FROM "+p.keyspace+".mailbox_message WHERE mailbox_id = ? AND bucket = ?",
-			gocql.UUID(mailbox), p.store.session.Bucket(id)).Scan(&marked))
-		require.Equal(t, markedAt(id), marked)
+		added := cassandra.AddedAt(l.id)
+		times(added, "SELECT writetime(data), writetime(mailbox_id), writetime(size), writetime(chunks), writetime(head), writetime(sha256) FROM KS.message WHERE message_id = ?", [16]byte(l.id))
+		times(added, "SELECT writetime(uid), writetime(mod_seq), writetime(size), writetime(uidl) FROM KS.mailbox_message WHERE mailbox_id = ? AND bucket = ?", [16]byte(l.mailbox), l.bucket)
+		times(added, "SELECT writetime(size), writetime(uidl) FROM KS.projection WHERE mailbox_id = ? AND bucket = ?", [16]byte(l.mailbox), l.bucket)
+		mark := l.remove[0]
+		require.Equal(t, "UPDATE mailbox_message", mark.name)
+		require.NoError(t, mark.run(t.Context()))
+		times(added+1, "SELECT writetime(removed) FROM KS.mailbox_message WHERE mailbox_id = ? AND bucket = ?", [16]byte(l.mailbox), l.bucket)
 	}
 }

@@ -1,87 +1,220 @@
-package cassandra
+package cassandra_test
 
 import (
+	"cmp"
 	"context"
-	"errors"
+	"crypto/sha256"
+	"fmt"
 	"iter"
+	"slices"
+	"strings"
+	"testing"
+	"time"
 
+	"github.com/gofrs/uuid/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/popcask/popcask/cassandra"
+	"github.com/popcask/popcask/cassandra/cassandratest"
 	"github.com/popcask/popcask/cassandra/cql"
+	"github.com/popcask/popcask/internal/storetest"
 	"github.com/popcask/popcask/mailbox"
+	"github.com/popcask/popcask/projection"
 )
 
-var mailboxOpenOptions mailbox.OpenOptions
+// p3 is a keyspace to replay writes in.
+type p3 struct {
+	store   *cassandra.Store // on which they are seen
+	index   cassandra.Index  // of the store
+	tables  storetest.Tables
+	cluster *cassandratest.Cluster
 
-func deliveryTo(users ...string) mailbox.Delivery {
-	var delivery mailbox.Delivery
-	for _, user := range users {
-		delivery.Recipients = append(delivery.Recipients, mailbox.Recipient{User: user})
+	held    *heldBack
+	holding *cassandra.Store // whose writes are held back
+}
+
+func newP3(t testing.TB, now func() time.Time) p3 {
+	t.Helper()
+	cluster := cassandratest.Start(t, cassandratest.Topology{})
+	config := storetest.MigrateWith(t, cluster, func(c *cassandra.Config) {
+		c.Now = now
+		c.ChunkSize = 100
+		c.GapInterval = -1 // no fence and no gap among the writes
+	})
+	store := storetest.NewStore(t, config)
+	p := p3{store: store, index: projection.New(store.Session()), tables: storetest.TablesOf(t, cluster, config), cluster: cluster}
+
+	p.held = &heldBack{writes: make(chan write, 100)}
+	config.Wrap = func(db cql.DB) cql.DB {
+		p.held.DB = db
+		return p.held
 	}
-	return delivery
+	session := storetest.Connect(t, config)
+	holding, err := cassandra.NewStore(session, &knowing{Index: projection.New(session)})
+	require.NoError(t, err)
+	t.Cleanup(func() { storetest.CloseStore(t, holding) })
+	p.holding = holding
+	return p
 }
 
-// rawIndex is the index for tests inside this package, which cannot import
-// package projection: its statements, without its pages and its halving.
-type rawIndex struct{ s *Session }
-
-var (
-	rawTable  = cql.Table{Name: "projection", Partition: []string{"mailbox_id", "bucket"}, Clustering: []string{"message_id"}, Columns: []string{"size", "uidl"}}
-	rawInsert = rawTable.Insert("size", "uidl")
-	rawDelete = rawTable.Delete()
-	rawSelect = rawTable.Select(listingPage, "message_id", "size", "uidl").
-			Where(cql.Equal("mailbox_id", "bucket"), cql.AtLeast("message_id"), cql.AtMost("message_id"))
-)
-
-func (x rawIndex) Added(ctx context.Context, mailbox MailboxID, e Entry) error {
-	return x.Restore(ctx, mailbox, e)
+// write is one mutation of a message's life.
+type write struct {
+	name string // such as "INSERT message"
+	run  func(ctx context.Context) error
 }
 
-func (x rawIndex) Restore(ctx context.Context, mailbox MailboxID, e Entry) error {
-	return x.s.db.Exec(ctx, cql.LocalQuorum, rawInsert, AddedAt(e.ID), [16]byte(mailbox), x.s.Bucket(e.ID), [16]byte(e.ID), e.Size, e.UIDL)
+// String shows a write in rapid's reports.
+func (w write) String() string { return w.name }
+
+// heldBack keeps the writes of a store from the cluster. They may be run later, in
+// any order, any number of times, as the store would have run them.
+type heldBack struct {
+	cql.DB
+	writes chan write
 }
 
-func (x rawIndex) Removed(ctx context.Context, mailbox MailboxID, ids []MessageID) error {
-	for bucket, group := range x.s.ByBucket(ids, batchSize) {
-		var batch cql.Batch
-		for _, id := range group {
-			batch.Add(rawDelete, DeletedAt(id), [16]byte(mailbox), bucket, [16]byte(id))
-		}
-		if err := x.s.db.ExecBatch(ctx, cql.LocalQuorum, &batch); err != nil {
-			return err
-		}
-	}
+// Exec implements [cql.DB].
+func (h *heldBack) Exec(_ context.Context, level cql.Level, st *cql.Statement, timestamp int64, values ...any) error {
+	h.writes <- write{nameOf(st), func(ctx context.Context) error {
+		return h.DB.Exec(ctx, level, st, timestamp, values...)
+	}}
 	return nil
 }
 
-func (x rawIndex) List(ctx context.Context, mailbox MailboxID, slices []Slice) iter.Seq2[Entry, error] {
-	return func(yield func(Entry, error) bool) {
+// ExecBatch implements [cql.DB].
+func (h *heldBack) ExecBatch(_ context.Context, level cql.Level, batch *cql.Batch) error {
+	h.writes <- write{nameOf(batch.Writes()[0].Statement), func(ctx context.Context) error {
+		return h.DB.ExecBatch(ctx, level, batch)
+	}}
+	return nil
+}
+
+func nameOf(st *cql.Statement) string { return fmt.Sprintf("%s %s", st.Kind, st.Table.Name) }
+
+// knowing is an index that lists the message that was added last, although the write
+// is held back, so that a session may remove it.
+type knowing struct {
+	cassandra.Index
+	last cassandra.Entry
+}
+
+// Added implements [cassandra.Index].
+func (k *knowing) Added(ctx context.Context, mailbox cassandra.MailboxID, e cassandra.Entry) error {
+	k.last = e
+	return k.Index.Added(ctx, mailbox, e)
+}
+
+// List implements [cassandra.Index].
+func (k *knowing) List(_ context.Context, _ cassandra.MailboxID, slices []cassandra.Slice) iter.Seq2[cassandra.Entry, error] {
+	return func(yield func(cassandra.Entry, error) bool) {
 		for _, slice := range slices {
-			first, last := slice.Borders()
-			stop := false
-			err := cql.Each(ctx, x.s.db, cql.LocalQuorum, rawSelect, func(row cql.Row) error {
-				var id [16]byte
-				var e Entry
-				if err := row.Scan(&id, &e.Size, &e.UIDL); err != nil {
-					return err
-				}
-				e.ID = id
-				stop = stop || !yield(e, nil)
-				return nil
-			}, [16]byte(mailbox), slice.Bucket, [16]byte(first), [16]byte(last))
-			if err != nil && !stop {
-				yield(Entry{}, err)
-				return
-			}
-			if stop {
+			if at := k.last.ID.Timestamp(); slice.From <= at && at <= slice.To && !yield(k.last, nil) {
 				return
 			}
 		}
 	}
 }
 
-func (x rawIndex) ListEverywhere(ctx context.Context, mailbox MailboxID, slices []Slice) iter.Seq2[Entry, error] {
-	return x.List(ctx, mailbox, slices)
+// life is every write about one message, as the store sends them for a delivery and
+// then for a removal.
+type life struct {
+	id      cassandra.MessageID
+	mailbox cassandra.MailboxID
+	bucket  int64
+	user    string
+	uidl    string
+	body    string
+	add     []write
+	remove  []write
 }
 
-func (x rawIndex) Scan(ctx context.Context, after, until int64) iter.Seq2[Listed, error] {
-	return func(yield func(Listed, error) bool) { yield(Listed{}, errors.New("this index is not scanned")) }
+func (l life) all() []write { return slices.Concat(l.add, l.remove) }
+
+// newLife delivers a message of so many chunks, and removes it. Its writes are held
+// back.
+func (p p3) newLife(t require.TestingT, user, uidl string, chunks int) life {
+	ctx := context.Background()
+	body := fmt.Sprintf("Subject: %s\r\n\r\nhello\r\n", user)
+	if more := chunks - 1; more > 0 {
+		const first, chunk = 64 << 10, 100 // octets
+		body += strings.Repeat("x", first+more*chunk-chunk/2-len(body)) + "\r\n"
+	}
+	delivery := mailbox.To(user)
+	delivery.UIDL = uidl
+	m, err := mailbox.Deliver(ctx, p.holding, delivery, strings.NewReader(body))
+	require.NoError(t, err)
+	id, err := cassandra.ParseMessageID(m.ID)
+	require.NoError(t, err)
+	box, canonical, err := p.store.Mailbox(user)
+	require.NoError(t, err)
+	l := life{id: id, mailbox: box, bucket: p.store.Session().Bucket(id), user: canonical, uidl: uidl, body: body}
+	for len(p.held.writes) > 0 {
+		l.add = append(l.add, <-p.held.writes)
+	}
+	slices.SortStableFunc(l.add, func(a, b write) int { return cmp.Compare(a.name, b.name) }) // they came side by side
+
+	session, err := p.holding.Open(ctx, mailbox.Login{User: user})
+	require.NoError(t, err)
+	_, err = mailbox.List(ctx, session)
+	require.NoError(t, err)
+	require.NoError(t, session.Delete(ctx, []string{m.ID}))
+	for purged := false; !purged; {
+		select {
+		case w := <-p.held.writes:
+			l.remove = append(l.remove, w)
+			purged = w.name == "DELETE mailbox_message" // the last one
+		case <-time.After(time.Minute):
+			require.Fail(t, "the message is not purged", "%v", l.remove)
+		}
+	}
+	return l
+}
+
+// state is what all tables say of a message, as text: a line for each.
+func (p p3) state(t require.TestingT, l life) string {
+	var state strings.Builder
+	claims := uuid.NewV5(uuid.UUID(l.mailbox), l.uidl)
+	message, row := []any{[16]byte(l.id)}, []any{[16]byte(l.mailbox), l.bucket, [16]byte(l.id)}
+	for _, q := range []struct {
+		statement string
+		values    []any
+	}{
+		{"SELECT * FROM KS.message WHERE message_id = ?", message},
+		{"SELECT * FROM KS.mailbox_message WHERE mailbox_id = ? AND bucket = ? AND message_id = ?", row},
+		{"SELECT * FROM KS.projection WHERE mailbox_id = ? AND bucket = ? AND message_id = ?", row},
+		{"SELECT kind, start, until, owner, user, writetime(user) FROM KS.ledger WHERE mailbox_id = ?", row[:1]},
+		{"SELECT kind, start, until, owner FROM KS.ledger WHERE mailbox_id = ?", []any{[16]byte(claims)}},
+	} {
+		rows, err := p.tables.CQL.Query(p.tables.In(q.statement), q.values...).Iter().SliceMap()
+		require.NoError(t, err)
+		for _, row := range rows {
+			if data, ok := row["data"].([]byte); ok {
+				row["data"] = sha256.Sum256(data)
+			}
+		}
+		fmt.Fprintln(&state, rows)
+	}
+	return state.String()
+}
+
+// gone checks that nothing of a message is to be seen.
+func (p p3) gone(t require.TestingT, l life) {
+	ctx := context.Background()
+	const width = int64(30 * 24 * time.Hour / time.Microsecond) // of a bucket, by default
+	bucket := cassandra.Slice{Bucket: l.bucket, From: l.bucket * width, To: (l.bucket+1)*width - 1}
+	for entry, err := range p.index.List(ctx, l.mailbox, []cassandra.Slice{bucket}) {
+		require.NoError(t, err)
+		require.NotEqual(t, l.id, entry.ID, "P3: it is listed again")
+	}
+	session, err := p.store.Open(ctx, mailbox.Login{User: l.user})
+	require.NoError(t, err)
+	_, err = session.Open(ctx, l.id.String(), mailbox.OpenOptions{})
+	require.Error(t, err, "P3: it can be read again")
+	rows := p.tables.CQL.Query(p.tables.In("SELECT size, removed FROM KS.mailbox_message WHERE mailbox_id = ? AND bucket = ? AND message_id = ?"),
+		[16]byte(l.mailbox), l.bucket, [16]byte(l.id)).Iter()
+	var size *int64
+	for removed := false; rows.Scan(&size, &removed); {
+		require.False(t, size != nil && !removed, "P3: it is a member again")
+	}
+	require.NoError(t, rows.Close())
 }

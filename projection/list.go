@@ -23,14 +23,14 @@ func (p *Projection) ListEverywhere(ctx context.Context, mailbox cassandra.Mailb
 	return p.list(ctx, cql.EachQuorum, mailbox, slices)
 }
 
-// page is a stretch of the listing, or what went wrong.
+// page is some entries of a slice, or the error that ends it.
 type page struct {
 	entries []cassandra.Entry
 	err     error
 }
 
-// list reads the slices side by side, a page of each ahead, and yields them in
-// order.
+// list reads several slices at a time, each a page ahead, and yields their entries
+// in order.
 func (p *Projection) list(ctx context.Context, level cql.Level, mailbox cassandra.MailboxID, slices []cassandra.Slice) iter.Seq2[cassandra.Entry, error] {
 	return func(yield func(cassandra.Entry, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
@@ -40,10 +40,10 @@ func (p *Projection) list(ctx context.Context, level cql.Level, mailbox cassandr
 			pages[i] = make(chan page, 1)
 			go func() {
 				defer close(pages[i])
-				take := func(entries []cassandra.Entry) error { return hand(ctx, pages[i], page{entries: entries}) }
+				take := func(entries []cassandra.Entry) error { return send(ctx, pages[i], page{entries: entries}) }
 				r := &reading{Projection: p, level: level, mailbox: mailbox, take: take}
 				if err := r.read(ctx, slices[i]); err != nil {
-					hand(ctx, pages[i], page{err: err})
+					send(ctx, pages[i], page{err: err})
 				}
 			}()
 		}
@@ -73,8 +73,8 @@ func (p *Projection) list(ctx context.Context, level cql.Level, mailbox cassandr
 	}
 }
 
-// hand hands a page on, unless nobody takes it any more.
-func hand(ctx context.Context, pages chan<- page, p page) error {
+// send sends a page, or returns the context's error if that ends first.
+func send(ctx context.Context, pages chan<- page, p page) error {
 	select {
 	case pages <- p:
 		return nil
@@ -90,11 +90,11 @@ type reading struct {
 	mailbox cassandra.MailboxID
 	take    func([]cassandra.Entry) error
 
-	last cassandra.MessageID // the last one that was handed on
+	last cassandra.MessageID // of the last page that was taken
 }
 
-// read reads a stretch of the slice, page by page. One in which there are too
-// many tombstones is read in two halves.
+// read reads a stretch of the slice, page by page. One with too many tombstones is
+// read in two halves.
 func (r *reading) read(ctx context.Context, stretch cassandra.Slice) error {
 	first, end := stretch.Borders()
 	var state []byte
@@ -116,7 +116,7 @@ func (r *reading) read(ctx context.Context, stretch cassandra.Slice) error {
 		if err != nil {
 			return fmt.Errorf("projection: list: %w", err)
 		}
-		if err := r.hand(entries); err != nil || next == nil {
+		if err := r.pass(entries); err != nil || next == nil {
 			return err
 		}
 		state = next
@@ -136,8 +136,8 @@ func (r *reading) readHalves(ctx context.Context, stretch cassandra.Slice, cause
 	return r.read(ctx, upper)
 }
 
-// hand hands entries on, but for those that were handed on before.
-func (r *reading) hand(entries []cassandra.Entry) error {
+// pass passes entries on, but for those that it has passed on before.
+func (r *reading) pass(entries []cassandra.Entry) error {
 	for len(entries) > 0 && entries[0].ID.Compare(r.last) <= 0 {
 		entries = entries[1:]
 	}

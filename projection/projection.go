@@ -36,7 +36,8 @@ type Projection struct {
 	db      cql.DB
 }
 
-// New makes the index of the session's keyspace.
+// New returns the index of the session's keyspace, whose table [cassandra.Migrate]
+// has made.
 func New(session *cassandra.Session) *Projection {
 	return &Projection{session: session, db: session.DB()}
 }
@@ -44,8 +45,8 @@ func New(session *cassandra.Session) *Projection {
 var _ cassandra.Index = (*Projection)(nil)
 
 // Added implements [cassandra.Index]. An ID that is older than half of
-// gc_grace_seconds is [cassandra.ErrTooOld]: the tombstone of a removal may be
-// gone, and the message would come back to life.
+// gc_grace_seconds is [cassandra.ErrTooOld]: the tombstone of its removal may be
+// gone, and the message would come back.
 func (p *Projection) Added(ctx context.Context, mailbox cassandra.MailboxID, message cassandra.Entry) error {
 	if p.session.TooOld(message.ID) {
 		return fmt.Errorf("projection: add %s: %w", message.ID, cassandra.ErrTooOld)
@@ -66,8 +67,8 @@ func (p *Projection) Restore(ctx context.Context, mailbox cassandra.MailboxID, m
 	return nil
 }
 
-// Removed implements [cassandra.Index]. Only exact IDs are deleted, in batches
-// of one partition: a range would also hit mail that is still on its way.
+// Removed implements [cassandra.Index]. It deletes exact IDs, in batches of one
+// partition: a range would also hit mail that is still on its way.
 func (p *Projection) Removed(ctx context.Context, mailbox cassandra.MailboxID, messages []cassandra.MessageID) error {
 	for bucket, ids := range p.session.ByBucket(messages, removalBatch) {
 		var batch cql.Batch

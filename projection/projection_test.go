@@ -13,11 +13,12 @@ import (
 
 	"github.com/gocql/gocql"
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/parallel"
 	"github.com/popcask/popcask/internal/paxostest"
+	"github.com/popcask/popcask/internal/storetest"
 	"github.com/popcask/popcask/projection"
 )
 
@@ -28,28 +29,13 @@ var lowered = cassandratest.Topology{Settings: map[string]any{
 	"tombstone_warn_threshold": 500, "tombstone_failure_threshold": 1000,
 }}
 
+// usual changes nothing in the configuration.
+func usual(*cassandra.Config) {}
+
 // newSession makes a keyspace and connects to it.
 func newSession(t *testing.T, topology cassandratest.Topology, change func(*cassandra.Config)) *cassandra.Session {
 	t.Helper()
-	cluster := cassandratest.Start(t, topology)
-	dc := cluster.DCs[0]
-	config := cassandra.Config{
-		Hosts: cluster.Hosts(dc.Name), LocalDC: dc.Name, Keyspace: cluster.KeyspaceName(t), Timeout: 10 * time.Second,
-		Observer: func(o cassandra.Observation) {
-			if o.Conditional || !slices.Contains([]string{"LOCAL_QUORUM", "EACH_QUORUM", "ALL"}, o.Consistency) {
-				t.Errorf("P9: %s at %s", o.Statement, o.Consistency)
-			}
-		},
-	}
-	if change != nil {
-		change(&config)
-	}
-	paxostest.Watch(t, cluster, config.Keyspace)
-	require.NoError(t, cassandra.Migrate(t.Context(), config, cassandra.Replication{dc.Name: min(3, dc.Nodes)}))
-	session, err := cassandra.Connect(t.Context(), config)
-	require.NoError(t, err)
-	t.Cleanup(session.Close)
-	return session
+	return storetest.Connect(t, storetest.MigrateWith(t, cassandratest.Start(t, topology), change))
 }
 
 // newID makes an ID of a moment, of one of many hosts.
@@ -60,18 +46,18 @@ func newID(at time.Time, host int) cassandra.MessageID {
 
 var fresh atomic.Int64
 
-// newMailbox is one that no other test has.
-func newMailbox(t require.TestingT, session *cassandra.Session) cassandra.MailboxID {
+// newMailbox returns a mailbox that no other test has.
+func newMailbox(t *testing.T, session *cassandra.Session) cassandra.MailboxID {
 	id, _, err := session.Mailbox(fmt.Sprintf("user%d", fresh.Add(1)))
 	require.NoError(t, err)
 	return id
 }
 
-// width of the usual bucket.
+// width is that of the default bucket.
 const width = 30 * 24 * time.Hour
 
-// whole are the slices of the buckets of IDs, in order.
-func whole(session *cassandra.Session, width time.Duration, ids []cassandra.MessageID) (list []cassandra.Slice) {
+// whole returns the slices of the buckets of IDs, in order.
+func whole(session *cassandra.Session, ids []cassandra.MessageID) (list []cassandra.Slice) {
 	var buckets []int64
 	for _, id := range ids {
 		buckets = append(buckets, session.Bucket(id))
@@ -84,7 +70,7 @@ func whole(session *cassandra.Session, width time.Duration, ids []cassandra.Mess
 	return list
 }
 
-func collect(t require.TestingT, seq iter.Seq2[cassandra.Entry, error]) (entries []cassandra.Entry) {
+func collect(t *testing.T, seq iter.Seq2[cassandra.Entry, error]) (entries []cassandra.Entry) {
 	for entry, err := range seq {
 		require.NoError(t, err)
 		entries = append(entries, entry)
@@ -99,140 +85,20 @@ func idsOf(entries []cassandra.Entry) (ids []cassandra.MessageID) {
 	return ids
 }
 
-// P3: calls that come twice, late and in any order leave the same behind:
-// whatever was removed is not listed, whatever else was added is.
-func TestP3CallsCommute(t *testing.T) {
-	t.Parallel()
-	session := newSession(t, cassandratest.Topology{}, nil)
-	index := projection.New(session)
-	ctx := t.Context()
-	rapid.Check(t, func(t *rapid.T) {
-		mailbox := newMailbox(t, session)
-		now := time.Now()
-		var entries []cassandra.Entry
-		var calls []string
-		for i := range rapid.IntRange(1, 6).Draw(t, "messages") {
-			e := cassandra.Entry{ID: newID(now.Add(-time.Duration(i/2)*time.Microsecond), i), Size: int64(100 + i)}
-			if rapid.Bool().Draw(t, "foreign") {
-				e.UIDL = fmt.Sprintf("foreign-%d", i)
-			}
-			entries = append(entries, e)
-			calls = append(calls, fmt.Sprintf("added %d", i), fmt.Sprintf("removed %d", i), fmt.Sprintf("restore %d", i))
-		}
-		added, removed := make(map[int]bool), make(map[int]bool)
-		for _, call := range rapid.SliceOfN(rapid.SampledFrom(calls), 1, 20).Draw(t, "calls") {
-			var verb string
-			var i int
-			fmt.Sscan(call, &verb, &i)
-			switch verb {
-			case "added":
-				added[i] = true
-				require.NoError(t, index.Added(ctx, mailbox, entries[i]))
-			case "restore":
-				added[i] = true
-				require.NoError(t, index.Restore(ctx, mailbox, entries[i]))
-			default:
-				removed[i] = true
-				require.NoError(t, index.Removed(ctx, mailbox, []cassandra.MessageID{entries[i].ID}))
-			}
-		}
-		var want []cassandra.Entry
-		for i, e := range entries {
-			if added[i] && !removed[i] {
-				want = append(want, e)
-			}
-		}
-		slices.SortFunc(want, func(a, b cassandra.Entry) int { return a.ID.Compare(b.ID) })
-		all := whole(session, width, idsOf(entries))
-		require.Equal(t, want, collect(t, index.List(ctx, mailbox, all)))
-		require.Equal(t, want, collect(t, index.ListEverywhere(ctx, mailbox, all)))
-	})
-}
-
-// Many buckets, more than are read at a time, and more than a page in some: in
-// the order of the IDs, each once; and a slice has what lies in it.
-func TestListInOrder(t *testing.T) {
-	t.Parallel()
-	session := newSession(t, cassandratest.Topology{}, func(c *cassandra.Config) { c.Bucket = time.Minute })
-	index := projection.New(session)
-	mailbox := newMailbox(t, session)
-	start := time.Now().Truncate(time.Minute).Add(-time.Hour)
-	var ids []cassandra.MessageID
-	for i := range 60 { // a message in each of 30 buckets, 2 apart
-		ids = append(ids, newID(start.Add(time.Duration(i)*time.Minute), i))
-	}
-	for i := range 4500 {
-		ids = append(ids, newID(start.Add(30*time.Minute+time.Duration(i)*10*time.Millisecond), i))
-	}
-	fill(t, session, mailbox, ids)
-	slices.SortFunc(ids, cassandra.MessageID.Compare)
-	require.Equal(t, ids, idsOf(collect(t, index.List(t.Context(), mailbox, whole(session, time.Minute, ids)))))
-
-	bucket := session.Bucket(ids[len(ids)/2])
-	from, to := ids[len(ids)/2].Timestamp(), ids[len(ids)/2+200].Timestamp()
-	for _, slice := range []cassandra.Slice{
-		{Bucket: bucket, From: from, To: to}, {Bucket: bucket, From: from + 1, To: to - 1}, {Bucket: bucket, From: from, To: from}, {Bucket: bucket, From: to, To: from},
-	} {
-		var want []cassandra.MessageID
-		for _, id := range ids {
-			if at := id.Timestamp(); slice.From <= at && at <= slice.To && session.Bucket(id) == bucket {
-				want = append(want, id)
-			}
-		}
-		require.Equal(t, want, idsOf(collect(t, index.List(t.Context(), mailbox, []cassandra.Slice{slice}))))
-	}
-	require.Empty(t, collect(t, index.List(t.Context(), mailbox, nil)))
-	require.Empty(t, collect(t, index.List(t.Context(), newMailbox(t, session), whole(session, time.Minute, ids))))
-
-	// A range that ends early, and one that is cancelled.
-	all := whole(session, time.Minute, ids)
-	for _, n := range []int{1, 2, 31, 3000} {
-		seen := 0
-		for _, err := range index.List(t.Context(), mailbox, all) {
-			require.NoError(t, err)
-			if seen++; seen == n {
-				break
-			}
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		seen = 0
-		var last error
-		for _, err := range index.List(ctx, mailbox, all) {
-			if last = err; err != nil {
-				break
-			}
-			if seen++; seen == n {
-				cancel()
-			}
-		}
-		require.ErrorIs(t, last, context.Canceled, "never silently short")
-		cancel()
-	}
-}
-
-// fill adds and removes many messages, quickly.
+// fill adds many messages, side by side.
 func fill(t *testing.T, session *cassandra.Session, mailbox cassandra.MailboxID, ids []cassandra.MessageID) {
 	t.Helper()
 	index := projection.New(session)
-	places := make(chan struct{}, 64)
-	errs := make(chan error, len(ids))
-	for _, id := range ids {
-		places <- struct{}{}
-		go func() {
-			errs <- index.Restore(context.Background(), mailbox, cassandra.Entry{ID: id, Size: 1})
-			<-places
-		}()
-	}
-	for range ids {
-		require.NoError(t, <-errs)
-	}
+	require.NoError(t, parallel.Each(64, len(ids), func(i int) error {
+		return index.Restore(t.Context(), mailbox, cassandra.Entry{ID: ids[i], Size: 1})
+	}))
 }
 
-// A listing that meets more tombstones than a node allows is read in halves:
-// it is complete and in order, wherever the live messages are.
+// A listing that meets more tombstones than a node allows is read in halves. It is
+// whole and in order, wherever the live messages are.
 func TestTooManyTombstonesAreReadInHalves(t *testing.T) {
 	t.Parallel()
-	session := newSession(t, lowered, nil)
+	session := newSession(t, lowered, usual)
 	index := projection.New(session)
 	const n = 4500
 	start := time.Now().Truncate(width).Add(time.Hour)
@@ -240,7 +106,7 @@ func TestTooManyTombstonesAreReadInHalves(t *testing.T) {
 	for i := range ids {
 		ids[i] = newID(start.Add(time.Duration(i)*7*time.Millisecond), i)
 	}
-	slice := whole(session, width, ids[:1])
+	slice := whole(session, ids[:1])
 	for name, live := range map[string]func(i int) bool{
 		"none":                          func(int) bool { return false },
 		"the last":                      func(i int) bool { return i == n-1 },
@@ -280,11 +146,11 @@ func TestTooManyTombstonesAreReadInHalves(t *testing.T) {
 	}
 }
 
-// More tombstones than a node allows within a millisecond, which no mailbox can
-// have: an error that says so, not an endless search and not a short listing.
+// More tombstones within a millisecond than a node allows, which no mailbox has,
+// are an error that says so. The search ends, and the listing is not short.
 func TestTooManyTombstonesInAMillisecond(t *testing.T) {
 	t.Parallel()
-	session := newSession(t, lowered, nil)
+	session := newSession(t, lowered, usual)
 	index := projection.New(session)
 	mailbox := newMailbox(t, session)
 	at := time.Now().Truncate(time.Millisecond)
@@ -294,25 +160,25 @@ func TestTooManyTombstonesInAMillisecond(t *testing.T) {
 	}
 	require.NoError(t, index.Removed(t.Context(), mailbox, ids))
 	var last error
-	for _, err := range index.List(t.Context(), mailbox, whole(session, width, ids)) {
+	for _, err := range index.List(t.Context(), mailbox, whole(session, ids)) {
 		last = err
 	}
 	require.ErrorContains(t, last, "projection: list: ")
 	require.ErrorContains(t, last, "TOMBSTONE")
 }
 
-// An event that is older than half of gc_grace is refused; a repair, which has
-// seen the message alive everywhere, may add it.
-func TestOldEventsAreRefused(t *testing.T) {
+// A message is too old at half of gc_grace_seconds, five days, and not before. A
+// repair, which has seen it alive in every data centre, may add it.
+func TestTooOldIsHalfOfGCGrace(t *testing.T) {
 	t.Parallel()
-	session := newSession(t, cassandratest.Topology{}, nil)
+	session := newSession(t, cassandratest.Topology{}, usual)
 	index := projection.New(session)
 	mailbox := newMailbox(t, session)
 	const half = 5 * 24 * time.Hour
 	old := cassandra.Entry{ID: newID(time.Now().Add(-half-time.Minute), 1), Size: 1}
 	young := cassandra.Entry{ID: newID(time.Now().Add(-half+time.Minute), 2), Size: 2}
 	future := cassandra.Entry{ID: newID(time.Now().Add(half), 2), Size: 2}
-	all := whole(session, width, []cassandra.MessageID{old.ID, young.ID, future.ID})
+	all := whole(session, []cassandra.MessageID{old.ID, young.ID, future.ID})
 
 	require.ErrorIs(t, index.Added(t.Context(), mailbox, old), cassandra.ErrTooOld)
 	require.Empty(t, collect(t, index.List(t.Context(), mailbox, all)))
@@ -325,15 +191,16 @@ func TestOldEventsAreRefused(t *testing.T) {
 	require.Empty(t, collect(t, index.List(t.Context(), mailbox, all)), "removed for ever, a repair included")
 }
 
-// Inputs that mean nothing do nothing, and errors say what was tried.
+// Calls about nothing do nothing. Errors say what was tried.
 func TestInputs(t *testing.T) {
 	t.Parallel()
-	session := newSession(t, cassandratest.Topology{}, nil)
+	session := newSession(t, cassandratest.Topology{}, usual)
 	index := projection.New(session)
 	mailbox := newMailbox(t, session)
 	e := cassandra.Entry{ID: newID(time.Now(), 1), Size: 1}
-	all := whole(session, width, []cassandra.MessageID{e.ID})
+	all := whole(session, []cassandra.MessageID{e.ID})
 	require.NoError(t, index.Removed(t.Context(), mailbox, nil))
+	require.Empty(t, collect(t, index.List(t.Context(), mailbox, []cassandra.Slice{{Bucket: all[0].Bucket, From: all[0].To, To: all[0].From}})))
 	require.NoError(t, index.Removed(t.Context(), mailbox, []cassandra.MessageID{e.ID, e.ID}))
 	require.ErrorIs(t, index.Added(t.Context(), mailbox, cassandra.Entry{}), cassandra.ErrTooOld)
 
@@ -350,7 +217,7 @@ func TestInputs(t *testing.T) {
 	require.NoError(t, index.Added(t.Context(), mailbox, long))
 	require.Equal(t, []cassandra.Entry{long}, collect(t, index.List(t.Context(), mailbox, all)))
 
-	closed := newSession(t, cassandratest.Topology{}, nil)
+	closed := newSession(t, cassandratest.Topology{}, usual)
 	closed.Close()
 	err := projection.New(closed).Added(t.Context(), mailbox, e)
 	require.ErrorContains(t, err, "projection: add "+e.ID.String())
@@ -358,15 +225,13 @@ func TestInputs(t *testing.T) {
 	require.ErrorContains(t, err, "projection: remove 1 messages")
 }
 
-// Removing thousands is a statement for 200 of a bucket.
+// A removal of thousands has a batch for each 200 of a bucket.
 func TestRemovingInBatches(t *testing.T) {
 	t.Parallel()
 	var statements, rows int
 	session := newSession(t, cassandratest.Topology{}, func(c *cassandra.Config) {
 		c.Bucket = time.Hour
-		watch := c.Observer
 		c.Observer = func(o cassandra.Observation) {
-			watch(o)
 			if strings.HasPrefix(o.Statement, "DELETE") {
 				statements, rows = statements+1, rows+max(1, o.Batch)
 			}

@@ -9,8 +9,8 @@ import (
 	"github.com/popcask/popcask/cassandra/cql"
 )
 
-// Scan implements [cassandra.Index]. A stretch with too many tombstones fails:
-// who scans knows which buckets there are, and lists those one by one.
+// Scan implements [cassandra.Index]. A stretch with too many tombstones is an
+// error, [cql.ErrTooManyTombstones]: the store then lists its buckets one by one.
 func (p *Projection) Scan(ctx context.Context, after, until int64) iter.Seq2[cassandra.Listed, error] {
 	return func(yield func(cassandra.Listed, error) bool) {
 		var state []byte
