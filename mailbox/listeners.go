@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/popcask/popcask/internal/parallel"
 )
 
 // Listeners delivers events to listeners. Each has a queue and a goroutine of
@@ -78,17 +80,10 @@ func (l *Listeners) Close(ctx context.Context) error {
 	}
 	l.mu.Unlock()
 
-	drained := make(chan struct{})
-	go func() {
-		l.group.Wait()
-		close(drained)
-	}()
-	select {
-	case <-drained:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("mailbox: listeners still at work: %w", ctx.Err())
+	if err := parallel.Wait(ctx, &l.group); err != nil {
+		return fmt.Errorf("mailbox: listeners still at work: %w", err)
 	}
+	return nil
 }
 
 func (l *Listeners) deliver(listener Listener, event Event) {

@@ -9,6 +9,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/popcask/popcask/internal/parallel"
 )
 
 // Server is a POP3 server. Only Handler is required; the zero value of every
@@ -227,18 +229,11 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	for _, c := range s.stop() {
 		c.wakeForShutdown()
 	}
-	over := make(chan struct{})
-	go func() {
-		s.sessions.Wait()
-		close(over)
-	}()
-	select {
-	case <-over:
-		return nil
-	case <-ctx.Done():
+	err := parallel.Wait(ctx, &s.sessions)
+	if err != nil {
 		s.Close()
-		return ctx.Err()
 	}
+	return err
 }
 
 // Close stops the server at once: it closes listeners and connections, and ends

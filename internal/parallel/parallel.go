@@ -3,6 +3,7 @@
 package parallel
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -47,6 +48,22 @@ func All(functions ...func() error) error {
 	errs[0] = functions[0]()
 	group.Wait()
 	return errors.Join(errs...)
+}
+
+// Wait waits for a group until ctx ends, and returns nil or the error of the
+// context. It leaves a goroutine until the group is done.
+func Wait(ctx context.Context, group *sync.WaitGroup) error {
+	done := make(chan struct{})
+	go func() {
+		group.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // Window bounds how many functions run at a time.

@@ -1,8 +1,10 @@
 package parallel_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -50,6 +52,17 @@ func TestAllKeepsEveryError(t *testing.T) {
 	)
 	require.EqualError(t, err, "first\nthird")
 	require.NoError(t, parallel.All(func() error { return nil }))
+}
+
+func TestWaitEndsWithTheGroupOrTheContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var group sync.WaitGroup
+	require.NoError(t, parallel.Wait(ctx, &group), "nothing to wait for")
+	group.Add(1)
+	cancel()
+	require.ErrorIs(t, parallel.Wait(ctx, &group), context.Canceled)
+	group.Done()
+	require.NoError(t, parallel.Wait(t.Context(), &group))
 }
 
 func TestWindowRunsWhatItIsGiven(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/popcask/popcask/internal/parallel"
 	"github.com/popcask/popcask/mailbox"
 )
 
@@ -122,18 +123,11 @@ func (s *Store) Close(ctx context.Context) error {
 	s.closed = true
 	s.mu.Unlock()
 
-	done := make(chan struct{})
-	go func() {
-		s.work.Wait()
-		close(done)
-	}()
-	var waiting error
-	select {
-	case <-done:
-	case <-ctx.Done():
-		waiting = fmt.Errorf("maildir: close: calls still at work: %w", ctx.Err())
+	err := parallel.Wait(ctx, &s.work)
+	if err != nil {
+		err = fmt.Errorf("maildir: close: calls still at work: %w", err)
 	}
-	return errors.Join(waiting, s.listeners.Close(ctx), s.root.Close())
+	return errors.Join(err, s.listeners.Close(ctx), s.root.Close())
 }
 
 // begin is called at the start of a call, and s.work.Done at its end, so that
