@@ -27,8 +27,24 @@ type attempt struct {
 	digest  *contentDigest
 	result  *mailbox.Result
 
-	mu  sync.Mutex // guards err while chunks are on their way
-	err error      // why the attempt failed
+	mu  sync.Mutex
+	err error // see fail and failure
+}
+
+// fail notes why the attempt failed: the first of several errors. nil is none.
+func (a *attempt) fail(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.err == nil {
+		a.err = err
+	}
+}
+
+// failure returns the first error, or nil.
+func (a *attempt) failure() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.err
 }
 
 // recipientsAtOnce is how many recipients of one delivery are served at a time.
@@ -64,12 +80,12 @@ func (s *Store) append(ctx context.Context, delivery mailbox.Delivery, body io.R
 	results := make([]mailbox.Result, len(delivery.Recipients))
 	attempts := s.prepare(delivery, results, instead)
 	if whole {
-		s.each(attempts, func(a *attempt) { a.err = s.addWhole(ctx, a, first) })
+		eachAttempt(attempts, func(a *attempt) { a.fail(s.addWhole(ctx, a, first)) })
 	} else if err := s.addChunked(ctx, attempts, first, canonical); err != nil {
-		s.each(attempts, func(a *attempt) { s.undo(ctx, a) })
+		eachAttempt(attempts, func(a *attempt) { s.undo(ctx, a) })
 		return nil, fmt.Errorf("cassandra: append: %w", err)
 	}
-	s.each(attempts, func(a *attempt) { s.conclude(ctx, a) })
+	eachAttempt(attempts, func(a *attempt) { s.conclude(ctx, a) })
 	return results, nil
 }
 
@@ -139,8 +155,8 @@ func (s *Store) prepare(delivery mailbox.Delivery, results []mailbox.Result, ins
 	return attempts
 }
 
-// each runs a step of all attempts, side by side.
-func (s *Store) each(attempts []*attempt, do func(*attempt)) {
+// eachAttempt runs a step of all attempts, side by side.
+func eachAttempt(attempts []*attempt, do func(*attempt)) {
 	if len(attempts) == 1 {
 		do(attempts[0])
 		return
@@ -198,38 +214,26 @@ func (s *Store) addMember(ctx context.Context, a *attempt) error {
 // looked at. An attempt that failed on the way is undone, and the sender tries
 // again with another ID.
 func (s *Store) conclude(ctx context.Context, a *attempt) {
-	if a.err == nil {
-		a.err = parallel.All(
+	if a.failure() == nil {
+		a.fail(parallel.All(
 			func() error { return s.index.Added(ctx, a.mailbox, a.entry()) },
 			func() error { return s.checkFences(ctx, a) },
 			func() error { return s.confirmUIDL(ctx, a) },
-		)
+		))
 	}
-	if a.err == nil && s.session.TooOld(a.id) {
-		a.err = ErrTooOld
+	if s.session.TooOld(a.id) {
+		a.fail(ErrTooOld)
 	}
-	if a.err != nil {
+	if err := a.failure(); err != nil {
 		s.undo(ctx, a)
-		a.result.Err = fmt.Errorf("cassandra: append for %q: %w", a.user, final(a.err))
+		a.result.Err = fmt.Errorf("cassandra: append for %q: %w", a.user, temporary(err))
 		return
 	}
 	a.result.Message = a.entry().message()
 	s.listeners.Notify(mailbox.Event{Kind: mailbox.Added, User: a.user, Messages: []mailbox.Message{a.result.Message}})
 }
 
-// final leaves what is final as it is; all else passes.
-func final(err error) error {
-	if errors.Is(err, mailbox.ErrTooLarge) {
-		return err
-	}
-	return temporary(err)
-}
-
 func (a *attempt) entry() Entry { return Entry{ID: a.id, Size: a.digest.size, UIDL: a.uidl} }
-
-func (e Entry) message() mailbox.Message {
-	return mailbox.Message{ID: e.ID.String(), UIDL: e.UIDL, Size: e.Size}
-}
 
 // checkFences looks, after the membership is acknowledged, whether somebody is
 // proving that the range of the ID is empty. Either that proof saw the

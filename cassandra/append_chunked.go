@@ -21,7 +21,7 @@ func (s *Store) addChunked(ctx context.Context, attempts []*attempt, first []byt
 	for _, a := range attempts {
 		content := append(append(make([]byte, 0, len(a.header)+len(first)), a.header...), first...)
 		a.digest.Write(content)
-		if a.fail(s.checkSize(a)); a.failed() {
+		if a.fail(s.checkSize(a)); a.failure() != nil {
 			continue
 		}
 		window.Run(func() {
@@ -42,8 +42,7 @@ func (s *Store) addChunked(ctx context.Context, attempts []*attempt, first []byt
 		chunks++
 		for _, a := range attempts {
 			a.digest.Write(chunk[:n])
-			a.fail(s.checkSize(a))
-			if a.failed() {
+			if a.fail(s.checkSize(a)); a.failure() != nil {
 				continue
 			}
 			window.Run(func() {
@@ -58,11 +57,11 @@ func (s *Store) addChunked(ctx context.Context, attempts []*attempt, first []byt
 		}
 	}
 	window.Wait()
-	s.each(attempts, func(a *attempt) {
-		if !a.failed() {
+	eachAttempt(attempts, func(a *attempt) {
+		if a.failure() == nil {
 			a.fail(s.claimUIDL(ctx, a))
 		}
-		if !a.failed() {
+		if a.failure() == nil {
 			a.fail(s.complete(ctx, a, chunks))
 		}
 	})
@@ -84,28 +83,9 @@ func (s *Store) complete(ctx context.Context, a *attempt, chunks int) error {
 
 func allFailed(attempts []*attempt) bool {
 	for _, a := range attempts {
-		if !a.failed() {
+		if a.failure() == nil {
 			return false
 		}
 	}
 	return true
-}
-
-// fail notes the first thing that went wrong. It may be called from several
-// goroutines.
-func (a *attempt) fail(err error) {
-	if err == nil {
-		return
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.err == nil {
-		a.err = err
-	}
-}
-
-func (a *attempt) failed() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.err != nil
 }

@@ -50,7 +50,7 @@ func (m *mailboxSession) Delete(ctx context.Context, ids []string) error {
 		}
 		removed = append(removed, group...)
 	}
-	s.purged(m, removed)
+	s.afterRemoval(m, removed)
 	if len(failed) > 0 {
 		s.repairs.want(m.user)
 		return fmt.Errorf("cassandra: delete: %w", &mailbox.DeleteError{Failed: failed})
@@ -77,9 +77,9 @@ func (m *mailboxSession) toRemove(ctx context.Context, ids []string, failed map[
 	return list
 }
 
-// purged hands over what was removed: the content to the purger, the news to
+// afterRemoval hands over what was removed: the content to the purger, the news to
 // the listeners.
-func (s *Store) purged(m *mailboxSession, ids []MessageID) {
+func (s *Store) afterRemoval(m *mailboxSession, ids []MessageID) {
 	if len(ids) == 0 {
 		return
 	}

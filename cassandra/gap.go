@@ -41,8 +41,8 @@ const (
 	messagesPerGap = 64
 )
 
-// proveBehind is [Store.prove] as the provers call it.
-func (s *Store) proveBehind(ctx context.Context, user string) {
+// proveInBackground is [Store.prove] as the provers call it.
+func (s *Store) proveInBackground(ctx context.Context, user string) {
 	if err := s.prove(ctx, user); err != nil && ctx.Err() == nil {
 		s.config.OnError(fmt.Errorf("cassandra: prove what is empty in the mailbox of %q: %w", user, err))
 	}
@@ -71,7 +71,7 @@ func (s *Store) prove(ctx context.Context, user string) error {
 	if ledger.fence > due || len(ledger.buckets) == 0 {
 		return nil
 	}
-	if rested, err := s.replicationRested(ctx); err != nil || !rested {
+	if rested, err := s.session.replicationRested(ctx); err != nil || !rested {
 		return err
 	}
 	if err := s.checkClock(ctx, end); err != nil {
@@ -122,7 +122,7 @@ func (s *Store) emptySpans(ctx context.Context, mailbox MailboxID, ledger ledger
 	for bucket := ledger.buckets[0]; s.session.bucketSlice(bucket).From <= end; bucket++ {
 		whole := s.session.bucketSlice(bucket)
 		whole.To = min(whole.To, end)
-		for _, slice := range s.without(whole, ledger.gaps) {
+		for _, slice := range whole.without(ledger.gaps) {
 			members, err := s.readMembers(ctx, mailbox, slice)
 			if err != nil {
 				return nil, 0, err

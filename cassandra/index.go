@@ -2,10 +2,10 @@ package cassandra
 
 import (
 	"context"
-	"errors"
 	"iter"
-	"slices"
 	"time"
+
+	"github.com/popcask/popcask/mailbox"
 )
 
 // Index lists mailboxes: package projection has one. The store tells it of each
@@ -79,34 +79,6 @@ func (s Slice) Halves() (lower, upper Slice, ok bool) {
 	return lower, upper, true
 }
 
-// ErrTooOld says that an ID is too old to be added.
-var ErrTooOld = errors.New("the message ID is older than half of gc_grace_seconds")
-
-// bucketSlice is a whole bucket.
-func (s *Session) bucketSlice(bucket int64) Slice {
-	width := s.bucket.Microseconds()
-	return Slice{Bucket: bucket, From: bucket * width, To: (bucket+1)*width - 1}
-}
-
-// ByBucket groups IDs by their bucket, at most so many in a group, in the order
-// in which the buckets come first.
-func (s *Session) ByBucket(ids []MessageID, most int) iter.Seq2[int64, []MessageID] {
-	return func(yield func(int64, []MessageID) bool) {
-		groups := make(map[int64][]MessageID)
-		var order []int64
-		for _, id := range ids {
-			bucket := s.Bucket(id)
-			if groups[bucket] == nil {
-				order = append(order, bucket)
-			}
-			groups[bucket] = append(groups[bucket], id)
-		}
-		for _, bucket := range order {
-			for group := range slices.Chunk(groups[bucket], most) {
-				if !yield(bucket, group) {
-					return
-				}
-			}
-		}
-	}
+func (e Entry) message() mailbox.Message {
+	return mailbox.Message{ID: e.ID.String(), UIDL: e.UIDL, Size: e.Size}
 }

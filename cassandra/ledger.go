@@ -3,7 +3,6 @@ package cassandra
 import (
 	"context"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/popcask/popcask/cassandra/cql"
@@ -56,88 +55,9 @@ func (s *Store) toList(ledger ledgerRows, recent []int64) []Slice {
 	slices.Sort(buckets)
 	var list []Slice
 	for _, bucket := range slices.Compact(buckets) {
-		list = append(list, s.without(s.session.bucketSlice(bucket), ledger.gaps)...)
+		list = append(list, s.session.bucketSlice(bucket).without(ledger.gaps)...)
 	}
 	return list
-}
-
-// without returns the slices that are left of one without the gaps.
-func (s *Store) without(whole Slice, gaps []span) (list []Slice) {
-	for _, rest := range subtract(span{whole.From, whole.To}, gaps) {
-		list = append(list, Slice{Bucket: whole.Bucket, From: rest.from, To: rest.to})
-	}
-	return list
-}
-
-// ledgerMemory remembers the rows of mailboxes that this process has delivered
-// to or listed, so that a session need not wait for them before it reads the
-// listing.
-type ledgerMemory struct {
-	mu     sync.Mutex
-	rows   map[MailboxID]ledgerRows
-	octets int
-}
-
-// rememberedLedgers bounds the memory, in octets: most mailboxes take a few hundred,
-// one that has a year of hours as its buckets 70,000. When it is full it begins
-// anew.
-const rememberedLedgers = 16 << 20
-
-// octets is about what it takes to remember the rows.
-func (d ledgerRows) octets() int {
-	return 150 + 8*len(d.buckets) + 16*len(d.gaps) + 40*len(d.gapStarts)
-}
-
-func (m *ledgerMemory) get(mailbox MailboxID) (ledgerRows, bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	rows, ok := m.rows[mailbox]
-	return rows, ok
-}
-
-func (m *ledgerMemory) put(mailbox MailboxID, rows ledgerRows) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if before, ok := m.rows[mailbox]; ok {
-		m.octets -= before.octets()
-	}
-	if m.octets += rows.octets(); m.rows == nil || m.octets > rememberedLedgers {
-		m.rows, m.octets = make(map[MailboxID]ledgerRows), rows.octets()
-	}
-	m.rows[mailbox] = rows
-}
-
-// bucketMemory remembers which rows of buckets are acknowledged, so that they
-// are written once by a process and not with every delivery. They are never
-// deleted, so what is remembered stays true.
-type bucketMemory struct {
-	mu   sync.Mutex
-	seen map[bucketKey]struct{}
-}
-
-type bucketKey struct {
-	mailbox MailboxID
-	bucket  int64
-}
-
-// rememberedBuckets bounds the memory, at about 50 octets each. When it is full
-// it begins anew.
-const rememberedBuckets = 100_000
-
-func (m *bucketMemory) has(key bucketKey) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	_, ok := m.seen[key]
-	return ok
-}
-
-func (m *bucketMemory) add(key bucketKey) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.seen == nil || len(m.seen) >= rememberedBuckets {
-		m.seen = make(map[bucketKey]struct{})
-	}
-	m.seen[key] = struct{}{}
 }
 
 // addBucket makes sure that the mailbox says that the bucket of an attempt got
@@ -175,4 +95,18 @@ func (s *Store) ledgerOf(ctx context.Context, mailbox MailboxID) (ledgerRows, er
 func (s *Store) recentBuckets(now time.Time) []int64 {
 	current := s.session.bucketAt(now)
 	return slices.Compact([]int64{current - 1, current, s.session.bucketAt(now.Add(s.config.Horizon))})
+}
+
+// ownerOf reads whose a mailbox is, and its own partition. What has no mailbox
+// is nobody's.
+func (s *Store) ownerOf(ctx context.Context, mailbox MailboxID) (of Report, ledger ledgerRows, err error) {
+	of.Mailbox = mailbox
+	if mailbox == (MailboxID{}) {
+		return of, ledger, nil
+	}
+	err = cql.Each(ctx, s.db, cql.EachQuorum, selectUser, func(row cql.Row) error { return row.Scan(&of.User) }, [16]byte(mailbox))
+	if err == nil {
+		ledger, err = s.readLedger(ctx, cql.EachQuorum, mailbox)
+	}
+	return of, ledger, err
 }

@@ -51,7 +51,7 @@ func Migrate(ctx context.Context, config Config, replication Replication) error 
 			return fmt.Errorf("cassandra: migrate: %s: %w", firstLine(statement), err)
 		}
 	}
-	if err := settle(ctx, db, config); err != nil {
+	if err := writeSettings(ctx, db, config); err != nil {
 		return fmt.Errorf("cassandra: migrate: %w", err)
 	}
 	return nil

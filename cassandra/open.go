@@ -17,11 +17,7 @@ import (
 // answer can say that a message is gone. A session never writes because of a
 // miss: it hands the mailbox to the repair behind the sessions.
 func (s *Store) openMessage(ctx context.Context, m *mailboxSession, id MessageID, options mailbox.OpenOptions) (io.ReadCloser, error) {
-	st := selectContent
-	if options.Top {
-		st = selectTop
-	}
-	body, err := s.openContent(ctx, cql.LocalQuorum, m.id, id, st)
+	body, err := s.openContent(ctx, cql.LocalQuorum, m.id, id, options)
 	switch {
 	case err == nil:
 		body.user = m.user
@@ -34,7 +30,7 @@ func (s *Store) openMessage(ctx context.Context, m *mailboxSession, id MessageID
 	if s.breaker.isOpen() {
 		return nil, errBreakerOpen
 	}
-	body, err = s.openContent(ctx, cql.EachQuorum, m.id, id, st)
+	body, err = s.openContent(ctx, cql.EachQuorum, m.id, id, options)
 	s.breaker.note(err)
 	switch {
 	case err == nil:

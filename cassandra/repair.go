@@ -135,7 +135,7 @@ func (s *Store) Repair(ctx context.Context, user string, options RepairOptions) 
 	if len(later) == 0 {
 		return report, nil
 	}
-	rested, err := s.replicationRested(ctx)
+	rested, err := s.session.replicationRested(ctx)
 	if err != nil {
 		return report, fmt.Errorf("cassandra: repair mailbox of %q: %w", user, temporary(err))
 	}
@@ -282,8 +282,8 @@ func (s *Store) restore(ctx context.Context, r *Report, f *Finding) error {
 // readThrough reads the content of a message that is to be listed, in every data
 // centre: that there are all chunks does not say that their octets are there, and
 // those that one replica has alone come to the others by it (P2).
-func (s *Store) readThrough(ctx context.Context, mailbox MailboxID, id MessageID) (size int64, err error) {
-	body, err := s.openContent(ctx, cql.EachQuorum, mailbox, id, selectContent)
+func (s *Store) readThrough(ctx context.Context, box MailboxID, id MessageID) (size int64, err error) {
+	body, err := s.openContent(ctx, cql.EachQuorum, box, id, mailbox.OpenOptions{})
 	if err != nil {
 		return 0, err
 	}
@@ -318,13 +318,14 @@ func (s *Store) deliverAgain(ctx context.Context, r *Report, f *Finding) error {
 	if err := s.checkOwner(r); err != nil {
 		return err
 	}
-	body, err := s.openContent(ctx, cql.EachQuorum, r.Mailbox, f.ID, selectContent)
+	body, err := s.openContent(ctx, cql.EachQuorum, r.Mailbox, f.ID, mailbox.OpenOptions{})
 	if err != nil {
 		return err
 	}
 	defer body.Close()
 	shown := mailbox.UIDL(mailbox.Message{ID: f.ID.String(), UIDL: f.uidl})
-	delivery := mailbox.Delivery{Recipients: []mailbox.Recipient{{User: r.User}}, UIDL: shown}
+	delivery := mailbox.To(r.User)
+	delivery.UIDL = shown
 	results, err := s.append(ctx, delivery, body, f.ID)
 	if err == nil {
 		err = results[0].Err
@@ -360,9 +361,9 @@ func (s *Store) checkOwner(r *Report) error {
 	return nil
 }
 
-// repairBehind repairs a mailbox that a session found wanting, without anything
+// repairInBackground repairs a mailbox that a session found wanting, without anything
 // that needs a second look. Where that fails, the next session asks for it again.
-func (s *Store) repairBehind(ctx context.Context, user string) {
+func (s *Store) repairInBackground(ctx context.Context, user string) {
 	report, err := s.Repair(ctx, user, RepairOptions{})
 	if err != nil && ctx.Err() == nil {
 		s.repairs.remember(user)

@@ -52,9 +52,9 @@ func replicationText(replication map[string]string) string {
 
 // replicationRested tells whether the replication of the keyspace has been what
 // it is for a while. A change is noted by whoever notices it first.
-func (s *Store) replicationRested(ctx context.Context) (bool, error) {
+func (s *Session) replicationRested(ctx context.Context) (bool, error) {
 	now := s.config.Now()
-	_, current, err := s.session.cluster.Tables(ctx, s.config.Keyspace)
+	_, current, err := s.cluster.Tables(ctx, s.config.Keyspace)
 	if err != nil {
 		return false, err
 	}
@@ -66,7 +66,7 @@ func (s *Store) replicationRested(ctx context.Context) (bool, error) {
 // noteReplication returns since when the replication is known to be what it is,
 // and notes it where it was another one. The timestamp is that moment, so that
 // the last change wins in any order.
-func (s *Store) noteReplication(ctx context.Context, text string, now int64) (since int64, err error) {
+func (s *Session) noteReplication(ctx context.Context, text string, now int64) (since int64, err error) {
 	noted := ""
 	err = cql.Each(ctx, s.db, cql.EachQuorum, selectReplication, func(row cql.Row) error { return row.Scan(&noted, &since) }, settingsID)
 	if err != nil || noted == text {

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/popcask/popcask/cassandra/cql"
-	"github.com/popcask/popcask/internal/parallel"
 )
 
 // comparedRows is about how many memberships a scan compares at a time: it bounds
@@ -172,84 +171,5 @@ func (sc *scan) compareBucket(ctx context.Context, key bucketKey, token int64, m
 	if sc.relists {
 		return sc.relist(ctx, key, unlisted)
 	}
-	return sc.closer(ctx, suspects)
-}
-
-// suspects are messages of one bucket that do not fit.
-type suspects struct {
-	bucketKey
-	ids     []MessageID
-	unknown bool // the bucket: its mailbox did not say that it has it
-}
-
-// closer has a closer look at suspects.
-func (sc *scan) closer(ctx context.Context, list suspects) error {
-	if len(list.ids) == 0 && !list.unknown {
-		return nil
-	}
-	s := sc.store
-	of, ledger, err := s.ownerOf(ctx, list.mailbox)
-	if err != nil {
-		return sc.fail(ctx, err)
-	}
-	if list.unknown && !slices.Contains(ledger.buckets, list.bucket) {
-		if err := sc.see(ctx, sc.place, of, verdict{kind: NoBucket, bucket: list.bucket}); err != nil {
-			return sc.fail(ctx, err)
-		}
-	}
-	return parallel.Each(lookers, len(list.ids), func(i int) error {
-		v, err := s.examine(ctx, list.mailbox, ledger, list.ids[i])
-		if err == nil {
-			err = sc.see(ctx, sc.place, of, v)
-		}
-		return sc.fail(ctx, err)
-	})
-}
-
-// ownerOf reads whose a mailbox is, and its own partition. What has no mailbox
-// is nobody's.
-func (s *Store) ownerOf(ctx context.Context, mailbox MailboxID) (of Report, ledger ledgerRows, err error) {
-	of.Mailbox = mailbox
-	if mailbox == (MailboxID{}) {
-		return of, ledger, nil
-	}
-	err = cql.Each(ctx, s.db, cql.EachQuorum, selectUser, func(row cql.Row) error { return row.Scan(&of.User) }, [16]byte(mailbox))
-	if err == nil {
-		ledger, err = s.readLedger(ctx, cql.EachQuorum, mailbox)
-	}
-	return of, ledger, err
-}
-
-// homeless has a closer look at content that does not say whose it is: any
-// membership may have asked for it. Where the scan was resumed in the middle of
-// the round, nobody knows whether one did.
-func (sc *scan) homeless(ctx context.Context) error {
-	at := sc.contents.homeless()
-	if !sc.resumed {
-		return sc.orphans(ctx, at)
-	}
-	sc.mu.Lock()
-	defer sc.mu.Unlock()
-	sc.progress.Postponed += len(at)
-	return nil
-}
-
-// orphans has a closer look at the content at tokens, of which neither the
-// memberships nor the index knew.
-func (sc *scan) orphans(ctx context.Context, at []int64) error {
-	if len(at) == 0 || sc.relists {
-		return nil
-	}
-	ids, err := sc.store.contentIDs(ctx, at)
-	if err != nil {
-		return err
-	}
-	return parallel.Each(lookers, len(ids), func(i int) error {
-		id := ids[i]
-		content, err := sc.store.countContent(ctx, id)
-		if err != nil || !content.exists() {
-			return sc.fail(ctx, err)
-		}
-		return sc.closer(ctx, suspects{bucketKey: bucketKey{content.mailbox, sc.store.session.Bucket(id)}, ids: []MessageID{id}})
-	})
+	return sc.examineSuspects(ctx, suspects)
 }

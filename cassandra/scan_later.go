@@ -74,72 +74,13 @@ func (l *laterLooks) takeDue(now time.Time) (due []laterLook, next time.Time) {
 	return due, next
 }
 
-// see does with a verdict what the scan is for; place is where it was then.
-func (sc *scan) see(ctx context.Context, place scanPlace, of Report, v verdict) error {
-	if v.young {
-		sc.postpone()
-	}
-	if v.kind == "" || sc.options.Only != "" && v.kind != sc.options.Only {
-		return nil
-	}
-	f := v.Finding()
-	switch plan := sc.plan(&f); {
-	case f.Kind == NotRemoved:
-		sc.later.add(laterLook{time.Now().Add(settling), place, of, f})
-		return nil
-	case plan == mendLater:
-		if err := sc.store.closeRange(ctx, of.Mailbox, &f); err != nil {
-			return err
-		}
-		sc.later.add(laterLook{time.Now().Add(sc.options.Confirm), place, of, f})
-		return nil
-	case plan == postpone:
-		sc.postpone()
-	case plan == mendNow:
-		f.Err = sc.store.mend(ctx, &of, &f, sc.options.RepairOptions)
-	}
-	sc.found(of, f)
-	return ctx.Err()
-}
-
-func (sc *scan) plan(f *Finding) plan {
-	if !sc.mends {
-		return leave
-	}
-	plan := sc.store.plan(f, sc.options.RepairOptions)
-	if plan == mendLater && !sc.rested {
-		return postpone
-	}
-	return plan
-}
-
-// rest looks whether the replication has been what it is for long enough for
+// checkRested looks whether the replication has been what it is for long enough for
 // second looks to mean something.
-func (sc *scan) rest(ctx context.Context) (err error) {
+func (sc *scan) checkRested(ctx context.Context) (err error) {
 	if sc.mends && sc.options.Confirm > 0 {
-		sc.rested, err = sc.store.replicationRested(ctx)
+		sc.rested, err = sc.store.session.replicationRested(ctx)
 	}
 	return err
-}
-
-func (sc *scan) postpone() {
-	sc.mu.Lock()
-	defer sc.mu.Unlock()
-	sc.progress.Postponed++
-}
-
-// found counts a finding and tells of it.
-func (sc *scan) found(of Report, f Finding) {
-	sc.mu.Lock()
-	defer sc.mu.Unlock()
-	sc.progress.Findings++
-	if f.Mended {
-		sc.progress.Mended++
-	}
-	if sc.options.Found != nil {
-		of.Findings = []Finding{f}
-		sc.options.Found(of)
-	}
 }
 
 // lookAgain has the second looks that are due, and waits for others until no more
@@ -148,7 +89,7 @@ func (sc *scan) lookAgain(ctx context.Context, most int) error {
 	for {
 		due, next := sc.later.takeDue(time.Now())
 		if len(due) > 0 {
-			if err := sc.rest(ctx); err != nil {
+			if err := sc.checkRested(ctx); err != nil {
 				return err
 			}
 		}
@@ -182,7 +123,7 @@ func (sc *scan) secondLook(ctx context.Context, look laterLook) error {
 	case f.Kind == "":
 		return nil
 	case f.Kind != look.found.Kind:
-		return sc.see(ctx, look.place, look.of, again)
+		return sc.handle(ctx, look.place, look.of, again)
 	}
 	switch sc.plan(&f) {
 	case postpone:

@@ -62,7 +62,7 @@ func Connect(ctx context.Context, config Config) (*Session, error) {
 	config = config.withDefaults()
 	s := &Session{config: config}
 	settings := config.driver()
-	settings.Check = func(ctx context.Context, cluster *driver.Session) error { return s.takeKeyspace(ctx, cluster) }
+	settings.Check = func(ctx context.Context, cluster *driver.Session) error { return s.checkConnection(ctx, cluster) }
 	cluster, err := driver.Connect(ctx, settings)
 	if err != nil {
 		return nil, fmt.Errorf("cassandra: connect: %w", hint(err))
@@ -74,9 +74,9 @@ func Connect(ctx context.Context, config Config) (*Session, error) {
 	return s, nil
 }
 
-// takeKeyspace looks at the keyspace behind a connection: the first time whether
+// checkConnection looks at the keyspace behind a connection: the first time whether
 // it is what this program needs, later whether it is still that one.
-func (s *Session) takeKeyspace(ctx context.Context, cluster connection) error {
+func (s *Session) checkConnection(ctx context.Context, cluster connection) error {
 	settings, err := checkKeyspace(ctx, cluster, s.config)
 	if err != nil {
 		return err
@@ -162,27 +162,4 @@ func (s *Session) Mailbox(user string) (id MailboxID, canonical string, err erro
 		return MailboxID{}, "", err
 	}
 	return mailboxIDOf(s.namespace, canonical, s.config.Generation(canonical)), canonical, nil
-}
-
-// Bucket is the window of time that a message belongs to: it shares a partition
-// of the listing with the others of its window.
-func (s *Session) Bucket(id MessageID) int64 { return s.bucketAt(id.Time()) }
-
-func (s *Session) bucketAt(t time.Time) int64 {
-	return floorDiv(t.UnixMicro(), s.bucket.Microseconds())
-}
-
-func floorDiv(a, b int64) int64 {
-	q := a / b
-	if a%b < 0 {
-		q--
-	}
-	return q
-}
-
-// TooOld reports whether an ID is older than half of gc_grace_seconds: the
-// tombstones that would shadow what is written about it may be gone, so nothing
-// may be added under it any more.
-func (s *Session) TooOld(id MessageID) bool {
-	return s.config.Now().Sub(id.Time()) > gcGrace/2
 }

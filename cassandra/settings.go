@@ -25,9 +25,9 @@ const settingsID = "popcask"
 // every keyspace, so that hosts that migrate one at the same moment agree.
 func mailboxNamespace() uuid.UUID { return uuid.NewV5(uuid.NamespaceDNS, "popcask.org") }
 
-// settle writes the settings where there are none. Their timestamp is the
+// writeSettings writes the settings where there are none. Their timestamp is the
 // schema's version, so that writing them again changes nothing.
-func settle(ctx context.Context, db connection, config Config) error {
+func writeSettings(ctx context.Context, db connection, config Config) error {
 	there, err := readSettings(ctx, db)
 	if err != nil {
 		return err

@@ -42,6 +42,14 @@ func subtract(whole span, holes []span) (rest []span) {
 	return rest
 }
 
+// without returns what of a slice lies in none of the gaps, which are merged.
+func (s Slice) without(gaps []span) (list []Slice) {
+	for _, rest := range subtract(span{s.From, s.To}, gaps) {
+		list = append(list, Slice{Bucket: s.Bucket, From: rest.from, To: rest.to})
+	}
+	return list
+}
+
 // around returns what of the slices lies before a span, and what behind it.
 func around(list []Slice, middle span) (before, behind []Slice) {
 	for _, slice := range list {

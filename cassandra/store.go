@@ -70,8 +70,8 @@ func NewStore(session *Session, index Index) (*Store, error) {
 	s := &Store{session: session, db: session.db, config: session.config, index: index, minter: minter}
 	s.breaker.now = session.config.Now
 	s.purger = newPurger(s)
-	s.repairs.work = s.repairBehind
-	s.provers.work = s.proveBehind
+	s.repairs.work = s.repairInBackground
+	s.provers.work = s.proveInBackground
 	s.listeners.OnError = func(err error) { s.config.OnError(fmt.Errorf("cassandra: %w", err)) }
 	return s, nil
 }
@@ -160,10 +160,11 @@ func wait(ctx context.Context, group *sync.WaitGroup, what string) error {
 	}
 }
 
-// temporary makes sure that a failure of the cluster is one that passes. A name
-// that can be nobody's does not.
+// temporary makes an error temporary, as every failure of the cluster is. A name
+// that no user can have, and a message that is too large, stay final.
 func temporary(err error) error {
-	if err == nil || errors.Is(err, mailbox.ErrTemporary) || errors.Is(err, mailbox.ErrNoSuchUser) {
+	switch {
+	case err == nil, errors.Is(err, mailbox.ErrTemporary), errors.Is(err, mailbox.ErrNoSuchUser), errors.Is(err, mailbox.ErrTooLarge):
 		return err
 	}
 	return fmt.Errorf("%w: %w", mailbox.ErrTemporary, err)

@@ -30,7 +30,7 @@ func (s *Store) Largest(ctx context.Context, most int) ([]Usage, error) {
 	for next := 0; next < ringParts && most > 0; {
 		sums, until, err := s.sumListings(ctx, next)
 		if err != nil {
-			return nil, fmt.Errorf("cassandra: largest maildrops: %w", temporary(err))
+			return nil, fmt.Errorf("cassandra: largest mailboxes: %w", temporary(err))
 		}
 		for _, sum := range sums {
 			largest = append(largest, *sum)
@@ -44,7 +44,7 @@ func (s *Store) Largest(ctx context.Context, most int) ([]Usage, error) {
 	for i := range largest {
 		of, _, err := s.ownerOf(ctx, largest[i].Mailbox)
 		if err != nil {
-			return nil, fmt.Errorf("cassandra: largest maildrops: %w", temporary(err))
+			return nil, fmt.Errorf("cassandra: largest mailboxes: %w", temporary(err))
 		}
 		largest[i].User = of.User
 	}
@@ -128,7 +128,7 @@ func (s *Store) Measure(ctx context.Context, user string) (Usage, error) {
 		return Usage{}, err
 	}
 	defer mb.Close()
-	usage, _, err := s.contentsOf(ctx, user, mb)
+	usage, _, err := s.usageOf(ctx, user, mb)
 	return usage, err
 }
 
@@ -141,7 +141,7 @@ func (s *Store) Empty(ctx context.Context, user string) (removed Usage, err erro
 		return removed, err
 	}
 	defer mb.Close()
-	removed, ids, err := s.contentsOf(ctx, user, mb)
+	removed, ids, err := s.usageOf(ctx, user, mb)
 	if err == nil && len(ids) > 0 {
 		err = mb.Delete(ctx, ids)
 	}
@@ -151,7 +151,7 @@ func (s *Store) Empty(ctx context.Context, user string) (removed Usage, err erro
 	return removed, nil
 }
 
-func (s *Store) contentsOf(ctx context.Context, user string, mb mailbox.Mailbox) (usage Usage, ids []string, err error) {
+func (s *Store) usageOf(ctx context.Context, user string, mb mailbox.Mailbox) (usage Usage, ids []string, err error) {
 	usage.Mailbox, usage.User, err = s.Mailbox(user)
 	if err != nil {
 		return usage, nil, err
