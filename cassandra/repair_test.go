@@ -15,7 +15,6 @@ import (
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
 	"github.com/popcask/popcask/internal/storetest"
-	"github.com/popcask/popcask/mailbox"
 )
 
 // Each row of the design's table of repairs: what is planted, what Verify finds,
@@ -283,43 +282,4 @@ func TestP2RepairListsOnlyWhatCanBeRead(t *testing.T) {
 	for _, user := range []string{"anna", "bob"} {
 		require.Empty(t, storetest.List(t, store, user))
 	}
-}
-
-// A session that meets a message without content gets a temporary error, writes
-// nothing, and has the mailbox repaired behind it (P2).
-func TestP2MissIsTemporaryAndHandedToRepair(t *testing.T) {
-	cluster := cassandratest.Start(t, cassandratest.Topology{})
-	config := storetest.Migrate(t, cluster)
-	tables := storetest.TablesOf(t, cluster, config)
-	var heard storetest.Recorder
-	config.Observer = heard.Observe
-	store := storetest.NewStore(t, config)
-	const user = "anna@example.org"
-	const old = 2 * time.Hour
-	for _, content := range []string{"", "unfinished", "torn"} {
-		lost := storetest.Plant{Age: old, Content: content, Member: "live", Listed: true, Bucket: true}.Put(tables, store, user)
-		marked := storetest.Plant{Age: old, Content: "whole", Member: "removed", Bucket: true}.Put(tables, store, user)
-		mb := storetest.Open(t, store, user)
-		listed, err := storetest.TryList(t.Context(), mb)
-		require.NoError(t, err)
-		require.Equal(t, lost.String(), listed[len(listed)-1].ID)
-		heard.Take()
-		_, err = storetest.Read(t.Context(), mb, lost.String())
-		require.ErrorIs(t, err, mailbox.ErrTemporary)
-		require.NotErrorIs(t, err, mailbox.ErrNotFound)
-		storetest.Eventually(t, "the repair behind the session finishes what is marked", func() bool {
-			return tables.Count("SELECT count(*) FROM KS.message WHERE message_id = ?", [16]byte(marked)) == 0
-		})
-		for _, o := range heard.Take() { // the repair may write about what is marked, and about nothing else
-			assert.NotContains(t, o.Statement, "INSERT")
-		}
-		report, err := store.Verify(t.Context(), user)
-		require.NoError(t, err)
-		kinds := map[cassandra.MessageID]cassandra.FindingKind{}
-		for _, f := range report.Findings {
-			kinds[f.ID] = f.Kind
-		}
-		require.Equal(t, cassandra.NotComplete, kinds[lost], "it is still there, for whoever can restore it")
-	}
-	require.Len(t, storetest.List(t, store, user), 3)
 }

@@ -15,7 +15,7 @@ import (
 
 // A listener that has missed everything hears of what is there, as the listing
 // has it, and not of what was removed.
-func TestReplay(t *testing.T) {
+func TestReplayToANewListener(t *testing.T) {
 	config := storetest.Migrate(t, cassandratest.Start(t, cassandratest.Topology{}))
 	store := storetest.NewStore(t, config)
 	const messages, gone = 120, 17

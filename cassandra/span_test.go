@@ -42,7 +42,7 @@ func TestSpans(t *testing.T) {
 }
 
 // What lies before and behind a span is the rest of the slices, in order.
-func TestAround(t *testing.T) {
+func TestSlicesAroundASpan(t *testing.T) {
 	list := []Slice{{1, 0, 9}, {2, 10, 19}, {2, 25, 29}, {3, 30, 39}}
 	before, behind := around(list, span{15, 32})
 	require.Equal(t, []Slice{{1, 0, 9}, {2, 10, 14}}, before)

@@ -3,6 +3,7 @@ package cassandra_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 
@@ -85,5 +86,72 @@ func TestP4QuitCancelledAtEachStatement(t *testing.T) {
 			require.Greater(t, n, 2)
 			return
 		}
+	}
+}
+
+// A QUIT whose index fails is -ERR, and each message is wholly there; then the
+// repair behind the sessions finishes what the mark began, at the latest after
+// the next session has begun (P4).
+func TestP4QuitWithAnIndexThatFails(t *testing.T) {
+	cluster := cassandratest.Start(t, cassandratest.Topology{})
+	config := storetest.Migrate(t, cluster)
+	tables := storetest.TablesOf(t, cluster, config)
+	for _, test := range []struct {
+		name   string
+		fails  int // calls of Removed
+		failed bool
+	}{
+		{"once", 1, false},
+		{"twice", 2, true},
+		{"until the next session", 1 << 30, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			store, index := newFaultyStore(t, config)
+			user := strings.ReplaceAll(test.name, " ", "-") + "@example.org"
+			var bodies []string
+			for i := range 5 {
+				bodies = append(bodies, storetest.Body(i))
+				storetest.Deliver(t, store, user, bodies[i])
+			}
+			mb := storetest.Open(t, store, user)
+			listed, err := storetest.TryList(t.Context(), mb)
+			require.NoError(t, err)
+			var mu sync.Mutex
+			calls := 0
+			index.hurt(nil, func(_ context.Context, goOn func() error) error {
+				mu.Lock()
+				defer mu.Unlock()
+				if calls++; calls <= test.fails {
+					return errFault
+				}
+				return goOn()
+			})
+			err = mb.Delete(t.Context(), []string{listed[0].ID, listed[1].ID})
+			if !test.failed {
+				require.NoError(t, err)
+				index.heal()
+				storetest.Holds(t, store, user, bodies[2:]...)
+				return
+			}
+			var failure *mailbox.DeleteError
+			require.ErrorAs(t, err, &failure)
+			require.ErrorIs(t, err, mailbox.ErrTemporary)
+			require.Len(t, failure.Failed, 2)
+			if test.fails > 2 {
+				storetest.Holds(t, store, user, bodies...) // wholly there
+				storetest.Eventually(t, "a first repair fails as well", func() bool {
+					mu.Lock()
+					defer mu.Unlock()
+					return calls >= 4
+				})
+			}
+			index.heal()
+			storetest.Eventually(t, "the repair behind the sessions finishes the removal", func() bool {
+				storetest.Open(t, store, user) // the next session: it asks where the first repair has failed
+				return tables.Members(store, user, bucketNow(t, store)) == 3 && tables.Entries(store, user, bucketNow(t, store)) == 3
+			})
+			storetest.Holds(t, store, user, bodies[2:]...)
+			storetest.Consistent(t, config, user)
+		})
 	}
 }

@@ -1,6 +1,7 @@
 package cassandra_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -15,7 +16,7 @@ import (
 
 // P1: a mailbox with more buckets than a page holds. Its fence is on a later page,
 // and is seen all the same; mail behind it is delivered, and all is listed.
-func TestP1FenceBehindThousandsOfBuckets(t *testing.T) {
+func TestP1FenceOnALaterPageOfTheLedger(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.MigrateWith(t, cluster, func(c *cassandra.Config) { c.Bucket = time.Minute })
 	clock := newClock(time.Now())
@@ -47,4 +48,38 @@ func TestP1FenceBehindThousandsOfBuckets(t *testing.T) {
 	second := storetest.Deliver(t, store, "demo", storetest.Body(3)).ID
 	require.Equal(t, []string{first, second}, storetest.ListIDs(t, store, "demo"))
 	require.Equal(t, []string{first, second}, storetest.ListIDs(t, storetest.NewStore(t, config), "demo"))
+}
+
+// A fence above the ID: the delivery is refused, nothing of it stays, and with
+// a fence below it goes through.
+func TestFenceRefusesDelivery(t *testing.T) {
+	t.Parallel()
+	cluster := cassandratest.Start(t, cassandratest.Topology{})
+	config := storetest.Migrate(t, cluster)
+	store := storetest.NewStore(t, config)
+	id, _, err := store.Mailbox("bob")
+	require.NoError(t, err)
+	fence := func(until time.Time) {
+		at := until.UnixMicro()
+		require.NoError(t, cluster.Session(t, "").Query("INSERT INTO "+config.Keyspace+
+			".ledger (mailbox_id, kind, start, until) VALUES (?, 'fence', 0, ?) USING TIMESTAMP ?", gocql.UUID(id), at, at).Exec())
+	}
+	fence(time.Now().Add(-time.Hour))
+	kept := storetest.Deliver(t, store, "bob", storetest.Body(1))
+	fence(time.Now().Add(time.Hour))
+	for _, text := range []string{storetest.Body(2), strings.Repeat(storetest.Body(2), 10_000)} {
+		_, err = storetest.TryDeliver(t.Context(), store, "bob", text)
+		require.ErrorIs(t, err, mailbox.ErrTemporary)
+		require.ErrorContains(t, err, "closed")
+	}
+	storetest.Deliver(t, store, "eve", storetest.Body(3)) // another mailbox
+	require.Equal(t, []string{kept.ID}, storetest.ListIDs(t, store, "bob"))
+	fence(time.Now().Add(-time.Minute)) // older: the largest wins, in any order
+	_, err = storetest.TryDeliver(t.Context(), store, "bob", storetest.Body(4))
+	require.ErrorIs(t, err, mailbox.ErrTemporary)
+	require.NoError(t, storetest.Open(t, store, "bob").Delete(t.Context(), []string{kept.ID}))
+	eve := storetest.List(t, store, "eve")
+	require.NoError(t, storetest.Open(t, store, "eve").Delete(t.Context(), storetest.IDs(eve)))
+	storetest.CloseStore(t, store)
+	requireEmpty(t, cluster, config, storetest.NewStore(t, config), "bob")
 }

@@ -11,19 +11,10 @@ import (
 	"github.com/popcask/popcask/internal/storetest"
 )
 
-const defaultBucket = 30 * 24 * time.Hour
-
-// bucketBegin is the beginning of the bucket that lies so many before the current
-// one.
-func bucketBegin(before int64) time.Time {
-	current := time.Now().Unix() / int64(defaultBucket/time.Second)
-	return time.Unix((current-before)*int64(defaultBucket/time.Second), 0)
-}
-
 // Where mail is left on the server a new stretch begins behind each message, and
 // a bucket has room for so many gaps. When it is full there is a proof every
 // [cassandra.Config.GapInterval] all the same, not with every session that removes something.
-func TestP7ProofsRestWhereABucketIsFullOfGaps(t *testing.T) {
+func TestP7ProofsWaitEvenIfABucketIsFullOfGaps(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)
 	clock := newClock(bucketBegin(1))
@@ -71,7 +62,7 @@ func TestP7ProofsRestWhereABucketIsFullOfGaps(t *testing.T) {
 // An old message that is never removed, in a bucket that is full of gaps: what
 // passes behind it is proven to be gone all the same, in that bucket from where a
 // gap begins already, and in all later ones.
-func TestP7GapsGoOnBehindABucketThatIsFullOfThem(t *testing.T) {
+func TestP7GapsGrowInABucketThatIsFullOfThem(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)
 	first := bucketBegin(2)
