@@ -32,14 +32,13 @@ func TestP2ChunkBorders(t *testing.T) {
 		require.Len(t, text, size)
 		// Read in halves, octets by octet, and with the end beside the data.
 		for _, source := range []io.Reader{strings.NewReader(text), iotest.HalfReader(strings.NewReader(text)), iotest.DataErrReader(strings.NewReader(text))} {
-			results, err := store.Append(t.Context(), mailbox.Delivery{Recipients: []mailbox.Recipient{{User: "bob"}}}, source)
+			m, err := mailbox.Deliver(t.Context(), store, mailbox.To("bob"), source)
 			require.NoError(t, err)
-			require.NoError(t, results[0].Err)
-			require.Equal(t, int64(size), results[0].Size)
-			got, err := storetest.Read(t.Context(), storetest.Open(t, store, "bob"), results[0].ID)
+			require.Equal(t, int64(size), m.Size)
+			got, err := mailbox.ReadMessage(t.Context(), storetest.Open(t, store, "bob"), m.ID)
 			require.NoError(t, err)
-			require.Equal(t, sha256.Sum256([]byte(text)), sha256.Sum256([]byte(got)), "%d octets", size)
-			requireRow(t, raw, config.Keyspace, results[0].ID, text, len(head))
+			require.Equal(t, sha256.Sum256([]byte(text)), sha256.Sum256(got), "%d octets", size)
+			requireRow(t, raw, config.Keyspace, m.ID, text, len(head))
 		}
 	}
 }

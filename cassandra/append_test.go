@@ -28,7 +28,7 @@ func TestConstantUIDsDoNoHarm(t *testing.T) {
 		want = append(want, storetest.Deliver(t, store, "bob", storetest.Body(i)).ID)
 	}
 	mb := storetest.Open(t, store, "bob")
-	listed, err := storetest.TryList(t.Context(), mb)
+	listed, err := mailbox.List(t.Context(), mb)
 	require.NoError(t, err)
 	require.Equal(t, want, storetest.IDs(listed))
 	for i, m := range listed {
@@ -51,10 +51,9 @@ func TestDeliveryOlderThanHalfOfGCGraceIsRefused(t *testing.T) {
 	store := storetest.NewStore(t, config)
 	slow := &slowBody{Reader: strings.NewReader(strings.Repeat("a line of a large message\r\n", 10_000)),
 		at: 150_000, do: func() { clock.set(clock.Now().Add(6 * 24 * time.Hour)) }}
-	results, err := store.Append(t.Context(), mailbox.Delivery{Recipients: []mailbox.Recipient{{User: "bob"}}}, slow)
-	require.NoError(t, err)
-	require.ErrorIs(t, results[0].Err, mailbox.ErrTemporary)
-	require.ErrorIs(t, results[0].Err, cassandra.ErrTooOld)
+	_, err := mailbox.Deliver(t.Context(), store, mailbox.To("bob"), slow)
+	require.ErrorIs(t, err, mailbox.ErrTemporary)
+	require.ErrorIs(t, err, cassandra.ErrTooOld)
 	requireEmpty(t, cluster, config, store, "bob")
 }
 

@@ -132,11 +132,7 @@ func BenchmarkDeliver5KB(b *testing.B) {
 		storetest.Deliver(b, x.store, fmt.Sprint("user", n), x.body)
 	}
 	compare(b, func(n int) error {
-		delivery := mailbox.Delivery{Recipients: []mailbox.Recipient{{User: fmt.Sprint("user", n%users)}}}
-		results, err := x.store.Append(b.Context(), delivery, strings.NewReader(x.body))
-		if err == nil {
-			err = results[0].Err
-		}
+		_, err := mailbox.Deliver(b.Context(), x.store, mailbox.To(fmt.Sprint("user", n%users)), strings.NewReader(x.body))
 		return err
 	}, func(n int) error {
 		_, err := x.bare([16]byte{15: byte(n % users)})
@@ -155,7 +151,7 @@ func BenchmarkRetrieve5KB(b *testing.B) {
 	require.NoError(b, err)
 	mb, err := x.store.Open(b.Context(), mailbox.Login{User: "bob"})
 	require.NoError(b, err)
-	_, err = storetest.TryList(b.Context(), mb)
+	_, err = mailbox.List(b.Context(), mb)
 	require.NoError(b, err)
 	compare(b, func(n int) error { // what is listed is only read from here on
 		source, err := mb.Open(b.Context(), wanted[n%messages], mailbox.OpenOptions{})
@@ -205,7 +201,7 @@ func BenchmarkOpen100Messages(b *testing.B) {
 		if err != nil {
 			return err
 		}
-		list, err := storetest.TryList(b.Context(), mb)
+		list, err := mailbox.List(b.Context(), mb)
 		if err == nil && len(list) != 100 {
 			err = fmt.Errorf("%d messages", len(list))
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -19,100 +20,115 @@ import (
 	"github.com/popcask/popcask/projection"
 )
 
-// Close in the middle of deliveries, listings, retrievals and removals, with time
-// to wait or without: what was acknowledged is there, what was removed is not, and
-// what comes too late hears that the store is closed.
+// P1, P3: Close is called in the middle of deliveries, listings, retrievals and
+// removals, with time to wait or without. What was acknowledged is there, what was
+// removed is not, and later calls return ErrClosed.
 func TestP1CloseInTheMiddleOfEverything(t *testing.T) {
 	config := storetest.Migrate(t, cassandratest.Start(t, cassandratest.Topology{}))
 	config.PurgeQueue = 2
 	for round, patient := range []bool{true, false, true, false} {
 		store := storetest.NewStore(t, config)
-		user := fmt.Sprintf("round-%d@example.org", round)
-		var mu sync.Mutex
-		var delivered, removed []string
-		begun := make(chan struct{}, 100)
+		work := &busyMailbox{user: fmt.Sprintf("round-%d@example.org", round), begun: make(chan struct{}, 100)}
 		var group sync.WaitGroup
 		for worker := range 6 {
-			group.Go(func() {
-				for n := 0; ; n++ {
-					text := storetest.Body(n)
-					if worker == 0 {
-						text = storetest.BigBody(uint64(n), 300<<10)
-					}
-					m, err := storetest.TryDeliver(t.Context(), store, user, text)
-					if errors.Is(err, mailbox.ErrClosed) {
-						return
-					}
-					if !assert.NoError(t, err) {
-						return
-					}
-					mu.Lock()
-					delivered = append(delivered, m.ID)
-					mu.Unlock()
-					select {
-					case begun <- struct{}{}:
-					default:
-					}
-					mb, err := store.Open(t.Context(), mailbox.Login{User: user})
-					if err != nil {
-						assert.ErrorIs(t, err, mailbox.ErrClosed)
-						return
-					}
-					if _, err = storetest.TryList(t.Context(), mb); err == nil {
-						var got string
-						if got, err = storetest.Read(t.Context(), mb, m.ID); err == nil {
-							assert.Equal(t, text, got)
-						}
-					}
-					if err == nil && n%2 == 0 {
-						if err = mb.Delete(t.Context(), []string{m.ID}); err == nil {
-							mu.Lock()
-							removed = append(removed, m.ID)
-							mu.Unlock()
-						}
-					}
-					if err != nil {
-						assert.ErrorIs(t, err, mailbox.ErrClosed)
-					}
-				}
-			})
+			group.Go(func() { work.run(t, store, worker == 0) })
 		}
 		for range 30 {
-			<-begun
+			<-work.begun
 		}
 		if patient {
 			storetest.CloseStore(t, store)
-		} else {
-			ctx, cancel := context.WithCancel(t.Context())
-			cancel()
-			if err := store.Close(ctx); err != nil {
-				require.ErrorIs(t, err, context.Canceled)
-			}
+		} else if err := store.Close(ended(t)); err != nil {
+			require.ErrorIs(t, err, context.Canceled)
 		}
 		group.Wait()
-
-		later := storetest.NewStore(t, config)
-		require.NotEmpty(t, removed)
-		var want []string
-		for _, id := range delivered {
-			if !slices.Contains(removed, id) {
-				want = append(want, id)
-			}
-		}
-		require.ElementsMatch(t, want, storetest.ListIDs(t, later, user))
-		if !patient { // what was not purged is left to a repair
-			report, err := later.Repair(t.Context(), user, cassandra.RepairOptions{})
-			require.NoError(t, err)
-			for _, f := range report.Findings {
-				require.Equal(t, cassandra.NotRemoved, f.Kind)
-			}
-		}
-		storetest.Consistent(t, config, user)
+		work.check(t, config, patient)
 	}
 }
 
-// Close ends when its context does, whatever hangs, and what it left undone is
-// found by repair.
+// busyMailbox is a mailbox that several goroutines use until its store is closed.
+type busyMailbox struct {
+	user  string
+	begun chan struct{} // a value for each delivery
+
+	mu                 sync.Mutex
+	delivered, removed []string
+}
+
+// run delivers, lists, reads and removes, until the store is closed.
+func (b *busyMailbox) run(t *testing.T, store *cassandra.Store, large bool) {
+	for n := 0; ; n++ {
+		text := storetest.Body(n)
+		if large {
+			text = storetest.BigBody(uint64(n), 300<<10)
+		}
+		m, err := storetest.TryDeliver(t.Context(), store, b.user, text)
+		if errors.Is(err, mailbox.ErrClosed) {
+			return
+		}
+		if !assert.NoError(t, err) {
+			return
+		}
+		b.note(&b.delivered, m.ID)
+		select {
+		case b.begun <- struct{}{}:
+		default:
+		}
+		if err := b.readAndRemove(t, store, m.ID, text, n%2 == 0); err != nil {
+			assert.ErrorIs(t, err, mailbox.ErrClosed)
+		}
+	}
+}
+
+// readAndRemove reads a message in a session of its own and, if remove is set,
+// removes it.
+func (b *busyMailbox) readAndRemove(t *testing.T, store *cassandra.Store, id, text string, remove bool) error {
+	mb, err := store.Open(t.Context(), mailbox.Login{User: b.user})
+	if err != nil {
+		return err
+	}
+	if _, err := mailbox.List(t.Context(), mb); err != nil {
+		return err
+	}
+	got, err := storetest.Read(t.Context(), mb, id)
+	if err != nil {
+		return err
+	}
+	assert.Equal(t, text, got)
+	if !remove {
+		return nil
+	}
+	if err := mb.Delete(t.Context(), []string{id}); err != nil {
+		return err
+	}
+	b.note(&b.removed, id)
+	return nil
+}
+
+func (b *busyMailbox) note(list *[]string, id string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	*list = append(*list, id)
+}
+
+// check compares what a later store lists with what the calls returned.
+func (b *busyMailbox) check(t *testing.T, config cassandra.Config, purged bool) {
+	later := storetest.NewStore(t, config)
+	require.NotEmpty(t, b.removed)
+	want := slices.DeleteFunc(slices.Clone(b.delivered), func(id string) bool { return slices.Contains(b.removed, id) })
+	require.ElementsMatch(t, want, storetest.ListIDs(t, later, b.user))
+	if !purged { // a repair does what Close left undone
+		report, err := later.Repair(t.Context(), b.user, cassandra.RepairOptions{})
+		require.NoError(t, err)
+		for _, f := range report.Findings {
+			require.Equal(t, cassandra.NotRemoved, f.Kind)
+		}
+	}
+	storetest.Consistent(t, config, b.user)
+}
+
+// P3: Close returns when its context ends, even if everything hangs, and a repair
+// finds what Close left undone.
 func TestP3CloseIsBoundedByItsContext(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)
@@ -122,9 +138,9 @@ func TestP3CloseIsBoundedByItsContext(t *testing.T) {
 	store, err := cassandra.NewStore(session, index)
 	require.NoError(t, err)
 
-	// The first removal of an attempt that failed is refused, so that it is left
-	// to the purger; there it hangs until somebody ends it. One hangs in the
-	// worker, one waits in the queue, and the third in its own delivery.
+	// Each delivery fails, and its undoing is refused at first, so that it is left
+	// to the purger, where it hangs until its context ends: one in the worker, one
+	// in the queue, and the third in its own delivery.
 	hanging := make(chan struct{}, 10)
 	writeAndFail := func(_ context.Context, _ cassandra.MailboxID, goOn func() error) error {
 		return errors.Join(goOn(), errFault)
@@ -163,7 +179,7 @@ func TestP3CloseIsBoundedByItsContext(t *testing.T) {
 	storetest.Consistent(t, config, "anna@example.org")
 }
 
-// What comes after Close is an error that says so; Close may come again.
+// After Close every call returns ErrClosed; Close itself may be called again.
 func TestCallsAfterTheStoreIsClosed(t *testing.T) {
 	t.Parallel()
 	store := storetest.NewStore(t, newKeyspace(t, 0))
@@ -175,14 +191,15 @@ func TestCallsAfterTheStoreIsClosed(t *testing.T) {
 	require.ErrorIs(t, err, mailbox.ErrClosed)
 	_, err = storetest.TryDeliver(t.Context(), store, "bob", storetest.Body(2))
 	require.ErrorIs(t, err, mailbox.ErrClosed)
-	_, err = storetest.TryList(t.Context(), mb)
+	_, err = mailbox.List(t.Context(), mb)
 	require.ErrorIs(t, err, mailbox.ErrClosed)
 	_, err = mb.Open(t.Context(), m.ID, mailbox.OpenOptions{})
 	require.ErrorIs(t, err, mailbox.ErrClosed)
 	require.ErrorIs(t, mb.Delete(t.Context(), []string{m.ID}), mailbox.ErrClosed)
 }
 
-// A session that was closed too early: temporary errors, no panics.
+// A host that closes the session before the store gets temporary errors, and no
+// panics.
 func TestCallsAfterTheSessionIsClosed(t *testing.T) {
 	t.Parallel()
 	config := newKeyspace(t, 0)
@@ -196,22 +213,15 @@ func TestCallsAfterTheSessionIsClosed(t *testing.T) {
 	session.Close()
 	_, err = storetest.TryDeliver(t.Context(), store, "bob", storetest.Body(2))
 	require.ErrorIs(t, err, mailbox.ErrTemporary)
-	_, err = storetest.TryList(t.Context(), mb)
+	_, err = mailbox.List(t.Context(), mb)
 	require.ErrorIs(t, err, mailbox.ErrTemporary)
 	_, err = mb.Open(t.Context(), m.ID, mailbox.OpenOptions{})
 	require.ErrorIs(t, err, mailbox.ErrTemporary)
 	var failed *mailbox.DeleteError
 	require.ErrorAs(t, mb.Delete(t.Context(), []string{m.ID}), &failed)
-	require.Equal(t, []string{m.ID}, keys(failed.Failed))
+	require.Equal(t, []string{m.ID}, slices.Collect(maps.Keys(failed.Failed)))
 	_, err = store.Verify(t.Context(), "bob")
 	require.ErrorIs(t, err, mailbox.ErrTemporary)
 	storetest.CloseStore(t, store)
 	require.Equal(t, []string{m.ID}, storetest.ListIDs(t, storetest.NewStore(t, config), "bob"))
-}
-
-func keys[V any](m map[string]V) (list []string) {
-	for k := range m {
-		list = append(list, k)
-	}
-	return list
 }

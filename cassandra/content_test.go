@@ -43,7 +43,7 @@ func TestP2ChunkWithoutItsOctets(t *testing.T) {
 			require.NoError(t, err)
 			tables.Exec("UPDATE KS.message USING TIMESTAMP ? SET data = ? WHERE message_id = ? AND chunk = ?", id.Timestamp()+1, test.data, m.ID, test.chunk)
 			mb := storetest.Open(t, store, user)
-			_, err = storetest.TryList(t.Context(), mb)
+			_, err = mailbox.List(t.Context(), mb)
 			require.NoError(t, err)
 			_, err = storetest.Read(t.Context(), mb, m.ID)
 			require.Error(t, err)
@@ -65,7 +65,7 @@ func TestTopOfALargeMessageReadsOneChunk(t *testing.T) {
 	text := "Subject: large\r\n\r\n" + strings.Repeat("0123456789 0123456789\r\n", 50_000)
 	m := storetest.Deliver(t, store, "bob", text)
 	mb := storetest.Open(t, store, "bob")
-	_, err := storetest.TryList(t.Context(), mb)
+	_, err := mailbox.List(t.Context(), mb)
 	require.NoError(t, err)
 	seen.Take()
 	top, err := mb.Open(t.Context(), m.ID, mailbox.OpenOptions{Top: true, Lines: 1})
@@ -117,7 +117,7 @@ func TestReaderIsClosedOnce(t *testing.T) {
 	text := storetest.BigBody(3, 400<<10)
 	m := storetest.Deliver(t, store, user, text)
 	mb := storetest.Open(t, store, user)
-	_, err := storetest.TryList(t.Context(), mb)
+	_, err := mailbox.List(t.Context(), mb)
 	require.NoError(t, err)
 	for _, options := range []mailbox.OpenOptions{{}, {Top: true, Lines: 1}} {
 		for _, before := range []int{0, 1, 100 << 10, len(text)} {

@@ -75,17 +75,16 @@ func TestP8MemoryOfALargeMessage(t *testing.T) {
 	var m mailbox.Message
 	most := int64(8 << 20)
 	growth := heapGrowth(func() {
-		results, err := store.Append(t.Context(), mailbox.Delivery{Recipients: []mailbox.Recipient{{User: "bob"}}}, &lines{left: size})
+		var err error
+		m, err = mailbox.Deliver(t.Context(), store, mailbox.To("bob"), &lines{left: size})
 		require.NoError(t, err)
-		require.NoError(t, results[0].Err)
-		m = results[0].Message
 	})
 	t.Logf("appending %d octets: the heap grew by %.1f MB", m.Size, float64(growth)/1e6)
 	require.Less(t, growth, most)
 	require.GreaterOrEqual(t, m.Size, int64(size))
 
 	mb := storetest.Open(t, store, "bob")
-	_, err := storetest.TryList(t.Context(), mb)
+	_, err := mailbox.List(t.Context(), mb)
 	require.NoError(t, err)
 	check := &checkWriter{}
 	growth = heapGrowth(func() {

@@ -16,6 +16,7 @@ import (
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
 	"github.com/popcask/popcask/internal/storetest"
+	"github.com/popcask/popcask/mailbox"
 )
 
 // Measured once with a million messages:
@@ -91,7 +92,7 @@ func passThrough(t *testing.T, config cassandra.Config, keep func(day, today, n 
 			}
 		}
 		mb := storetest.Open(t, store, "passed")
-		_, err := storetest.TryList(t.Context(), mb)
+		_, err := mailbox.List(t.Context(), mb)
 		require.NoError(t, err)
 		require.NoError(t, mb.Delete(t.Context(), gone))
 	}

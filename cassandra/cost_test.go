@@ -12,6 +12,7 @@ import (
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/internal/storetest"
+	"github.com/popcask/popcask/mailbox"
 	"github.com/popcask/popcask/pop3"
 	"github.com/popcask/popcask/pop3/pop3test"
 )
@@ -137,7 +138,7 @@ func TestCostOfRetrieving(t *testing.T) {
 	store := storetest.NewStore(t, config)
 	m := storetest.Deliver(t, store, "bob", fiveKB)
 	mb := storetest.Open(t, store, "bob")
-	_, err := storetest.TryList(t.Context(), mb)
+	_, err := mailbox.List(t.Context(), mb)
 	require.NoError(t, err)
 	seen.Take()
 	text, err := storetest.Read(t.Context(), mb, m.ID)

@@ -17,6 +17,7 @@ import (
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
 	"github.com/popcask/popcask/internal/storetest"
+	"github.com/popcask/popcask/mailbox"
 	"github.com/popcask/popcask/projection"
 )
 
@@ -97,7 +98,7 @@ func TestCrashChild(t *testing.T) {
 	require.NoError(t, err)
 	if c.Do == "delete" {
 		mb := storetest.Open(t, store, c.User)
-		_, err := storetest.TryList(t.Context(), mb)
+		_, err := mailbox.List(t.Context(), mb)
 		require.NoError(t, err)
 		armed.Store(true)
 		if err := mb.Delete(t.Context(), c.IDs); err == nil {
@@ -163,7 +164,7 @@ func moments(t *testing.T, most int, try func(t *testing.T, at int, index string
 	})
 }
 
-// The process is killed between each two steps of a delivery. What it had
+// P1: the process is killed between each two steps of a delivery. What it had
 // acknowledged is listed; what it had not is wholly there or not at all, at the
 // latest after a repair; and the sender's retry is listed.
 func TestP1ProcessKilledInDelivery(t *testing.T) {
@@ -186,46 +187,66 @@ func TestP1ProcessKilledInDelivery(t *testing.T) {
 			t.Parallel()
 			moments(t, test.statements, func(t *testing.T, at int, index string) bool {
 				user := fmt.Sprintf("%s-%d-%s@example.org", strings.ReplaceAll(test.name, ", ", "-"), at, index)
-				before := storetest.Body(100)
-				first := storetest.Deliver(t, sender, user, before)
+				before := storetest.Deliver(t, sender, user, storetest.Body(100))
 				acknowledged, done := crash{Config: storetest.HandOver(config), Do: test.do, User: user, Body: test.body, At: at, Index: index}.run(t)
-
-				found := storetest.Readable(t, check, user)
-				require.Equal(t, before, found[first.ID], "P1: mail from before")
-				delete(found, first.ID)
-				if acknowledged != "" {
-					require.Equal(t, test.body, found[acknowledged], "P1: acknowledged and lost")
-				}
-				require.LessOrEqual(t, len(found), 1)
-				retry := ""
+				killed := killedDelivery{store: check, user: user, before: before.ID, acknowledged: acknowledged, body: test.body}
+				listed := killed.list(t)
 				if acknowledged == "" {
-					retry = storetest.Deliver(t, sender, user, test.body).ID
+					killed.retry = storetest.Deliver(t, sender, user, test.body).ID
 				}
-
-				listedBefore := found
-				report := storetest.Mend(t, check, user, cassandra.NotListed, cassandra.NotRemoved, cassandra.NotComplete)
-				found = storetest.Readable(t, check, user)
-				require.Equal(t, before, found[first.ID])
-				if acknowledged != "" {
-					require.Equal(t, test.body, found[acknowledged])
-				} else {
-					require.Equal(t, test.body, found[retry], "the sender's retry")
-				}
-				require.Equal(t, len(found), report.Messages-incomplete(report), "what is in the mailbox is listed")
-				for id, text := range found {
-					require.Contains(t, []string{before, test.body}, text, id)
-				}
+				left := killed.repair(t)
 				if done && test.do == "undo" {
 					require.Empty(t, acknowledged)
-					require.Len(t, found, 2)
-					require.Empty(t, listedBefore)
+					require.Len(t, left, 2)
+					require.Empty(t, listed)
 				}
-				require.Equal(t, len(found), tables.Members(check, user, bucketNow(t, check)))
-				require.Equal(t, len(found), tables.Entries(check, user, bucketNow(t, check)))
+				require.Equal(t, len(left), tables.Members(check, user, bucketNow(t, check)))
+				require.Equal(t, len(left), tables.Entries(check, user, bucketNow(t, check)))
 				return done
 			})
 		})
 	}
+}
+
+// killedDelivery is a mailbox to which a process delivered that was killed.
+type killedDelivery struct {
+	store        *cassandra.Store
+	user         string
+	before       string // the ID of a message that was there before, Body(100)
+	acknowledged string // the ID of the delivery; "" if it was not acknowledged
+	retry        string // the ID of the sender's retry, if there was one
+	body         string
+}
+
+// list returns what is listed of the delivery.
+func (k killedDelivery) list(t *testing.T) map[string]string {
+	t.Helper()
+	found := storetest.Readable(t, k.store, k.user)
+	require.Equal(t, storetest.Body(100), found[k.before], "P1: mail from before")
+	delete(found, k.before)
+	if k.acknowledged != "" {
+		require.Equal(t, k.body, found[k.acknowledged], "P1: acknowledged and lost")
+	}
+	require.LessOrEqual(t, len(found), 1)
+	return found
+}
+
+// repair repairs the mailbox and returns what is listed then.
+func (k killedDelivery) repair(t *testing.T) map[string]string {
+	t.Helper()
+	report := storetest.Mend(t, k.store, k.user, cassandra.NotListed, cassandra.NotRemoved, cassandra.NotComplete)
+	found := storetest.Readable(t, k.store, k.user)
+	require.Equal(t, storetest.Body(100), found[k.before])
+	if k.acknowledged != "" {
+		require.Equal(t, k.body, found[k.acknowledged])
+	} else {
+		require.Equal(t, k.body, found[k.retry], "the sender's retry")
+	}
+	require.Equal(t, len(found), report.Messages-incomplete(report), "what is in the mailbox is listed")
+	for id, text := range found {
+		require.Contains(t, []string{storetest.Body(100), k.body}, text, id)
+	}
+	return found
 }
 
 // incomplete counts the messages that were never acknowledged and could not be.

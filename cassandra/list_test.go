@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/popcask/popcask/internal/storetest"
+	"github.com/popcask/popcask/mailbox"
 )
 
 // A delivery by a host whose clock is ahead or behind is listed by everybody, at
@@ -60,7 +61,7 @@ func TestManyBucketsAreListedInOrder(t *testing.T) {
 		want = append(want, storetest.Deliver(t, store, "bob", storetest.Body(i)).ID)
 	}
 	mb := storetest.Open(t, store, "bob")
-	listed, err := storetest.TryList(t.Context(), mb)
+	listed, err := mailbox.List(t.Context(), mb)
 	require.NoError(t, err)
 	require.Equal(t, want, storetest.IDs(listed))
 	var odd, even []string

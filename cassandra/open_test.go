@@ -25,7 +25,7 @@ func TestIDsOfAnotherUser(t *testing.T) {
 		mb := storetest.Open(t, store, "bob")
 		for _, listed := range []bool{false, true} {
 			if listed {
-				_, err := storetest.TryList(t.Context(), mb)
+				_, err := mailbox.List(t.Context(), mb)
 				require.NoError(t, err)
 			}
 			_, err := mb.Open(t.Context(), theirs.ID, mailbox.OpenOptions{})
@@ -59,7 +59,7 @@ func TestP2MissIsTemporaryAndHandedToRepair(t *testing.T) {
 		lost := storetest.Plant{Age: old, Content: content, Member: "live", Listed: true, Bucket: true}.Put(tables, store, user)
 		marked := storetest.Plant{Age: old, Content: "whole", Member: "removed", Bucket: true}.Put(tables, store, user)
 		mb := storetest.Open(t, store, user)
-		listed, err := storetest.TryList(t.Context(), mb)
+		listed, err := mailbox.List(t.Context(), mb)
 		require.NoError(t, err)
 		require.Equal(t, lost.String(), listed[len(listed)-1].ID)
 		heard.Take()

@@ -48,11 +48,12 @@ func TestP9NoLightweightTransactions(t *testing.T) {
 
 	small := storetest.Deliver(t, store, "bob", storetest.Body(1))
 	large := storetest.Deliver(t, store, "bob", "\r\n"+strings.Repeat("0123456789\r\n", 40_000))
-	foreign := mailbox.Delivery{Recipients: []mailbox.Recipient{{User: "bob"}, {User: "eve"}}, UIDL: "from-another-system"}
+	foreign := mailbox.To("bob", "eve")
+	foreign.UIDL = "from-another-system"
 	_, err := store.Append(t.Context(), foreign, strings.NewReader(storetest.Body(2)))
 	require.NoError(t, err)
 	mb := storetest.Open(t, store, "bob")
-	listed, err := storetest.TryList(t.Context(), mb)
+	listed, err := mailbox.List(t.Context(), mb)
 	require.NoError(t, err)
 	require.Len(t, listed, 3)
 	for _, m := range listed {

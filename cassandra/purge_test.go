@@ -40,7 +40,7 @@ func TestPurgeQueueCountsMessages(t *testing.T) {
 		ids = append(ids, storetest.Deliver(t, store, user, storetest.Body(i)).ID)
 	}
 	mb := storetest.Open(t, store, user)
-	_, err := storetest.TryList(t.Context(), mb)
+	_, err := mailbox.List(t.Context(), mb)
 	require.NoError(t, err)
 	remove := func(id string) <-chan error {
 		done := make(chan error, 1)
@@ -97,7 +97,7 @@ func TestP3CloseDrainsTheQueueOfPurges(t *testing.T) {
 		group.Go(func() {
 			mb, err := store.Open(t.Context(), mailbox.Login{User: fmt.Sprintf("u%d@example.org", u)})
 			assert.NoError(t, err)
-			listed, err := storetest.TryList(t.Context(), mb)
+			listed, err := mailbox.List(t.Context(), mb)
 			assert.NoError(t, err)
 			ids := make([]string, len(listed))
 			for i, m := range listed {

@@ -22,9 +22,8 @@ func TestReplayToANewListener(t *testing.T) {
 	for i := range messages {
 		storetest.Deliver(t, store, "anna", storetest.Body(i))
 	}
-	results, err := storetest.Import(t.Context(), store, "its-own-name", "anna")
+	_, err := importOne(t.Context(), store, "its-own-name", "anna")
 	require.NoError(t, err)
-	require.NoError(t, results[0].Err)
 	storetest.Deliver(t, store, "ben", storetest.Body(1))
 	mb := storetest.Open(t, store, "anna")
 	require.NoError(t, mb.Delete(t.Context(), []string{storetest.List(t, store, "anna")[gone].ID}))
