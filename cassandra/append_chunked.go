@@ -10,11 +10,11 @@ import (
 )
 
 // addChunked adds a large message while it arrives. Chunk 0 begins with the
-// recipient's own header, so that all further chunks are the same for all
-// recipients. Window chunks are on their way at a time: that is the memory it
-// takes, whatever the size. What completes the content, and the membership,
-// come last. An error means that the body could not be read, or that nobody is
-// left to get it.
+// recipient's own header, so that the other chunks are the same for all recipients.
+// Config.Window chunks are written at the same time, which bounds the memory that a
+// message of any size takes. The membership, and the row that makes the content
+// complete, come last. An error means that the body could not be read, or that ctx
+// has ended.
 func (s *Store) addChunked(ctx context.Context, attempts []*attempt, first []byte, rest io.Reader) error {
 	window := parallel.NewWindow(s.config.Window)
 	defer window.Wait()
@@ -50,7 +50,7 @@ func (s *Store) addChunked(ctx context.Context, attempts []*attempt, first []byt
 			})
 		}
 		if allFailed(attempts) {
-			done = true // reading on would be for nobody
+			done = true // no recipient is left
 		}
 		if err := ctx.Err(); err != nil {
 			return err
@@ -68,8 +68,8 @@ func (s *Store) addChunked(ctx context.Context, attempts []*attempt, first []byt
 	return nil
 }
 
-// complete makes the content whole, and adds the membership and the bucket's
-// row.
+// complete writes what makes the content complete, the membership and the row of
+// the bucket, at the same time.
 func (s *Store) complete(ctx context.Context, a *attempt, chunks int) error {
 	return parallel.All(
 		func() error {

@@ -6,14 +6,17 @@ import (
 	"time"
 )
 
-// Bucket is the window of time that a message belongs to: it shares a partition
-// of the listing with the others of its window.
+// Bucket returns the number of the bucket that an ID is in. A bucket is a window of
+// the IDs' own time, as wide as [Config.Bucket]; bucket 0 begins in 1970. The
+// messages of a mailbox that are in one bucket share a partition: (mailbox_id,
+// bucket) is the partition key of the memberships, and of an [Index].
 func (s *Session) Bucket(id MessageID) int64 { return s.bucketAt(id.Time()) }
 
 func (s *Session) bucketAt(t time.Time) int64 {
 	return floorDiv(t.UnixMicro(), s.bucket.Microseconds())
 }
 
+// floorDiv rounds down, also below zero.
 func floorDiv(a, b int64) int64 {
 	q := a / b
 	if a%b < 0 {
@@ -22,14 +25,15 @@ func floorDiv(a, b int64) int64 {
 	return q
 }
 
-// bucketSlice is a whole bucket.
+// bucketSlice returns a whole bucket as a slice.
 func (s *Session) bucketSlice(bucket int64) Slice {
 	width := s.bucket.Microseconds()
 	return Slice{Bucket: bucket, From: bucket * width, To: (bucket+1)*width - 1}
 }
 
-// ByBucket groups IDs by their bucket, at most so many in a group, in the order
-// in which the buckets come first.
+// ByBucket groups IDs by their bucket, into groups of at most most IDs, so that an
+// [Index] can write a group with one [cql.Batch]. The buckets, and the IDs in each
+// of them, come in the order in which ids has them first.
 func (s *Session) ByBucket(ids []MessageID, most int) iter.Seq2[int64, []MessageID] {
 	return func(yield func(int64, []MessageID) bool) {
 		groups := make(map[int64][]MessageID)

@@ -48,7 +48,7 @@ func TestConnectErrors(t *testing.T) {
 	fails(func(c *cassandra.Config) { c.LocalDC = "pariss" }, "the cluster has no data centre %q: it has %s", "pariss", dc)
 	fails(func(c *cassandra.Config) { c.LocalDC = "" }, "no local data centre given: the driver would use any, and LOCAL_QUORUM would mean a remote one")
 	fails(func(c *cassandra.Config) { c.Hosts = nil }, "no hosts given")
-	fails(func(c *cassandra.Config) { c.Keyspace = "" }, `keyspace "": want a letter, and letters, digits and _ behind it, 48 at most`)
+	fails(func(c *cassandra.Config) { c.Keyspace = "" }, `keyspace "": want a letter, then letters, digits or _, 48 characters at most`)
 	fails(func(c *cassandra.Config) { c.Bucket = time.Hour }, "Config.Bucket is 1h0m0s, the keyspace was created with 720h0m0s: leave it 0 to use that")
 	fails(func(c *cassandra.Config) { c.CanonicalName = "mine" },
 		`Config.CanonicalName is "mine", the keyspace was created with "lower-nfc": mail for one user would end up in two mailboxes`)

@@ -6,17 +6,18 @@ import (
 	"github.com/popcask/popcask/cassandra/cql"
 )
 
-// contentCount is what there is of a message's content: a count of its chunks,
-// whose rows come in order.
+// contentCount is what exists of a message's content, without the content itself.
 type contentCount struct {
-	id      MessageID // zero: nothing is there
+	id      MessageID // zero: nothing exists
 	mailbox MailboxID // zero: chunk 0, which names it, is missing
 	size    int64
-	want    int // chunks; 0: nobody has said how many
-	number  int // chunks
-	torn    bool
+	want    int  // chunks the message has; 0: the row that says so is missing
+	number  int  // chunks that exist
+	torn    bool // a chunk is missing before another one
 }
 
+// count adds a row, which may be of a chunk or only of static columns. The rows of a
+// message come in the order of their chunks.
 func (c *contentCount) count(mailbox []byte, size *int64, chunks, chunk *int) {
 	if len(mailbox) == len(c.mailbox) {
 		c.mailbox = MailboxID(mailbox)
@@ -36,8 +37,8 @@ func (c *contentCount) complete() bool {
 	return !c.torn && c.want > 0 && c.number == c.want && c.mailbox != MailboxID{}
 }
 
-// countContent counts the chunks of a message in every data centre, without
-// reading them.
+// countContent counts the chunks of a message in every data centre. It does not read
+// their data.
 func (s *Store) countContent(ctx context.Context, id MessageID) (c contentCount, err error) {
 	err = cql.Each(ctx, s.db, cql.EachQuorum, selectChunks, func(row cql.Row) error {
 		var mailbox []byte

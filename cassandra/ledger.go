@@ -8,14 +8,15 @@ import (
 	"github.com/popcask/popcask/cassandra/cql"
 )
 
-// ledgerRows are the rows of a mailbox's own partition: they only grow, so what
-// was read once stays true, and may be remembered.
+// ledgerRows is the ledger of a mailbox: the partition that belongs to the mailbox
+// itself. Its rows only grow, so that what was read once stays true, and may be
+// remembered.
 type ledgerRows struct {
 	buckets []int64 // that ever got mail, ascending
-	gaps    []span  // proven empty, ascending, neither overlapping nor touching
-	fence   int64   // microseconds: up to here somebody is proving, or has proved
+	gaps    []span  // ascending; they neither overlap nor touch
+	fence   int64   // microseconds: every proof so far is of a range up to here
 
-	gapStarts map[int64]struct{} // of all rows, before merging
+	gapStarts map[int64]struct{} // where the rows of the gaps begin, before merging
 }
 
 func (s *Store) readLedger(ctx context.Context, level cql.Level, mailbox MailboxID) (rows ledgerRows, err error) {
@@ -48,7 +49,7 @@ func (d ledgerRows) inGap(id MessageID) bool {
 	return len(subtract(span{t, t}, d.gaps)) == 0
 }
 
-// toList is what must be read to list a mailbox: the buckets that ever got
+// toList returns what must be read to list a mailbox: the buckets that ever got
 // mail, and the recent ones, without the gaps.
 func (s *Store) toList(ledger ledgerRows, recent []int64) []Slice {
 	buckets := slices.Concat(ledger.buckets, recent)
@@ -60,9 +61,8 @@ func (s *Store) toList(ledger ledgerRows, recent []int64) []Slice {
 	return list
 }
 
-// addBucket makes sure that the mailbox says that the bucket of an attempt got
-// mail. The timestamp is a constant, so that writing the row again changes
-// nothing.
+// addBucket makes sure that the ledger has the bucket of an attempt. The timestamp of
+// the row is a constant, so that writing it again changes nothing.
 func (s *Store) addBucket(ctx context.Context, a *attempt) error {
 	key := bucketKey{a.mailbox, a.bucket}
 	if s.buckets.has(key) {
@@ -80,8 +80,8 @@ func (s *Store) writeBucket(ctx context.Context, key bucketKey, user string) err
 	return s.db.Exec(ctx, cql.LocalQuorum, insertBucket, always, [16]byte(key.mailbox), kindBucket, key.bucket, user)
 }
 
-// ledgerOf reads a mailbox's own partition everywhere. What has no mailbox has
-// none.
+// ledgerOf reads the ledger of a mailbox in every data centre. The zero ID, of
+// content whose mailbox is unknown, has none.
 func (s *Store) ledgerOf(ctx context.Context, mailbox MailboxID) (ledgerRows, error) {
 	if mailbox == (MailboxID{}) {
 		return ledgerRows{}, nil
@@ -89,16 +89,16 @@ func (s *Store) ledgerOf(ctx context.Context, mailbox MailboxID) (ledgerRows, er
 	return s.readLedger(ctx, cql.EachQuorum, mailbox)
 }
 
-// recentBuckets are those that may have mail of which the mailbox's own
-// partition does not know here yet: the one before, the current one, and the
-// one of a clock that is ahead.
+// recentBuckets returns the buckets that may have mail although the ledger does not
+// say so yet in this data centre: the current one, the one before it, and that of a
+// clock that is ahead.
 func (s *Store) recentBuckets(now time.Time) []int64 {
 	current := s.session.bucketAt(now)
 	return slices.Compact([]int64{current - 1, current, s.session.bucketAt(now.Add(s.config.Horizon))})
 }
 
-// ownerOf reads whose a mailbox is, and its own partition. What has no mailbox
-// is nobody's.
+// ownerOf reads, in every data centre, the ledger of a mailbox and whose mailbox it
+// is. The zero ID, of content whose mailbox is unknown, has neither.
 func (s *Store) ownerOf(ctx context.Context, mailbox MailboxID) (of Report, ledger ledgerRows, err error) {
 	of.Mailbox = mailbox
 	if mailbox == (MailboxID{}) {

@@ -2,21 +2,19 @@ package cassandra
 
 import "sync"
 
-// ledgerMemory remembers the rows of mailboxes that this process has delivered
-// to or listed, so that a session need not wait for them before it reads the
-// listing.
+// ledgerMemory remembers the ledgers of mailboxes that this process has delivered to
+// or listed, so that a session can read the listing without waiting for the ledger.
 type ledgerMemory struct {
 	mu     sync.Mutex
 	rows   map[MailboxID]ledgerRows
 	octets int
 }
 
-// rememberedLedgers bounds the memory, in octets: most mailboxes take a few hundred,
-// one that has a year of hours as its buckets 70,000. When it is full it begins
-// anew.
+// rememberedLedgers bounds the memory, in octets. Most mailboxes take a few hundred;
+// one with a year of buckets of an hour takes 70,000. A full memory is emptied.
 const rememberedLedgers = 16 << 20
 
-// octets is about what it takes to remember the rows.
+// octets returns about how much memory the rows take.
 func (d ledgerRows) octets() int {
 	return 150 + 8*len(d.buckets) + 16*len(d.gaps) + 40*len(d.gapStarts)
 }
@@ -40,9 +38,9 @@ func (m *ledgerMemory) put(mailbox MailboxID, rows ledgerRows) {
 	m.rows[mailbox] = rows
 }
 
-// bucketMemory remembers which rows of buckets are acknowledged, so that they
-// are written once by a process and not with every delivery. They are never
-// deleted, so what is remembered stays true.
+// bucketMemory remembers which rows of buckets are acknowledged, so that a process
+// writes each of them once, and not with every delivery. They are never deleted, so
+// that this stays true.
 type bucketMemory struct {
 	mu   sync.Mutex
 	seen map[bucketKey]struct{}
@@ -53,8 +51,8 @@ type bucketKey struct {
 	bucket  int64
 }
 
-// rememberedBuckets bounds the memory, at about 50 octets each. When it is full
-// it begins anew.
+// rememberedBuckets bounds the memory, at about 50 octets each. A full memory is
+// emptied.
 const rememberedBuckets = 100_000
 
 func (m *bucketMemory) has(key bucketKey) bool {

@@ -129,7 +129,7 @@ func TestMigrateErrors(t *testing.T) {
 		require.EqualError(t, cassandra.Migrate(t.Context(), c, replication), "cassandra: migrate: "+fmt.Sprintf(want, args...))
 	}
 	same := func(*cassandra.Config) {}
-	const badName = "keyspace %q: want a letter, and letters, digits and _ behind it, 48 at most"
+	const badName = "keyspace %q: want a letter, then letters, digits or _, 48 characters at most"
 	for _, name := range []string{"", "1mail", "_mail", "mail-1", "mail; DROP KEYSPACE x", `"mail"`, "mäil", strings.Repeat("x", 49)} {
 		fails(func(c *cassandra.Config) { c.Keyspace = name }, replication, badName, name)
 	}

@@ -11,75 +11,74 @@ import (
 	"github.com/popcask/popcask/internal/parallel"
 )
 
-// A scan compares all mailboxes without asking for any of them by itself. It
-// reads each table once, by stretches of the ring of tokens:
+// A scan compares all mailboxes. It reads each table once, by ranges of tokens:
 //
-//  1. the content, without the content itself: what of it is complete is noted
-//     in memory, at 10 octets a message;
-//  2. the mailboxes' own rows, which say what buckets and gaps there are;
-//  3. the memberships and the index side by side, which have the same key, so
-//     that they come in the same order.
+//  1. the content, without its data: which messages are complete is held in memory,
+//     at 10 octets a message;
+//  2. the ledgers, with the buckets and the gaps of the mailboxes;
+//  3. the memberships and the index at the same time: they have the same partition
+//     key, and so come in the same order.
 //
-// What these say cannot be compared to the microsecond, since mail comes and goes
-// meanwhile. So it makes suspects only: each of them is looked at by itself then,
-// in every data centre, as the repair of one mailbox does it.
+// Mail is delivered and removed meanwhile, so that what does not fit is only suspect.
+// Each suspect is then examined by itself, in every data centre, as the repair of one
+// mailbox does it.
 //
-// Where there is more mail than fits into memory, all of this is done in rounds,
-// each for a share of the content: the memberships are read in each round.
+// If there is more mail than fits into memory, the scan has several rounds, each for
+// a share of the content. Memberships and index are read in each round.
 
 // ScanOptions says how VerifyAll and RepairAll go through all mailboxes.
 type ScanOptions struct {
 	RepairOptions
 
-	// Only limits the scan to findings of one kind. "" means all.
+	// Only limits the scan to findings of one kind. "" means all kinds.
 	Only FindingKind
 
-	// Resume goes on where an earlier scan ended: [Progress.Resume] of its last
-	// progress. "" begins at the beginning.
+	// Resume is the [Progress.Resume] of an earlier scan that did not end: the scan
+	// goes on from there. "" begins at the beginning.
 	Resume string
 
-	// Rate is how many messages a second are read of each table, so that the
-	// scan leaves the cluster to its users. 0 means as many as it takes.
+	// Rate is how many messages a second the scan reads of each table, so that it
+	// leaves the cluster to its users. 0 means no limit.
 	Rate int
 
-	// Ranges is how many ranges of a table are read side by side. 0 means 4.
+	// Ranges is how many ranges of a table are read at the same time. 0 means 4.
 	Ranges int
 
-	// Hold is for how many messages it is held in memory whether their content
-	// is complete, at 10 octets each. Where there are more, the memberships are
-	// read several times. 0 means 8,000,000.
+	// Hold is how many messages of content are held in memory, at 10 octets each. If
+	// there are more, the memberships are read several times. 0 means 8,000,000.
 	Hold int
 
-	// Found hears of each finding, in a report of its own; Progress of the scan
-	// after each of its steps. They may be nil, and are called one at a time.
+	// Found is called with each finding, in a report of its own, and Progress after
+	// each step of the scan. They are called one at a time. nil means none.
 	Found    func(Report)
 	Progress func(Progress)
 }
 
-// VerifyAll is [Store.Verify] of all mailboxes, and finds content that is in
-// none. It can be interrupted and resumed. The error is that of the context, or
-// of a range that could not be read; what was done before is in the progress.
+// VerifyAll is [Store.Verify] for all mailboxes. It also finds content without
+// membership. It can be interrupted, and resumed with the progress that it returns.
+// Its error is that of ctx, or of a range that could not be read.
 func (s *Store) VerifyAll(ctx context.Context, options ScanOptions) (Progress, error) {
 	return (&scan{store: s, options: options}).run(ctx)
 }
 
-// RepairAll is [Store.Repair] of all mailboxes, as VerifyAll goes through them.
-// Whatever wants a second look waits for it while the scan goes on; where it ends
-// before that, [Progress.Resume] is a place before what waits.
+// RepairAll is [Store.Repair] for all mailboxes, as a scan like VerifyAll. A finding
+// that needs a second look waits while the scan goes on. If the scan is interrupted,
+// its [Progress.Resume] is before the findings that wait.
 func (s *Store) RepairAll(ctx context.Context, options ScanOptions) (Progress, error) {
 	return (&scan{store: s, options: options, mends: true}).run(ctx)
 }
 
-// scan is one run through the ring.
+// scan is one run through the ring. Its fields that are not guarded by mu change only
+// between steps.
 type scan struct {
 	store   *Store
 	options ScanOptions
-	mends   bool // what it finds
-	rested  bool // the replication: what is missing may be taken for gone
-	relists bool // what is not listed, and does nothing else: a rebuild of the index
+	mends   bool // it mends what it finds
+	rested  bool // the replication has not changed: what is missing everywhere is gone
+	relists bool // it adds to the index and does nothing else: for RebuildAll
 
 	place    scanPlace
-	resumed  bool // the round was begun by an earlier run
+	resumed  bool // an earlier run has begun the round
 	contents *contents
 	known    *knownBuckets
 	later    laterLooks
@@ -116,8 +115,8 @@ func (sc *scan) run(ctx context.Context) (Progress, error) {
 	return sc.progress, nil
 }
 
-// round compares the memberships with the content of some parts of the ring, as
-// much as may be held.
+// round compares all memberships with as much of the content as may be held in
+// memory.
 func (sc *scan) round(ctx context.Context) error {
 	if err := sc.holdContents(ctx); err != nil {
 		return err
@@ -143,8 +142,8 @@ func (sc *scan) round(ctx context.Context) error {
 	return nil
 }
 
-// holdContents reads the content of a round: as much as may be held or, if an
-// earlier run began the round, the same content again.
+// holdContents reads the content of a round into memory: as much as may be held or,
+// if an earlier run began the round, the same content again.
 func (sc *scan) holdContents(ctx context.Context) error {
 	place := sc.place
 	begun := place.last > place.first
@@ -168,7 +167,8 @@ func (sc *scan) holdContents(ctx context.Context) error {
 	return nil
 }
 
-// compareParts compares the memberships of some parts of the ring, side by side.
+// compareParts compares the memberships of the next parts of the ring, all of them
+// at the same time.
 func (sc *scan) compareParts(ctx context.Context, many int) error {
 	err := parallel.Each(many, many, func(i int) error {
 		return sc.compareTokens(ctx, partTokens(sc.place.part+i))

@@ -8,17 +8,17 @@ import (
 	"github.com/popcask/popcask/cassandra/cql"
 )
 
-// comparedRows is about how many memberships a scan compares at a time: it bounds
-// its memory, with [ScanOptions.Ranges], but for a bucket that has more.
+// comparedRows is about how many memberships each of [ScanOptions.Ranges] holds in
+// memory; more if one bucket has more.
 const comparedRows = 20_000
 
-// placedMember is a membership together with where it is.
+// placedMember is a membership with its mailbox and its bucket.
 type placedMember struct {
 	bucketKey
 	memberRow
 }
 
-// compareTokens compares the memberships and the index in a stretch of the ring.
+// compareTokens compares the memberships and the index in a range of the ring.
 func (sc *scan) compareTokens(ctx context.Context, stretch tokens) error {
 	for stretch.after < stretch.until {
 		members, until, err := sc.store.readMembersIn(ctx, stretch)
@@ -40,11 +40,11 @@ func (sc *scan) compareTokens(ctx context.Context, stretch tokens) error {
 	return nil
 }
 
-// compareNarrower is for a stretch in which there are too many tombstones. It
-// narrows down to a bucket that is known, which can be read in slices of time.
+// compareNarrower compares a range in which there are too many tombstones, in smaller
+// ranges, down to a single bucket, which can be read in slices of time.
 func (sc *scan) compareNarrower(ctx context.Context, stretch tokens, cause error) error {
-	before, bucket, behind, ok := sc.known.narrow(stretch)
-	if !ok { // a bucket that its mailbox does not know of
+	before, bucket, after, ok := sc.known.narrow(stretch)
+	if !ok { // a bucket that is in no ledger
 		return sc.fail(ctx, cause)
 	}
 	if err := sc.compareTokens(ctx, before); err != nil {
@@ -59,11 +59,11 @@ func (sc *scan) compareNarrower(ctx context.Context, stretch tokens, cause error
 			return err
 		}
 	}
-	return sc.compareTokens(ctx, behind)
+	return sc.compareTokens(ctx, after)
 }
 
-// readMembersIn reads the memberships in a stretch of the ring, whole buckets, and
-// the token up to which it has read them.
+// readMembersIn reads memberships in a range of the ring, whole buckets of them. It
+// returns the token up to which it has read.
 func (s *Store) readMembersIn(ctx context.Context, stretch tokens) (members []placedMember, until int64, err error) {
 	var state []byte
 	for {
@@ -85,7 +85,7 @@ func (s *Store) readMembersIn(ctx context.Context, stretch tokens) (members []pl
 		if len(members) < comparedRows {
 			continue
 		}
-		// The last bucket may go on behind this page.
+		// The last bucket may go on after this page.
 		end := len(members)
 		for last := members[end-1].bucketKey; end > 0 && members[end-1].bucketKey == last; end-- {
 		}
@@ -96,6 +96,7 @@ func (s *Store) readMembersIn(ctx context.Context, stretch tokens) (members []pl
 	}
 }
 
+// scanIndex reads the index in a range of the ring.
 func (s *Store) scanIndex(ctx context.Context, stretch tokens) (entries []Listed, err error) {
 	for entry, err := range s.index.Scan(ctx, stretch.after, stretch.until) {
 		if err != nil {
@@ -126,7 +127,7 @@ func (sc *scan) compareRows(ctx context.Context, members []placedMember, entries
 	return nil
 }
 
-// nextBucket is the bucket that comes first.
+// nextBucket returns the bucket that comes first.
 func nextBucket(members []placedMember, entries []Listed) (key bucketKey, token int64) {
 	if len(members) > 0 {
 		key = members[0].bucketKey
@@ -142,8 +143,8 @@ func nextBucket(members []placedMember, entries []Listed) (key bucketKey, token 
 	return key, token
 }
 
-// compareBucket compares one bucket with the content that is held, and has a
-// closer look at what does not fit.
+// compareBucket compares one bucket with the content that is held in memory, and
+// examines what does not fit.
 func (sc *scan) compareBucket(ctx context.Context, key bucketKey, token int64, messages []pair) error {
 	known := sc.known.find(key, token)
 	suspects := suspects{bucketKey: key, unknown: known == nil && sc.place.first == 0 && !sc.relists}
@@ -152,7 +153,7 @@ func (sc *scan) compareBucket(ctx context.Context, key bucketKey, token int64, m
 	for _, p := range messages {
 		at := contentToken(p.id)
 		if !sc.contents.has(at) {
-			continue // it belongs to another round
+			continue // its content is held in another round
 		}
 		member, complete := p.member.isMember(), sc.contents.want(at)
 		if member {

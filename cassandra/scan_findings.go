@@ -8,14 +8,14 @@ import (
 	"github.com/popcask/popcask/internal/parallel"
 )
 
-// suspects are messages of one bucket that do not fit.
+// suspects are messages of one bucket that did not fit in the comparison.
 type suspects struct {
 	bucketKey
 	ids     []MessageID
-	unknown bool // the bucket: its mailbox did not say that it has it
+	unknown bool // the bucket was not in the ledger
 }
 
-// examineSuspects has a closer look at suspects.
+// examineSuspects examines each suspect by itself, and handles the verdicts.
 func (sc *scan) examineSuspects(ctx context.Context, list suspects) error {
 	if len(list.ids) == 0 && !list.unknown {
 		return nil
@@ -39,7 +39,8 @@ func (sc *scan) examineSuspects(ctx context.Context, list suspects) error {
 	})
 }
 
-// handle does with a verdict what the scan is for; place is where it was then.
+// handle reports a verdict or mends it, now or later, as the options of the scan
+// say. place is where the scan was when it found the message.
 func (sc *scan) handle(ctx context.Context, place scanPlace, of Report, v verdict) error {
 	if v.young {
 		sc.postpone()
@@ -67,6 +68,7 @@ func (sc *scan) handle(ctx context.Context, place scanPlace, of Report, v verdic
 	return ctx.Err()
 }
 
+// plan returns what the scan does with a finding.
 func (sc *scan) plan(f *Finding) plan {
 	if !sc.mends {
 		return leave
@@ -78,13 +80,14 @@ func (sc *scan) plan(f *Finding) plan {
 	return plan
 }
 
+// postpone counts a message that is left to a later scan.
 func (sc *scan) postpone() {
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
 	sc.progress.Postponed++
 }
 
-// found counts a finding and tells of it.
+// found counts a finding and reports it.
 func (sc *scan) found(of Report, f Finding) {
 	sc.mu.Lock()
 	defer sc.mu.Unlock()

@@ -10,24 +10,24 @@ import (
 )
 
 const (
-	// settling is how long a scan waits before it takes a removal for one that
-	// nobody finishes: sessions purge what they removed behind them.
+	// settling is how long a scan waits before it finishes a removal. A session may
+	// be finishing it: it purges in the background.
 	settling = 5 * time.Second
 
-	// waitingLooks bounds how many findings may wait for a second look, at about
-	// 200 octets each, while the scan goes on.
+	// waitingLooks is how many findings may wait for a second look while the scan
+	// goes on, at about 200 octets each.
 	waitingLooks = 100_000
 )
 
-// laterLook is a finding that is looked at again before anything is done.
+// laterLook is a finding that waits for a second look.
 type laterLook struct {
 	due   time.Time
-	place scanPlace // of the scan, when it was found
-	of    Report    // whose it is
+	place scanPlace // where the scan was when it found it
+	of    Report    // the mailbox
 	found Finding
 }
 
-// laterLooks are those that wait.
+// laterLooks are the findings that wait.
 type laterLooks struct {
 	mu   sync.Mutex
 	list []laterLook
@@ -45,7 +45,7 @@ func (l *laterLooks) len() int {
 	return len(l.list)
 }
 
-// first is the first place of those that wait.
+// first returns the first place of the findings that wait.
 func (l *laterLooks) first() (place scanPlace, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -57,7 +57,7 @@ func (l *laterLooks) first() (place scanPlace, ok bool) {
 	return place, len(l.list) > 0
 }
 
-// takeDue takes out those that are due, and tells when the next one is.
+// takeDue removes the findings that are due, and returns when the next one will be.
 func (l *laterLooks) takeDue(now time.Time) (due []laterLook, next time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -74,8 +74,7 @@ func (l *laterLooks) takeDue(now time.Time) (due []laterLook, next time.Time) {
 	return due, next
 }
 
-// checkRested looks whether the replication has been what it is for long enough for
-// second looks to mean something.
+// checkRested sets rested, if the scan has second looks at all.
 func (sc *scan) checkRested(ctx context.Context) (err error) {
 	if sc.mends && sc.options.Confirm > 0 {
 		sc.rested, err = sc.store.session.replicationRested(ctx)
@@ -83,8 +82,8 @@ func (sc *scan) checkRested(ctx context.Context) (err error) {
 	return err
 }
 
-// lookAgain has the second looks that are due, and waits for others until no more
-// than most are left.
+// lookAgain takes the second looks that are due. If more than most findings wait, it
+// waits until some are due.
 func (sc *scan) lookAgain(ctx context.Context, most int) error {
 	for {
 		due, next := sc.later.takeDue(time.Now())
@@ -108,7 +107,7 @@ func (sc *scan) lookAgain(ctx context.Context, most int) error {
 	}
 }
 
-// secondLook does what was to be done about a finding, if it is still one.
+// secondLook examines a finding again and mends it, if it is still there.
 func (sc *scan) secondLook(ctx context.Context, look laterLook) error {
 	ledger, err := sc.store.ledgerOf(ctx, look.of.Mailbox)
 	if err != nil {

@@ -8,9 +8,9 @@ import (
 	"github.com/popcask/popcask/internal/parallel"
 )
 
-// homeless has a closer look at content that does not say whose it is: any
-// membership may have asked for it. Where the scan was resumed in the middle of
-// the round, nobody knows whether one did.
+// homeless examines the content that does not name its mailbox, and that no
+// membership of the whole round belongs to. If an earlier run began the round, its
+// comparisons are not known here, and the content is postponed.
 func (sc *scan) homeless(ctx context.Context) error {
 	at := sc.contents.homeless()
 	if !sc.resumed {
@@ -22,8 +22,8 @@ func (sc *scan) homeless(ctx context.Context) error {
 	return nil
 }
 
-// orphans has a closer look at the content at tokens, of which neither the
-// memberships nor the index knew.
+// orphans examines the content at tokens, which neither a membership nor an entry of
+// the index belongs to.
 func (sc *scan) orphans(ctx context.Context, at []int64) error {
 	if len(at) == 0 || sc.relists {
 		return nil
@@ -42,7 +42,7 @@ func (sc *scan) orphans(ctx context.Context, at []int64) error {
 	})
 }
 
-// contentIDs finds the messages whose content lies at tokens.
+// contentIDs returns the IDs of the messages whose content is at tokens.
 func (s *Store) contentIDs(ctx context.Context, at []int64) (ids []MessageID, err error) {
 	found := make([][]MessageID, len(at))
 	err = parallel.Each(lookers, len(at), func(i int) error {

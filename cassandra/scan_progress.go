@@ -6,29 +6,29 @@ import (
 	"time"
 )
 
-// Progress is how far a scan has come.
+// Progress is how far a scan has come. The numbers are of this run, not of the one
+// that it resumes.
 type Progress struct {
-	Mailboxes int // that were looked at
-	Messages  int // in them, and not marked as removed
-	Contents  int // messages whose content was looked at
+	Mailboxes int // that were read
+	Messages  int // in these mailboxes, and not marked as removed
+	Contents  int // messages whose content was read
 	Findings  int
 	Mended    int
-	Postponed int
-	Failed    int // messages and buckets that could not be looked at; a later scan finds them again
+	Postponed int // as in [Report]
+	Failed    int // messages and buckets that could not be examined; a later scan finds them again
 
-	Done      float64       // of the whole, 0 to 1
-	Elapsed   time.Duration // of this scan
-	Remaining time.Duration // at this pace; 0 where it cannot be told yet
-	Rate      float64       // messages a second, of this scan
+	Done      float64       // the share of the whole that is done, 0 to 1
+	Elapsed   time.Duration // since this run began
+	Remaining time.Duration // an estimate; 0 if there is none yet
+	Rate      float64       // messages a second
 	Resume    string        // for [ScanOptions.Resume]: everything before it is done
 }
 
-// scanPlace is how far a scan has come: its round is for the content in the parts
-// first to last, last not included, and has seen the memberships of the parts
-// before part.
+// scanPlace is where a scan is. Its round is for the content in the parts from first
+// to last, without last; the memberships of the parts before part were compared.
 type scanPlace struct{ first, last, part int }
 
-// String is the form that goes on.
+// String returns the form for [ScanOptions.Resume].
 func (p scanPlace) String() string {
 	return fmt.Sprintf("content %d-%d range %d", p.first, p.last, p.part)
 }
@@ -49,7 +49,8 @@ func (p scanPlace) before(other scanPlace) bool {
 	return p.first < other.first || p.first == other.first && p.part < other.part
 }
 
-// done is the share of the whole.
+// done returns the share of the whole that is done at this place. Reading the content
+// counts as one half of a round, comparing the memberships as the other.
 func (p scanPlace) done() float64 {
 	memberships := float64(p.part) / ringParts
 	if p.last == p.first {
@@ -58,7 +59,7 @@ func (p scanPlace) done() float64 {
 	return (float64(p.first) + float64(p.last-p.first)*(1+memberships)/2) / ringParts
 }
 
-// countMailboxes counts the mailboxes whose first bucket is in some parts.
+// countMailboxes counts the mailboxes whose first bucket is in the parts.
 func (sc *scan) countMailboxes(from, to int) {
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
@@ -69,8 +70,8 @@ func (sc *scan) countMailboxes(from, to int) {
 	}
 }
 
-// fail notes something that could not be looked at: err, which may be nil. The
-// scan goes on without it.
+// fail counts and reports the error of something that could not be examined, so that
+// the scan goes on without it. err may be nil. It returns only the error of ctx.
 func (sc *scan) fail(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
@@ -85,7 +86,7 @@ func (sc *scan) fail(ctx context.Context, err error) error {
 	return nil
 }
 
-// pace waits where the scan is ahead of its rate, which is that of either table.
+// pace waits if the scan is ahead of its rate.
 func (sc *scan) pace(ctx context.Context) error {
 	if sc.options.Rate <= 0 {
 		return ctx.Err()
@@ -97,8 +98,8 @@ func (sc *scan) pace(ctx context.Context) error {
 	return pause(ctx, time.Until(due))
 }
 
-// advance notes the place, and that what is before it is done, but for what waits
-// for a second look.
+// advance reports that the scan has come to its place. It can be resumed there, or
+// before the findings that wait for a second look.
 func (sc *scan) advance() {
 	done := sc.place
 	if first, ok := sc.later.first(); ok && first.before(done) {
@@ -110,7 +111,7 @@ func (sc *scan) advance() {
 	sc.report(sc.place.done())
 }
 
-// report tells the progress.
+// report updates the progress and reports it.
 func (sc *scan) report(done float64) {
 	sc.mu.Lock()
 	defer sc.mu.Unlock()
