@@ -15,7 +15,8 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// Sizes around the borders of chunks, each with what its row says of it.
+// P2: messages whose sizes are around the borders of chunks, with their static
+// columns.
 func TestP2ChunkBorders(t *testing.T) {
 	t.Parallel()
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
@@ -30,7 +31,7 @@ func TestP2ChunkBorders(t *testing.T) {
 			text += "\r\n"
 		}
 		require.Len(t, text, size)
-		// Read in halves, octets by octet, and with the end beside the data.
+		// Whole, in halves, and with the end of the source beside the last octets.
 		for _, source := range []io.Reader{strings.NewReader(text), iotest.HalfReader(strings.NewReader(text)), iotest.DataErrReader(strings.NewReader(text))} {
 			m, err := mailbox.Deliver(t.Context(), store, mailbox.To("bob"), source)
 			require.NoError(t, err)
@@ -43,7 +44,7 @@ func TestP2ChunkBorders(t *testing.T) {
 	}
 }
 
-// requireRow compares the row of a message with its octets.
+// requireRow compares the static columns of a message with its octets.
 func requireRow(t *testing.T, raw *gocql.Session, keyspace, id, text string, head int) {
 	t.Helper()
 	uuid, err := gocql.ParseUUID(id)
@@ -62,8 +63,8 @@ func requireRow(t *testing.T, raw *gocql.Session, keyspace, id, text string, hea
 	require.Equal(t, chunks, rows)
 }
 
-// The column head, wherever the blank line is: at the very start, across the
-// border of two chunks, nowhere.
+// The column head is right if the blank line is at the very start, across the border
+// of two chunks, or missing.
 func TestSizeOfTheHeadOfAMessage(t *testing.T) {
 	t.Parallel()
 	cluster := cassandratest.Start(t, cassandratest.Topology{})

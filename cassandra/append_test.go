@@ -16,7 +16,7 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// UID and MODSEQ that are always the same do no harm.
+// Messages that all have the same UID and MODSEQ do no harm.
 func TestConstantUIDsDoNoHarm(t *testing.T) {
 	t.Parallel()
 	config := newKeyspace(t, 0)
@@ -40,8 +40,8 @@ func TestConstantUIDsDoNoHarm(t *testing.T) {
 	require.Equal(t, want[5:], storetest.ListIDs(t, store, "bob"))
 }
 
-// A delivery that takes longer than half of gc_grace is refused, and nothing of
-// it stays.
+// A delivery that takes longer than half of gc_grace_seconds is refused, and leaves
+// nothing.
 func TestDeliveryOlderThanHalfOfGCGraceIsRefused(t *testing.T) {
 	t.Parallel()
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
@@ -57,7 +57,7 @@ func TestDeliveryOlderThanHalfOfGCGraceIsRefused(t *testing.T) {
 	requireEmpty(t, cluster, config, store, "bob")
 }
 
-// slowBody does something in the middle.
+// slowBody calls do when at octets of it were read.
 type slowBody struct {
 	io.Reader
 	at   int
@@ -74,8 +74,8 @@ func (s *slowBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Fifty recipients at once, each with a header of another length, of a small
-// message and of a large one, one of them impossible: each has its own octets.
+// P2: fifty recipients at once, of a small message and of a large one, each with a
+// header of another length; one of them is impossible. Each gets its own octets.
 func TestP2FiftyRecipients(t *testing.T) {
 	t.Parallel()
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
@@ -91,7 +91,7 @@ func TestP2FiftyRecipients(t *testing.T) {
 			}
 			delivery.Recipients = append(delivery.Recipients, r)
 		}
-		delivery.Recipients[17].User = "" // nobody
+		delivery.Recipients[17].User = "" // no user has that name
 		results, err := store.Append(t.Context(), delivery, strings.NewReader(body))
 		require.NoError(t, err)
 		require.Len(t, results, 50)
@@ -113,7 +113,7 @@ func TestP2FiftyRecipients(t *testing.T) {
 	}
 }
 
-// Of several recipients each has a fate of its own.
+// P1: each recipient of a delivery has a result of its own.
 func TestP1TwoRecipientsOfWhichOneFails(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)

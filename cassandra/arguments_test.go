@@ -17,12 +17,12 @@ import (
 	"github.com/popcask/popcask/projection"
 )
 
-// Ten bad inputs at each public function: clear errors, no panic, and nothing
-// left behind.
+// Bad arguments of each public function: clear errors, no panics, and nothing is left
+// in the tables.
 
 func newBody(n int) io.Reader { return strings.NewReader(storetest.Body(n)) }
 
-// badUsers can be nobody's.
+// badUsers are names that no user can have.
 var badUsers = []string{
 	"", "\x00", "bob\x00", "bob\r\n", "bob\n", "\x1b[31mbob", "\xff\xfe", "b\xc3", strings.Repeat("x", 321), "bob\x7f",
 }
@@ -72,7 +72,7 @@ func TestAppendWithBadArguments(t *testing.T) {
 		require.Nil(t, results, name)
 	}
 
-	// A recipient that is wrong is one error, and the others get their mail.
+	// A bad recipient is one error, and the others get their mail.
 	var delivery mailbox.Delivery
 	for _, user := range badUsers {
 		delivery.Recipients = append(delivery.Recipients, mailbox.Recipient{User: user})
@@ -91,12 +91,12 @@ func TestAppendWithBadArguments(t *testing.T) {
 	require.Empty(t, storetest.List(t, store, "eve"))
 }
 
-// nothing reads nothing, for ever.
+// nothing is a body whose reads return nothing, for ever.
 type nothing struct{}
 
 func (nothing) Read([]byte) (int, error) { return 0, nil }
 
-// badIDs are nobody's.
+// badIDs are IDs that no message has.
 var badIDs = []string{
 	"", "x", "1", "\x00", strings.Repeat("x", 10_000), "7d444840-9dc0-41d1-b245-5ffdce74fad2",
 	"7d4448409dc011d1b2455ffdce74fad2", "{7d444840-9dc0-11d1-b245-5ffdce74fad2}", "../../etc/passwd", "' OR 1=1 --",
@@ -129,7 +129,7 @@ func TestMailboxWithIDsOfNoMessage(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	require.Equal(t, []string{m.ID}, storetest.ListIDs(t, store, "bob"))
 
-	// An ID in upper case is the same ID, and one that comes twice is one.
+	// An ID in upper case is the same ID, and an ID may be given twice.
 	text, err := storetest.Read(t.Context(), mb, strings.ToUpper(m.ID))
 	require.NoError(t, err)
 	require.Equal(t, storetest.Body(1), text)

@@ -19,10 +19,10 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// Each benchmark has the bare driver as its sibling: a loop that sends the same
-// mutations and reads, in the same round trips, to the same cluster. The two take
-// turns, one operation each, since a JVM gets faster all the time and a shared
-// machine slower: both see the same.
+// Each benchmark compares the library with the bare driver: a loop that sends the
+// same mutations and reads, in the same round trips, to the same cluster. The two
+// take turns, one operation each, since a JVM gets faster with time and a shared
+// machine may get slower.
 //
 //	go test ./cassandra -run '^$' -bench . -benchtime 5000x
 //
@@ -51,7 +51,7 @@ func newBench(b *testing.B) bench {
 	return bench{store: storetest.NewStore(b, config), session: session, body: fiveKB}
 }
 
-// both runs two functions side by side.
+// both runs two functions at the same time.
 func both(f, g func() error) error {
 	var group sync.WaitGroup
 	var failed error
@@ -123,7 +123,7 @@ func compare(b *testing.B, library, bare func(n int) error) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// users spreads the mail over so many mailboxes.
+// users is over how many mailboxes the mail is spread.
 const users = 80
 
 func BenchmarkDeliver5KB(b *testing.B) {
@@ -153,7 +153,7 @@ func BenchmarkRetrieve5KB(b *testing.B) {
 	require.NoError(b, err)
 	_, err = mailbox.List(b.Context(), mb)
 	require.NoError(b, err)
-	compare(b, func(n int) error { // what is listed is only read from here on
+	compare(b, func(n int) error { // a message that is listed takes one read
 		source, err := mb.Open(b.Context(), wanted[n%messages], mailbox.OpenOptions{})
 		if err != nil {
 			return err

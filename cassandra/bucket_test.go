@@ -8,7 +8,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Buckets tile the time, without a gap and without an overlap.
+// Buckets cover all time, and do not overlap.
 func TestBucketsTileTheTime(t *testing.T) {
 	for _, width := range []time.Duration{time.Second, time.Minute, defaultBucket} {
 		session := &Session{settings: settings{bucket: width}}

@@ -18,8 +18,8 @@ import (
 	"github.com/popcask/popcask/projection"
 )
 
-// P5: a unique-id is unique, never changes, and is settled when the message is
-// delivered; also for those that come from another system.
+// P5: a unique-id is unique, never changes, and is decided when the message is
+// delivered; also one that comes from another system.
 
 // importOne delivers a message of another system, which has a unique-id already,
 // to one user.
@@ -46,15 +46,14 @@ func TestP5ForeignUIDLs(t *testing.T) {
 	first := one("uid-1", "bob")
 	require.Equal(t, "uid-1", first.UIDL)
 	require.Empty(t, one("uid-1", "bob").UIDL, "another message shows it")
-	require.Equal(t, "uid-1", one("uid-1", "eve").UIDL, "another maildrop")
+	require.Equal(t, "uid-1", one("uid-1", "eve").UIDL, "another mailbox")
 	plain := storetest.Deliver(t, store, "bob", storetest.Body(2))
 	require.Empty(t, one(mailbox.UIDL(plain), "bob").UIDL, "it is what a message shows by its ID")
 	strange := one("not a legal unique-id \x00", "bob")
 	require.Equal(t, mailbox.SafeUIDL("not a legal unique-id \x00"), strange.UIDL)
 	require.True(t, mailbox.ValidUIDL(one(strings.Repeat("x", 100), "carl").UIDL))
 
-	// A failed attempt leaves its claim; the retry shows the unique-id all the
-	// same.
+	// A failed attempt leaves its claim. The retry shows the unique-id all the same.
 	index.hurt(func(context.Context, cassandra.MailboxID, func() error) error { return errors.New("broken") }, nil)
 	_, err = importOne(t.Context(), store, "uid-2", "bob")
 	require.ErrorIs(t, err, mailbox.ErrTemporary)
@@ -75,7 +74,7 @@ func TestP5ForeignUIDLs(t *testing.T) {
 	}
 }
 
-// The same user twice in one delivery.
+// P5: the same user is twice in one delivery.
 func TestP5OneUserTwiceInADelivery(t *testing.T) {
 	t.Parallel()
 	store := storetest.NewStore(t, newKeyspace(t, 0))
@@ -89,8 +88,8 @@ func TestP5OneUserTwiceInADelivery(t *testing.T) {
 	}
 }
 
-// Several hosts of one data centre import the same mail at the same moment: at
-// most one message shows the unique-id. The others may be told to try again.
+// P5: several hosts of one data centre import the same mail at the same moment. At
+// most one message shows the unique-id. The others may be refused for now.
 func TestP5SameUIDLAtTheSameMoment(t *testing.T) {
 	t.Parallel()
 	config := newKeyspace(t, 0)
@@ -118,19 +117,18 @@ func TestP5SameUIDLAtTheSameMoment(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d of 20 unique-ids are shown", shows) // one that all gave up for each other is nobody's
+	t.Logf("%d of 20 unique-ids are shown", shows) // the messages may all have gone without
 	require.GreaterOrEqual(t, shows, 5)
 }
 
-// Two hosts whose clocks show the same, to the last tick: neither claim hides the
-// other.
+// P5: two hosts have the same time to the last tick. Neither claim hides the other.
 func TestP5HostsWithOneClock(t *testing.T) {
 	t.Parallel()
 	config := newKeyspace(t, 0)
 	now := time.Now()
 	config.Now = func() time.Time { return now }
 	hosts := []*cassandra.Store{storetest.NewStore(t, config), storetest.NewStore(t, config)}
-	for _, user := range []string{"bob", "eve"} { // the other way round for the other
+	for _, user := range []string{"bob", "eve"} { // in the other order for the second user
 		for _, host := range hosts {
 			if _, err := importOne(t.Context(), host, "uid-1", user); err != nil {
 				require.ErrorIs(t, err, mailbox.ErrTemporary)
@@ -141,8 +139,8 @@ func TestP5HostsWithOneClock(t *testing.T) {
 	}
 }
 
-// A claim of which no more than its key is here, as the repair of a read leaves it
-// of one that was written almost nowhere, is in nobody's way.
+// P5: a claim of which only the key is here refuses no message. A read leaves such a
+// row behind, if it repairs a claim that had reached almost no replica.
 func TestP5HalfAClaimRefusesNothing(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// clock is a clock that a test sets.
+// clock is a clock that stands still until a test sets it.
 type clock struct{ now atomic.Int64 }
 
 func newClock(t time.Time) *clock {

@@ -13,8 +13,8 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// The limits of Config: what is at the limit is taken, what is above is refused
-// for good, and nothing of it stays.
+// The limits in Config: a delivery at the limit is accepted. One above it is refused
+// for good, and leaves nothing.
 func TestLimitsOfADelivery(t *testing.T) {
 	t.Parallel()
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
@@ -29,7 +29,7 @@ func TestLimitsOfADelivery(t *testing.T) {
 		require.ErrorIs(t, err, mailbox.ErrTooLarge, "%d octets", size)
 		require.NotErrorIs(t, err, mailbox.ErrTemporary)
 	}
-	// The canonical form counts, and the header does.
+	// The size is that of the canonical form, with the recipient's header.
 	_, err := storetest.TryDeliver(t.Context(), store, "bob", strings.Repeat("\n", 501))
 	require.ErrorIs(t, err, mailbox.ErrTooLarge)
 	results, err := store.Append(t.Context(), mailbox.Delivery{Recipients: []mailbox.Recipient{
@@ -54,7 +54,7 @@ func TestLimitsOfADelivery(t *testing.T) {
 	require.ErrorContains(t, err, "Config.ChunkSize is 262145 octets: want 1 to 262144")
 }
 
-// Numbers in Config that mean nothing are errors of Connect, not panics later.
+// Numbers in Config that have no meaning are errors of Connect, not panics later.
 func TestConfigWithImpossibleNumbers(t *testing.T) {
 	t.Parallel()
 	config := newKeyspace(t, 0)

@@ -67,7 +67,7 @@ func TestConnectErrors(t *testing.T) {
 	fails(same, "keyspace %s has no settings: write them with cassandra.Migrate", keyspace)
 }
 
-// A keyspace that has no replicas in the data centre of the host.
+// A keyspace without replicas in the data centre of the host is an error.
 func TestConnectWithoutReplicas(t *testing.T) {
 	t.Parallel()
 	cluster, config, replication := unmigrated(t)
@@ -78,7 +78,7 @@ func TestConnectWithoutReplicas(t *testing.T) {
 	require.ErrorContains(t, err, "keyspace "+config.Keyspace+" has no replicas in data centre "+config.LocalDC)
 }
 
-// unusedAddress is one where nobody listens.
+// unusedAddress returns an address at which nothing listens.
 func unusedAddress(t *testing.T) string {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

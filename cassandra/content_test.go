@@ -15,9 +15,9 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// A chunk whose row is there and whose octets are not, as a read repair of the
-// other columns leaves it, is missing: it is not an empty stretch of the message,
-// and neither is one that is cut short. An empty message is one all the same.
+// P2: a chunk whose row is there without its data, as a read repair of the other
+// columns leaves it, is missing, and not empty. So is one that is cut short. An empty
+// message is a message all the same.
 func TestP2ChunkWithoutItsOctets(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)
@@ -55,7 +55,7 @@ func TestP2ChunkWithoutItsOctets(t *testing.T) {
 	require.Equal(t, map[string]string{empty.ID: ""}, storetest.Readable(t, store, "empty@example.org"))
 }
 
-// TOP of a large message reads one chunk, and goes on where more is asked for.
+// TOP of a large message reads one chunk, and reads on if more is asked for.
 func TestTopOfALargeMessageReadsOneChunk(t *testing.T) {
 	t.Parallel()
 	config := newKeyspace(t, 0)
@@ -86,7 +86,7 @@ func TestTopOfALargeMessageReadsOneChunk(t *testing.T) {
 	require.Equal(t, text, string(all))
 }
 
-// What is written to a reader is what was delivered, also by WriteTo.
+// P2: Read and WriteTo return what was delivered, also one after the other.
 func TestP2ReadAndWriteToAgree(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)
@@ -107,8 +107,8 @@ func TestP2ReadAndWriteToAgree(t *testing.T) {
 	require.Equal(t, message, string(start)+rest.String())
 }
 
-// A reader that is closed, twice even, waits for nothing, and reads no more: not
-// with the next chunks under way, nor before the first or behind the last octet.
+// A reader can be closed twice. It then waits for nothing and reads nothing: while
+// the next chunks are being read, before the first octet, and after the last.
 func TestReaderIsClosedOnce(t *testing.T) {
 	config := storetest.Migrate(t, cassandratest.Start(t, cassandratest.Topology{}))
 	config.ChunkSize = 16 << 10

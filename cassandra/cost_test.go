@@ -17,7 +17,7 @@ import (
 	"github.com/popcask/popcask/pop3/pop3test"
 )
 
-// What DESIGN.md says that things cost, counted by the observer.
+// What the package comment says that things cost, counted by an observer.
 
 var fiveKB = "Subject: five kilobytes\r\n\r\n" + strings.Repeat("0123456789 0123456789 0123456789 0123456789\r\n", 114)
 
@@ -32,12 +32,12 @@ func counted(seen []cassandra.Observation) (writes, reads int) {
 	return writes, reads
 }
 
-// rounds counts the round trips that statements depend on each other for: one
-// that starts before another one has ended cannot need its answer.
+// rounds counts the round trips: a statement that starts before another one has ended
+// does not need its answer.
 func rounds(seen []cassandra.Observation) int {
 	slices.SortFunc(seen, func(a, b cassandra.Observation) int { return a.Start.Compare(b.Start) })
 	n := 0
-	var end time.Time // of what ended first in the round
+	var end time.Time // of the statement that ended first in the round
 	for _, o := range seen {
 		switch {
 		case n == 0 || !o.Start.Before(end):
@@ -50,8 +50,8 @@ func rounds(seen []cassandra.Observation) int {
 	return n
 }
 
-// atBest is the smallest number of rounds of several tries: one try is enough
-// to show that nothing waits for an answer, and on a busy machine a goroutine
+// atBest requires that one of several tries takes as few rounds as wanted. One is
+// enough to show that no statement waits for an answer; on a busy machine a goroutine
 // may be late.
 func atBest(t *testing.T, want int, try func() []cassandra.Observation) {
 	t.Helper()
@@ -92,7 +92,7 @@ func TestCostOfDelivery(t *testing.T) {
 		return slices.Clone(all)
 	})
 
-	// The first mail of a mailbox in a bucket, for this process: its row too.
+	// The first delivery of this process to a bucket writes the row of the bucket too.
 	storetest.Deliver(t, store, "eve", fiveKB)
 	writes, reads := counted(seen.Take())
 	require.Equal(t, 4, writes)
@@ -122,8 +122,8 @@ func TestCostOfOpening(t *testing.T) {
 	seen.Take()
 	atBest(t, 1, listing(store))
 
-	// A process that never saw the mailbox: the mail of the last hours is in
-	// the first round trip, and the second one looks at the rest.
+	// A process that does not know the mailbox reads the mail of the last hours in the
+	// first round trip, and the rest in the second.
 	atBest(t, 2, func() []cassandra.Observation {
 		other := storetest.NewStore(t, config)
 		seen.Take()
@@ -150,7 +150,8 @@ func TestCostOfRetrieving(t *testing.T) {
 	require.Equal(t, "LOCAL_QUORUM", all[0].Consistency)
 }
 
-// DELE of 100 and QUIT, through the POP3 server, with the purge behind it.
+// DELE of 100 messages and QUIT, through the POP3 server, with the purge that follows
+// in the background.
 func TestCostOfRemoving(t *testing.T) {
 	config := newKeyspace(t, 0)
 	var seen storetest.Recorder
@@ -167,7 +168,7 @@ func TestCostOfRemoving(t *testing.T) {
 	for n := range 100 {
 		require.True(t, strings.HasPrefix(client.Command(fmt.Sprintf("DELE %d", n+1)), "+OK"))
 	}
-	require.Empty(t, seen.Take(), "DELE asks nobody")
+	require.Empty(t, seen.Take(), "DELE sends no statement")
 	require.True(t, strings.HasPrefix(client.Command("QUIT"), "+OK"))
 	require.Empty(t, storetest.List(t, storetest.NewStore(t, config), "bob"))
 	storetest.CloseStore(t, store)

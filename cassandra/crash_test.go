@@ -36,13 +36,13 @@ type crash struct {
 	Body   string
 	IDs    []string // to delete
 	At     int      // kill when so many statements are answered; 0: at none of them
-	Index  string   // kill "before" or "behind" the first call of the index
+	Index  string   // kill "before" or "after" the first call of the index
 }
 
 func die() {
 	self, _ := os.FindProcess(os.Getpid())
 	self.Kill()
-	select {} // until it is done
+	select {} // until the signal arrives
 }
 
 // dyingIndex kills the process around its first call.
@@ -56,7 +56,7 @@ func (d dyingIndex) around(call func() error) error {
 		die()
 	}
 	err := call()
-	if d.crash.Index == "behind" {
+	if d.crash.Index == "after" {
 		die()
 	}
 	if d.Do == "undo" {
@@ -142,7 +142,7 @@ func (c crash) run(t testing.TB) (acknowledged string, done bool) {
 // moments are the moments at which a process is killed: around the call of the
 // index, and at each statement until there are no more.
 func moments(t *testing.T, most int, try func(t *testing.T, at int, index string) (done bool)) {
-	for _, index := range []string{"before", "behind"} {
+	for _, index := range []string{"before", "after"} {
 		t.Run(index+" the index", func(t *testing.T) {
 			t.Parallel()
 			require.False(t, try(t, 0, index))
@@ -208,7 +208,7 @@ func TestP1ProcessKilledInDelivery(t *testing.T) {
 	}
 }
 
-// killedDelivery is a mailbox to which a process delivered that was killed.
+// killedDelivery is a mailbox to which a process was delivering when it was killed.
 type killedDelivery struct {
 	store        *cassandra.Store
 	user         string
@@ -249,7 +249,7 @@ func (k killedDelivery) repair(t *testing.T) map[string]string {
 	return found
 }
 
-// incomplete counts the messages that were never acknowledged and could not be.
+// incomplete counts the messages whose content is not complete.
 func incomplete(report cassandra.Report) (n int) {
 	for _, f := range report.Findings {
 		if f.Kind == cassandra.NotComplete {
@@ -259,9 +259,9 @@ func incomplete(report cassandra.Report) (n int) {
 	return n
 }
 
-// The process is killed between each two steps of a removal. What was not to be
-// removed is there; what was is wholly there or wholly gone; after +OK it is
-// gone; and what is gone is gone for good, also after repairs (P3, P4).
+// P3, P4: the process is killed between each two steps of a removal. The other
+// messages are there. Each message that it removes is wholly there or wholly gone;
+// after +OK it is gone; and once gone it stays gone, also after repairs.
 func TestP3ProcessKilledInRemoval(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)
@@ -290,7 +290,7 @@ func TestP3ProcessKilledInRemoval(t *testing.T) {
 			case listed:
 				require.Equal(t, text, got)
 			default:
-				require.Contains(t, ids, id, "P1: it was not to be removed")
+				require.Contains(t, ids, id, "P1: its removal was not asked for")
 				gone[id] = true
 			}
 		}

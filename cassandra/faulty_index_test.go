@@ -13,11 +13,11 @@ import (
 	"github.com/popcask/popcask/projection"
 )
 
-// errFault is what goes wrong on purpose.
+// errFault is the error of faults that a test makes.
 var errFault = errors.New("a fault of the test")
 
-// faultyIndex is an index that a test hurts: the hooks run in place of a call
-// and may go on with it. nil goes on at once.
+// faultyIndex is an index with faults. A hook runs in place of a call, and may make
+// the call by goOn. A nil hook makes it.
 type faultyIndex struct {
 	cassandra.Index
 
@@ -27,7 +27,7 @@ type faultyIndex struct {
 	removed func(ctx context.Context, goOn func() error) error
 }
 
-// hurt sets what the calls do from now on.
+// hurt sets the hooks of Added and Removed.
 func (f *faultyIndex) hurt(added func(ctx context.Context, m cassandra.MailboxID, goOn func() error) error, removed func(ctx context.Context, goOn func() error) error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -69,7 +69,7 @@ func (f *faultyIndex) Removed(ctx context.Context, m cassandra.MailboxID, ids []
 	return hook(ctx, goOn)
 }
 
-// newFaultyStore makes a store with an index that can be hurt.
+// newFaultyStore returns a store with a faulty index.
 func newFaultyStore(t testing.TB, config cassandra.Config) (*cassandra.Store, *faultyIndex) {
 	t.Helper()
 	session := storetest.Connect(t, config)
@@ -83,7 +83,7 @@ func newFaultyStore(t testing.TB, config cassandra.Config) (*cassandra.Store, *f
 	return store, index
 }
 
-// slowIndex does not list what was added before it may go on.
+// slowIndex is an index whose Added waits until goOn is closed.
 type slowIndex struct {
 	cassandra.Index
 	goOn chan struct{}

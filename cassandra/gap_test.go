@@ -14,8 +14,8 @@ import (
 	"github.com/popcask/popcask/projection"
 )
 
-// P7: what was removed is not read any more once it is proven to be gone; what
-// is left is listed, and a survivor that goes too lets the gaps around it merge.
+// P7: ranges that are proven to be empty are not read any more. The messages that are
+// left are listed, and if one of them is removed the gaps around it merge.
 func TestP7GapsAroundSurvivors(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)
@@ -50,7 +50,7 @@ func TestP7GapsAroundSurvivors(t *testing.T) {
 	// A process that knows nothing of the mailbox finds the same.
 	require.Equal(t, survivors, storetest.ListIDs(t, storetest.NewStore(t, config), "demo"))
 
-	// The interval is not over: nothing is read.
+	// Before the interval is over nothing is read.
 	seen.Take()
 	require.NoError(t, store.Prove(t.Context(), "demo"))
 	require.Empty(t, seen.Take())
@@ -66,9 +66,9 @@ func TestP7GapsAroundSurvivors(t *testing.T) {
 	require.Equal(t, []string{survivors[1], last}, storetest.ListIDs(t, store, "demo"))
 }
 
-// P1: an appender that is frozen before its membership is written, while
-// somebody proves that the range of its ID is empty, is not acknowledged: it
-// sees the fence. The sender's retry is listed once.
+// P1: a delivery is frozen before its membership is written, while another process
+// proves that the range of its ID is empty. The delivery sees the fence and is not
+// acknowledged. The sender's retry is listed once.
 func TestP1AFrozenAppenderSeesTheFence(t *testing.T) {
 	config := storetest.Migrate(t, cassandratest.Start(t, cassandratest.Topology{}))
 	config.Horizon = time.Millisecond
@@ -106,8 +106,8 @@ func TestP1AFrozenAppenderSeesTheFence(t *testing.T) {
 	require.Equal(t, []string{first, again}, storetest.ListIDs(t, prover, "demo"))
 }
 
-// P1: a delivery that has looked at the fences before the proof began is seen by
-// the proof, however long the rest of it takes.
+// P1: a proof sees a delivery that has read the fence before the proof began, even if
+// the rest of the delivery takes long.
 func TestP1AProofSeesASlowDelivery(t *testing.T) {
 	config := storetest.Migrate(t, cassandratest.Start(t, cassandratest.Topology{}))
 	config.Horizon = time.Millisecond
@@ -146,8 +146,8 @@ func TestP1AProofSeesASlowDelivery(t *testing.T) {
 	require.Len(t, storetest.List(t, prover, "demo"), 1)
 }
 
-// A host whose clock is far ahead closes no range that mail will be delivered
-// into for years.
+// A host whose clock is far ahead proves nothing: its fence would refuse mail for
+// years.
 func TestAClockFarAheadProvesNothing(t *testing.T) {
 	config := storetest.Migrate(t, cassandratest.Start(t, cassandratest.Topology{}))
 	right := storetest.NewStore(t, config)

@@ -11,16 +11,16 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// A delivery by a host whose clock is ahead or behind is listed by everybody, at
-// once, in its place: at the border of buckets of the usual width, and across
-// many buckets of small ones.
+// P1: a delivery of a host whose clock is fast or slow is listed by every host, at
+// once and in its place: at the border of buckets of the usual width, and over many
+// narrow buckets.
 func TestP1DeliveryByAnyClockIsListedByEverybody(t *testing.T) {
 	now := time.Now()
 	const month = 30 * 24 * time.Hour
 	for _, test := range []struct {
 		width   time.Duration
-		now     time.Time       // of those who list
-		offsets []time.Duration // of those who deliver, ascending
+		now     time.Time       // of the hosts that list
+		offsets []time.Duration // of the hosts that deliver, ascending
 	}{
 		{month, now, []time.Duration{-3 * month, -time.Hour, 0, time.Hour, month, 2 * month, 3 * month}},
 		{month, now.Truncate(month).Add(month - time.Second), []time.Duration{-time.Second, 0, 2 * time.Second, time.Hour}}, // the border
@@ -46,8 +46,7 @@ func TestP1DeliveryByAnyClockIsListedByEverybody(t *testing.T) {
 	}
 }
 
-// Buckets of a second: many of them are listed in order, and each removal finds
-// its own.
+// With buckets of a second, many buckets are listed in order, and removals find theirs.
 func TestManyBucketsAreListedInOrder(t *testing.T) {
 	t.Parallel()
 	config := newKeyspace(t, time.Second)

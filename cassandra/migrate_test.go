@@ -15,7 +15,7 @@ import (
 	"github.com/popcask/popcask/internal/storetest"
 )
 
-// unmigrated is the configuration of a keyspace that does not exist yet.
+// unmigrated returns the configuration of a keyspace that does not exist yet.
 func unmigrated(t testing.TB) (*cassandratest.Cluster, cassandra.Config, cassandra.Replication) {
 	t.Helper()
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
@@ -25,7 +25,7 @@ func unmigrated(t testing.TB) (*cassandratest.Cluster, cassandra.Config, cassand
 	}, cassandra.Replication{dc.Name: min(3, dc.Nodes)}
 }
 
-// settingsOf reads the row of the settings as it stands.
+// settingsOf reads the row of the settings.
 func settingsOf(t testing.TB, session *gocql.Session, keyspace string) map[string]any {
 	t.Helper()
 	row := map[string]any{}
@@ -48,20 +48,21 @@ func TestMigrateTwiceChangesNothing(t *testing.T) {
 	require.Equal(t, before, settingsOf(t, raw, config.Keyspace))
 	require.Equal(t, []string{m.ID}, storetest.ListIDs(t, storetest.NewStore(t, config), "bob"))
 
-	// The settings can be written anew: mailboxes keep their IDs.
+	// The settings can be written again. Mailboxes keep their IDs.
 	require.NoError(t, raw.Query("TRUNCATE "+config.Keyspace+".settings").Exec())
 	require.NoError(t, cassandra.Migrate(t.Context(), config, replication))
 	require.Equal(t, before, settingsOf(t, raw, config.Keyspace))
 	require.Equal(t, []string{m.ID}, storetest.ListIDs(t, storetest.NewStore(t, config), "bob"))
 }
 
-// Run from several hosts at once it comes to one result, which is that of the
-// first one that returned: nobody who has connected already loses mail.
+// Several hosts migrate at the same time, and get the same settings: those with which
+// the first of them returned, so that a host which has connected already loses no
+// mail.
 func TestMigrateAtTheSameTime(t *testing.T) {
 	t.Parallel()
 	cluster, config, replication := unmigrated(t)
 	migrateAtTheSameTime(t, config, replication)
-	for range 3 { // and those who find the tables, and no settings yet
+	for range 3 { // and hosts that find the tables, but no settings yet
 		require.NoError(t, cluster.Session(t, "").Query("TRUNCATE "+config.Keyspace+".settings").Exec())
 		migrateAtTheSameTime(t, config, replication)
 	}
@@ -74,7 +75,7 @@ func migrateAtTheSameTime(t *testing.T, config cassandra.Config, replication cas
 	var group sync.WaitGroup
 	for range 5 {
 		group.Go(func() {
-			// The schema may change under the feet of the slower ones.
+			// The schema may change while the slower hosts migrate.
 			var err error
 			for range 5 {
 				if err = cassandra.Migrate(t.Context(), config, replication); err == nil {
@@ -102,10 +103,10 @@ func migrateAtTheSameTime(t *testing.T, config cassandra.Config, replication cas
 		})
 	}
 	group.Wait()
-	require.Len(t, mailboxes, 1, "a mailbox has one ID, whoever migrated")
+	require.Len(t, mailboxes, 1, "a mailbox has one ID, whichever host migrated")
 }
 
-// A keyspace is named as CQL names it without quotes: the case does not matter.
+// The case of a keyspace's name does not matter, as in CQL without quotes.
 func TestKeyspaceInAnyCase(t *testing.T) {
 	t.Parallel()
 	_, config, replication := unmigrated(t)

@@ -14,8 +14,8 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// Another user's ID: it cannot be opened, deleting it is a success that does
-// nothing, and its owner still has it.
+// The ID of another user's message cannot be opened. Deleting it succeeds and does
+// nothing: the other user still has the message.
 func TestIDsOfAnotherUser(t *testing.T) {
 	t.Parallel()
 	store := storetest.NewStore(t, newKeyspace(t, 0))
@@ -44,8 +44,8 @@ func TestIDsOfAnotherUser(t *testing.T) {
 	}
 }
 
-// A session that meets a message without content gets a temporary error, writes
-// nothing, and has the mailbox repaired behind it (P2).
+// P2: a session that finds a message without content gets a temporary error, writes
+// nothing, and has the mailbox repaired in the background.
 func TestP2MissIsTemporaryAndHandedToRepair(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)
@@ -66,10 +66,10 @@ func TestP2MissIsTemporaryAndHandedToRepair(t *testing.T) {
 		_, err = storetest.Read(t.Context(), mb, lost.String())
 		require.ErrorIs(t, err, mailbox.ErrTemporary)
 		require.NotErrorIs(t, err, mailbox.ErrNotFound)
-		storetest.Eventually(t, "the repair behind the session finishes what is marked", func() bool {
+		storetest.Eventually(t, "the repair in the background finishes the removal that is marked", func() bool {
 			return tables.Count("SELECT count(*) FROM KS.message WHERE message_id = ?", [16]byte(marked)) == 0
 		})
-		for _, o := range heard.Take() { // the repair may write about what is marked, and about nothing else
+		for _, o := range heard.Take() { // the repair may write about the marked message only
 			assert.NotContains(t, o.Statement, "INSERT")
 		}
 		report, err := store.Verify(t.Context(), user)
@@ -78,7 +78,7 @@ func TestP2MissIsTemporaryAndHandedToRepair(t *testing.T) {
 		for _, f := range report.Findings {
 			kinds[f.ID] = f.Kind
 		}
-		require.Equal(t, cassandra.NotComplete, kinds[lost], "it is still there, for whoever can restore it")
+		require.Equal(t, cassandra.NotComplete, kinds[lost], "it is still there, and can be restored")
 	}
 	require.Len(t, storetest.List(t, store, user), 3)
 }

@@ -19,9 +19,8 @@ import (
 	"github.com/popcask/popcask/projection"
 )
 
-// Config.PurgeQueue counts messages: as many may wait when each was removed by a
-// session of its own as when one session removed them all. The session behind
-// them waits.
+// Config.PurgeQueue counts messages: it does not matter whether one session removed
+// them all, or many sessions one each. A session that finds the queue full waits.
 func TestPurgeQueueCountsMessages(t *testing.T) {
 	config := storetest.Migrate(t, cassandratest.Start(t, cassandratest.Topology{}))
 	config.PurgeQueue, config.PurgeWorkers = 12, 1
@@ -58,13 +57,13 @@ func TestPurgeQueueCountsMessages(t *testing.T) {
 			t.Fatalf("%d messages wait, and the queue is said to be full", i)
 		}
 	}
-	require.NoError(t, <-remove(ids[13]), "who comes behind them purges by itself")
+	require.NoError(t, <-remove(ids[13]), "the queue is full: the session purges by itself")
 	close(goOn)
 	storetest.CloseStore(t, store)
 	require.Empty(t, storetest.List(t, storetest.NewStore(t, config), user))
 }
 
-// When the queue of purges is full, QUIT waits, and works; Close drains.
+// P3: if the queue of purges is full, QUIT waits and succeeds. Close empties the queue.
 func TestP3CloseDrainsTheQueueOfPurges(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)

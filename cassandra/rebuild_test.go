@@ -12,9 +12,9 @@ import (
 	"github.com/popcask/popcask/internal/storetest"
 )
 
-// An index that lost its table is made again out of the memberships: all that was
-// listed is listed, with the unique-ids and sizes that it had, also the mail of
-// the last minute (P1, P5); what was removed, or is marked to be, is not (P3).
+// P1, P3, P5: an index that has lost its table is built again from the memberships.
+// All messages are listed again, those of the last minute too, with their unique-ids
+// and sizes. Messages that are removed, or marked as removed, are not.
 func TestP1TheIndexIsRebuilt(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)

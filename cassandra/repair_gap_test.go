@@ -14,8 +14,8 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// A message that lies in a gap and that the mailbox has lost: it is listed after
-// one repair, under the unique-id that it had (P5), and a second one finds nothing.
+// P1, P5: a message is in a gap, and its membership is lost. After one repair it is
+// listed under the unique-id that it had, and a second repair finds nothing.
 func TestP1RepairOfALostMembershipInAGap(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)
@@ -44,10 +44,9 @@ func TestP1RepairOfALostMembershipInAGap(t *testing.T) {
 	}
 }
 
-// A message that lies in a gap, as one does that a backup brought back, is
-// delivered again under a new ID, and the old one removed; once, however often
-// that is broken off in between. Clients know it by the unique-id that it had
-// (P5).
+// P5: a message is in a gap, for example because a backup was restored. A repair
+// delivers it again under a new ID and removes the old one: once, even if it is
+// interrupted in between. It keeps its unique-id.
 func TestP5RepairDeliversAgainWhatLiesInAGap(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)
@@ -75,8 +74,8 @@ func TestP5RepairDeliversAgainWhatLiesInAGap(t *testing.T) {
 	require.NoError(t, err)
 	broken.Store(false)
 
-	// For all that another repair knows, the delivery is still under way, and may
-	// yet fail (P1).
+	// Another repair does not know whether the delivery is still under way, and may
+	// fail (P1).
 	report, err := store.Repair(t.Context(), "demo", cassandra.RepairOptions{})
 	require.NoError(t, err)
 	require.Len(t, report.Findings, 1)
@@ -101,8 +100,8 @@ func TestP5RepairDeliversAgainWhatLiesInAGap(t *testing.T) {
 	require.Empty(t, report.Findings)
 }
 
-// A message in a gap is not taken for delivered again because another one shows
-// its unique-id (P1): it goes without then (P5).
+// P1, P5: another message shows the unique-id of a message in a gap. That one is not
+// taken for delivered again; it is delivered without the unique-id.
 func TestP1AnotherMessageWithTheUniqueIDIsNotTheOneInTheGap(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)
@@ -128,8 +127,8 @@ func TestP1AnotherMessageWithTheUniqueIDIsNotTheOneInTheGap(t *testing.T) {
 	storetest.DistinctUIDLs(t, store, "demo")
 }
 
-// A scan also meets the mailbox of a user who was removed and created again: the
-// new one does not get the mail of the old one.
+// A scan finds the old mailbox of a user who was removed and created again. The new
+// mailbox does not get its mail.
 func TestRepairDeliversAgainToNobodyElse(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)

@@ -11,8 +11,8 @@ import (
 	"github.com/popcask/popcask/internal/storetest"
 )
 
-// P1: after a change of the replication nothing is recorded as empty for a
-// while: new replicas know nothing.
+// P1: for a while after a change of the replication nothing is recorded as empty,
+// since new replicas know nothing.
 func TestP1NoGapSoonAfterAChangeOfReplication(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)
@@ -26,7 +26,7 @@ func TestP1NoGapSoonAfterAChangeOfReplication(t *testing.T) {
 	first := storetest.Deliver(t, store, "demo", storetest.Body(1)).ID
 	clock.advance(2 * time.Hour)
 
-	// Somebody saw another replication last.
+	// As if a host had seen another replication last.
 	tables.Exec("UPDATE KS.settings USING TIMESTAMP 2 SET replication = 'another', replication_since = 0 WHERE id = 'popcask'")
 	for range 2 {
 		require.NoError(t, store.Prove(t.Context(), "demo"))
@@ -39,9 +39,9 @@ func TestP1NoGapSoonAfterAChangeOfReplication(t *testing.T) {
 	require.Equal(t, []string{first}, storetest.ListIDs(t, store, "demo"))
 }
 
-// P1: nor is a message taken for a ghost, or its content for nobody's, where
-// replicas are new: what is missing there may be elsewhere, and what is taken off
-// the list does not come back.
+// P1: for a while after a change of the replication no ghost, no incomplete message
+// and no orphan is removed: what is missing on the new replicas may be elsewhere, and
+// a message that is taken off the list does not come back.
 func TestP1NothingIsRemovedSoonAfterAChangeOfReplication(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)

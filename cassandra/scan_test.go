@@ -92,7 +92,7 @@ func repairInTwoRuns(t *testing.T, store *cassandra.Store, hold int) (mended int
 	return first.Mended + second.Mended
 }
 
-// Where a scan may go on is what a scan has said, and nothing else.
+// A scan can be resumed only with a text that a scan has returned.
 func TestScanResumesWhereItSaid(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	store := storetest.NewStore(t, storetest.Migrate(t, cluster))
@@ -103,7 +103,7 @@ func TestScanResumesWhereItSaid(t *testing.T) {
 	}
 }
 
-// Mail that comes and goes while a scan is under way is no finding.
+// Mail that is delivered and removed during a scan is not a finding.
 func TestScanOfABusyStore(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)

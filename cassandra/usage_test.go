@@ -11,8 +11,8 @@ import (
 	"github.com/popcask/popcask/internal/storetest"
 )
 
-// The largest maildrops are those with the most octets, whatever their number; a
-// mailbox that is emptied is none of them.
+// The largest mailboxes are those with the most octets, not those with the most
+// messages. A mailbox that was emptied is not among them.
 func TestUsageOfMailboxes(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)
