@@ -13,9 +13,9 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// attempt is one attempt to deliver a message to one recipient. Its ID is never used
-// again, even if it fails: the tombstones of the failed attempt would hide a retry
-// under the same ID.
+// attempt is one attempt to deliver a message to one recipient. Its ID is never
+// used again, even if it fails: the tombstones of the failed attempt would hide
+// a retry under the same ID.
 type attempt struct {
 	id      MessageID
 	mailbox MailboxID
@@ -31,7 +31,8 @@ type attempt struct {
 	err error // see fail and failure
 }
 
-// fail records why the attempt failed, unless it has failed before or err is nil.
+// fail records why the attempt failed, unless it has failed before or err is
+// nil.
 func (a *attempt) fail(err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -47,20 +48,21 @@ func (a *attempt) failure() error {
 	return a.err
 }
 
-// recipientsAtOnce is how many recipients of one delivery are served at the same
-// time.
+// recipientsAtOnce is how many recipients of one delivery are served at the
+// same time.
 const recipientsAtOnce = 16
 
-// Append implements [mailbox.Appender]. A message of up to 64 KiB is one mutation
-// of content; a larger one is written while it arrives, a few chunks at the same
-// time. After the content and the membership it writes the index, and reads the
-// fence of the mailbox. A nil Err in a result means that a quorum of the local data
-// centre has acknowledged all of it (P1).
+// Append implements [mailbox.Appender]. A message of up to 64 KiB is one
+// mutation of content; a larger one is written while it arrives, a few chunks
+// at the same time. After the content and the membership it writes the index,
+// and reads the fence of the mailbox. A nil Err in a result means that a quorum
+// of the local data centre has acknowledged all of it (P1).
 func (s *Store) Append(ctx context.Context, delivery mailbox.Delivery, body io.Reader) ([]mailbox.Result, error) {
 	return s.append(ctx, delivery, body, MessageID{})
 }
 
-// append is Append for a message that replaces another one, if instead is not zero.
+// append is Append for a message that replaces another one, if instead is not
+// zero.
 func (s *Store) append(ctx context.Context, delivery mailbox.Delivery, body io.Reader, instead MessageID) ([]mailbox.Result, error) {
 	leave, err := s.enter()
 	if err != nil {
@@ -90,8 +92,9 @@ func (s *Store) append(ctx context.Context, delivery mailbox.Delivery, body io.R
 	return results, nil
 }
 
-// fill reads until p is full or the source ends. Unlike [io.ReadFull] it returns the
-// [io.ErrUnexpectedEOF] of a source that breaks off as an error, not as an end.
+// fill reads until p is full or the source ends. Unlike [io.ReadFull] it
+// returns the [io.ErrUnexpectedEOF] of a source that breaks off as an error,
+// not as an end.
 func fill(source io.Reader, p []byte) (n int, end bool, err error) {
 	for n < len(p) {
 		more, err := source.Read(p[n:])
@@ -120,9 +123,9 @@ func (s *Store) checkDelivery(ctx context.Context, delivery mailbox.Delivery, bo
 	return nil
 }
 
-// prepare makes an attempt for each recipient, or sets the error in its result. It
-// is called after the first part of the body has arrived, so that the IDs are
-// young even if the sender was slow.
+// prepare makes an attempt for each recipient, or sets the error in its result.
+// It is called after the first part of the body has arrived, so that the IDs
+// are young even if the sender was slow.
 func (s *Store) prepare(delivery mailbox.Delivery, results []mailbox.Result, instead MessageID) []*attempt {
 	var attempts []*attempt
 	taken := make(map[MailboxID]bool)
@@ -211,9 +214,9 @@ func (s *Store) addMember(ctx context.Context, a *attempt) error {
 	return s.db.Exec(ctx, a.level(), st, AddedAt(a.id), values...)
 }
 
-// conclude lists the message and reads the fence, at the same time, and sets the
-// result of the attempt. If the attempt has failed it is undone; the sender tries
-// again, and gets another ID.
+// conclude lists the message and reads the fence, at the same time, and sets
+// the result of the attempt. If the attempt has failed it is undone; the sender
+// tries again, and gets another ID.
 func (s *Store) conclude(ctx context.Context, a *attempt) {
 	if a.failure() == nil {
 		a.fail(parallel.All(
@@ -238,8 +241,8 @@ func (a *attempt) entry() Entry { return Entry{ID: a.id, Size: a.digest.size, UI
 
 // checkFences returns an error if the range of IDs that this one is in is being
 // recorded as empty, or has been. It is called after the membership is
-// acknowledged: since quorums of this data centre intersect, either the proof has
-// read the membership, or this reads the fence.
+// acknowledged: since quorums of this data centre intersect, either the proof
+// has read the membership, or this reads the fence.
 func (s *Store) checkFences(ctx context.Context, a *attempt) error {
 	ledger, err := s.readLedger(ctx, cql.LocalQuorum, a.mailbox)
 	if err != nil {
@@ -252,8 +255,8 @@ func (s *Store) checkFences(ctx context.Context, a *attempt) error {
 	return nil
 }
 
-// undo removes what a failed attempt has written. If the cluster does not accept
-// that now, it leaves it to the purger.
+// undo removes what a failed attempt has written. If the cluster does not
+// accept that now, it leaves it to the purger.
 func (s *Store) undo(ctx context.Context, a *attempt) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
 	defer cancel()

@@ -63,9 +63,9 @@ func TestP1DeliveryThatEndsInTheMiddle(t *testing.T) {
 	}
 }
 
-// cancelAt cancels a delivery when its n-th statement is answered, and checks that
-// it is listed, or has left nothing. It returns false if the delivery has fewer
-// statements.
+// cancelAt cancels a delivery when its n-th statement is answered, and checks
+// that it is listed, or has left nothing. It returns false if the delivery has
+// fewer statements.
 func cancelAt(t *testing.T, store *cassandra.Store, tables storetest.Tables, hook *statementHook, n int, message string) (cancelled bool) {
 	t.Helper()
 	const user = "c@example.org"

@@ -10,11 +10,11 @@ import (
 )
 
 // addChunked adds a large message while it arrives. Chunk 0 begins with the
-// recipient's own header, so that the other chunks are the same for all recipients.
-// Config.Window chunks are written at the same time, which bounds the memory that a
-// message of any size takes. The membership, and the row that makes the content
-// complete, come last. An error means that the body could not be read, or that ctx
-// has ended.
+// recipient's own header, so that the other chunks are the same for all
+// recipients. Config.Window chunks are written at the same time, which bounds
+// the memory that a message of any size takes. The membership, and the row that
+// makes the content complete, come last. An error means that the body could not
+// be read, or that ctx has ended.
 func (s *Store) addChunked(ctx context.Context, attempts []*attempt, first []byte, rest io.Reader) error {
 	window := parallel.NewWindow(s.config.Window)
 	defer window.Wait()
@@ -68,8 +68,8 @@ func (s *Store) addChunked(ctx context.Context, attempts []*attempt, first []byt
 	return nil
 }
 
-// complete writes what makes the content complete, the membership and the row of
-// the bucket, at the same time.
+// complete writes what makes the content complete, the membership and the row
+// of the bucket, at the same time.
 func (s *Store) complete(ctx context.Context, a *attempt, chunks int) error {
 	return parallel.All(
 		func() error {

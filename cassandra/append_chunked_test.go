@@ -31,7 +31,8 @@ func TestP2ChunkBorders(t *testing.T) {
 			text += "\r\n"
 		}
 		require.Len(t, text, size)
-		// Whole, in halves, and with the end of the source beside the last octets.
+		// Whole, in halves, and with the end of the source beside the last
+		// octets.
 		for _, source := range []io.Reader{strings.NewReader(text), iotest.HalfReader(strings.NewReader(text)), iotest.DataErrReader(strings.NewReader(text))} {
 			m, err := mailbox.Deliver(t.Context(), store, mailbox.To("bob"), source)
 			require.NoError(t, err)
@@ -63,8 +64,8 @@ func requireRow(t *testing.T, raw *gocql.Session, keyspace, id, text string, hea
 	require.Equal(t, chunks, rows)
 }
 
-// The column head is right if the blank line is at the very start, across the border
-// of two chunks, or missing.
+// The column head is right if the blank line is at the very start, across the
+// border of two chunks, or missing.
 func TestSizeOfTheHeadOfAMessage(t *testing.T) {
 	t.Parallel()
 	cluster := cassandratest.Start(t, cassandratest.Topology{})

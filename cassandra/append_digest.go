@@ -6,8 +6,8 @@ import (
 	"hash"
 )
 
-// contentDigest computes, while content is written to it, what the static columns of
-// the message say of the content.
+// contentDigest computes, while content is written to it, what the static
+// columns of the message say of the content.
 type contentDigest struct {
 	size   int64
 	sha256 hash.Hash
@@ -49,8 +49,8 @@ func (d *contentDigest) findHead(p []byte) {
 	d.tail = bytes.Clone(last[max(0, len(last)-3):])
 }
 
-// head returns the octets of the header and the blank line; without a blank line,
-// those of the whole message.
+// head returns the octets of the header and the blank line; without a blank
+// line, those of the whole message.
 func (d *contentDigest) head() int {
 	if d.headDone {
 		return d.headSize

@@ -16,8 +16,8 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// P1: if the index fails, the sender gets a temporary error, nothing of the attempt
-// is listed, and the sender's retry is listed exactly once.
+// P1: if the index fails, the sender gets a temporary error, nothing of the
+// attempt is listed, and the sender's retry is listed exactly once.
 func TestP1AnIndexThatFails(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)

@@ -40,8 +40,8 @@ func TestConstantUIDsDoNoHarm(t *testing.T) {
 	require.Equal(t, want[5:], storetest.ListIDs(t, store, "bob"))
 }
 
-// A delivery that takes longer than half of gc_grace_seconds is refused, and leaves
-// nothing.
+// A delivery that takes longer than half of gc_grace_seconds is refused, and
+// leaves nothing.
 func TestDeliveryOlderThanHalfOfGCGraceIsRefused(t *testing.T) {
 	t.Parallel()
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
@@ -74,8 +74,9 @@ func (s *slowBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// P2: fifty recipients at once, of a small message and of a large one, each with a
-// header of another length; one of them is impossible. Each gets its own octets.
+// P2: fifty recipients at once, of a small message and of a large one, each
+// with a header of another length; one of them is impossible. Each gets its own
+// octets.
 func TestP2FiftyRecipients(t *testing.T) {
 	t.Parallel()
 	cluster := cassandratest.Start(t, cassandratest.Topology{})

@@ -17,8 +17,8 @@ import (
 	"github.com/popcask/popcask/projection"
 )
 
-// Bad arguments of each public function: clear errors, no panics, and nothing is left
-// in the tables.
+// Bad arguments of each public function: clear errors, no panics, and nothing
+// is left in the tables.
 
 func newBody(n int) io.Reader { return strings.NewReader(storetest.Body(n)) }
 

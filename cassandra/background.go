@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// background works on mailboxes in the background, one after the other. A mailbox
-// is queued once, even if it is wanted several times.
+// background works on mailboxes in the background, one after the other. A
+// mailbox is queued once, even if it is wanted several times.
 type background struct {
 	name string // for errors: what the work is
 	work func(ctx context.Context, user string)
@@ -19,8 +19,8 @@ type background struct {
 	worker     sync.WaitGroup
 }
 
-// waitingMailboxes is how many mailboxes may wait, and how many are remembered. One
-// that finds no place is wanted again when it is used again.
+// waitingMailboxes is how many mailboxes may wait, and how many are remembered.
+// One that finds no place is wanted again when it is used again.
 const waitingMailboxes = 1000
 
 // want queues the mailbox of a user.
@@ -41,8 +41,8 @@ func (b *background) want(user string) {
 	}
 }
 
-// remember keeps a mailbox whose work has failed. It is queued again by the next
-// session, since another try at once would most likely fail too.
+// remember keeps a mailbox whose work has failed. It is queued again by the
+// next session, since another try at once would most likely fail too.
 func (b *background) remember(user string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -55,8 +55,8 @@ func (b *background) remember(user string) {
 	b.remembered[user] = struct{}{}
 }
 
-// remind queues a mailbox again if it is remembered. It is called when a session
-// opens the mailbox.
+// remind queues a mailbox again if it is remembered. It is called when a
+// session opens the mailbox.
 func (b *background) remind(user string) {
 	b.mu.Lock()
 	_, ok := b.remembered[user]
@@ -90,8 +90,8 @@ func (b *background) next() (string, bool) {
 	return "", false
 }
 
-// close cancels the work that is under way, which can be done again at any time, and
-// waits for its end.
+// close cancels the work that is under way, which can be done again at any
+// time, and waits for its end.
 func (b *background) close(ctx context.Context) error {
 	b.mu.Lock()
 	b.closed = true

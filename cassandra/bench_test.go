@@ -19,10 +19,10 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// Each benchmark compares the library with the bare driver: a loop that sends the
-// same mutations and reads, in the same round trips, to the same cluster. The two
-// take turns, one operation each, since a JVM gets faster with time and a shared
-// machine may get slower.
+// Each benchmark compares the library with the bare driver: a loop that sends
+// the same mutations and reads, in the same round trips, to the same cluster.
+// The two take turns, one operation each, since a JVM gets faster with time and
+// a shared machine may get slower.
 //
 //	go test ./cassandra -run '^$' -bench . -benchtime 5000x
 //

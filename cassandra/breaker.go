@@ -14,8 +14,9 @@ import (
 var errBreakerOpen = fmt.Errorf("%w: not in this data centre, and another one does not answer", mailbox.ErrTemporary)
 
 // breaker is open while another data centre is out of reach: misses are then
-// answered at once, so that 100 of them do not take 100 time-outs. It is open for 5
-// seconds, and each time that the next try fails for twice as long, up to a minute.
+// answered at once, so that 100 of them do not take 100 time-outs. It is open
+// for 5 seconds, and each time that the next try fails for twice as long, up to
+// a minute.
 type breaker struct {
 	now func() time.Time
 
@@ -35,8 +36,8 @@ func (b *breaker) isOpen() bool {
 	return b.pause > 0 && b.now().Before(b.until)
 }
 
-// note records how a read of every data centre ended. That a message was not found
-// is an answer too.
+// note records how a read of every data centre ended. That a message was not
+// found is an answer too.
 func (b *breaker) note(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -12,13 +12,15 @@ import (
 )
 
 // claimUIDL decides, for the life of the message, whether it shows the foreign
-// unique-id that it came with. Each message that wants one leaves a row, its claim,
-// in a partition that belongs to the mailbox and the unique-id. A message that finds
-// an older one which shows the unique-id goes without. Ordinary mail has no claim.
+// unique-id that it came with. Each message that wants one leaves a row, its
+// claim, in a partition that belongs to the mailbox and the unique-id. A
+// message that finds an older one which shows the unique-id goes without.
+// Ordinary mail has no claim.
 //
-// Unlike ordinary mail, a message with a foreign unique-id is written in every data
-// centre before it is acknowledged. If one of them is out of reach it is refused
-// with a temporary error: that data centre may be accepting the same unique-id (P5).
+// Unlike ordinary mail, a message with a foreign unique-id is written in every
+// data centre before it is acknowledged. If one of them is out of reach it is
+// refused with a temporary error: that data centre may be accepting the same
+// unique-id (P5).
 func (s *Store) claimUIDL(ctx context.Context, a *attempt) error {
 	if a.uidl == "" {
 		return nil
@@ -48,8 +50,8 @@ func (s *Store) claimUIDL(ctx context.Context, a *attempt) error {
 	})
 }
 
-// deliveredAgain returns the error that another message has taken the place already.
-// A young one is not certain: its delivery may be under way, and fail.
+// deliveredAgain returns the error that another message has taken the place
+// already. A young one is not certain: its delivery may be under way, and fail.
 func (s *Store) deliveredAgain(id MessageID) error {
 	if s.config.Now().Sub(id.Time()) < s.config.Horizon {
 		return fmt.Errorf("message %s has just taken its place, and is not certain yet", id)
@@ -61,9 +63,10 @@ func (s *Store) deliveredAgain(id MessageID) error {
 // earlier repair delivered it and was interrupted.
 var errDeliveredAgain = errors.New("delivered again already")
 
-// confirmUIDL checks once more, after the membership is acknowledged, that no other
-// message shows the unique-id. If two messages took it at the same moment, at least
-// one of them reads the other, since quorums intersect, and is refused.
+// confirmUIDL checks once more, after the membership is acknowledged, that no
+// other message shows the unique-id. If two messages took it at the same
+// moment, at least one of them reads the other, since quorums intersect, and is
+// refused.
 func (s *Store) confirmUIDL(ctx context.Context, a *attempt) error {
 	if a.uidl == "" {
 		return nil
@@ -73,8 +76,9 @@ func (s *Store) confirmUIDL(ctx context.Context, a *attempt) error {
 	})
 }
 
-// level returns the level of the writes of the claim and the membership. A claim
-// must be written in every data centre, since other claims read only their own.
+// level returns the level of the writes of the claim and the membership. A
+// claim must be written in every data centre, since other claims read only
+// their own.
 func (a *attempt) level() cql.Level {
 	if a.uidl != "" {
 		return cql.EachQuorum
@@ -86,7 +90,8 @@ func (a *attempt) level() cql.Level {
 func claims(a *attempt) [16]byte { return [16]byte(uuid.NewV5(uuid.UUID(a.mailbox), a.uidl)) }
 
 // claimKey returns the clustering key of a message's claim. It is different for
-// every message, even if two processes have the same clock; it is 0 for the zero ID.
+// every message, even if two processes have the same clock; it is 0 for the
+// zero ID.
 func claimKey(id MessageID) int64 {
 	return int64(id.ticks() ^ binary.BigEndian.Uint64(id[8:]))
 }
@@ -102,8 +107,8 @@ func (a *attempt) samePlace(other claim) bool {
 	return a.instead != (MessageID{}) && other.instead == claimKey(a.instead)
 }
 
-// eachRival calls look for every other message that shows the unique-id, or replaces
-// the same message; not for the message that is replaced.
+// eachRival calls look for every other message that shows the unique-id, or
+// replaces the same message; not for the message that is replaced.
 func (s *Store) eachRival(ctx context.Context, a *attempt, look func(claim) error) error {
 	uidl := a.uidl
 	var others []claim

@@ -21,8 +21,8 @@ import (
 // P5: a unique-id is unique, never changes, and is decided when the message is
 // delivered; also one that comes from another system.
 
-// importOne delivers a message of another system, which has a unique-id already,
-// to one user.
+// importOne delivers a message of another system, which has a unique-id
+// already, to one user.
 func importOne(ctx context.Context, store *cassandra.Store, uidl, user string) (mailbox.Message, error) {
 	delivery := mailbox.To(user)
 	delivery.UIDL = uidl
@@ -53,7 +53,8 @@ func TestP5ForeignUIDLs(t *testing.T) {
 	require.Equal(t, mailbox.SafeUIDL("not a legal unique-id \x00"), strange.UIDL)
 	require.True(t, mailbox.ValidUIDL(one(strings.Repeat("x", 100), "carl").UIDL))
 
-	// A failed attempt leaves its claim. The retry shows the unique-id all the same.
+	// A failed attempt leaves its claim. The retry shows the unique-id all the
+	// same.
 	index.hurt(func(context.Context, cassandra.MailboxID, func() error) error { return errors.New("broken") }, nil)
 	_, err = importOne(t.Context(), store, "uid-2", "bob")
 	require.ErrorIs(t, err, mailbox.ErrTemporary)
@@ -88,8 +89,8 @@ func TestP5OneUserTwiceInADelivery(t *testing.T) {
 	}
 }
 
-// P5: several hosts of one data centre import the same mail at the same moment. At
-// most one message shows the unique-id. The others may be refused for now.
+// P5: several hosts of one data centre import the same mail at the same moment.
+// At most one message shows the unique-id. The others may be refused for now.
 func TestP5SameUIDLAtTheSameMoment(t *testing.T) {
 	t.Parallel()
 	config := newKeyspace(t, 0)
@@ -121,7 +122,8 @@ func TestP5SameUIDLAtTheSameMoment(t *testing.T) {
 	require.GreaterOrEqual(t, shows, 5)
 }
 
-// P5: two hosts have the same time to the last tick. Neither claim hides the other.
+// P5: two hosts have the same time to the last tick. Neither claim hides the
+// other.
 func TestP5HostsWithOneClock(t *testing.T) {
 	t.Parallel()
 	config := newKeyspace(t, 0)
@@ -139,8 +141,8 @@ func TestP5HostsWithOneClock(t *testing.T) {
 	}
 }
 
-// P5: a claim of which only the key is here refuses no message. A read leaves such a
-// row behind, if it repairs a claim that had reached almost no replica.
+// P5: a claim of which only the key is here refuses no message. A read leaves
+// such a row behind, if it repairs a claim that had reached almost no replica.
 func TestP5HalfAClaimRefusesNothing(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)

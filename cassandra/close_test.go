@@ -21,8 +21,8 @@ import (
 )
 
 // P1, P3: Close is called in the middle of deliveries, listings, retrievals and
-// removals, with time to wait or without. What was acknowledged is there, what was
-// removed is not, and later calls return ErrClosed.
+// removals, with time to wait or without. What was acknowledged is there, what
+// was removed is not, and later calls return ErrClosed.
 func TestP1CloseInTheMiddleOfEverything(t *testing.T) {
 	config := storetest.Migrate(t, cassandratest.Start(t, cassandratest.Topology{}))
 	config.PurgeQueue = 2
@@ -46,7 +46,8 @@ func TestP1CloseInTheMiddleOfEverything(t *testing.T) {
 	}
 }
 
-// busyMailbox is a mailbox that several goroutines use until its store is closed.
+// busyMailbox is a mailbox that several goroutines use until its store is
+// closed.
 type busyMailbox struct {
 	user  string
 	begun chan struct{} // a value for each delivery
@@ -127,8 +128,8 @@ func (b *busyMailbox) check(t *testing.T, config cassandra.Config, purged bool) 
 	storetest.Consistent(t, config, b.user)
 }
 
-// P3: Close returns when its context ends, even if everything hangs, and a repair
-// finds what Close left undone.
+// P3: Close returns when its context ends, even if everything hangs, and a
+// repair finds what Close left undone.
 func TestP3CloseIsBoundedByItsContext(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)
@@ -138,9 +139,9 @@ func TestP3CloseIsBoundedByItsContext(t *testing.T) {
 	store, err := cassandra.NewStore(session, index)
 	require.NoError(t, err)
 
-	// Each delivery fails, and its undoing is refused at first, so that it is left
-	// to the purger, where it hangs until its context ends: one in the worker, one
-	// in the queue, and the third in its own delivery.
+	// Each delivery fails, and its undoing is refused at first, so that it is
+	// left to the purger, where it hangs until its context ends: one in the
+	// worker, one in the queue, and the third in its own delivery.
 	hanging := make(chan struct{}, 10)
 	writeAndFail := func(_ context.Context, _ cassandra.MailboxID, goOn func() error) error {
 		return errors.Join(goOn(), errFault)

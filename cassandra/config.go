@@ -22,11 +22,12 @@ import (
 type Config struct {
 	// Hosts are some nodes of the local data centre, as host or host:port. The
 	// other nodes are found through them. If nodes may come back at other
-	// addresses, give names: they are resolved again when no node answers any more.
+	// addresses, give names: they are resolved again when no node answers any
+	// more.
 	Hosts []string
 
-	// LocalDC is the name of the data centre that this process is in. Statements
-	// go only to its nodes.
+	// LocalDC is the name of the data centre that this process is in.
+	// Statements go only to its nodes.
 	LocalDC string
 
 	// Keyspace is the keyspace of the tables. [Migrate] creates it.
@@ -38,10 +39,12 @@ type Config struct {
 	// Username and Password log in to the nodes. "" means no login.
 	Username, Password string
 
-	// ConnectTimeout is how long connecting to a node may take. 0 means 5 seconds.
+	// ConnectTimeout is how long connecting to a node may take. 0 means 5
+	// seconds.
 	ConnectTimeout time.Duration
 
-	// Timeout is how long one attempt at a statement may take. 0 means 5 seconds.
+	// Timeout is how long one attempt at a statement may take. 0 means 5
+	// seconds.
 	Timeout time.Duration
 
 	// Retries is how often a statement is tried again, with the same values and
@@ -52,15 +55,15 @@ type Config struct {
 	// Connections is the number of connections to each node. 0 means 2.
 	Connections int
 
-	// Cluster changes the settings of gocql, the driver: an authenticator of any
-	// kind, a dialer, address translation, compression, the port, SSL options. It
-	// is called before each session of the driver is created, which happens more
-	// than once.
+	// Cluster changes the settings of gocql, the driver: an authenticator of
+	// any kind, a dialer, address translation, compression, the port, SSL
+	// options. It is called before each session of the driver is created, which
+	// happens more than once.
 	//
-	// A setting that would break a promise of the store is an error of [Connect]
-	// and [Migrate] that names the field: default timestamps, a consistency level,
-	// a retry policy, a host filter or a host selection policy, for example. nil
-	// changes nothing.
+	// A setting that would break a promise of the store is an error of
+	// [Connect] and [Migrate] that names the field: default timestamps, a
+	// consistency level, a retry policy, a host filter or a host selection
+	// policy, for example. nil changes nothing.
 	Cluster func(*gocql.ClusterConfig)
 
 	// Wrap returns what the store and the index use in place of the DB of the
@@ -69,23 +72,24 @@ type Config struct {
 	// that changes a statement breaks the store's promises. nil means none.
 	Wrap func(cql.DB) cql.DB
 
-	// Bucket is the width of a bucket: the window of time whose messages share a
-	// partition of the listing. [Migrate] fixes it for good, in whole seconds. 0
-	// means what the keyspace has; for a new keyspace it means 30 days.
+	// Bucket is the width of a bucket: the window of time whose messages share
+	// a partition of the listing. [Migrate] fixes it for good, in whole
+	// seconds. 0 means what the keyspace has; for a new keyspace it means 30
+	// days.
 	//
 	// If a mailbox gets more than 100,000 messages in 30 days, narrower buckets
-	// keep the partitions small. Choose days, not hours: a mailbox keeps a row for
-	// each bucket that ever got mail, and every delivery and every listing reads
-	// all of these rows.
+	// keep the partitions small. Choose days, not hours: a mailbox keeps a row
+	// for each bucket that ever got mail, and every delivery and every listing
+	// reads all of these rows.
 	Bucket time.Duration
 
 	// MaxMessageSize is the size of the largest message that is accepted, in
-	// octets. For a larger one the error is [mailbox.ErrTooLarge]. 0 means 64 MiB,
-	// negative no limit.
+	// octets. For a larger one the error is [mailbox.ErrTooLarge]. 0 means
+	// [mailbox.DefaultMaxMessageSize], 64 MiB; negative no limit.
 	MaxMessageSize int64
 
-	// MaxRecipients is the largest number of recipients of one delivery. 0 means
-	// 1000, negative no limit.
+	// MaxRecipients is the largest number of recipients of one delivery. 0
+	// means 1000, negative no limit.
 	MaxRecipients int
 
 	// ChunkSize is how many octets of a large message one row holds. 0 means
@@ -103,21 +107,21 @@ type Config struct {
 	Horizon time.Duration
 
 	// GapInterval is how often a mailbox is searched for ranges of IDs that are
-	// empty, so that listings need not read their tombstones. A session that has
-	// removed messages starts a search if the part that was not searched yet, up
-	// to Horizon ago, is at least this long. 0 means an hour, negative never: then
-	// opening a mailbox costs the more, the more mail was removed from it within
-	// gc_grace_seconds.
+	// empty, so that listings need not read their tombstones. A session that
+	// has removed messages starts a search if the part that was not searched
+	// yet, up to Horizon ago, is at least this long. 0 means an hour, negative
+	// never: then opening a mailbox costs the more, the more mail was removed
+	// from it within gc_grace_seconds.
 	GapInterval time.Duration
 
-	// ReplicationRest is how long after a change of the keyspace's replication no
-	// range is recorded as empty, and no repair removes a message because parts of
-	// it are missing: a new replica knows nothing until the cluster was repaired.
-	// 0 means 7 days.
+	// ReplicationRest is how long after a change of the keyspace's replication
+	// no range is recorded as empty, and no repair removes a message because
+	// parts of it are missing: a new replica knows nothing until the cluster
+	// was repaired. 0 means 7 days.
 	ReplicationRest time.Duration
 
-	// PurgeQueue is how many removed messages may wait for the deletion of their
-	// content. If the queue is full, QUIT waits. 0 means 10,000.
+	// PurgeQueue is how many removed messages may wait for the deletion of
+	// their content. If the queue is full, QUIT waits. 0 means 10,000.
 	PurgeQueue int
 
 	// PurgeWorkers is how many messages are purged at the same time. 0 means 4.
@@ -135,9 +139,9 @@ type Config struct {
 	// which a removed user can be created again. nil means always 0.
 	Generation func(user string) uint32
 
-	// UID and ModSeq draw numbers that an IMAP server needs of a message: from 1
-	// to 2^32-1, and from 1 to 2^63-1. nil means at random. The store does not use
-	// them, and two equal ones do no harm.
+	// UID and ModSeq draw numbers that an IMAP server needs of a message: from
+	// 1 to 2^32-1, and from 1 to 2^63-1. nil means at random. The store does
+	// not use them, and two equal ones do no harm.
 	UID    func() uint32
 	ModSeq func() int64
 
@@ -148,10 +152,10 @@ type Config struct {
 	// goroutines. It must not block. nil means none.
 	Observer func(Observation)
 
-	// OnError is called with errors that no caller gets: of a purge that is left to
-	// repair, of a listener, of a repair in the background, of connecting anew to
-	// nodes that were lost. It must not block, nor close the store or the session,
-	// which would wait for it. nil means none.
+	// OnError is called with errors that no caller gets: of a purge that is
+	// left to repair, of a listener, of a repair in the background, of
+	// connecting anew to nodes that were lost. It must not block, nor close the
+	// store or the session, which would wait for it. nil means none.
 	OnError func(error)
 }
 
@@ -169,8 +173,8 @@ const (
 
 var legalKeyspace = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_]{0,47}$`)
 
-// check returns an error for an impossible keyspace, and for numbers that have no
-// meaning.
+// check returns an error for an impossible keyspace, and for numbers that have
+// no meaning.
 func (c Config) check() error {
 	if !legalKeyspace.MatchString(c.Keyspace) {
 		return fmt.Errorf("keyspace %q: want a letter, then letters, digits or _, 48 characters at most", c.Keyspace)
@@ -242,6 +246,6 @@ func (c Config) driver() driver.Config {
 // 2.3.1.1).
 func randomUID() uint32 { return 1 + rand.Uint32N(math.MaxUint32) }
 
-// randomModSeq returns a random mod-sequence, which is from 1 to 2^63-1 (RFC 7162
-// section 3.1).
+// randomModSeq returns a random mod-sequence, which is from 1 to 2^63-1 (RFC
+// 7162 section 3.1).
 func randomModSeq() int64 { return 1 + rand.Int64N(math.MaxInt64) }

@@ -13,8 +13,8 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// The limits in Config: a delivery at the limit is accepted. One above it is refused
-// for good, and leaves nothing.
+// The limits in Config: a delivery at the limit is accepted. One above it is
+// refused for good, and leaves nothing.
 func TestLimitsOfADelivery(t *testing.T) {
 	t.Parallel()
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
@@ -54,7 +54,8 @@ func TestLimitsOfADelivery(t *testing.T) {
 	require.ErrorContains(t, err, "Config.ChunkSize is 262145 octets: want 1 to 262144")
 }
 
-// Numbers in Config that have no meaning are errors of Connect, not panics later.
+// Numbers in Config that have no meaning are errors of Connect, not panics
+// later.
 func TestConfigWithImpossibleNumbers(t *testing.T) {
 	t.Parallel()
 	config := newKeyspace(t, 0)

@@ -10,7 +10,8 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// errMissing says that the content of a message, or a part of it, was not found.
+// errMissing says that the content of a message, or a part of it, was not
+// found.
 var errMissing = errors.New("the content is not there, or not complete")
 
 // errForeign says that content belongs to another mailbox.
@@ -51,8 +52,8 @@ type chunkPage struct {
 }
 
 // openContent reads the first page of a message, and returns errMissing or
-// errForeign if that is not content of this mailbox, as complete as one page can
-// show.
+// errForeign if that is not content of this mailbox, as complete as one page
+// can show.
 func (s *Store) openContent(ctx context.Context, level cql.Level, box MailboxID, id MessageID, options mailbox.OpenOptions) (*content, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	c := &content{store: s, ctx: ctx, cancel: cancel, level: level, top: options.Top, mailbox: box, id: id}
@@ -84,9 +85,9 @@ func (c *content) checkWhole() error {
 // readPage reads a page of the chunks with number from and above; the first one
 // of the page must have the number expected.
 //
-// A row may be there without its data: if replicas differ, Cassandra repairs the
-// columns that a read names and no others, and a read that counts chunks does not
-// name the data. Such a chunk is missing (P2).
+// A row may be there without its data: if replicas differ, Cassandra repairs
+// the columns that a read names and no others, and a read that counts chunks
+// does not name the data. Such a chunk is missing (P2).
 func (c *content) readPage(from int, state []byte, expected int) (page chunkPage) {
 	st := selectContent
 	if c.top {
@@ -171,8 +172,8 @@ func (c *content) nextPage() chunkPage {
 	return c.readPage(0, c.state, c.number)
 }
 
-// readEverywhere goes on in every data centre, after a chunk was missing in this
-// one, which is most likely behind the others.
+// readEverywhere goes on in every data centre, after a chunk was missing in
+// this one, which is most likely behind the others.
 func (c *content) readEverywhere() error {
 	if c.level != cql.LocalQuorum {
 		return fmt.Errorf("chunk %d of %d: %w", c.number, c.chunks, errMissing)

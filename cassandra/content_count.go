@@ -6,7 +6,8 @@ import (
 	"github.com/popcask/popcask/cassandra/cql"
 )
 
-// contentCount is what exists of a message's content, without the content itself.
+// contentCount is what exists of a message's content, without the content
+// itself.
 type contentCount struct {
 	id      MessageID // zero: nothing exists
 	mailbox MailboxID // zero: chunk 0, which names it, is missing
@@ -16,8 +17,8 @@ type contentCount struct {
 	torn    bool // a chunk is missing before another one
 }
 
-// count adds a row, which may be of a chunk or only of static columns. The rows of a
-// message come in the order of their chunks.
+// count adds a row, which may be of a chunk or only of static columns. The rows
+// of a message come in the order of their chunks.
 func (c *contentCount) count(mailbox []byte, size *int64, chunks, chunk *int) {
 	if len(mailbox) == len(c.mailbox) {
 		c.mailbox = MailboxID(mailbox)
@@ -37,8 +38,8 @@ func (c *contentCount) complete() bool {
 	return !c.torn && c.want > 0 && c.number == c.want && c.mailbox != MailboxID{}
 }
 
-// countContent counts the chunks of a message in every data centre. It does not read
-// their data.
+// countContent counts the chunks of a message in every data centre. It does not
+// read their data.
 func (s *Store) countContent(ctx context.Context, id MessageID) (c contentCount, err error) {
 	err = cql.Each(ctx, s.db, cql.EachQuorum, selectChunks, func(row cql.Row) error {
 		var mailbox []byte

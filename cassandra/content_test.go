@@ -15,9 +15,9 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// P2: a chunk whose row is there without its data, as a read repair of the other
-// columns leaves it, is missing, and not empty. So is one that is cut short. An empty
-// message is a message all the same.
+// P2: a chunk whose row is there without its data, as a read repair of the
+// other columns leaves it, is missing, and not empty. So is one that is cut
+// short. An empty message is a message all the same.
 func TestP2ChunkWithoutItsOctets(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)
@@ -107,8 +107,9 @@ func TestP2ReadAndWriteToAgree(t *testing.T) {
 	require.Equal(t, message, string(start)+rest.String())
 }
 
-// A reader can be closed twice. It then waits for nothing and reads nothing: while
-// the next chunks are being read, before the first octet, and after the last.
+// A reader can be closed twice. It then waits for nothing and reads nothing:
+// while the next chunks are being read, before the first octet, and after the
+// last.
 func TestReaderIsClosedOnce(t *testing.T) {
 	config := storetest.Migrate(t, cassandratest.Start(t, cassandratest.Topology{}))
 	config.ChunkSize = 16 << 10

@@ -17,8 +17,8 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// heapGrowth runs do and returns by how much the heap grew at most, with objects
-// that are not collected yet.
+// heapGrowth runs do and returns by how much the heap grew at most, with
+// objects that are not collected yet.
 func heapGrowth(do func()) int64 {
 	debug.FreeOSMemory()
 	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
@@ -46,7 +46,8 @@ func heapGrowth(do func()) int64 {
 	return int64(most) - int64(before)
 }
 
-// lines is a body of so many octets, or a few more, that is made while it is read.
+// lines is a body of so many octets, or a few more, that is made while it is
+// read.
 type lines struct{ left int64 }
 
 var line = []byte(strings.Repeat("0123456789", 7) + "\r\n")
@@ -66,8 +67,8 @@ func (l *lines) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// P8: the heap grows by less than 8 MB while a message of 50 MB is delivered, and
-// while it is read.
+// P8: the heap grows by less than 8 MB while a message of 50 MB is delivered,
+// and while it is read.
 func TestP8MemoryOfALargeMessage(t *testing.T) {
 	config := newKeyspace(t, 0)
 	store := storetest.NewStore(t, config)

@@ -27,9 +27,9 @@ var (
 	p7Threshold = flag.Int("p7.threshold", 3000, "tombstones that a page may meet in TestP7Cost, more than the rows that it has")
 )
 
-// P7: the cost of opening a mailbox depends on the mail in it, not on the mail that
-// passed through it. The node allows few tombstones, so that a listing which read
-// those of the mail that passed would fail.
+// P7: the cost of opening a mailbox depends on the mail in it, not on the mail
+// that passed through it. The node allows few tombstones, so that a listing
+// which read those of the mail that passed would fail.
 func TestP7Cost(t *testing.T) {
 	t.Parallel()
 	topology := cassandratest.Topology{Settings: map[string]any{
@@ -71,9 +71,9 @@ func TestP7Cost(t *testing.T) {
 
 const p7Days = 30
 
-// passThrough delivers messages to a mailbox on thirty days of the test's clock.
-// Each day a session removes the messages that are not kept. It returns how many are
-// left.
+// passThrough delivers messages to a mailbox on thirty days of the test's
+// clock. Each day a session removes the messages that are not kept. It returns
+// how many are left.
 func passThrough(t *testing.T, config cassandra.Config, keep func(day, today, n int) bool) (live int) {
 	clock := newClock(time.Now().Add(-p7Days*24*time.Hour - 3*time.Hour))
 	config.Now = clock.Now
@@ -109,8 +109,8 @@ func deliverAll(t *testing.T, config cassandra.Config, user string, n int) cassa
 	return config
 }
 
-// deliverMany delivers messages, many at the same time, and returns their numbers by
-// their IDs.
+// deliverMany delivers messages, many at the same time, and returns their
+// numbers by their IDs.
 func deliverMany(t *testing.T, store *cassandra.Store, user string, n int, tick func()) map[string]int {
 	t.Helper()
 	ids := make(map[string]int)
@@ -153,8 +153,8 @@ func (c cost) String() string {
 		c.messages, c.scanned, c.statements, float64(c.took.Microseconds())/1000)
 }
 
-// openingCost opens a mailbox in a process that knows nothing of it, with tracing,
-// and then a few times without, to measure the time.
+// openingCost opens a mailbox in a process that knows nothing of it, with
+// tracing, and then a few times without, to measure the time.
 func openingCost(t *testing.T, cluster *cassandratest.Cluster, config cassandra.Config, user string) (c cost) {
 	t.Helper()
 	var seen storetest.Recorder
@@ -186,8 +186,8 @@ func openingCost(t *testing.T, cluster *cassandratest.Cluster, config cassandra.
 	return c
 }
 
-// plainCost lists the same messages as a design without gaps would: it reads all
-// rows, and all tombstones.
+// plainCost lists the same messages as a design without gaps would: it reads
+// all rows, and all tombstones.
 func plainCost(t *testing.T, cluster *cassandratest.Cluster, config cassandra.Config, user string) (c cost) {
 	t.Helper()
 	db := cluster.Session(t, "")
@@ -220,14 +220,15 @@ func plainCost(t *testing.T, cluster *cassandratest.Cluster, config cassandra.Co
 	return c
 }
 
-// What a node writes into a trace about a read, and about a read that it aborted.
+// What a node writes into a trace about a read, and about a read that it
+// aborted.
 var (
 	readActivity    = regexp.MustCompile(`^Read (\d+) live rows and (\d+) tombstone cells`)
 	abortedActivity = regexp.MustCompile(`^Scanned over (\d+) tombstones`)
 )
 
-// traced counts the rows and tombstones of a mailbox that the nodes scan while do
-// runs. do returns how many statements about the mailbox it has sent.
+// traced counts the rows and tombstones of a mailbox that the nodes scan while
+// do runs. do returns how many statements about the mailbox it has sent.
 func traced(t *testing.T, cluster *cassandratest.Cluster, mailbox cassandra.MailboxID, do func() int) (scanned int) {
 	t.Helper()
 	db := cluster.Session(t, "")
@@ -262,8 +263,8 @@ func traced(t *testing.T, cluster *cassandratest.Cluster, mailbox cassandra.Mail
 	return scanned
 }
 
-// tracesOf returns the traces of the statements about a mailbox that are finished.
-// Statements of other tests are traced too.
+// tracesOf returns the traces of the statements about a mailbox that are
+// finished. Statements of other tests are traced too.
 func tracesOf(t *testing.T, db *gocql.Session, mailbox cassandra.MailboxID) (ended []gocql.UUID) {
 	rows := db.Query("SELECT session_id, duration, parameters FROM system_traces.sessions").Consistency(gocql.One).Iter()
 	var id gocql.UUID

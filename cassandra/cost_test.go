@@ -32,8 +32,8 @@ func counted(seen []cassandra.Observation) (writes, reads int) {
 	return writes, reads
 }
 
-// rounds counts the round trips: a statement that starts before another one has ended
-// does not need its answer.
+// rounds counts the round trips: a statement that starts before another one has
+// ended does not need its answer.
 func rounds(seen []cassandra.Observation) int {
 	slices.SortFunc(seen, func(a, b cassandra.Observation) int { return a.Start.Compare(b.Start) })
 	n := 0
@@ -50,9 +50,9 @@ func rounds(seen []cassandra.Observation) int {
 	return n
 }
 
-// atBest requires that one of several tries takes as few rounds as wanted. One is
-// enough to show that no statement waits for an answer; on a busy machine a goroutine
-// may be late.
+// atBest requires that one of several tries takes as few rounds as wanted. One
+// is enough to show that no statement waits for an answer; on a busy machine a
+// goroutine may be late.
 func atBest(t *testing.T, want int, try func() []cassandra.Observation) {
 	t.Helper()
 	best := 0
@@ -92,7 +92,8 @@ func TestCostOfDelivery(t *testing.T) {
 		return slices.Clone(all)
 	})
 
-	// The first delivery of this process to a bucket writes the row of the bucket too.
+	// The first delivery of this process to a bucket writes the row of the
+	// bucket too.
 	storetest.Deliver(t, store, "eve", fiveKB)
 	writes, reads := counted(seen.Take())
 	require.Equal(t, 4, writes)
@@ -122,8 +123,8 @@ func TestCostOfOpening(t *testing.T) {
 	seen.Take()
 	atBest(t, 1, listing(store))
 
-	// A process that does not know the mailbox reads the mail of the last hours in the
-	// first round trip, and the rest in the second.
+	// A process that does not know the mailbox reads the mail of the last hours
+	// in the first round trip, and the rest in the second.
 	atBest(t, 2, func() []cassandra.Observation {
 		other := storetest.NewStore(t, config)
 		seen.Take()
@@ -150,8 +151,8 @@ func TestCostOfRetrieving(t *testing.T) {
 	require.Equal(t, "LOCAL_QUORUM", all[0].Consistency)
 }
 
-// DELE of 100 messages and QUIT, through the POP3 server, with the purge that follows
-// in the background.
+// DELE of 100 messages and QUIT, through the POP3 server, with the purge that
+// follows in the background.
 func TestCostOfRemoving(t *testing.T) {
 	config := newKeyspace(t, 0)
 	var seen storetest.Recorder

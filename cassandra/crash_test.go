@@ -21,10 +21,10 @@ import (
 	"github.com/popcask/popcask/projection"
 )
 
-// A process of a host that is killed with SIGKILL. It is this same test program,
-// started again; it delivers or removes, and kills itself at one of its steps:
-// when the n-th statement is answered, or around a call of the index. It prints
-// a line for each acknowledgement that it gets.
+// A process of a host that is killed with SIGKILL. It is this same test
+// program, started again; it delivers or removes, and kills itself at one of
+// its steps: when the n-th statement is answered, or around a call of the
+// index. It prints a line for each acknowledgement that it gets.
 
 // crashEnv tells a test program that it is to crash, and how.
 const crashEnv = "POPCASK_TEST_CRASH"
@@ -208,7 +208,8 @@ func TestP1ProcessKilledInDelivery(t *testing.T) {
 	}
 }
 
-// killedDelivery is a mailbox to which a process was delivering when it was killed.
+// killedDelivery is a mailbox to which a process was delivering when it was
+// killed.
 type killedDelivery struct {
 	store        *cassandra.Store
 	user         string
@@ -260,8 +261,8 @@ func incomplete(report cassandra.Report) (n int) {
 }
 
 // P3, P4: the process is killed between each two steps of a removal. The other
-// messages are there. Each message that it removes is wholly there or wholly gone;
-// after +OK it is gone; and once gone it stays gone, also after repairs.
+// messages are there. Each message that it removes is wholly there or wholly
+// gone; after +OK it is gone; and once gone it stays gone, also after repairs.
 func TestP3ProcessKilledInRemoval(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)

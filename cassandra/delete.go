@@ -15,15 +15,16 @@ const (
 	// batchSize is how many rows of one partition go into one statement.
 	batchSize = 100
 
-	// undoTime is how long undoing a failed attempt may take before it is left to
-	// the purger.
+	// undoTime is how long undoing a failed attempt may take before it is left
+	// to the purger.
 	undoTime = 10 * time.Second
 )
 
-// Delete implements [mailbox.Mailbox], in three steps. (1) It marks the memberships
-// as removed: the commit point. (2) The index takes the messages off its list. Then
-// Delete returns. (3) The content and the memberships are purged, in the background.
-// After a crash a repair finishes what is marked, and nothing can be undone (P3, P4).
+// Delete implements [mailbox.Mailbox], in three steps. (1) It marks the
+// memberships as removed: the commit point. (2) The index takes the messages
+// off its list. Then Delete returns. (3) The content and the memberships are
+// purged, in the background. After a crash a repair finishes what is marked,
+// and nothing can be undone (P3, P4).
 func (m *mailboxSession) Delete(ctx context.Context, ids []string) error {
 	s := m.store
 	leave, err := s.enter()
@@ -57,8 +58,8 @@ func (m *mailboxSession) Delete(ctx context.Context, ids []string) error {
 	return nil
 }
 
-// toRemove returns the IDs that the mailbox may have. If that cannot be found out,
-// it sets the error of the ID in failed.
+// toRemove returns the IDs that the mailbox may have. If that cannot be found
+// out, it sets the error of the ID in failed.
 func (m *mailboxSession) toRemove(ctx context.Context, ids []string, failed map[string]error) []MessageID {
 	list := make([]MessageID, 0, len(ids))
 	for _, text := range ids {
@@ -119,8 +120,8 @@ func (s *Store) deleteContents(ctx context.Context, ids []MessageID) error {
 	})
 }
 
-// deleteMembers deletes memberships. It is the last step of a removal: as long as
-// they exist, a repair finds what is left to do.
+// deleteMembers deletes memberships. It is the last step of a removal: as long
+// as they exist, a repair finds what is left to do.
 func (s *Store) deleteMembers(ctx context.Context, mailbox MailboxID, ids []MessageID) error {
 	for bucket, group := range s.session.ByBucket(ids, batchSize) {
 		var batch cql.Batch
@@ -134,7 +135,8 @@ func (s *Store) deleteMembers(ctx context.Context, mailbox MailboxID, ids []Mess
 	return nil
 }
 
-// removeWholly runs all steps of a removal, even if some of them were done before.
+// removeWholly runs all steps of a removal, even if some of them were done
+// before.
 func (s *Store) removeWholly(ctx context.Context, mailbox MailboxID, ids []MessageID) error {
 	for bucket, group := range s.session.ByBucket(ids, batchSize) {
 		if err := s.mark(ctx, mailbox, bucket, group); err != nil {

@@ -15,9 +15,9 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// P4: the context of a QUIT ends at each statement in turn. What QUIT says is gone
-// is not listed; what it says has failed is wholly there or wholly gone; and after
-// the repair in the background no message is in between.
+// P4: the context of a QUIT ends at each statement in turn. What QUIT says is
+// gone is not listed; what it says has failed is wholly there or wholly gone;
+// and after the repair in the background no message is in between.
 func TestP4QuitCancelledAtEachStatement(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)
@@ -28,8 +28,8 @@ func TestP4QuitCancelledAtEachStatement(t *testing.T) {
 	}
 }
 
-// quitCancelledAt cancels a QUIT when its n-th statement is answered. It returns
-// false if the QUIT has fewer statements.
+// quitCancelledAt cancels a QUIT when its n-th statement is answered. It
+// returns false if the QUIT has fewer statements.
 func quitCancelledAt(t *testing.T, store *cassandra.Store, hook *statementHook, n int) (cancelled bool) {
 	t.Helper()
 	const user = "quitter@example.org"
@@ -80,9 +80,9 @@ func quitCancelledAt(t *testing.T, store *cassandra.Store, hook *statementHook, 
 	return cancelled
 }
 
-// P4: if the index fails, QUIT answers -ERR, and each message is wholly there. Then
-// a repair in the background finishes what the mark began, at the latest after the
-// next session has begun.
+// P4: if the index fails, QUIT answers -ERR, and each message is wholly there.
+// Then a repair in the background finishes what the mark began, at the latest
+// after the next session has begun.
 func TestP4QuitWithAnIndexThatFails(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)

@@ -1,6 +1,7 @@
 // Package cassandra is a mail store for several data centres. It uses no
-// lightweight transactions (no IF, no SERIAL, no Paxos): every data centre delivers
-// and serves mail at its own latency, and goes on if the others are cut off.
+// lightweight transactions (no IF, no SERIAL, no Paxos): every data centre
+// delivers and serves mail at its own latency, and goes on if the others are
+// cut off.
 //
 // [Migrate] creates the keyspace and its tables, once. [Open] connects to it:
 //
@@ -16,37 +17,39 @@
 // [Session] for itself calls [Connect] and [NewStore], and closes both.
 //
 // [Config.Cluster] gives a host its own settings of the driver, gocql: an
-// authenticator, a dialer, address translation, compression. A setting that would
-// break a promise is an error that names it.
+// authenticator, a dialer, address translation, compression. A setting that
+// would break a promise is an error that names it.
 //
 // # Indexes
 //
-// What lists a mailbox is an [Index]. Package projection has one; another one can
-// be written with [Session.DB] and package cassandra/cql, whose statements keep the
-// rule of the timestamps below. Package projection is an example of that: it uses
-// nothing else.
+// What lists a mailbox is an [Index]. Package projection has one; another one
+// can be written with [Session.DB] and package cassandra/cql, whose statements
+// keep the rule of the timestamps below. Package projection is an example of
+// that: it uses nothing else.
 //
 // # How it works without transactions
 //
-// A message has a time-based UUID, which any process can mint by itself. A mailbox
-// is a set of such IDs. An ID is added once and removed once, and the removal wins.
+// A message has a time-based UUID, which any process can mint by itself. A
+// mailbox is a set of such IDs. An ID is added once and removed once, and the
+// removal wins.
 //
 // Every write about a message carries a timestamp that is computed from its ID:
-// t(id) for the writes that add it, t(id) + 1 µs for the mark that it is removed,
-// t(id) + 2 µs for the final deletes. So retries, hints, replays, two sessions, two
-// data centres and a repair may come in any order: the result is the same.
+// t(id) for the writes that add it, t(id) + 1 µs for the mark that it is
+// removed, t(id) + 2 µs for the final deletes. So retries, hints, replays, two
+// sessions, two data centres and a repair may come in any order: the result is
+// the same.
 //
 // # What is promised
 //
-//   - An acknowledged delivery is on a quorum of the local data centre: content,
-//     membership and listing. Every later session of that data centre lists it;
-//     sessions of other data centres do after replication.
+//   - An acknowledged delivery is on a quorum of the local data centre:
+//     content, membership and listing. Every later session of that data centre
+//     lists it; sessions of other data centres do after replication.
 //   - A message that is listed can be read as it was stored, or the error is
 //     temporary. Content that is not in this data centre is looked for in every
 //     other one, and only that answer can be "no such message".
 //   - A message that a session has removed is never listed again in that data
-//     centre, nor in another one after replication; provided that the cluster is
-//     repaired within gc_grace_seconds, as Cassandra always demands.
+//     centre, nor in another one after replication; provided that the cluster
+//     is repaired within gc_grace_seconds, as Cassandra always demands.
 //   - A message is removed wholly or not at all. If a removal fails halfway, a
 //     repair finishes it.
 //
@@ -54,24 +57,24 @@
 //
 // # Consistency levels
 //
-// Deliveries, listings, reads and removals are at LOCAL_QUORUM. Repairs, and reads
-// of content that was missing, are at EACH_QUORUM (at ALL, if the engine does not
-// read at EACH_QUORUM): that answer contains every delivery that was acknowledged
-// in any data centre. While a data centre does not answer, a miss is a temporary
-// error, and after the first few misses it is one at once.
+// Deliveries, listings, reads and removals are at LOCAL_QUORUM. Repairs, and
+// reads of content that was missing, are at EACH_QUORUM (at ALL, if the engine
+// does not read at EACH_QUORUM): that answer contains every delivery that was
+// acknowledged in any data centre. While a data centre does not answer, a miss
+// is a temporary error, and after the first few misses it is one at once.
 //
 // A message with a foreign unique-id, as a migration has them, is written at
 // EACH_QUORUM, so that no two messages show the same one.
 //
 // # What it costs
 //
-//   - A small delivery: three mutations and one read of a small partition, in two
-//     round trips.
+//   - A small delivery: three mutations and one read of a small partition, in
+//     two round trips.
 //   - Opening a mailbox: one round trip if this process has delivered to it or
 //     listed it before, else two.
 //   - Reading a small message: one read.
 //   - Removing 100 messages: about 110 statements.
 //
-// PROMISES.md, in this folder, has the promises with the tests that keep them, and
-// says what happens when things break.
+// PROMISES.md, in this folder, has the promises with the tests that keep them,
+// and says what happens when things break.
 package cassandra

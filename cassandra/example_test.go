@@ -18,8 +18,8 @@ import (
 	"github.com/popcask/popcask/projection"
 )
 
-// The tables are created once, before the hosts start. The replication names every
-// data centre of the keyspace, with its replicas.
+// The tables are created once, before the hosts start. The replication names
+// every data centre of the keyspace, with its replicas.
 func ExampleMigrate() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -49,8 +49,8 @@ func ExampleOpen() {
 	fmt.Println(message.ID, message.Size)
 }
 
-// A POP3 server. The host has the session too: it answers the readiness probe of a
-// load balancer.
+// A POP3 server. The host has the session too: it answers the readiness probe
+// of a load balancer.
 func Example() {
 	ctx := context.Background()
 	session, err := cassandra.Connect(ctx, cassandra.Config{
@@ -99,7 +99,6 @@ func ExampleParseReplication() {
 	fmt.Println(replication, err)
 	_, err = cassandra.ParseReplication("paris")
 	fmt.Println(err)
-	// Output:
-	// lyon:3,paris:3 <nil>
-	// cassandra: replication "paris": want a data centre and its replicas, as in dc1:3,dc2:3
+	// Output: lyon:3,paris:3 <nil> cassandra: replication "paris": want a data
+	// centre and its replicas, as in dc1:3,dc2:3
 }

@@ -16,8 +16,8 @@ import (
 // errFault is the error of faults that a test makes.
 var errFault = errors.New("a fault of the test")
 
-// faultyIndex is an index with faults. A hook runs in place of a call, and may make
-// the call by goOn. A nil hook makes it.
+// faultyIndex is an index with faults. A hook runs in place of a call, and may
+// make the call by goOn. A nil hook makes it.
 type faultyIndex struct {
 	cassandra.Index
 

@@ -11,9 +11,10 @@ import (
 	"github.com/popcask/popcask/internal/storetest"
 )
 
-// P7: if mail is left on the server, there is an empty range after each message, and
-// a bucket is soon full of gaps. There is still a proof every
-// [cassandra.Config.GapInterval], and not with every session that removes messages.
+// P7: if mail is left on the server, there is an empty range after each
+// message, and a bucket is soon full of gaps. There is still a proof every
+// [cassandra.Config.GapInterval], and not with every session that removes
+// messages.
 func TestP7ProofsWaitEvenIfABucketIsFullOfGaps(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)
@@ -59,9 +60,9 @@ func TestP7ProofsWaitEvenIfABucketIsFullOfGaps(t *testing.T) {
 	require.Positive(t, fences, "a proof that is due")
 }
 
-// P7: an old message is never removed, in a bucket that is full of gaps. What passes
-// through after it is proven to be gone all the same: in that bucket from where a gap
-// begins already, and in all later buckets.
+// P7: an old message is never removed, in a bucket that is full of gaps. What
+// passes through after it is proven to be gone all the same: in that bucket
+// from where a gap begins already, and in all later buckets.
 func TestP7GapsGrowInABucketThatIsFullOfThem(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)
@@ -73,7 +74,8 @@ func TestP7GapsGrowInABucketThatIsFullOfThem(t *testing.T) {
 	id, _, err := store.Mailbox("demo")
 	require.NoError(t, err)
 
-	// No gap begins right after the first message: longer ones are recorded instead.
+	// No gap begins right after the first message: longer ones are recorded
+	// instead.
 	var kept []string
 	for gap := time.Hour; len(kept) < 60; gap = 3 * time.Hour {
 		kept = append(kept, storetest.Deliver(t, store, "demo", storetest.Body(len(kept))).ID)

@@ -14,8 +14,9 @@ import (
 	"github.com/popcask/popcask/projection"
 )
 
-// P7: ranges that are proven to be empty are not read any more. The messages that are
-// left are listed, and if one of them is removed the gaps around it merge.
+// P7: ranges that are proven to be empty are not read any more. The messages
+// that are left are listed, and if one of them is removed the gaps around it
+// merge.
 func TestP7GapsAroundSurvivors(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)
@@ -66,9 +67,9 @@ func TestP7GapsAroundSurvivors(t *testing.T) {
 	require.Equal(t, []string{survivors[1], last}, storetest.ListIDs(t, store, "demo"))
 }
 
-// P1: a delivery is frozen before its membership is written, while another process
-// proves that the range of its ID is empty. The delivery sees the fence and is not
-// acknowledged. The sender's retry is listed once.
+// P1: a delivery is frozen before its membership is written, while another
+// process proves that the range of its ID is empty. The delivery sees the fence
+// and is not acknowledged. The sender's retry is listed once.
 func TestP1AFrozenAppenderSeesTheFence(t *testing.T) {
 	config := storetest.Migrate(t, cassandratest.Start(t, cassandratest.Topology{}))
 	config.Horizon = time.Millisecond
@@ -106,8 +107,8 @@ func TestP1AFrozenAppenderSeesTheFence(t *testing.T) {
 	require.Equal(t, []string{first, again}, storetest.ListIDs(t, prover, "demo"))
 }
 
-// P1: a proof sees a delivery that has read the fence before the proof began, even if
-// the rest of the delivery takes long.
+// P1: a proof sees a delivery that has read the fence before the proof began,
+// even if the rest of the delivery takes long.
 func TestP1AProofSeesASlowDelivery(t *testing.T) {
 	config := storetest.Migrate(t, cassandratest.Start(t, cassandratest.Topology{}))
 	config.Horizon = time.Millisecond
@@ -146,8 +147,8 @@ func TestP1AProofSeesASlowDelivery(t *testing.T) {
 	require.Len(t, storetest.List(t, prover, "demo"), 1)
 }
 
-// A host whose clock is far ahead proves nothing: its fence would refuse mail for
-// years.
+// A host whose clock is far ahead proves nothing: its fence would refuse mail
+// for years.
 func TestAClockFarAheadProvesNothing(t *testing.T) {
 	config := storetest.Migrate(t, cassandratest.Start(t, cassandratest.Topology{}))
 	right := storetest.NewStore(t, config)

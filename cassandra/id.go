@@ -17,8 +17,8 @@ import (
 // mints one for each attempt at a delivery and never uses it again.
 type MessageID [16]byte
 
-// ParseMessageID reads the form that String writes. A text that is not a time-based
-// UUID in that form is an error.
+// ParseMessageID reads the form that String writes. A text that is not a
+// time-based UUID in that form is an error.
 func ParseMessageID(text string) (MessageID, error) {
 	id, err := uuid.FromString(text)
 	if err != nil || len(text) != 36 || id.Version() != uuid.V1 {
@@ -30,9 +30,9 @@ func ParseMessageID(text string) (MessageID, error) {
 // String returns the usual form of a UUID: 36 characters, in lower case.
 func (id MessageID) String() string { return uuid.UUID(id).String() }
 
-// Timestamp returns t(id), the time in the ID, in microseconds since 1970. Every
-// write about the message carries it, or one or two more: see [AddedAt] and
-// [DeletedAt].
+// Timestamp returns t(id), the time in the ID, in microseconds since 1970.
+// Every write about the message carries it, or one or two more: see [AddedAt]
+// and [DeletedAt].
 func (id MessageID) Timestamp() int64 {
 	return (int64(id.ticks()) - ticksTo1970) / ticksPerMicrosecond
 }
@@ -53,8 +53,8 @@ func (id MessageID) ticks() uint64 {
 	return high<<48 | middle<<32 | low
 }
 
-// Compare returns -1, 0 or 1, as Cassandra orders a timeuuid column: by time, then
-// by the last 8 octets, each of them as a signed number.
+// Compare returns -1, 0 or 1, as Cassandra orders a timeuuid column: by time,
+// then by the last 8 octets, each of them as a signed number.
 func (id MessageID) Compare(other MessageID) int {
 	if a, b := id.ticks(), other.ticks(); a != b {
 		if a < b {
@@ -69,8 +69,8 @@ func (id MessageID) Compare(other MessageID) int {
 	return bytes.Compare(a[:], b[:])
 }
 
-// firstIDAt and lastIDAt return the smallest and the largest ID of a microsecond, in
-// Cassandra's order.
+// firstIDAt and lastIDAt return the smallest and the largest ID of a
+// microsecond, in Cassandra's order.
 func firstIDAt(microseconds int64) MessageID { return borderID(microseconds, 0, 0x80) }
 func lastIDAt(microseconds int64) MessageID {
 	return borderID(microseconds, ticksPerMicrosecond-1, 0x7f)
@@ -88,9 +88,9 @@ func borderID(microseconds int64, tick uint64, fill byte) MessageID {
 	return id
 }
 
-// minter mints message IDs. It draws its node ID at random: containers on different
-// machines share MAC addresses, and an ID that is minted twice would overwrite a
-// message.
+// minter mints message IDs. It draws its node ID at random: containers on
+// different machines share MAC addresses, and an ID that is minted twice would
+// overwrite a message.
 type minter struct {
 	generator *uuid.Gen
 
@@ -107,13 +107,13 @@ func newMinter() (*minter, error) {
 	return &minter{generator: uuid.NewGenWithHWAF(func() (net.HardwareAddr, error) { return node[:], nil })}, nil
 }
 
-// longestLead is how far IDs may run ahead of a clock that stands still or was set
-// back a little. If the clock was set back further, IDs go back too.
+// longestLead is how far IDs may run ahead of a clock that stands still or was
+// set back a little. If the clock was set back further, IDs go back too.
 const longestLead = time.Second
 
-// mint returns the next ID, one tick or more after the previous one. If the time of
-// two IDs is the same, the generator changes the clock sequence instead: that has
-// 14 bits, which a clock that stands still would use up.
+// mint returns the next ID, one tick or more after the previous one. If the
+// time of two IDs is the same, the generator changes the clock sequence
+// instead: that has 14 bits, which a clock that stands still would use up.
 func (m *minter) mint(now time.Time) (MessageID, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -127,15 +127,17 @@ func (m *minter) mint(now time.Time) (MessageID, error) {
 	return MessageID(id), err
 }
 
-// MailboxID identifies a mailbox. It is computed from the user's name, so that two
-// data centres which deliver to a new user at the same moment use the same mailbox.
+// MailboxID identifies a mailbox. It is computed from the user's name, so that
+// two data centres which deliver to a new user at the same moment use the same
+// mailbox.
 type MailboxID [16]byte
 
 // String returns the usual form of a UUID.
 func (id MailboxID) String() string { return uuid.UUID(id).String() }
 
-// mailboxIDOf computes the ID of a user's mailbox. The name is canonical. A user who
-// was removed and created again has another generation, and so an empty mailbox.
+// mailboxIDOf computes the ID of a user's mailbox. The name is canonical. A
+// user who was removed and created again has another generation, and so an
+// empty mailbox.
 func mailboxIDOf(namespace uuid.UUID, user string, generation uint32) MailboxID {
 	name := fmt.Sprintf("%d:%s", generation, user)
 	return MailboxID(uuid.NewV5(namespace, name))

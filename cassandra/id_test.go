@@ -31,8 +31,8 @@ func someID(t *rapid.T) MessageID {
 	return id
 }
 
-// IDs are compared as a node orders timeuuids, and a slice has the IDs that a node
-// returns for it.
+// IDs are compared as a node orders timeuuids, and a slice has the IDs that a
+// node returns for it.
 func TestIDsOrderAsCassandraOrdersThem(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	session := cluster.Session(t, "")
@@ -122,8 +122,8 @@ func TestP5IDsAreUniqueWhateverTheClockDoes(t *testing.T) {
 	require.NotEqual(t, a[10:], b[10:])
 }
 
-// Later deliveries of a process are later in the listing, also within one tick, and
-// if the clock was set back a little.
+// Later deliveries of a process are later in the listing, also within one tick,
+// and if the clock was set back a little.
 func TestIDsAscendWithinAProcess(t *testing.T) {
 	minter, err := newMinter()
 	require.NoError(t, err)
@@ -154,8 +154,8 @@ func TestParseMessageIDTakesOnlyIDs(t *testing.T) {
 	}
 }
 
-// The ID of a mailbox is always the same, and another user or generation has another
-// one.
+// The ID of a mailbox is always the same, and another user or generation has
+// another one.
 func TestMailboxIDs(t *testing.T) {
 	namespace := [16]byte{1}
 	seen := make(map[MailboxID]string)

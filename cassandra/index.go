@@ -8,61 +8,63 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// Index lists mailboxes. Package projection has one; package cassandra/indextest is
-// the conformance kit for others.
+// Index lists mailboxes. Package projection has one; package
+// cassandra/indextest is the conformance kit for others.
 //
 // The store calls Added before a delivery is acknowledged, and Removed before a
-// removal is: if the index fails, so does the delivery or the removal. All methods
-// may be called by several goroutines, twice, late, and in any order.
+// removal is: if the index fails, so does the delivery or the removal. All
+// methods may be called by several goroutines, twice, late, and in any order.
 //
 // An implementation has tables of its own, which [Session.Define] creates, and
-// reads and writes them with [Session.DB]. Three rules make its rows right in any
-// order of the calls, as those of the store are:
+// reads and writes them with [Session.DB]. Three rules make its rows right in
+// any order of the calls, as those of the store are:
 //
-//   - The partition key is the mailbox, a uuid, and the bucket, a bigint, in this
-//     order; the clustering column is the message ID, a timeuuid. To that key
-//     [Session.Bucket], [Slice.Borders], [Token] and [MessageID.Compare] belong.
-//   - A write that lists a message has the timestamp [AddedAt], at LOCAL_QUORUM. Its
-//     columns depend on the [Entry] alone.
-//   - A write that takes a message off the list deletes the row of that ID, with the
-//     timestamp [DeletedAt], at LOCAL_QUORUM.
+//   - The partition key is the mailbox, a uuid, and the bucket, a bigint, in
+//     this order; the clustering column is the message ID, a timeuuid. To that
+//     key [Session.Bucket], [Slice.Borders], [Token] and [MessageID.Compare]
+//     belong.
+//   - A write that lists a message has the timestamp [AddedAt], at
+//     LOCAL_QUORUM. Its columns depend on the [Entry] alone.
+//   - A write that takes a message off the list deletes the row of that ID,
+//     with the timestamp [DeletedAt], at LOCAL_QUORUM.
 //
-// An error means that the call did not, or perhaps not, succeed, and that it may
-// be tried again.
+// An error means that the call did not, or perhaps not, succeed, and that it
+// may be tried again.
 type Index interface {
-	// Added lists a message. If its ID is [Session.TooOld], it writes nothing and
-	// returns [ErrTooOld].
+	// Added lists a message. If its ID is [Session.TooOld], it writes nothing
+	// and returns [ErrTooOld].
 	Added(ctx context.Context, mailbox MailboxID, message Entry) error
 
-	// Restore is Added without a limit of age. A repair calls it for a message that
-	// it has found in the mailbox in every data centre.
+	// Restore is Added without a limit of age. A repair calls it for a message
+	// that it has found in the mailbox in every data centre.
 	Restore(ctx context.Context, mailbox MailboxID, message Entry) error
 
-	// Removed takes messages off the list, for ever. A message that is not listed is
-	// never listed after that, even if an Added for it comes late.
+	// Removed takes messages off the list, for ever. A message that is not
+	// listed is never listed after that, even if an Added for it comes late.
 	Removed(ctx context.Context, mailbox MailboxID, messages []MessageID) error
 
 	// List returns the entries that are in the slices, as a quorum of the local
 	// data centre has them. The slices do not overlap and ascend; the entries
-	// ascend, by [MessageID.Compare]. It reads when it is ranged over, not before.
-	// An error ends the sequence. A slice with too many tombstones is read in
-	// [Slice.Halves].
+	// ascend, by [MessageID.Compare]. It reads when it is ranged over, not
+	// before. An error ends the sequence. A slice with too many tombstones is
+	// read in [Slice.Halves].
 	List(ctx context.Context, mailbox MailboxID, slices []Slice) iter.Seq2[Entry, error]
 
-	// ListEverywhere is List at EACH_QUORUM, for repair: its entries are those of a
-	// quorum of every data centre. While a data centre does not answer it is an
-	// error.
+	// ListEverywhere is List at EACH_QUORUM, for repair: its entries are those
+	// of a quorum of every data centre. While a data centre does not answer it
+	// is an error.
 	ListEverywhere(ctx context.Context, mailbox MailboxID, slices []Slice) iter.Seq2[Entry, error]
 
 	// Scan returns the entries of all mailboxes in the buckets whose [Token] is
-	// larger than after and at most until, at EACH_QUORUM. They come in the order of
-	// the tokens, and within a bucket in the order of the IDs. An error ends the
-	// sequence; if there are too many tombstones it is [cql.ErrTooManyTombstones],
-	// and the store goes on with smaller ranges.
+	// larger than after and at most until, at EACH_QUORUM. They come in the
+	// order of the tokens, and within a bucket in the order of the IDs. An
+	// error ends the sequence; if there are too many tombstones it is
+	// [cql.ErrTooManyTombstones], and the store goes on with smaller ranges.
 	Scan(ctx context.Context, after, until int64) iter.Seq2[Listed, error]
 }
 
-// Listed is an entry that [Index.Scan] returns, with its mailbox and its bucket.
+// Listed is an entry that [Index.Scan] returns, with its mailbox and its
+// bucket.
 type Listed struct {
 	Mailbox MailboxID
 	Bucket  int64 // [Session.Bucket] of the ID
@@ -84,12 +86,13 @@ type Slice struct {
 }
 
 // Borders returns the smallest and the largest ID that the slice can have, in
-// Cassandra's order of timeuuids: for message_id >= first AND message_id <= last.
+// Cassandra's order of timeuuids: for message_id >= first AND message_id <=
+// last.
 func (s Slice) Borders() (first, last MessageID) { return firstIDAt(s.From), lastIDAt(s.To) }
 
-// Halves cuts a slice in two, so that one with more tombstones than a node allows
-// can be read. ok is false if the slice is shorter than a millisecond: no mailbox
-// gets 100,000 messages in that time.
+// Halves cuts a slice in two, so that one with more tombstones than a node
+// allows can be read. ok is false if the slice is shorter than a millisecond:
+// no mailbox gets 100,000 messages in that time.
 func (s Slice) Halves() (lower, upper Slice, ok bool) {
 	if s.To-s.From < time.Millisecond.Microseconds() {
 		return s, s, false

@@ -8,9 +8,9 @@ import (
 	"github.com/popcask/popcask/cassandra/cql"
 )
 
-// ledgerRows is the ledger of a mailbox: the partition that belongs to the mailbox
-// itself. Its rows only grow, so that what was read once stays true, and may be
-// remembered.
+// ledgerRows is the ledger of a mailbox: the partition that belongs to the
+// mailbox itself. Its rows only grow, so that what was read once stays true,
+// and may be remembered.
 type ledgerRows struct {
 	buckets []int64 // that ever got mail, ascending
 	gaps    []span  // ascending; they neither overlap nor touch
@@ -61,8 +61,8 @@ func (s *Store) toList(ledger ledgerRows, recent []int64) []Slice {
 	return list
 }
 
-// addBucket makes sure that the ledger has the bucket of an attempt. The timestamp of
-// the row is a constant, so that writing it again changes nothing.
+// addBucket makes sure that the ledger has the bucket of an attempt. The
+// timestamp of the row is a constant, so that writing it again changes nothing.
 func (s *Store) addBucket(ctx context.Context, a *attempt) error {
 	key := bucketKey{a.mailbox, a.bucket}
 	if s.buckets.has(key) {
@@ -89,16 +89,16 @@ func (s *Store) ledgerOf(ctx context.Context, mailbox MailboxID) (ledgerRows, er
 	return s.readLedger(ctx, cql.EachQuorum, mailbox)
 }
 
-// recentBuckets returns the buckets that may have mail although the ledger does not
-// say so yet in this data centre: the current one, the one before it, and that of a
-// clock that is ahead.
+// recentBuckets returns the buckets that may have mail although the ledger does
+// not say so yet in this data centre: the current one, the one before it, and
+// that of a clock that is ahead.
 func (s *Store) recentBuckets(now time.Time) []int64 {
 	current := s.session.bucketAt(now)
 	return slices.Compact([]int64{current - 1, current, s.session.bucketAt(now.Add(s.config.Horizon))})
 }
 
-// ownerOf reads, in every data centre, the ledger of a mailbox and whose mailbox it
-// is. The zero ID, of content whose mailbox is unknown, has neither.
+// ownerOf reads, in every data centre, the ledger of a mailbox and whose
+// mailbox it is. The zero ID, of content whose mailbox is unknown, has neither.
 func (s *Store) ownerOf(ctx context.Context, mailbox MailboxID) (of Report, ledger ledgerRows, err error) {
 	of.Mailbox = mailbox
 	if mailbox == (MailboxID{}) {

@@ -2,16 +2,18 @@ package cassandra
 
 import "sync"
 
-// ledgerMemory remembers the ledgers of mailboxes that this process has delivered to
-// or listed, so that a session can read the listing without waiting for the ledger.
+// ledgerMemory remembers the ledgers of mailboxes that this process has
+// delivered to or listed, so that a session can read the listing without
+// waiting for the ledger.
 type ledgerMemory struct {
 	mu     sync.Mutex
 	rows   map[MailboxID]ledgerRows
 	octets int
 }
 
-// rememberedLedgers bounds the memory, in octets. Most mailboxes take a few hundred;
-// one with a year of buckets of an hour takes 70,000. A full memory is emptied.
+// rememberedLedgers bounds the memory, in octets. Most mailboxes take a few
+// hundred; one with a year of buckets of an hour takes 70,000. A full memory is
+// emptied.
 const rememberedLedgers = 16 << 20
 
 // octets returns about how much memory the rows take.
@@ -38,9 +40,9 @@ func (m *ledgerMemory) put(mailbox MailboxID, rows ledgerRows) {
 	m.rows[mailbox] = rows
 }
 
-// bucketMemory remembers which rows of buckets are acknowledged, so that a process
-// writes each of them once, and not with every delivery. They are never deleted, so
-// that this stays true.
+// bucketMemory remembers which rows of buckets are acknowledged, so that a
+// process writes each of them once, and not with every delivery. They are never
+// deleted, so that this stays true.
 type bucketMemory struct {
 	mu   sync.Mutex
 	seen map[bucketKey]struct{}
@@ -51,8 +53,8 @@ type bucketKey struct {
 	bucket  int64
 }
 
-// rememberedBuckets bounds the memory, at about 50 octets each. A full memory is
-// emptied.
+// rememberedBuckets bounds the memory, at about 50 octets each. A full memory
+// is emptied.
 const rememberedBuckets = 100_000
 
 func (m *bucketMemory) has(key bucketKey) bool {

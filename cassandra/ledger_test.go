@@ -14,8 +14,9 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// P1: a mailbox has more buckets than a page, so that its fence is on a later page.
-// The fence is seen all the same; mail above it is delivered, and all mail is listed.
+// P1: a mailbox has more buckets than a page, so that its fence is on a later
+// page. The fence is seen all the same; mail above it is delivered, and all
+// mail is listed.
 func TestP1FenceOnALaterPageOfTheLedger(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.MigrateWith(t, cluster, func(c *cassandra.Config) { c.Bucket = time.Minute })
@@ -50,8 +51,8 @@ func TestP1FenceOnALaterPageOfTheLedger(t *testing.T) {
 	require.Equal(t, []string{first, second}, storetest.ListIDs(t, storetest.NewStore(t, config), "demo"))
 }
 
-// A fence above the ID refuses a delivery, which leaves nothing; a fence below it
-// does not.
+// A fence above the ID refuses a delivery, which leaves nothing; a fence below
+// it does not.
 func TestFenceRefusesDelivery(t *testing.T) {
 	t.Parallel()
 	cluster := cassandratest.Start(t, cassandratest.Topology{})

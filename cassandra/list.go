@@ -11,10 +11,10 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// Messages implements [mailbox.Mailbox]. If this process remembers the ledger of the
-// mailbox, it reads ledger and listing at the same time, in one round trip. Else it
-// reads the ledger and the mail of the last hours at the same time, and then the
-// rest of the listing. It does not read the gaps.
+// Messages implements [mailbox.Mailbox]. If this process remembers the ledger
+// of the mailbox, it reads ledger and listing at the same time, in one round
+// trip. Else it reads the ledger and the mail of the last hours at the same
+// time, and then the rest of the listing. It does not read the gaps.
 func (m *mailboxSession) Messages(ctx context.Context) iter.Seq2[mailbox.Message, error] {
 	return func(yield func(mailbox.Message, error) bool) {
 		if m.store.isClosed() {
@@ -44,8 +44,9 @@ func (m *mailboxSession) Messages(ctx context.Context) iter.Seq2[mailbox.Message
 	}
 }
 
-// listing reads the ledger, and at the same time the part of the listing that will
-// most likely be wanted. It returns the listing in parts, which are in order.
+// listing reads the ledger, and at the same time the part of the listing that
+// will most likely be wanted. It returns the listing in parts, which are in
+// order.
 func (m *mailboxSession) listing(ctx context.Context) (parts []iter.Seq2[Entry, error], err error) {
 	s := m.store
 	now := s.config.Now()
@@ -74,8 +75,8 @@ func (m *mailboxSession) listing(ctx context.Context) (parts []iter.Seq2[Entry, 
 	return []iter.Seq2[Entry, error]{s.index.List(ctx, m.id, older), ahead, rest}, nil
 }
 
-// outsideGaps leaves out the entries in gaps. They were read before the gaps were
-// known.
+// outsideGaps leaves out the entries in gaps. They were read before the gaps
+// were known.
 func outsideGaps(seq iter.Seq2[Entry, error], ledger ledgerRows) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		for entry, err := range seq {
@@ -89,8 +90,8 @@ func outsideGaps(seq iter.Seq2[Entry, error], ledger ledgerRows) iter.Seq2[Entry
 	}
 }
 
-// lastHours returns slices that are worth reading before the ledger is known: no gap
-// reaches far into them, and they have few tombstones.
+// lastHours returns slices that are worth reading before the ledger is known:
+// no gap reaches far into them, and they have few tombstones.
 func (s *Store) lastHours(now time.Time) (list []Slice) {
 	horizon := s.config.Horizon
 	whole := span{now.Add(-2 * horizon).UnixMicro(), now.Add(horizon).UnixMicro()}

@@ -11,9 +11,9 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// P1: a delivery of a host whose clock is fast or slow is listed by every host, at
-// once and in its place: at the border of buckets of the usual width, and over many
-// narrow buckets.
+// P1: a delivery of a host whose clock is fast or slow is listed by every host,
+// at once and in its place: at the border of buckets of the usual width, and
+// over many narrow buckets.
 func TestP1DeliveryByAnyClockIsListedByEverybody(t *testing.T) {
 	now := time.Now()
 	const month = 30 * 24 * time.Hour
@@ -46,7 +46,8 @@ func TestP1DeliveryByAnyClockIsListedByEverybody(t *testing.T) {
 	}
 }
 
-// With buckets of a second, many buckets are listed in order, and removals find theirs.
+// With buckets of a second, many buckets are listed in order, and removals find
+// theirs.
 func TestManyBucketsAreListedInOrder(t *testing.T) {
 	t.Parallel()
 	config := newKeyspace(t, time.Second)

@@ -60,8 +60,8 @@ func TestP1ListenersAreNeverInTheWay(t *testing.T) {
 	storetest.CloseStore(t, store)
 }
 
-// deliverAndRemoveTwo delivers messages, removes the first two, and checks what is
-// listed.
+// deliverAndRemoveTwo delivers messages, removes the first two, and checks what
+// is listed.
 func deliverAndRemoveTwo(t *testing.T, store *cassandra.Store, user string, messages int) {
 	t.Helper()
 	var bodies []string

@@ -60,8 +60,8 @@ func (m *memberRow) setSize(size *int64) {
 // isMember reports whether the message is in the mailbox. m may be nil.
 func (m *memberRow) isMember() bool { return m != nil && m.live && !m.removed }
 
-// readMembers reads the memberships of a slice in every data centre. A slice with
-// too many tombstones is read in halves, as an [Index] reads it.
+// readMembers reads the memberships of a slice in every data centre. A slice
+// with too many tombstones is read in halves, as an [Index] reads it.
 func (s *Store) readMembers(ctx context.Context, mailbox MailboxID, slice Slice) (members []memberRow, err error) {
 	first, last := slice.Borders()
 	err = cql.Each(ctx, s.db, cql.EachQuorum, selectMembers, func(row cql.Row) error {

@@ -20,13 +20,13 @@ const schemaVersion = 1
 //go:embed schema.cql
 var schemaText string
 
-// Migrate creates the keyspace, its tables and its settings, if they do not exist.
-// If they do, it changes nothing, so that it may be run again at any time. Run it
-// from one place at a time, before the hosts start.
+// Migrate creates the keyspace, its tables and its settings, if they do not
+// exist. If they do, it changes nothing, so that it may be run again at any
+// time. Run it from one place at a time, before the hosts start.
 //
 // If the keyspace exists with another replication, Migrate returns an error: a
-// change of the replication needs a repair of the cluster, which is the operator's
-// to run.
+// change of the replication needs a repair of the cluster, which is the
+// operator's to run.
 func Migrate(ctx context.Context, config Config, replication Replication) error {
 	if err := config.check(); err != nil {
 		return fmt.Errorf("cassandra: migrate: %w", err)

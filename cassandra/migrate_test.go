@@ -55,9 +55,9 @@ func TestMigrateTwiceChangesNothing(t *testing.T) {
 	require.Equal(t, []string{m.ID}, storetest.ListIDs(t, storetest.NewStore(t, config), "bob"))
 }
 
-// Several hosts migrate at the same time, and get the same settings: those with which
-// the first of them returned, so that a host which has connected already loses no
-// mail.
+// Several hosts migrate at the same time, and get the same settings: those with
+// which the first of them returned, so that a host which has connected already
+// loses no mail.
 func TestMigrateAtTheSameTime(t *testing.T) {
 	t.Parallel()
 	cluster, config, replication := unmigrated(t)

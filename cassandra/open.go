@@ -10,14 +10,14 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// openMessage reads a message from the local data centre and, if it is not there,
-// from all of them (P2).
+// openMessage reads a message from the local data centre and, if it is not
+// there, from all of them (P2).
 //
-// Almost always the first read, at LOCAL_QUORUM, is enough. Content that is missing
-// may be on its way from another data centre. So the second read is at EACH_QUORUM:
-// every delivery that was acknowledged has a quorum in one of the data centres. Only
-// that answer can say that a message is gone. A session never writes because of a
-// miss; it asks for a repair in the background.
+// Almost always the first read, at LOCAL_QUORUM, is enough. Content that is
+// missing may be on its way from another data centre. So the second read is at
+// EACH_QUORUM: every delivery that was acknowledged has a quorum in one of the
+// data centres. Only that answer can say that a message is gone. A session
+// never writes because of a miss; it asks for a repair in the background.
 func (s *Store) openMessage(ctx context.Context, m *mailboxSession, id MessageID, options mailbox.OpenOptions) (io.ReadCloser, error) {
 	body, err := s.openContent(ctx, cql.LocalQuorum, m.id, id, options)
 	switch {
@@ -71,9 +71,9 @@ func (m *mailboxSession) Open(ctx context.Context, id string, options mailbox.Op
 	return body, nil
 }
 
-// openMessage opens a message of the mailbox. If the session has not listed it, the
-// membership is read first: content is found by its ID alone, in any mailbox, and
-// for a moment after the removal.
+// openMessage opens a message of the mailbox. If the session has not listed it,
+// the membership is read first: content is found by its ID alone, in any
+// mailbox, and for a moment after the removal.
 func (m *mailboxSession) openMessage(ctx context.Context, id MessageID, options mailbox.OpenOptions) (io.ReadCloser, error) {
 	if !m.isListed(id) {
 		found, err := m.store.member(ctx, cql.LocalQuorum, m.id, id)

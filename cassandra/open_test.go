@@ -14,8 +14,8 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// The ID of another user's message cannot be opened. Deleting it succeeds and does
-// nothing: the other user still has the message.
+// The ID of another user's message cannot be opened. Deleting it succeeds and
+// does nothing: the other user still has the message.
 func TestIDsOfAnotherUser(t *testing.T) {
 	t.Parallel()
 	store := storetest.NewStore(t, newKeyspace(t, 0))
@@ -44,8 +44,8 @@ func TestIDsOfAnotherUser(t *testing.T) {
 	}
 }
 
-// P2: a session that finds a message without content gets a temporary error, writes
-// nothing, and has the mailbox repaired in the background.
+// P2: a session that finds a message without content gets a temporary error,
+// writes nothing, and has the mailbox repaired in the background.
 func TestP2MissIsTemporaryAndHandedToRepair(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)

@@ -27,18 +27,18 @@ import (
 
 // P9: no statement is a lightweight transaction. The proof has three parts.
 //
-//  1. Every session of these tests has an observer, storetest.CheckP9. It fails the
-//     test on a statement with a condition, at a serial level, or against one of the
-//     rules that take the place of conditions.
-//  2. Every keyspace is looked for in system.paxos on each node, at the end of its
-//     test and at the end of the run (package paxostest, which other packages use
-//     too).
+//  1. Every session of these tests has an observer, storetest.CheckP9. It fails
+//     the test on a statement with a condition, at a serial level, or against
+//     one of the rules that take the place of conditions.
+//  2. Every keyspace is looked for in system.paxos on each node, at the end of
+//     its test and at the end of the run (package paxostest, which other
+//     packages use too).
 //  3. No source has a word that would make a lightweight transaction.
 //
 // Two tests of the tests show that the first two parts find what they look for.
 
-// The whole life of messages, with everything that the store can do: the observer
-// sees every statement.
+// The whole life of messages, with everything that the store can do: the
+// observer sees every statement.
 func TestP9NoLightweightTransactions(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)

@@ -15,9 +15,10 @@ type purge struct {
 	wholly  bool        // all steps of the removal: for an attempt that failed
 }
 
-// purger deletes content and memberships in the background. Its queue is bounded: if
-// it is full, add runs the purge itself. After a crash, or if the cluster does not
-// accept a purge, a repair finishes the removal, since the marks are there.
+// purger deletes content and memberships in the background. Its queue is
+// bounded: if it is full, add runs the purge itself. After a crash, or if the
+// cluster does not accept a purge, a repair finishes the removal, since the
+// marks are there.
 type purger struct {
 	store   *Store
 	ctx     context.Context // ends when close has waited long enough
@@ -45,8 +46,8 @@ func newPurger(s *Store) *purger {
 	return p
 }
 
-// add queues a purge, or runs it if the queue is full. It holds no lock while it
-// runs, which may take long: [purger.close] must not wait for that.
+// add queues a purge, or runs it if the queue is full. It holds no lock while
+// it runs, which may take long: [purger.close] must not wait for that.
 func (p *purger) add(job purge) {
 	if !p.queued(job) {
 		p.do(job)

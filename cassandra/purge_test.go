@@ -19,8 +19,9 @@ import (
 	"github.com/popcask/popcask/projection"
 )
 
-// Config.PurgeQueue counts messages: it does not matter whether one session removed
-// them all, or many sessions one each. A session that finds the queue full waits.
+// Config.PurgeQueue counts messages: it does not matter whether one session
+// removed them all, or many sessions one each. A session that finds the queue
+// full waits.
 func TestPurgeQueueCountsMessages(t *testing.T) {
 	config := storetest.Migrate(t, cassandratest.Start(t, cassandratest.Topology{}))
 	config.PurgeQueue, config.PurgeWorkers = 12, 1
@@ -63,7 +64,8 @@ func TestPurgeQueueCountsMessages(t *testing.T) {
 	require.Empty(t, storetest.List(t, storetest.NewStore(t, config), user))
 }
 
-// P3: if the queue of purges is full, QUIT waits and succeeds. Close empties the queue.
+// P3: if the queue of purges is full, QUIT waits and succeeds. Close empties
+// the queue.
 func TestP3CloseDrainsTheQueueOfPurges(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)

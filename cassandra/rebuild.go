@@ -11,14 +11,14 @@ import (
 	"github.com/popcask/popcask/internal/parallel"
 )
 
-// Rebuild adds to the index every message that is in the mailbox of a user and whose
-// content is complete, if the index does not have it. It returns the number of these
-// messages. It is for an index that has lost its table, or for a new one: unlike
-// [Store.Repair] it adds young messages too.
+// Rebuild adds to the index every message that is in the mailbox of a user and
+// whose content is complete, if the index does not have it. It returns the
+// number of these messages. It is for an index that has lost its table, or for
+// a new one: unlike [Store.Repair] it adds young messages too.
 //
-// It does not list messages that are removed or marked as removed, since its writes
-// carry the timestamps of the IDs. It reads every data centre, and may run at the
-// same time as deliveries and sessions, and again at any time.
+// It does not list messages that are removed or marked as removed, since its
+// writes carry the timestamps of the IDs. It reads every data centre, and may
+// run at the same time as deliveries and sessions, and again at any time.
 func (s *Store) Rebuild(ctx context.Context, user string) (listed int, err error) {
 	id, canonical, err := s.Mailbox(user)
 	if err != nil {
@@ -70,8 +70,8 @@ func (s *Store) unlisted(ctx context.Context, messages []pair) (list []*memberRo
 	return list, err
 }
 
-// RebuildAll is Rebuild for all mailboxes, as a scan like [Store.VerifyAll]. Mended
-// in its progress is the number of messages that were added. It ignores
+// RebuildAll is Rebuild for all mailboxes, as a scan like [Store.VerifyAll].
+// Mended in its progress is the number of messages that were added. It ignores
 // [ScanOptions.RepairOptions] and [ScanOptions.Only].
 func (s *Store) RebuildAll(ctx context.Context, options ScanOptions) (Progress, error) {
 	return (&scan{store: s, options: options, relists: true}).run(ctx)
@@ -87,8 +87,9 @@ func (sc *scan) relist(ctx context.Context, key bucketKey, unlisted []*memberRow
 	return err
 }
 
-// relistAll adds messages to the index, each after another look whether it is still
-// in its mailbox. A removal that comes between the two wins, by its timestamp.
+// relistAll adds messages to the index, each after another look whether it is
+// still in its mailbox. A removal that comes between the two wins, by its
+// timestamp.
 func (s *Store) relistAll(ctx context.Context, mailbox MailboxID, messages []*memberRow) (listed int, err error) {
 	var done atomic.Int64
 	err = parallel.Each(lookers, len(messages), func(i int) error {

@@ -12,9 +12,10 @@ import (
 	"github.com/popcask/popcask/internal/storetest"
 )
 
-// P1, P3, P5: an index that has lost its table is built again from the memberships.
-// All messages are listed again, those of the last minute too, with their unique-ids
-// and sizes. Messages that are removed, or marked as removed, are not.
+// P1, P3, P5: an index that has lost its table is built again from the
+// memberships. All messages are listed again, those of the last minute too,
+// with their unique-ids and sizes. Messages that are removed, or marked as
+// removed, are not.
 func TestP1TheIndexIsRebuilt(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)

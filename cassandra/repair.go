@@ -26,42 +26,42 @@ type Finding struct {
 type FindingKind string
 
 const (
-	// NotListed: a message is in the mailbox and its content is complete, but it is
-	// not in the index. Repair lists it.
+	// NotListed: a message is in the mailbox and its content is complete, but
+	// it is not in the index. Repair lists it.
 	NotListed FindingKind = "not listed"
 
-	// NotRemoved: a message is marked as removed, and its removal is not finished.
-	// Repair finishes it.
+	// NotRemoved: a message is marked as removed, and its removal is not
+	// finished. Repair finishes it.
 	NotRemoved FindingKind = "removal not finished"
 
-	// NotComplete: a message is in the mailbox, but no data centre has all of its
-	// content. Its delivery was never acknowledged. Repair reports it, and removes
-	// it on request: see [RepairOptions.RemoveIncomplete].
+	// NotComplete: a message is in the mailbox, but no data centre has all of
+	// its content. Its delivery was never acknowledged. Repair reports it, and
+	// removes it on request: see [RepairOptions.RemoveIncomplete].
 	NotComplete FindingKind = "content not complete"
 
-	// NotMember: a message is in the index and its content is complete, but it is
-	// not in the mailbox. Repair adds it to the mailbox.
+	// NotMember: a message is in the index and its content is complete, but it
+	// is not in the mailbox. Repair adds it to the mailbox.
 	NotMember FindingKind = "not a member"
 
 	// Ghost: a message is in the index, but neither in the mailbox nor is its
 	// content complete. Repair takes it off the list, after a second look.
 	Ghost FindingKind = "ghost"
 
-	// InGap: a message is in the mailbox, but in a range that was proven empty, so
-	// that no session lists it. A backup was restored, or the replication was
-	// raised without a repair of the cluster. Repair delivers it again under a new
-	// ID.
+	// InGap: a message is in the mailbox, but in a range that was proven empty,
+	// so that no session lists it. A backup was restored, or the replication
+	// was raised without a repair of the cluster. Repair delivers it again
+	// under a new ID.
 	InGap FindingKind = "in a gap"
 
-	// Orphan: there is content, but its message is neither in a mailbox nor in the
-	// index. It is of a delivery that failed and could not be undone, or of a
-	// removal that the cluster has partly forgotten. Only a scan of everything
-	// finds it. Repair restores or purges it on request: see
+	// Orphan: there is content, but its message is neither in a mailbox nor in
+	// the index. It is of a delivery that failed and could not be undone, or of
+	// a removal that the cluster has partly forgotten. Only a scan of
+	// everything finds it. Repair restores or purges it on request: see
 	// [RepairOptions.Orphans].
 	Orphan FindingKind = "content without membership"
 
-	// NoBucket: a bucket has mail, but the ledger of the mailbox does not have the
-	// bucket. Repair writes its row.
+	// NoBucket: a bucket has mail, but the ledger of the mailbox does not have
+	// the bucket. Repair writes its row.
 	NoBucket FindingKind = "bucket without its row"
 )
 
@@ -88,26 +88,27 @@ func (r Report) Mended() int {
 // RepairOptions says what Repair may do.
 type RepairOptions struct {
 	// Confirm is how long Repair waits before it looks a second time at what it
-	// will remove because a part of it is missing everywhere: a ghost, a message
-	// whose content is not complete, an orphan. [Config.Horizon] is a safe choice.
+	// will remove because a part of it is missing everywhere: a ghost, a
+	// message whose content is not complete, an orphan. [Config.Horizon] is a
+	// safe choice.
 	//
 	// 0 postpones all of these findings. So does a change of the keyspace's
-	// replication within [Config.ReplicationRest]: to a new replica, parts of every
-	// message are missing.
+	// replication within [Config.ReplicationRest]: to a new replica, parts of
+	// every message are missing.
 	Confirm time.Duration
 
 	// RemoveIncomplete removes messages whose content is complete in no data
 	// centre, at the second look.
 	RemoveIncomplete bool
 
-	// Orphans is what Repair does with content without membership. The zero value,
-	// "", reports it.
+	// Orphans is what Repair does with content without membership. The zero
+	// value, "", reports it.
 	Orphans OrphanAction
 }
 
-// Verify compares the mailbox of a user, the index and the content, in every data
-// centre, and changes nothing. While a data centre cannot be reached the error is
-// temporary.
+// Verify compares the mailbox of a user, the index and the content, in every
+// data centre, and changes nothing. While a data centre cannot be reached the
+// error is temporary.
 func (s *Store) Verify(ctx context.Context, user string) (Report, error) {
 	report, err := s.survey(ctx, user)
 	if err != nil {
@@ -116,8 +117,8 @@ func (s *Store) Verify(ctx context.Context, user string) (Report, error) {
 	return report, nil
 }
 
-// Repair is Verify, and mends what it finds. Its writes carry the timestamps of the
-// IDs, so that it cannot bring back a message that was removed, and can be
+// Repair is Verify, and mends what it finds. Its writes carry the timestamps of
+// the IDs, so that it cannot bring back a message that was removed, and can be
 // interrupted and run again at any time.
 func (s *Store) Repair(ctx context.Context, user string, options RepairOptions) (Report, error) {
 	report, err := s.survey(ctx, user)
@@ -213,10 +214,10 @@ func (s *Store) plan(f *Finding, options RepairOptions) plan {
 	return mendLater
 }
 
-// closeRange writes a fence above messages that will be removed. One of them may be
-// of a delivery that was frozen in the middle, for any time. If it goes on, either
-// it reads the fence and is not acknowledged, or it had completed its writes before,
-// and then the second look reads them.
+// closeRange writes a fence above messages that will be removed. One of them
+// may be of a delivery that was frozen in the middle, for any time. If it goes
+// on, either it reads the fence and is not acknowledged, or it had completed
+// its writes before, and then the second look reads them.
 func (s *Store) closeRange(ctx context.Context, mailbox MailboxID, findings ...*Finding) error {
 	var end int64
 	for _, f := range findings {
@@ -230,7 +231,8 @@ func (s *Store) closeRange(ctx context.Context, mailbox MailboxID, findings ...*
 	return s.writeFence(ctx, mailbox, end)
 }
 
-// mendIfStill looks a second time at a finding, and mends it if it is still there.
+// mendIfStill looks a second time at a finding, and mends it if it is still
+// there.
 func (s *Store) mendIfStill(ctx context.Context, r *Report, f *Finding, options RepairOptions) error {
 	ledger, err := s.ledgerOf(ctx, r.Mailbox)
 	if err != nil {
@@ -268,8 +270,8 @@ func (s *Store) mend(ctx context.Context, r *Report, f *Finding, options RepairO
 	return err
 }
 
-// restore adds a message whose content is complete to the index or to the mailbox,
-// whichever does not have it.
+// restore adds a message whose content is complete to the index or to the
+// mailbox, whichever does not have it.
 func (s *Store) restore(ctx context.Context, r *Report, f *Finding) error {
 	size, err := s.readThrough(ctx, r.Mailbox, f.ID)
 	if err != nil {
@@ -285,8 +287,9 @@ func (s *Store) restore(ctx context.Context, r *Report, f *Finding) error {
 }
 
 // readThrough reads the content of a message that will be listed, in every data
-// centre. A chunk may exist without its data, which a count does not notice; and
-// data that only one replica has is copied to the others by being read (P2).
+// centre. A chunk may exist without its data, which a count does not notice;
+// and data that only one replica has is copied to the others by being read
+// (P2).
 func (s *Store) readThrough(ctx context.Context, box MailboxID, id MessageID) (size int64, err error) {
 	body, err := s.openContent(ctx, cql.EachQuorum, box, id, mailbox.OpenOptions{})
 	if err != nil {
@@ -317,8 +320,8 @@ func (s *Store) relist(ctx context.Context, mailbox MailboxID, f *Finding, size 
 	return s.index.Restore(ctx, mailbox, Entry{ID: f.ID, Size: size, UIDL: uidl})
 }
 
-// deliverAgain delivers a message that is in a gap under a new ID, and then removes
-// the old one. The new message shows the same unique-id (P5).
+// deliverAgain delivers a message that is in a gap under a new ID, and then
+// removes the old one. The new message shows the same unique-id (P5).
 func (s *Store) deliverAgain(ctx context.Context, r *Report, f *Finding) error {
 	if err := s.checkOwner(r); err != nil {
 		return err
@@ -341,7 +344,8 @@ func (s *Store) deliverAgain(ctx context.Context, r *Report, f *Finding) error {
 	return s.removeWholly(ctx, r.Mailbox, []MessageID{f.ID})
 }
 
-// leaveGap delivers a message again if it is in a gap, where no session lists it.
+// leaveGap delivers a message again if it is in a gap, where no session lists
+// it.
 func (s *Store) leaveGap(ctx context.Context, r *Report, f *Finding) error {
 	ledger, err := s.readLedger(ctx, cql.EachQuorum, r.Mailbox)
 	if err != nil || !ledger.inGap(f.ID) {
@@ -350,9 +354,9 @@ func (s *Store) leaveGap(ctx context.Context, r *Report, f *Finding) error {
 	return s.deliverAgain(ctx, r, f)
 }
 
-// checkOwner returns an error if a delivery to the user of a mailbox would go to
-// another mailbox: a user who was removed and created again has another one, which
-// must not get the mail of the old one.
+// checkOwner returns an error if a delivery to the user of a mailbox would go
+// to another mailbox: a user who was removed and created again has another one,
+// which must not get the mail of the old one.
 func (s *Store) checkOwner(r *Report) error {
 	if r.User == "" {
 		return errors.New("it is in a gap, and the user of its mailbox is not known")
@@ -366,9 +370,9 @@ func (s *Store) checkOwner(r *Report) error {
 	return nil
 }
 
-// repairInBackground repairs a mailbox in which a session has missed something. It
-// leaves out what needs a second look. If it fails, the next session asks for it
-// again.
+// repairInBackground repairs a mailbox in which a session has missed something.
+// It leaves out what needs a second look. If it fails, the next session asks
+// for it again.
 func (s *Store) repairInBackground(ctx context.Context, user string) {
 	report, err := s.Repair(ctx, user, RepairOptions{})
 	if err != nil && ctx.Err() == nil {

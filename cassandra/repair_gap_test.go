@@ -14,8 +14,9 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// P1, P5: a message is in a gap, and its membership is lost. After one repair it is
-// listed under the unique-id that it had, and a second repair finds nothing.
+// P1, P5: a message is in a gap, and its membership is lost. After one repair
+// it is listed under the unique-id that it had, and a second repair finds
+// nothing.
 func TestP1RepairOfALostMembershipInAGap(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)
@@ -44,9 +45,9 @@ func TestP1RepairOfALostMembershipInAGap(t *testing.T) {
 	}
 }
 
-// P5: a message is in a gap, for example because a backup was restored. A repair
-// delivers it again under a new ID and removes the old one: once, even if it is
-// interrupted in between. It keeps its unique-id.
+// P5: a message is in a gap, for example because a backup was restored. A
+// repair delivers it again under a new ID and removes the old one: once, even
+// if it is interrupted in between. It keeps its unique-id.
 func TestP5RepairDeliversAgainWhatLiesInAGap(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)
@@ -74,8 +75,8 @@ func TestP5RepairDeliversAgainWhatLiesInAGap(t *testing.T) {
 	require.NoError(t, err)
 	broken.Store(false)
 
-	// Another repair does not know whether the delivery is still under way, and may
-	// fail (P1).
+	// Another repair does not know whether the delivery is still under way, and
+	// may fail (P1).
 	report, err := store.Repair(t.Context(), "demo", cassandra.RepairOptions{})
 	require.NoError(t, err)
 	require.Len(t, report.Findings, 1)
@@ -100,8 +101,8 @@ func TestP5RepairDeliversAgainWhatLiesInAGap(t *testing.T) {
 	require.Empty(t, report.Findings)
 }
 
-// P1, P5: another message shows the unique-id of a message in a gap. That one is not
-// taken for delivered again; it is delivered without the unique-id.
+// P1, P5: another message shows the unique-id of a message in a gap. That one
+// is not taken for delivered again; it is delivered without the unique-id.
 func TestP1AnotherMessageWithTheUniqueIDIsNotTheOneInTheGap(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)
@@ -127,8 +128,8 @@ func TestP1AnotherMessageWithTheUniqueIDIsNotTheOneInTheGap(t *testing.T) {
 	storetest.DistinctUIDLs(t, store, "demo")
 }
 
-// A scan finds the old mailbox of a user who was removed and created again. The new
-// mailbox does not get its mail.
+// A scan finds the old mailbox of a user who was removed and created again. The
+// new mailbox does not get its mail.
 func TestRepairDeliversAgainToNobodyElse(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)

@@ -6,32 +6,33 @@ import (
 	"fmt"
 )
 
-// OrphanAction is what a repair does with content whose message is in no mailbox and
-// not in the index.
+// OrphanAction is what a repair does with content whose message is in no
+// mailbox and not in the index.
 //
 // Content that is younger than gc_grace_seconds can safely be restored: if its
 // message was removed, the tombstones still say so. Older content may be what a
-// replica that was not repaired in time has kept of a message that was removed. The
-// operator decides which is the lesser evil: to lose a message, or to show one again
-// that was removed.
+// replica that was not repaired in time has kept of a message that was removed.
+// The operator decides which is the lesser evil: to lose a message, or to show
+// one again that was removed.
 type OrphanAction string
 
 const (
 	// ReportOrphans leaves them as they are.
 	ReportOrphans OrphanAction = ""
 
-	// RestoreOrphans adds them to their mailboxes again, under their own IDs, if the
-	// content is complete. If the cluster still knows that a message was removed, it
-	// stays removed, and its content is deleted.
+	// RestoreOrphans adds them to their mailboxes again, under their own IDs,
+	// if the content is complete. If the cluster still knows that a message was
+	// removed, it stays removed, and its content is deleted.
 	RestoreOrphans OrphanAction = "restore"
 
-	// PurgeOrphans deletes those that are older than gc_grace_seconds, at the second
-	// look.
+	// PurgeOrphans deletes those that are older than gc_grace_seconds, at the
+	// second look.
 	PurgeOrphans OrphanAction = "purge"
 )
 
-// mayPurge reports whether an orphan is old enough to be purged. No delivery of that
-// age is acknowledged any more, even if it was frozen: see [Session.TooOld].
+// mayPurge reports whether an orphan is old enough to be purged. No delivery of
+// that age is acknowledged any more, even if it was frozen: see
+// [Session.TooOld].
 func (s *Store) mayPurge(id MessageID) bool {
 	return s.config.Now().Sub(id.Time()) > gcGrace
 }
@@ -47,9 +48,9 @@ func (s *Store) mendOrphan(ctx context.Context, r *Report, f *Finding, action Or
 	return s.restoreOrphan(ctx, r, f)
 }
 
-// restoreOrphan adds a message to its mailbox, and then to the index. The membership
-// has the timestamp of the ID: if the message was removed, the tombstone hides the
-// new membership too, and the removal is finished instead.
+// restoreOrphan adds a message to its mailbox, and then to the index. The
+// membership has the timestamp of the ID: if the message was removed, the
+// tombstone hides the new membership too, and the removal is finished instead.
 func (s *Store) restoreOrphan(ctx context.Context, r *Report, f *Finding) error {
 	size, err := s.readThrough(ctx, r.Mailbox, f.ID)
 	if errors.Is(err, errMissing) {

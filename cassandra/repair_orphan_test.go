@@ -11,8 +11,8 @@ import (
 	"github.com/popcask/popcask/internal/storetest"
 )
 
-// forget writes only the tombstone of a membership, as if the cluster had lost the
-// tombstone of the content.
+// forget writes only the tombstone of a membership, as if the cluster had lost
+// the tombstone of the content.
 func forget(r storetest.Tables, store *cassandra.Store, user string, id cassandra.MessageID) {
 	r.T.Helper()
 	mailbox, _, err := store.Mailbox(user)
@@ -21,8 +21,8 @@ func forget(r storetest.Tables, store *cassandra.Store, user string, id cassandr
 		cassandra.DeletedAt(id), [16]byte(mailbox), store.Session().Bucket(id), [16]byte(id))
 }
 
-// P3: content without membership is restored, unless the cluster still knows that the
-// message was removed: then it stays removed.
+// P3: content without membership is restored, unless the cluster still knows
+// that the message was removed: then it stays removed.
 func TestP3OrphansAreRestoredUnlessTheyWereRemoved(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)
@@ -74,8 +74,9 @@ func TestP3OrphansAreRestoredUnlessTheyWereRemoved(t *testing.T) {
 	require.Contains(t, found, torn)
 }
 
-// P1: content without membership is purged if it is older than gc_grace_seconds, at
-// the second look, and only if it still has no membership then.
+// P1: content without membership is purged if it is older than
+// gc_grace_seconds, at the second look, and only if it still has no membership
+// then.
 func TestP1OrphansArePurgedAtASecondLook(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)
@@ -129,8 +130,9 @@ func TestP1OrphansArePurgedAtASecondLook(t *testing.T) {
 	require.Equal(t, 1, p.Postponed)
 }
 
-// P1: before a repair removes a message whose content is not complete, it writes a
-// fence above it. A delivery that was frozen meanwhile is not acknowledged any more.
+// P1: before a repair removes a message whose content is not complete, it
+// writes a fence above it. A delivery that was frozen meanwhile is not
+// acknowledged any more.
 func TestP1WhatIsRemovedIsFencedFirst(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)

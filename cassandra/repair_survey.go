@@ -8,8 +8,8 @@ import (
 	"github.com/popcask/popcask/internal/parallel"
 )
 
-// survey compares a mailbox, the index and the content in every data centre, bucket
-// by bucket.
+// survey compares a mailbox, the index and the content in every data centre,
+// bucket by bucket.
 func (s *Store) survey(ctx context.Context, user string) (Report, error) {
 	id, canonical, err := s.Mailbox(user)
 	if err != nil {
@@ -40,10 +40,10 @@ const (
 	// surveyed too, since rows of the ledger may be missing.
 	surveyedBack = 3
 
-	// surveyedBetween: from the oldest to the newest bucket, those that are not in
-	// the ledger are surveyed too, if there are fewer buckets than this. If there are
-	// more, because buckets are short, only a scan of everything finds a bucket that
-	// has mail and is not in the ledger.
+	// surveyedBetween: from the oldest to the newest bucket, those that are not
+	// in the ledger are surveyed too, if there are fewer buckets than this. If
+	// there are more, because buckets are short, only a scan of everything
+	// finds a bucket that has mail and is not in the ledger.
 	surveyedBetween = 100
 )
 
@@ -67,7 +67,8 @@ type pair struct {
 	entry  *Entry
 }
 
-// readBucket reads one bucket in the mailbox and in the index, in every data centre.
+// readBucket reads one bucket in the mailbox and in the index, in every data
+// centre.
 func (s *Store) readBucket(ctx context.Context, mailbox MailboxID, bucket int64) ([]pair, error) {
 	members, err := s.readMembers(ctx, mailbox, s.session.bucketSlice(bucket))
 	if err != nil {
@@ -112,8 +113,8 @@ func pairs(members []memberRow, entries []Entry) []pair {
 // lookers is how many messages are examined at the same time.
 const lookers = 16
 
-// surveyBucket judges the messages of one bucket. A message with a finding is read
-// again by itself: it may have been delivered or removed meanwhile.
+// surveyBucket judges the messages of one bucket. A message with a finding is
+// read again by itself: it may have been delivered or removed meanwhile.
 func (s *Store) surveyBucket(ctx context.Context, report *Report, ledger ledgerRows, messages []pair) error {
 	verdicts := make([]verdict, len(messages))
 	err := parallel.Each(lookers, len(messages), func(i int) error {

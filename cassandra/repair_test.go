@@ -58,8 +58,8 @@ var plantedMessages = []planted{
 	{"not listed, days ago", storetest.Plant{Age: 9 * 24 * time.Hour, Content: "whole", Member: "live", Bucket: true}, cassandra.NotListed, true},
 }
 
-// P1: what is planted is what Verify finds, and Repair mends it. A second Repair
-// finds nothing, and every message that is listed then can be read.
+// P1: what is planted is what Verify finds, and Repair mends it. A second
+// Repair finds nothing, and every message that is listed then can be read.
 func TestP1RepairMendsWhatIsPlanted(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)
@@ -72,8 +72,8 @@ func TestP1RepairMendsWhatIsPlanted(t *testing.T) {
 		})
 	}
 
-	// A young message may be a delivery that is under way: it is counted and left
-	// alone.
+	// A young message may be a delivery that is under way: it is counted and
+	// left alone.
 	for _, p := range []storetest.Plant{
 		{Age: tooYoung, Content: "whole", Member: "live", Bucket: true},
 		{Age: tooYoung, Member: "live", Listed: true, Bucket: true},
@@ -134,8 +134,8 @@ func (p planted) check(t *testing.T, tables storetest.Tables, store *cassandra.S
 	}
 }
 
-// repair repairs the mailbox: first with no option, which neither removes what is
-// incomplete nor takes a ghost off the list, then with all of them.
+// repair repairs the mailbox: first with no option, which neither removes what
+// is incomplete nor takes a ghost off the list, then with all of them.
 func (p planted) repair(t *testing.T, store *cassandra.Store, user string, id cassandra.MessageID, bucket int64) {
 	t.Helper()
 	all := cassandra.RepairOptions{Confirm: time.Millisecond, RemoveIncomplete: true}
@@ -173,7 +173,8 @@ func requireFinding(t testing.TB, report cassandra.Report, kind cassandra.Findin
 	require.NoError(t, f.Err)
 }
 
-// resurrection is a store with repairs that must not bring back what is removed.
+// resurrection is a store with repairs that must not bring back what is
+// removed.
 type resurrection struct {
 	config   cassandra.Config
 	tables   storetest.Tables
@@ -289,9 +290,9 @@ func (r resurrection) sideBySide(t *testing.T) {
 	}
 }
 
-// P2: what a repair lists can be read. A chunk whose row is there without its data
-// is missing: reads that count chunks leave such a row behind, if the chunk had
-// reached almost no replica.
+// P2: what a repair lists can be read. A chunk whose row is there without its
+// data is missing: reads that count chunks leave such a row behind, if the
+// chunk had reached almost no replica.
 func TestP2RepairListsOnlyWhatCanBeRead(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)

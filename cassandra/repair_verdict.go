@@ -20,8 +20,9 @@ func (v verdict) Finding() Finding {
 	return Finding{Kind: v.kind, ID: v.id, Bucket: v.bucket, uidl: v.uidl}
 }
 
-// judge compares the mailbox, the index and the content of one message. The kinds
-// are explained at [FindingKind]; PROMISES.md has what a repair does with each.
+// judge compares the mailbox, the index and the content of one message. The
+// kinds are explained at [FindingKind]; PROMISES.md has what a repair does with
+// each.
 func (s *Store) judge(mailbox MailboxID, ledger ledgerRows, p pair, content contentCount) verdict {
 	v := verdict{id: p.id, bucket: s.session.Bucket(p.id)}
 	switch {
@@ -54,9 +55,9 @@ func (s *Store) judge(mailbox MailboxID, ledger ledgerRows, p pair, content cont
 	return v
 }
 
-// examine looks at one message, in every data centre, until two looks in a row have
-// the same verdict: a message that is delivered or removed during a look is not a
-// finding.
+// examine looks at one message, in every data centre, until two looks in a row
+// have the same verdict: a message that is delivered or removed during a look
+// is not a finding.
 func (s *Store) examine(ctx context.Context, mailbox MailboxID, ledger ledgerRows, id MessageID) (verdict, error) {
 	before, err := s.look(ctx, mailbox, ledger, id)
 	for err == nil && before.kind != "" {
@@ -70,9 +71,9 @@ func (s *Store) examine(ctx context.Context, mailbox MailboxID, ledger ledgerRow
 	return before, err
 }
 
-// look reads everything about one message, first the membership and last the content.
-// A removal deletes them the other way round. So if there is no membership but there
-// is content, no removal has come in between.
+// look reads everything about one message, first the membership and last the
+// content. A removal deletes them the other way round. So if there is no
+// membership but there is content, no removal has come in between.
 func (s *Store) look(ctx context.Context, mailbox MailboxID, ledger ledgerRows, id MessageID) (verdict, error) {
 	p := pair{id: id}
 	if mailbox != (MailboxID{}) {

@@ -13,8 +13,8 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// A listener that has missed everything gets the messages that are listed, and no
-// message that was removed.
+// A listener that has missed everything gets the messages that are listed, and
+// no message that was removed.
 func TestReplayToANewListener(t *testing.T) {
 	config := storetest.Migrate(t, cassandratest.Start(t, cassandratest.Topology{}))
 	store := storetest.NewStore(t, config)

@@ -51,9 +51,9 @@ func replicationText(replication map[string]string) string {
 	return strings.Join(parts, " ")
 }
 
-// replicationRested reports whether the replication of the keyspace has not changed
-// for [Config.ReplicationRest]. The first host that notices a change writes it into
-// the settings.
+// replicationRested reports whether the replication of the keyspace has not
+// changed for [Config.ReplicationRest]. The first host that notices a change
+// writes it into the settings.
 func (s *Session) replicationRested(ctx context.Context) (bool, error) {
 	now := s.config.Now()
 	_, current, err := s.cluster.Tables(ctx, s.config.Keyspace)
@@ -66,8 +66,8 @@ func (s *Session) replicationRested(ctx context.Context) (bool, error) {
 }
 
 // noteReplication returns since when the keyspace has this replication, in
-// microseconds. If the settings have another one, it writes this one, as of now. The
-// timestamp is that moment, so that the last change wins in any order.
+// microseconds. If the settings have another one, it writes this one, as of
+// now. The timestamp is that moment, so that the last change wins in any order.
 func (s *Session) noteReplication(ctx context.Context, text string, now int64) (since int64, err error) {
 	noted := ""
 	err = cql.Each(ctx, s.db, cql.EachQuorum, selectReplication, func(row cql.Row) error { return row.Scan(&noted, &since) }, settingsID)

@@ -11,8 +11,8 @@ import (
 	"github.com/popcask/popcask/internal/storetest"
 )
 
-// P1: for a while after a change of the replication nothing is recorded as empty,
-// since new replicas know nothing.
+// P1: for a while after a change of the replication nothing is recorded as
+// empty, since new replicas know nothing.
 func TestP1NoGapSoonAfterAChangeOfReplication(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)
@@ -39,9 +39,9 @@ func TestP1NoGapSoonAfterAChangeOfReplication(t *testing.T) {
 	require.Equal(t, []string{first}, storetest.ListIDs(t, store, "demo"))
 }
 
-// P1: for a while after a change of the replication no ghost, no incomplete message
-// and no orphan is removed: what is missing on the new replicas may be elsewhere, and
-// a message that is taken off the list does not come back.
+// P1: for a while after a change of the replication no ghost, no incomplete
+// message and no orphan is removed: what is missing on the new replicas may be
+// elsewhere, and a message that is taken off the list does not come back.
 func TestP1NothingIsRemovedSoonAfterAChangeOfReplication(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)

@@ -13,18 +13,19 @@ import (
 
 // A scan compares all mailboxes. It reads each table once, by ranges of tokens:
 //
-//  1. the content, without its data: which messages are complete is held in memory,
-//     at 10 octets a message;
+//  1. the content, without its data: which messages are complete is held in
+//     memory, at 10 octets a message;
 //  2. the ledgers, with the buckets and the gaps of the mailboxes;
-//  3. the memberships and the index at the same time: they have the same partition
-//     key, and so come in the same order.
+//  3. the memberships and the index at the same time: they have the same
+//     partition key, and so come in the same order.
 //
-// Mail is delivered and removed meanwhile, so that what does not fit is only suspect.
-// Each suspect is then examined by itself, in every data centre, as the repair of one
-// mailbox does it.
+// Mail is delivered and removed meanwhile, so that what does not fit is only
+// suspect. Each suspect is then examined by itself, in every data centre, as
+// the repair of one mailbox does it.
 //
-// If there is more mail than fits into memory, the scan has several rounds, each for
-// a share of the content. Memberships and index are read in each round.
+// If there is more mail than fits into memory, the scan has several rounds,
+// each for a share of the content. Memberships and index are read in each
+// round.
 
 // ScanOptions says how VerifyAll and RepairAll go through all mailboxes.
 type ScanOptions struct {
@@ -33,43 +34,46 @@ type ScanOptions struct {
 	// Only limits the scan to findings of one kind. "" means all kinds.
 	Only FindingKind
 
-	// Resume is the [Progress.Resume] of an earlier scan that did not end: the scan
-	// goes on from there. "" begins at the beginning.
+	// Resume is the [Progress.Resume] of an earlier scan that did not end: the
+	// scan goes on from there. "" begins at the beginning.
 	Resume string
 
-	// Rate is how many messages a second the scan reads of each table, so that it
-	// leaves the cluster to its users. 0 means no limit.
+	// Rate is how many messages a second the scan reads of each table, so that
+	// it leaves the cluster to its users. 0 means no limit.
 	Rate int
 
-	// Ranges is how many ranges of a table are read at the same time. 0 means 4.
+	// Ranges is how many ranges of a table are read at the same time. 0 means
+	// 4.
 	Ranges int
 
-	// Hold is how many messages of content are held in memory, at 10 octets each. If
-	// there are more, the memberships are read several times. 0 means 8,000,000.
+	// Hold is how many messages of content are held in memory, at 10 octets
+	// each. If there are more, the memberships are read several times. 0 means
+	// 8,000,000.
 	Hold int
 
-	// Found is called with each finding, in a report of its own, and Progress after
-	// each step of the scan. They are called one at a time. nil means none.
+	// Found is called with each finding, in a report of its own, and Progress
+	// after each step of the scan. They are called one at a time. nil means
+	// none.
 	Found    func(Report)
 	Progress func(Progress)
 }
 
 // VerifyAll is [Store.Verify] for all mailboxes. It also finds content without
-// membership. It can be interrupted, and resumed with the progress that it returns.
-// Its error is that of ctx, or of a range that could not be read.
+// membership. It can be interrupted, and resumed with the progress that it
+// returns. Its error is that of ctx, or of a range that could not be read.
 func (s *Store) VerifyAll(ctx context.Context, options ScanOptions) (Progress, error) {
 	return (&scan{store: s, options: options}).run(ctx)
 }
 
-// RepairAll is [Store.Repair] for all mailboxes, as a scan like VerifyAll. A finding
-// that needs a second look waits while the scan goes on. If the scan is interrupted,
-// its [Progress.Resume] is before the findings that wait.
+// RepairAll is [Store.Repair] for all mailboxes, as a scan like VerifyAll. A
+// finding that needs a second look waits while the scan goes on. If the scan is
+// interrupted, its [Progress.Resume] is before the findings that wait.
 func (s *Store) RepairAll(ctx context.Context, options ScanOptions) (Progress, error) {
 	return (&scan{store: s, options: options, mends: true}).run(ctx)
 }
 
-// scan is one run through the ring. Its fields that are not guarded by mu change only
-// between steps.
+// scan is one run through the ring. Its fields that are not guarded by mu
+// change only between steps.
 type scan struct {
 	store   *Store
 	options ScanOptions
@@ -142,8 +146,8 @@ func (sc *scan) round(ctx context.Context) error {
 	return nil
 }
 
-// holdContents reads the content of a round into memory: as much as may be held or,
-// if an earlier run began the round, the same content again.
+// holdContents reads the content of a round into memory: as much as may be held
+// or, if an earlier run began the round, the same content again.
 func (sc *scan) holdContents(ctx context.Context) error {
 	place := sc.place
 	begun := place.last > place.first
@@ -167,8 +171,8 @@ func (sc *scan) holdContents(ctx context.Context) error {
 	return nil
 }
 
-// compareParts compares the memberships of the next parts of the ring, all of them
-// at the same time.
+// compareParts compares the memberships of the next parts of the ring, all of
+// them at the same time.
 func (sc *scan) compareParts(ctx context.Context, many int) error {
 	err := parallel.Each(many, many, func(i int) error {
 		return sc.compareTokens(ctx, partTokens(sc.place.part+i))

@@ -8,8 +8,8 @@ import (
 	"github.com/popcask/popcask/cassandra/cql"
 )
 
-// comparedRows is about how many memberships each of [ScanOptions.Ranges] holds in
-// memory; more if one bucket has more.
+// comparedRows is about how many memberships each of [ScanOptions.Ranges] holds
+// in memory; more if one bucket has more.
 const comparedRows = 20_000
 
 // placedMember is a membership with its mailbox and its bucket.
@@ -40,8 +40,8 @@ func (sc *scan) compareTokens(ctx context.Context, stretch tokens) error {
 	return nil
 }
 
-// compareNarrower compares a range in which there are too many tombstones, in smaller
-// ranges, down to a single bucket, which can be read in slices of time.
+// compareNarrower compares a range in which there are too many tombstones, in
+// smaller ranges, down to a single bucket, which can be read in slices of time.
 func (sc *scan) compareNarrower(ctx context.Context, stretch tokens, cause error) error {
 	before, bucket, after, ok := sc.known.narrow(stretch)
 	if !ok { // a bucket that is in no ledger
@@ -62,8 +62,8 @@ func (sc *scan) compareNarrower(ctx context.Context, stretch tokens, cause error
 	return sc.compareTokens(ctx, after)
 }
 
-// readMembersIn reads memberships in a range of the ring, whole buckets of them. It
-// returns the token up to which it has read.
+// readMembersIn reads memberships in a range of the ring, whole buckets of
+// them. It returns the token up to which it has read.
 func (s *Store) readMembersIn(ctx context.Context, stretch tokens) (members []placedMember, until int64, err error) {
 	var state []byte
 	for {
@@ -107,8 +107,8 @@ func (s *Store) scanIndex(ctx context.Context, stretch tokens) (entries []Listed
 	return entries, nil
 }
 
-// compareRows merges memberships and entries, which come bucket by bucket in the
-// same order.
+// compareRows merges memberships and entries, which come bucket by bucket in
+// the same order.
 func (sc *scan) compareRows(ctx context.Context, members []placedMember, entries []Listed) error {
 	for len(members)+len(entries) > 0 {
 		key, token := nextBucket(members, entries)
@@ -143,8 +143,8 @@ func nextBucket(members []placedMember, entries []Listed) (key bucketKey, token 
 	return key, token
 }
 
-// compareBucket compares one bucket with the content that is held in memory, and
-// examines what does not fit.
+// compareBucket compares one bucket with the content that is held in memory,
+// and examines what does not fit.
 func (sc *scan) compareBucket(ctx context.Context, key bucketKey, token int64, messages []pair) error {
 	known := sc.known.find(key, token)
 	suspects := suspects{bucketKey: key, unknown: known == nil && sc.place.first == 0 && !sc.relists}

@@ -9,17 +9,18 @@ import (
 	"github.com/popcask/popcask/internal/parallel"
 )
 
-// contents holds which messages of a range of the ring have content, and which of
-// that is complete, at 10 octets a message. A scan reads it once, without the data,
-// and then looks up the content of each membership and each entry that it reads.
+// contents holds which messages of a range of the ring have content, and which
+// of that is complete, at 10 octets a message. A scan reads it once, without
+// the data, and then looks up the content of each membership and each entry
+// that it reads.
 type contents struct {
 	tokens
 	at    []int64       // tokens, ascending
 	notes []contentNote // about each of them
 }
 
-// contentNote is what is known of the content of a message. Its lower bits are the
-// part of the ring in which the membership must be, if there is one.
+// contentNote is what is known of the content of a message. Its lower bits are
+// the part of the ring in which the membership must be, if there is one.
 type contentNote uint16
 
 const (
@@ -29,8 +30,8 @@ const (
 	contentHomeless contentNote = 1 << 10 // chunk 0, which names the mailbox, is missing
 )
 
-// want notes that a membership or an entry belongs to the content at a token, and
-// reports whether that content is complete.
+// want notes that a membership or an entry belongs to the content at a token,
+// and reports whether that content is complete.
 func (c *contents) want(token int64) (complete bool) {
 	i, ok := slices.BinarySearch(c.at, token)
 	if !ok {
@@ -40,9 +41,9 @@ func (c *contents) want(token int64) (complete bool) {
 	return c.notes[i]&contentComplete != 0
 }
 
-// unwanted returns the tokens of content whose membership must be in the parts from
-// one to another, without the last, and that no membership or entry belongs to. It
-// must not be called at the same time as want.
+// unwanted returns the tokens of content whose membership must be in the parts
+// from one to another, without the last, and that no membership or entry
+// belongs to. It must not be called at the same time as want.
 func (c *contents) unwanted(from, to int) (list []int64) {
 	for i, note := range c.notes {
 		if part := int(note & contentPart); note&(contentWanted|contentHomeless) == 0 && part >= from && part < to {
@@ -52,8 +53,8 @@ func (c *contents) unwanted(from, to int) (list []int64) {
 	return list
 }
 
-// homeless returns the tokens of content that does not name its mailbox, and that no
-// membership or entry belongs to.
+// homeless returns the tokens of content that does not name its mailbox, and
+// that no membership or entry belongs to.
 func (c *contents) homeless() (list []int64) {
 	for i, note := range c.notes {
 		if note&(contentWanted|contentHomeless) == contentHomeless {
@@ -63,10 +64,10 @@ func (c *contents) homeless() (list []int64) {
 	return list
 }
 
-// readContents reads the parts of the ring from first to last, without last, several
-// at the same time, and stops when it holds enough messages. It returns the part to
-// go on with. After each part it calls step with the number of messages in it, and
-// with the next part.
+// readContents reads the parts of the ring from first to last, without last,
+// several at the same time, and stops when it holds enough messages. It returns
+// the part to go on with. After each part it calls step with the number of
+// messages in it, and with the next part.
 func (s *Store) readContents(ctx context.Context, first, last, hold, readers int, step func(messages, next int) error) (c *contents, next int, err error) {
 	c = &contents{tokens: tokens{partEnd(first - 1), partEnd(first - 1)}}
 	for next = first; next < last && len(c.at) < hold; {
@@ -89,8 +90,8 @@ func (s *Store) readContents(ctx context.Context, first, last, hold, readers int
 	return c, next, nil
 }
 
-// readContentsIn reads a range of the ring. A range with too many tombstones is read
-// in halves.
+// readContentsIn reads a range of the ring. A range with too many tombstones is
+// read in halves.
 func (s *Store) readContentsIn(ctx context.Context, stretch tokens, c *contents) error {
 	begun := len(c.at)
 	var last contentCount

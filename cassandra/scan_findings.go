@@ -39,8 +39,8 @@ func (sc *scan) examineSuspects(ctx context.Context, list suspects) error {
 	})
 }
 
-// handle reports a verdict or mends it, now or later, as the options of the scan
-// say. place is where the scan was when it found the message.
+// handle reports a verdict or mends it, now or later, as the options of the
+// scan say. place is where the scan was when it found the message.
 func (sc *scan) handle(ctx context.Context, place scanPlace, of Report, v verdict) error {
 	if v.young {
 		sc.postpone()

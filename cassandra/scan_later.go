@@ -10,12 +10,12 @@ import (
 )
 
 const (
-	// settling is how long a scan waits before it finishes a removal. A session may
-	// be finishing it: it purges in the background.
+	// settling is how long a scan waits before it finishes a removal. A session
+	// may be finishing it: it purges in the background.
 	settling = 5 * time.Second
 
-	// waitingLooks is how many findings may wait for a second look while the scan
-	// goes on, at about 200 octets each.
+	// waitingLooks is how many findings may wait for a second look while the
+	// scan goes on, at about 200 octets each.
 	waitingLooks = 100_000
 )
 
@@ -57,7 +57,8 @@ func (l *laterLooks) first() (place scanPlace, ok bool) {
 	return place, len(l.list) > 0
 }
 
-// takeDue removes the findings that are due, and returns when the next one will be.
+// takeDue removes the findings that are due, and returns when the next one will
+// be.
 func (l *laterLooks) takeDue(now time.Time) (due []laterLook, next time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -82,8 +83,8 @@ func (sc *scan) checkRested(ctx context.Context) (err error) {
 	return err
 }
 
-// lookAgain takes the second looks that are due. If more than most findings wait, it
-// waits until some are due.
+// lookAgain takes the second looks that are due. If more than most findings
+// wait, it waits until some are due.
 func (sc *scan) lookAgain(ctx context.Context, most int) error {
 	for {
 		due, next := sc.later.takeDue(time.Now())

@@ -10,8 +10,8 @@ import (
 	"github.com/popcask/popcask/internal/parallel"
 )
 
-// knownBuckets are the buckets that are in the ledgers, with their gaps, for some
-// parts of the ring: a scan does not read ledgers one by one.
+// knownBuckets are the buckets that are in the ledgers, with their gaps, for
+// some parts of the ring: a scan does not read ledgers one by one.
 type knownBuckets struct {
 	until int // the part after the last one
 	rows  []knownBucket
@@ -41,9 +41,9 @@ func (k *knownBuckets) in(stretch tokens) []knownBucket {
 	return k.rows[from:to]
 }
 
-// narrow cuts a range that has too many tombstones into two. If exactly one known
-// bucket is in it, the bucket is between the two, and is read in slices of time. ok
-// is false if nothing is left to cut.
+// narrow cuts a range that has too many tombstones into two. If exactly one
+// known bucket is in it, the bucket is between the two, and is read in slices
+// of time. ok is false if nothing is left to cut.
 func (k *knownBuckets) narrow(stretch tokens) (before tokens, bucket *knownBucket, after tokens, ok bool) {
 	known := k.in(stretch)
 	middle, ok := stretch.middle()
@@ -74,8 +74,8 @@ func (b *knownBucket) inGap(id MessageID) bool {
 	return len(b.gaps) > 0 && ledgerRows{gaps: b.gaps}.inGap(id)
 }
 
-// readKnown reads the buckets whose memberships are in the parts of the ring from one
-// on, as many parts as fit.
+// readKnown reads the buckets whose memberships are in the parts of the ring
+// from one on, as many parts as fit.
 func (s *Store) readKnown(ctx context.Context, from, readers int) (*knownBuckets, error) {
 	const stretches = 32
 	k := &knownBuckets{until: ringParts}
@@ -110,8 +110,8 @@ func (s *Store) readKnown(ctx context.Context, from, readers int) (*knownBuckets
 	return k, nil
 }
 
-// readKnownIn reads the ledgers in a range of the ring, and calls keep for each of
-// them. They have no tombstones, since their rows are never deleted.
+// readKnownIn reads the ledgers in a range of the ring, and calls keep for each
+// of them. They have no tombstones, since their rows are never deleted.
 func (s *Store) readKnownIn(ctx context.Context, stretch tokens, keep func([]knownBucket)) error {
 	var mailbox MailboxID
 	var buckets []int64

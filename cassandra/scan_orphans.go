@@ -9,8 +9,8 @@ import (
 )
 
 // homeless examines the content that does not name its mailbox, and that no
-// membership of the whole round belongs to. If an earlier run began the round, its
-// comparisons are not known here, and the content is postponed.
+// membership of the whole round belongs to. If an earlier run began the round,
+// its comparisons are not known here, and the content is postponed.
 func (sc *scan) homeless(ctx context.Context) error {
 	at := sc.contents.homeless()
 	if !sc.resumed {
@@ -22,8 +22,8 @@ func (sc *scan) homeless(ctx context.Context) error {
 	return nil
 }
 
-// orphans examines the content at tokens, which neither a membership nor an entry of
-// the index belongs to.
+// orphans examines the content at tokens, which neither a membership nor an
+// entry of the index belongs to.
 func (sc *scan) orphans(ctx context.Context, at []int64) error {
 	if len(at) == 0 || sc.relists {
 		return nil

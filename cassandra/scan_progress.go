@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Progress is how far a scan has come. The numbers are of this run, not of the one
-// that it resumes.
+// Progress is how far a scan has come. The numbers are of this run, not of the
+// one that it resumes.
 type Progress struct {
 	Mailboxes int // that were read
 	Messages  int // in these mailboxes, and not marked as removed
@@ -24,8 +24,9 @@ type Progress struct {
 	Resume    string        // for [ScanOptions.Resume]: everything before it is done
 }
 
-// scanPlace is where a scan is. Its round is for the content in the parts from first
-// to last, without last; the memberships of the parts before part were compared.
+// scanPlace is where a scan is. Its round is for the content in the parts from
+// first to last, without last; the memberships of the parts before part were
+// compared.
 type scanPlace struct{ first, last, part int }
 
 // String returns the form for [ScanOptions.Resume].
@@ -49,8 +50,9 @@ func (p scanPlace) before(other scanPlace) bool {
 	return p.first < other.first || p.first == other.first && p.part < other.part
 }
 
-// done returns the share of the whole that is done at this place. Reading the content
-// counts as one half of a round, comparing the memberships as the other.
+// done returns the share of the whole that is done at this place. Reading the
+// content counts as one half of a round, comparing the memberships as the
+// other.
 func (p scanPlace) done() float64 {
 	memberships := float64(p.part) / ringParts
 	if p.last == p.first {
@@ -70,8 +72,9 @@ func (sc *scan) countMailboxes(from, to int) {
 	}
 }
 
-// fail counts and reports the error of something that could not be examined, so that
-// the scan goes on without it. err may be nil. It returns only the error of ctx.
+// fail counts and reports the error of something that could not be examined, so
+// that the scan goes on without it. err may be nil. It returns only the error
+// of ctx.
 func (sc *scan) fail(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
@@ -98,8 +101,8 @@ func (sc *scan) pace(ctx context.Context) error {
 	return pause(ctx, time.Until(due))
 }
 
-// advance reports that the scan has come to its place. It can be resumed there, or
-// before the findings that wait for a second look.
+// advance reports that the scan has come to its place. It can be resumed there,
+// or before the findings that wait for a second look.
 func (sc *scan) advance() {
 	done := sc.place
 	if first, ok := sc.later.first(); ok && first.before(done) {

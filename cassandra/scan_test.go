@@ -17,9 +17,9 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// A scan of everything finds what is wrong in any mailbox, and mends it, even if it
-// is interrupted and resumed; then it finds nothing. With few messages held in
-// memory it takes many rounds, and finds the same.
+// A scan of everything finds what is wrong in any mailbox, and mends it, even
+// if it is interrupted and resumed; then it finds nothing. With few messages
+// held in memory it takes many rounds, and finds the same.
 func TestScanOfEverything(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	for _, hold := range []int{0, 60} {
@@ -55,8 +55,8 @@ func TestScanOfEverything(t *testing.T) {
 	}
 }
 
-// damageSome delivers to mailboxes and marks the last message of three in four as
-// removed: a removal that began and did not end. It returns the users.
+// damageSome delivers to mailboxes and marks the last message of three in four
+// as removed: a removal that began and did not end. It returns the users.
 func damageSome(t *testing.T, store *cassandra.Store, tables storetest.Tables, users, each int) (damaged []string) {
 	t.Helper()
 	for n := range users {
@@ -73,8 +73,8 @@ func damageSome(t *testing.T, store *cassandra.Store, tables storetest.Tables, u
 	return damaged
 }
 
-// repairInTwoRuns interrupts a scan at 70 %, resumes it, and returns how much the
-// two mended.
+// repairInTwoRuns interrupts a scan at 70 %, resumes it, and returns how much
+// the two mended.
 func repairInTwoRuns(t *testing.T, store *cassandra.Store, hold int) (mended int) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())

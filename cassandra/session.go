@@ -20,16 +20,16 @@ type connection interface {
 	DataCentres(ctx context.Context) ([]string, error)
 
 	// Tables returns the columns of each table of a keyspace, sorted, and the
-	// keyspace's replication. Its error is [driver.ErrNoKeyspace] if there is no
-	// such keyspace.
+	// keyspace's replication. Its error is [driver.ErrNoKeyspace] if there is
+	// no such keyspace.
 	Tables(ctx context.Context, keyspace string) (tables map[string][]string, replication map[string]string, err error)
 
-	// TableID returns the ID that the cluster gave a table when it was created. No
-	// other table has it, not even one of the same name.
+	// TableID returns the ID that the cluster gave a table when it was created.
+	// No other table has it, not even one of the same name.
 	TableID(ctx context.Context, keyspace, table string) ([16]byte, error)
 
-	// Define runs a statement that changes the schema, and waits until all nodes
-	// agree on it.
+	// Define runs a statement that changes the schema, and waits until all
+	// nodes agree on it.
 	Define(ctx context.Context, statement string) error
 
 	// Clock reads the clock of one node.
@@ -39,13 +39,13 @@ type connection interface {
 	Close()
 }
 
-// Session is a connection to the local data centre of a cluster, together with the
-// settings of the keyspace. It is safe for concurrent use.
+// Session is a connection to the local data centre of a cluster, together with
+// the settings of the keyspace. It is safe for concurrent use.
 //
-// A host has one session, which the store and the index share. For an [Index] it
-// has [Session.DB] and [Session.Define] for its tables, and [Session.Bucket],
-// [Session.ByBucket], [Session.TooOld] and [Session.Mailbox], which compute what a
-// row needs from an ID or a name, and read nothing.
+// A host has one session, which the store and the index share. For an [Index]
+// it has [Session.DB] and [Session.Define] for its tables, and
+// [Session.Bucket], [Session.ByBucket], [Session.TooOld] and [Session.Mailbox],
+// which compute what a row needs from an ID or a name, and read nothing.
 type Session struct {
 	cluster connection
 	db      cql.DB   // the cluster, or what Config.Wrap made of it
@@ -54,10 +54,10 @@ type Session struct {
 	settings
 }
 
-// Connect connects to a keyspace that [Migrate] has created. Its error names what
-// is wrong and says what to do: if the cluster does not answer, if the data centre,
-// the keyspace, a table or a column does not exist, or if a setting differs from
-// that of the keyspace.
+// Connect connects to a keyspace that [Migrate] has created. Its error names
+// what is wrong and says what to do: if the cluster does not answer, if the
+// data centre, the keyspace, a table or a column does not exist, or if a
+// setting differs from that of the keyspace.
 func Connect(ctx context.Context, config Config) (*Session, error) {
 
 	if err := config.check(); err != nil {
@@ -82,7 +82,8 @@ func Connect(ctx context.Context, config Config) (*Session, error) {
 }
 
 // checkConnection checks the keyspace of a new connection: that it is what this
-// program needs and, if the connection replaces one, that it is the same keyspace.
+// program needs and, if the connection replaces one, that it is the same
+// keyspace.
 func (s *Session) checkConnection(ctx context.Context, cluster connection) error {
 	settings, err := checkKeyspace(ctx, cluster, s.config)
 	if err != nil {
@@ -100,8 +101,8 @@ func (s *Session) checkConnection(ctx context.Context, cluster connection) error
 	return nil
 }
 
-// checkKeyspace checks that the keyspace has what this program needs, and returns
-// its settings.
+// checkKeyspace checks that the keyspace has what this program needs, and
+// returns its settings.
 func checkKeyspace(ctx context.Context, cluster connection, config Config) (*settings, error) {
 	tables, replication, err := cluster.Tables(ctx, config.Keyspace)
 	if err != nil {
@@ -134,16 +135,16 @@ func checkKeyspace(ctx context.Context, cluster connection, config Config) (*set
 // Close closes the connections. Close the stores that use the session first.
 func (s *Session) Close() { s.cluster.Close() }
 
-// DB returns what an [Index] reads and writes its tables with. It is the DB that
-// the store itself uses, with its retries and its reconnection.
+// DB returns what an [Index] reads and writes its tables with. It is the DB
+// that the store itself uses, with its retries and its reconnection.
 func (s *Session) DB() cql.DB { return s.db }
 
 // Define runs a statement that changes the schema, such as CREATE TABLE IF NOT
 // EXISTS, and waits until all nodes agree on it. It is for the tables of an
 // [Index]; the store's own tables are created by [Migrate].
 //
-// Call it from one place at a time, before the hosts start: if two nodes create one
-// table at the same moment, it may get two identities. Every table needs
+// Call it from one place at a time, before the hosts start: if two nodes create
+// one table at the same moment, it may get two identities. Every table needs
 // read_repair = 'BLOCKING' (the default) and gc_grace_seconds = 864000, as the
 // tables of the store have.
 func (s *Session) Define(ctx context.Context, statement string) error {
@@ -156,9 +157,10 @@ func (s *Session) Define(ctx context.Context, statement string) error {
 // Now returns the time by [Config.Now].
 func (s *Session) Now() time.Time { return s.config.Now() }
 
-// Mailbox returns the ID of a user's mailbox, and the canonical form of the user's
-// name. It reads nothing: the ID is computed from the name, and the mailbox need
-// not exist. A name that no user can have is [mailbox.ErrNoSuchUser].
+// Mailbox returns the ID of a user's mailbox, and the canonical form of the
+// user's name. It reads nothing: the ID is computed from the name, and the
+// mailbox need not exist. A name that no user can have is
+// [mailbox.ErrNoSuchUser].
 func (s *Session) Mailbox(user string) (id MailboxID, canonical string, err error) {
 	canonical, err = s.config.Canonical(user)
 	if err != nil {

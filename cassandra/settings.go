@@ -21,12 +21,13 @@ type settings struct {
 
 const settingsID = "popcask"
 
-// mailboxNamespace returns the namespace of the IDs of mailboxes. It is the same in
-// every keyspace, so that hosts which migrate one at the same moment agree.
+// mailboxNamespace returns the namespace of the IDs of mailboxes. It is the
+// same in every keyspace, so that hosts which migrate one at the same moment
+// agree.
 func mailboxNamespace() uuid.UUID { return uuid.NewV5(uuid.NamespaceDNS, "popcask.org") }
 
-// writeSettings writes the settings if there are none. Their timestamp is the version
-// of the schema, so that writing them again changes nothing.
+// writeSettings writes the settings if there are none. Their timestamp is the
+// version of the schema, so that writing them again changes nothing.
 func writeSettings(ctx context.Context, db connection, config Config) error {
 	there, err := readSettings(ctx, db)
 	if err != nil {
@@ -53,8 +54,8 @@ func writeSettings(ctx context.Context, db connection, config Config) error {
 	if err != nil {
 		return err
 	}
-	// Another host may have written at the same moment. The larger value of each
-	// column wins, and a host that wanted another one gets an error.
+	// Another host may have written at the same moment. The larger value of
+	// each column wins, and a host that wanted another one gets an error.
 	if there, err = readSettings(ctx, db); err != nil || there == nil {
 		return err
 	}

@@ -13,16 +13,17 @@ import (
 	"github.com/popcask/popcask/internal/storetest"
 )
 
-// newKeyspace returns the configuration of a new keyspace whose buckets have this
-// width.
+// newKeyspace returns the configuration of a new keyspace whose buckets have
+// this width.
 func newKeyspace(t testing.TB, bucket time.Duration) cassandra.Config {
 	t.Helper()
 	config := storetest.MigrateWith(t, cassandratest.Start(t, cassandratest.Topology{}), func(c *cassandra.Config) { c.Bucket = bucket })
 	return config
 }
 
-// requireEmpty requires that nothing of a mailbox is listed, and that the tables of
-// the keyspace are empty; but for the ledger, which keeps the rows of buckets.
+// requireEmpty requires that nothing of a mailbox is listed, and that the
+// tables of the keyspace are empty; but for the ledger, which keeps the rows of
+// buckets.
 func requireEmpty(t *testing.T, cluster *cassandratest.Cluster, config cassandra.Config, store *cassandra.Store, user string) {
 	t.Helper()
 	require.Empty(t, storetest.List(t, store, user))
@@ -39,8 +40,8 @@ func requireEmpty(t *testing.T, cluster *cassandratest.Cluster, config cassandra
 	}
 }
 
-// bucketNow returns the bucket of a message that is delivered now. A test that begins
-// in one bucket and ends in the next, once in 30 days, fails.
+// bucketNow returns the bucket of a message that is delivered now. A test that
+// begins in one bucket and ends in the next, once in 30 days, fails.
 func bucketNow(_ testing.TB, store *cassandra.Store) int64 {
 	return store.Session().Bucket(cassandra.MessageID(gocql.UUIDFromTime(time.Now())))
 }
@@ -53,7 +54,8 @@ func ended(t testing.TB) context.Context {
 
 const defaultBucket = 30 * 24 * time.Hour
 
-// bucketBegin returns when the bucket begins that is so many before the current one.
+// bucketBegin returns when the bucket begins that is so many before the current
+// one.
 func bucketBegin(before int64) time.Time {
 	current := time.Now().Unix() / int64(defaultBucket/time.Second)
 	return time.Unix((current-before)*int64(defaultBucket/time.Second), 0)

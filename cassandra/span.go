@@ -52,7 +52,8 @@ func (s Slice) without(gaps []span) (list []Slice) {
 	return list
 }
 
-// around returns the parts of the slices that are before a span, and those after it.
+// around returns the parts of the slices that are before a span, and those
+// after it.
 func around(list []Slice, middle span) (before, after []Slice) {
 	for _, slice := range list {
 		if slice.From < middle.from {

@@ -32,9 +32,9 @@ var (
 	}
 )
 
-// A page counts rows, not octets. Rows of listings are small, so that a page holds
-// thousands; chunks are large, so that a page holds few. Rows of content without the
-// data are small too, but the node reads past the data.
+// A page counts rows, not octets. Rows of listings are small, so that a page
+// holds thousands; chunks are large, so that a page holds few. Rows of content
+// without the data are small too, but the node reads past the data.
 const (
 	listingPage  = 2000
 	contentPage  = 2
@@ -57,8 +57,8 @@ var (
 	selectTop     = messageTable.Select(1, "mailbox_id", "size", "chunks", "chunk", "data").Where(cql.Equal("message_id"), cql.AtLeast("chunk"))
 	selectChunks  = messageTable.Select(listingPage, "mailbox_id", "size", "chunks", "chunk").Where(cql.Equal("message_id"))
 
-	// Writes that add a membership: at t(id). A column without a value is left out,
-	// since null would be a tombstone.
+	// Writes that add a membership: at t(id). A column without a value is left
+	// out, since null would be a tombstone.
 	insertMember        = membershipTable.Insert("uid", "mod_seq", "size")
 	insertMemberForeign = membershipTable.Insert("uid", "mod_seq", "size", "uidl")
 
@@ -70,9 +70,9 @@ var (
 	deleteContent = messageTable.DeletePartition()
 	deleteMember  = membershipTable.Delete()
 
-	// A read of a membership names all columns, wanted or not: if replicas differ,
-	// Cassandra repairs the columns that were read and no others, and would leave
-	// rows without some of them, which no delivery writes.
+	// A read of a membership names all columns, wanted or not: if replicas
+	// differ, Cassandra repairs the columns that were read and no others, and
+	// would leave rows without some of them, which no delivery writes.
 	selectMember  = membershipTable.Select(1, "size", "removed", "uidl", "uid", "mod_seq").Where(cql.Equal("mailbox_id", "bucket", "message_id"))
 	selectMembers = membershipTable.Select(listingPage, "message_id", "size", "uidl", "removed", "uid", "mod_seq").
 			Where(cql.Equal("mailbox_id", "bucket"), cql.AtLeast("message_id"), cql.AtMost("message_id"))

@@ -37,10 +37,11 @@ var (
 	_ mailbox.Appender = (*Store)(nil)
 )
 
-// Open connects to a keyspace that [Migrate] has created, and returns a store with
-// the index that a function makes: [projection.New], or a function of the host.
-// [Store.Close] closes the connection too. Its errors are those of [Connect] and
-// [NewStore], which a host calls by itself if it needs the session.
+// Open connects to a keyspace that [Migrate] has created, and returns a store
+// with the index that a function makes: [projection.New], or a function of the
+// host. [Store.Close] closes the connection too. Its errors are those of
+// [Connect] and [NewStore], which a host calls by itself if it needs the
+// session.
 //
 // [projection.New]: https://pkg.go.dev/github.com/popcask/popcask/projection#New
 func Open[I Index](ctx context.Context, config Config, index func(*Session) I) (*Store, error) {
@@ -57,9 +58,9 @@ func Open[I Index](ctx context.Context, config Config, index func(*Session) I) (
 	return store, nil
 }
 
-// NewStore returns a store with a session and an index. The index is required: a
-// delivery is acknowledged when the index has listed it. The caller closes first the
-// store, then the session.
+// NewStore returns a store with a session and an index. The index is required:
+// a delivery is acknowledged when the index has listed it. The caller closes
+// first the store, then the session.
 func NewStore(session *Session, index Index) (*Store, error) {
 	if session == nil || index == nil {
 		return nil, errors.New("cassandra: NewStore needs a session and an index: see package projection")
@@ -88,9 +89,10 @@ func (s *Store) Mailbox(user string) (id MailboxID, canonical string, err error)
 // Ready is [Session.Ready].
 func (s *Store) Ready(ctx context.Context) error { return s.session.Ready(ctx) }
 
-// Listen adds a listener. It is called with deliveries and removals after they are
-// certain, in the background; its errors go to [Config.OnError]. Events that it
-// misses, for example because the process was killed, [Store.Replay] repeats.
+// Listen adds a listener. It is called with deliveries and removals after they
+// are certain, in the background; its errors go to [Config.OnError]. Events
+// that it misses, for example because the process was killed, [Store.Replay]
+// repeats.
 func (s *Store) Listen(listener mailbox.Listener) { s.listeners.Listen(listener) }
 
 // Open implements [mailbox.Store]. It reads nothing: Messages does.
@@ -109,10 +111,10 @@ func (s *Store) Open(ctx context.Context, login mailbox.Login) (mailbox.Mailbox,
 	return &mailboxSession{store: s, id: id, user: user}, nil
 }
 
-// Close waits until the calls that are under way have ended, removed messages are
-// purged and the listeners have been called, or until ctx ends. What is not purged
-// then is left to [Store.Repair]. Close also closes the session if [Open] made the
-// store.
+// Close waits until the calls that are under way have ended, removed messages
+// are purged and the listeners have been called, or until ctx ends. What is not
+// purged then is left to [Store.Repair]. Close also closes the session if
+// [Open] made the store.
 func (s *Store) Close(ctx context.Context) error {
 	s.mu.Lock()
 	s.closed = true
@@ -147,8 +149,8 @@ func (s *Store) isClosed() bool {
 	return s.closed
 }
 
-// wait waits for a group or until ctx ends. what says, in the error, what it waits
-// for.
+// wait waits for a group or until ctx ends. what says, in the error, what it
+// waits for.
 func wait(ctx context.Context, group *sync.WaitGroup, what string) error {
 	done := make(chan struct{})
 	go func() {
@@ -163,8 +165,8 @@ func wait(ctx context.Context, group *sync.WaitGroup, what string) error {
 	}
 }
 
-// temporary makes an error temporary, as every failure of the cluster is. A name
-// that no user can have, and a message that is too large, stay final.
+// temporary makes an error temporary, as every failure of the cluster is. A
+// name that no user can have, and a message that is too large, stay final.
 func temporary(err error) error {
 	switch {
 	case err == nil, errors.Is(err, mailbox.ErrTemporary), errors.Is(err, mailbox.ErrNoSuchUser), errors.Is(err, mailbox.ErrTooLarge):

@@ -6,10 +6,10 @@ import (
 	"math/bits"
 )
 
-// Token returns the token of a bucket of a mailbox: the hash of the partition key
-// (mailbox_id uuid, bucket bigint), as the Murmur3Partitioner computes it. The
-// memberships have that partition key, and so has an [Index], which gets tokens in
-// [Index.Scan].
+// Token returns the token of a bucket of a mailbox: the hash of the partition
+// key (mailbox_id uuid, bucket bigint), as the Murmur3Partitioner computes it.
+// The memberships have that partition key, and so has an [Index], which gets
+// tokens in [Index.Scan].
 func Token(mailbox MailboxID, bucket int64) int64 {
 	// Each part of a composite key is its length, its octets, and a zero.
 	key := make([]byte, 0, 2+16+1+2+8+1)
@@ -23,8 +23,8 @@ func Token(mailbox MailboxID, bucket int64) int64 {
 // contentToken returns the token of the content of a message.
 func contentToken(id MessageID) int64 { return ringToken(id[:]) }
 
-// ringToken returns the token of a key: its hash, or the largest number in place of
-// the smallest, which is where the ring begins.
+// ringToken returns the token of a key: its hash, or the largest number in
+// place of the smallest, which is where the ring begins.
 func ringToken(key []byte) int64 {
 	if token := murmur3(key); token != math.MinInt64 {
 		return token
@@ -78,8 +78,8 @@ func murmurEnd(h uint64) uint64 {
 	return h ^ h>>33
 }
 
-// ringParts is the number of parts of the same size into which the ring is cut. A
-// scan goes through it part by part, and can be resumed after each of them.
+// ringParts is the number of parts of the same size into which the ring is cut.
+// A scan goes through it part by part, and can be resumed after each of them.
 const ringParts = 256
 
 // partEnd returns the last token of a part; of part -1, where the ring begins.
@@ -99,7 +99,8 @@ func partOf(token int64) int {
 	return int(min(above/(math.MaxUint64/ringParts), ringParts-1))
 }
 
-// tokens is a range of the ring: the tokens larger than after and at most until.
+// tokens is a range of the ring: the tokens larger than after and at most
+// until.
 type tokens struct{ after, until int64 }
 
 // partTokens returns the tokens of a part.
@@ -107,8 +108,8 @@ func partTokens(part int) tokens { return tokens{partEnd(part - 1), partEnd(part
 
 func (t tokens) has(token int64) bool { return t.after < token && token <= t.until }
 
-// middle returns where to cut a range into two. ok is false if the range has only
-// one token.
+// middle returns where to cut a range into two. ok is false if the range has
+// only one token.
 func (t tokens) middle() (token int64, ok bool) {
 	width := uint64(t.until) - uint64(t.after)
 	return int64(uint64(t.after) + width/2), width > 1

@@ -13,8 +13,8 @@ import (
 	"github.com/popcask/popcask/cassandra/cassandratest"
 )
 
-// Tokens are computed as the nodes compute them: else a scan would look for content
-// in the wrong place.
+// Tokens are computed as the nodes compute them: else a scan would look for
+// content in the wrong place.
 func TestTokensAreThoseOfTheNodes(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	db := cluster.Session(t, "")

@@ -19,8 +19,8 @@ type Usage struct {
 	Octets   int64 // of the canonical form
 }
 
-// heldUsages is how many mailboxes are added up at the same time, at about 50 octets
-// each. If there are more, the listings are read several times.
+// heldUsages is how many mailboxes are added up at the same time, at about 50
+// octets each. If there are more, the listings are read several times.
 const heldUsages = 1_000_000
 
 // Largest returns the mailboxes with the most octets, at most most of them, the
@@ -51,8 +51,9 @@ func (s *Store) Largest(ctx context.Context, most int) ([]Usage, error) {
 	return largest, nil
 }
 
-// sumListings adds up the listings of the mailboxes whose IDs are in the parts of
-// the ring from a part on, as many parts as fit. It returns the part after the last.
+// sumListings adds up the listings of the mailboxes whose IDs are in the parts
+// of the ring from a part on, as many parts as fit. It returns the part after
+// the last.
 func (s *Store) sumListings(ctx context.Context, from int) (map[MailboxID]*Usage, int, error) {
 	sums, until := make(map[MailboxID]*Usage), ringParts
 	partOfMailbox := func(id MailboxID) int { return partOf(ringToken(id[:])) }
@@ -90,8 +91,8 @@ func (s *Store) sumListings(ctx context.Context, from int) (map[MailboxID]*Usage
 	return sums, until, nil
 }
 
-// eachListed calls add for what is listed in a range of the ring. A range with too
-// many tombstones is read in smaller ones.
+// eachListed calls add for what is listed in a range of the ring. A range with
+// too many tombstones is read in smaller ones.
 func (s *Store) eachListed(ctx context.Context, stretch tokens, known *knownBuckets, add func(MailboxID, int64)) error {
 	entries, err := s.scanIndex(ctx, stretch)
 	if err == nil {

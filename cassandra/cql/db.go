@@ -10,11 +10,12 @@ import (
 
 // DB runs statements. It is safe for concurrent use.
 //
-// A write whose error is a time-out may still take effect, now or later. It may be
-// run again, since it carries its own timestamp.
+// A write whose error is a time-out may still take effect, now or later. It may
+// be run again, since it carries its own timestamp.
 type DB interface {
-	// Exec runs a write with a timestamp, in microseconds since 1970. The method
-	// that made the statement says what its values are, and in which order.
+	// Exec runs a write with a timestamp, in microseconds since 1970. The
+	// method that made the statement says what its values are, and in which
+	// order.
 	Exec(ctx context.Context, level Level, st *Statement, timestamp int64, values ...any) error
 
 	// ExecBatch runs the writes of a batch as one mutation. An empty batch does
@@ -25,9 +26,9 @@ type DB interface {
 	// page that an earlier call returned the state of. It calls scan with each
 	// row, and returns the state of the next page, nil after the last one.
 	//
-	// scan must not keep the row. An error of scan ends the page, and Page returns
-	// it. A read that meets more tombstones than a node allows fails with
-	// [ErrTooManyTombstones].
+	// scan must not keep the row. An error of scan ends the page, and Page
+	// returns it. A read that meets more tombstones than a node allows fails
+	// with [ErrTooManyTombstones].
 	Page(ctx context.Context, level Level, st *Statement, state []byte, scan func(Row) error, values ...any) (next []byte, err error)
 }
 
@@ -48,8 +49,8 @@ func Each(ctx context.Context, db DB, level Level, st *Statement, scan func(Row)
 }
 
 // ErrTooManyTombstones says that a read met more tombstones than a node allows
-// (tombstone_failure_threshold in cassandra.yaml, 100,000 by default). A smaller
-// range can still be read.
+// (tombstone_failure_threshold in cassandra.yaml, 100,000 by default). A
+// smaller range can still be read.
 var ErrTooManyTombstones = errors.New("the read met too many tombstones")
 
 // Level is a consistency level, by its name in Cassandra. Serial levels are
@@ -75,7 +76,8 @@ type Write struct {
 	Values    []any
 }
 
-// Add adds a write with its own timestamp. Its arguments are those of [DB.Exec].
+// Add adds a write with its own timestamp. Its arguments are those of
+// [DB.Exec].
 func (b *Batch) Add(st *Statement, timestamp int64, values ...any) {
 	b.writes = append(b.writes, Write{st, timestamp, values})
 }
@@ -87,7 +89,8 @@ func (b *Batch) Len() int { return len(b.writes) }
 func (b *Batch) Writes() []Write { return b.writes }
 
 // Check returns an error if one of the statements is a Select, or if the writes
-// are not all to one partition. Every implementation of [DB.ExecBatch] calls it.
+// are not all to one partition. Every implementation of [DB.ExecBatch] calls
+// it.
 func (b *Batch) Check() error {
 	for i, w := range b.writes {
 		if w.Statement.Kind == Select {

@@ -31,8 +31,8 @@ const (
 // String is the text of the statement, with a question mark for each value.
 func (st *Statement) String() string { return st.text }
 
-// Bind returns the values in the order of the question marks. Into the values of a
-// write it inserts the timestamp, in microseconds.
+// Bind returns the values in the order of the question marks. Into the values
+// of a write it inserts the timestamp, in microseconds.
 func (st *Statement) Bind(timestamp int64, values []any) []any {
 	if st.timestamp < 0 {
 		return values

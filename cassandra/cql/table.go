@@ -9,8 +9,9 @@ import (
 	"github.com/scylladb/gocqlx/v2/qb"
 )
 
-// Table declares a table of the keyspace. Names are those that CQL allows without
-// quotes, in lower case. Every column is in exactly one of the four lists.
+// Table declares a table of the keyspace. Names are those that CQL allows
+// without quotes, in lower case. Every column is in exactly one of the four
+// lists.
 type Table struct {
 	Name       string
 	Partition  []string // the partition key
@@ -19,18 +20,19 @@ type Table struct {
 	Columns    []string // the regular columns
 }
 
-// timestampName is the name of the timestamp among the names that a write binds.
+// timestampName is the name of the timestamp among the names that a write
+// binds.
 const timestampName = "write_timestamp"
 
-// Insert makes the statement that writes some columns, regular or static, of one
-// row. Its values are the partition key, the clustering columns and the columns,
-// in this order.
+// Insert makes the statement that writes some columns, regular or static, of
+// one row. Its values are the partition key, the clustering columns and the
+// columns, in this order.
 func (t Table) Insert(columns ...string) *Statement {
 	return t.insert(slices.Concat(t.Partition, t.Clustering, columns), columns)
 }
 
-// InsertStatic makes the statement that writes static columns of a partition. Its
-// values are the partition key and the columns, in this order.
+// InsertStatic makes the statement that writes static columns of a partition.
+// Its values are the partition key and the columns, in this order.
 func (t Table) InsertStatic(columns ...string) *Statement {
 	for _, column := range columns {
 		t.require(slices.Contains(t.Static, column), "column %s is not static", column)
@@ -43,8 +45,8 @@ func (t Table) insert(names, columns []string) *Statement {
 	return t.write(Insert, columns, 0, qb.Insert(t.Name).Columns(names...).TimestampNamed(timestampName))
 }
 
-// Update makes the statement that writes some columns of one row. Unlike a row of
-// Insert, the row exists only as long as one of its columns has a value. The
+// Update makes the statement that writes some columns of one row. Unlike a row
+// of Insert, the row exists only as long as one of its columns has a value. The
 // values are the columns, the partition key and the clustering columns, in this
 // order.
 func (t Table) Update(columns ...string) *Statement {
@@ -60,9 +62,9 @@ func (t Table) Delete() *Statement {
 	return t.write(Delete, nil, 0, qb.Delete(t.Name).TimestampNamed(timestampName).Where(equal(t.Partition, t.Clustering)...))
 }
 
-// DeletePartition makes the statement that deletes a whole partition. Use it only
-// for a partition that belongs to one message: from any other it may delete rows
-// that have not arrived yet. Its values are the partition key.
+// DeletePartition makes the statement that deletes a whole partition. Use it
+// only for a partition that belongs to one message: from any other it may
+// delete rows that have not arrived yet. Its values are the partition key.
 func (t Table) DeletePartition() *Statement {
 	t.check(nil)
 	return t.write(DeletePartition, nil, 0, qb.Delete(t.Name).TimestampNamed(timestampName).Where(equal(t.Partition)...))
@@ -84,14 +86,15 @@ type Selection struct {
 	distinct bool
 }
 
-// Select begins a statement that reads columns in pages of a number of rows. A page
-// counts rows, not octets: choose thousands for small rows, a few for large ones.
+// Select begins a statement that reads columns in pages of a number of rows. A
+// page counts rows, not octets: choose thousands for small rows, a few for
+// large ones.
 func (t Table) Select(rows int, columns ...string) Selection {
 	return Selection{table: t, rows: rows, columns: columns}
 }
 
-// SelectPartitions is like Select, but reads each partition once (DISTINCT): columns
-// of the partition key, and static ones.
+// SelectPartitions is like Select, but reads each partition once (DISTINCT):
+// columns of the partition key, and static ones.
 func (t Table) SelectPartitions(rows int, columns ...string) Selection {
 	return Selection{table: t, rows: rows, columns: columns, distinct: true}
 }
@@ -208,7 +211,8 @@ func (t Table) check(columns []string) {
 	}
 }
 
-// checkClauses panics if Cassandra would have to read more rows than it returns.
+// checkClauses panics if Cassandra would have to read more rows than it
+// returns.
 func (t Table) checkClauses(clauses []Clause) {
 	var named []string // columns with Equal
 	last := ""         // the column with a range or In

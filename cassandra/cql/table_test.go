@@ -37,8 +37,8 @@ func TestTextOfStatements(t *testing.T) {
 }
 
 // P9, P3: a statement that no statement may be panics when it is made: a read
-// without columns, or without its partition key, which would filter a whole table;
-// a name that smuggles something in; a column that does not exist.
+// without columns, or without its partition key, which would filter a whole
+// table; a name that smuggles something in; a column that does not exist.
 func TestStatementsThatCannotBeBuilt(t *testing.T) {
 	named := func(name string) Table { return Table{Name: name, Partition: []string{"k"}, Columns: []string{"v"}} }
 	of := func(clauses ...Clause) func() { return func() { listing.Select(9, "size").Where(clauses...) } }

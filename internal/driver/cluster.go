@@ -9,9 +9,9 @@ import (
 	"github.com/gocql/gocql"
 )
 
-// newCluster returns the settings of the driver: first our defaults, then those of
-// the host. The host filter and the policy are set by [open]. When life ends, so do
-// the connections.
+// newCluster returns the settings of the driver: first our defaults, then those
+// of the host. The host filter and the policy are set by [open]. When life
+// ends, so do the connections.
 func newCluster(config Config, life context.Context) (*gocql.ClusterConfig, error) {
 	cluster := gocql.NewCluster(config.Hosts...)
 	cluster.ConnectTimeout = cmp.Or(config.ConnectTimeout, 5*time.Second)
@@ -47,7 +47,8 @@ func newCluster(config Config, life context.Context) (*gocql.ClusterConfig, erro
 	return cluster, nil
 }
 
-// noLogger is the driver's logger. What the driver logs it also returns as errors.
+// noLogger is the driver's logger. What the driver logs it also returns as
+// errors.
 type noLogger struct{}
 
 func (noLogger) Print(...any)          {}

@@ -7,9 +7,9 @@ import (
 	"github.com/gocql/gocql"
 )
 
-// dialer dials for a link, and closes its connections when the link ends. Without
-// it, closing the driver waits for the connections that it is just making: that is
-// long if a node accepts a connection and then says nothing.
+// dialer dials for a link, and closes its connections when the link ends.
+// Without it, closing the driver waits for the connections that it is just
+// making: that is long if a node accepts a connection and then says nothing.
 type dialer struct {
 	gocql.Dialer
 	life context.Context // of the link
@@ -26,7 +26,8 @@ func (d dialer) DialContext(ctx context.Context, network, address string) (net.C
 	return tie(conn, d.life), nil
 }
 
-// hostDialer is [dialer] for [gocql.ClusterConfig.HostDialer], if a host sets that.
+// hostDialer is [dialer] for [gocql.ClusterConfig.HostDialer], if a host sets
+// that.
 type hostDialer struct {
 	gocql.HostDialer
 	life context.Context
@@ -50,8 +51,9 @@ func joined(ctx, life context.Context) (context.Context, context.CancelFunc) {
 	return ctx, func() { stop(); cancel() }
 }
 
-// tie returns a connection that is closed when life ends. A TCP connection stays a
-// TCP connection, so that several frames still go out in one system call.
+// tie returns a connection that is closed when life ends. A TCP connection
+// stays a TCP connection, so that several frames still go out in one system
+// call.
 func tie(conn net.Conn, life context.Context) net.Conn {
 	forget := context.AfterFunc(life, func() { conn.Close() })
 	if tcp, ok := conn.(*net.TCPConn); ok {

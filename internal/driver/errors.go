@@ -11,8 +11,8 @@ import (
 	"github.com/popcask/popcask/cassandra/cql"
 )
 
-// passes reports whether a statement that failed with err may succeed at another
-// try.
+// passes reports whether a statement that failed with err may succeed at
+// another try.
 func passes(err error) bool {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || tooManyTombstones(err) {
 		return false
@@ -20,7 +20,8 @@ func passes(err error) bool {
 	var answer gocql.RequestError
 	if !errors.As(err, &answer) {
 		// A connection that broke, a host that is gone, no answer in time. Or a
-		// value of the wrong type, or a session that was closed: those do not pass.
+		// value of the wrong type, or a session that was closed: those do not
+		// pass.
 		var misfit gocql.MarshalError
 		return !errors.As(err, &misfit) && !errors.Is(err, gocql.ErrSessionClosed)
 	}
@@ -32,8 +33,8 @@ func passes(err error) bool {
 	return true
 }
 
-// translate adds the error of package cql that says the same as err, if there is
-// one.
+// translate adds the error of package cql that says the same as err, if there
+// is one.
 func translate(err error) error {
 	if tooManyTombstones(err) {
 		return fmt.Errorf("%w: %w", cql.ErrTooManyTombstones, err)
@@ -41,16 +42,17 @@ func translate(err error) error {
 	return err
 }
 
-// tooManyTombstones reports whether a read met more tombstones than a node allows.
-// Protocol 4 has no code for that, only a text.
+// tooManyTombstones reports whether a read met more tombstones than a node
+// allows. Protocol 4 has no code for that, only a text.
 func tooManyTombstones(err error) bool {
 	var failure *gocql.RequestErrReadFailure
 	return errors.As(err, &failure) && strings.Contains(failure.Message(), "TOMBSTONE")
 }
 
-// refusesEachQuorum reports whether the engine refused a statement because of its
-// consistency level. If a node does not know a new table yet, it answers with the
-// same code; the text is that of ScyllaDB, and of Cassandra before 4.0.
+// refusesEachQuorum reports whether the engine refused a statement because of
+// its consistency level. If a node does not know a new table yet, it answers
+// with the same code; the text is that of ScyllaDB, and of Cassandra before
+// 4.0.
 func refusesEachQuorum(err error) bool {
 	var answer gocql.RequestError
 	return errors.As(err, &answer) && strings.Contains(answer.Message(), "EACH_QUORUM")

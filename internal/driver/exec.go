@@ -28,8 +28,8 @@ func consistency(level cql.Level) (gocql.Consistency, error) {
 	return c, nil
 }
 
-// needsEveryCentre reports whether a statement at this level needs the answer of
-// every data centre.
+// needsEveryCentre reports whether a statement at this level needs the answer
+// of every data centre.
 func needsEveryCentre(level cql.Level) bool { return level == cql.EachQuorum || level == cql.All }
 
 // Exec implements [cql.DB].
@@ -100,8 +100,8 @@ func (s *Session) Page(ctx context.Context, level cql.Level, st *cql.Statement, 
 	return emptyToNil(next), scanner.Err()
 }
 
-// reading runs a read at its level. If the engine has EACH_QUORUM for writes only,
-// as ScyllaDB does, it reads at ALL instead.
+// reading runs a read at its level. If the engine has EACH_QUORUM for writes
+// only, as ScyllaDB does, it reads at ALL instead.
 func (s *Session) reading(level cql.Level, read func(cql.Level) error) error {
 	if level != cql.EachQuorum {
 		return read(level)
@@ -164,10 +164,11 @@ func (s *Session) ExecBatch(ctx context.Context, level cql.Level, b *cql.Batch) 
 	})
 }
 
-// attempt calls do, with the number of the try, until it succeeds, fails with an
-// error that does not pass, or has used up the retries. do must send the same each
-// time. A statement that needs every data centre is tried twice at most: while one
-// of them is out of reach each try takes a time-out, and a client may be waiting.
+// attempt calls do, with the number of the try, until it succeeds, fails with
+// an error that does not pass, or has used up the retries. do must send the
+// same each time. A statement that needs every data centre is tried twice at
+// most: while one of them is out of reach each try takes a time-out, and a
+// client may be waiting.
 func (s *Session) attempt(ctx context.Context, level cql.Level, do func(tries int) error) error {
 	const first, longest = 25 * time.Millisecond, time.Second
 	pause := first

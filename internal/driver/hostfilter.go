@@ -6,12 +6,12 @@ import (
 	"github.com/gocql/gocql"
 )
 
-// members filters the nodes that a link uses: those of one cluster, and of these
-// the ones in the local data centre.
+// members filters the nodes that a link uses: those of one cluster, and of
+// these the ones in the local data centre.
 //
-// An address that a cluster has left may belong to another cluster later. A driver
-// that has lost its nodes looks for them at their old addresses, and would take the
-// nodes of the other cluster for its own.
+// An address that a cluster has left may belong to another cluster later. A
+// driver that has lost its nodes looks for them at their old addresses, and
+// would take the nodes of the other cluster for its own.
 type members struct {
 	dc string
 
@@ -20,8 +20,9 @@ type members struct {
 	settled bool            // the link is open: unknown nodes are refused
 }
 
-// Accept implements [gocql.HostFilter]. Only the node that the driver asks for the
-// list of nodes has a cluster name; the others are members because it lists them.
+// Accept implements [gocql.HostFilter]. Only the node that the driver asks for
+// the list of nodes has a cluster name; the others are members because it lists
+// them.
 func (m *members) Accept(host *gocql.HostInfo) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -32,7 +33,8 @@ func (m *members) Accept(host *gocql.HostInfo) bool {
 	return host.DataCenter() == m.dc
 }
 
-// settle closes the list: the nodes that are known now are those of the cluster.
+// settle closes the list: the nodes that are known now are those of the
+// cluster.
 func (m *members) settle() {
 	m.mu.Lock()
 	defer m.mu.Unlock()

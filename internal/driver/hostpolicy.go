@@ -10,9 +10,9 @@ import (
 )
 
 // avoidUnanswering puts hosts last that lately gave no answer. A node that is
-// stopped or cut off keeps its connections for half a minute and says nothing. A
-// statement that is sent there waits for its time-out; if all its retries go there,
-// it fails, although the other nodes are a quorum.
+// stopped or cut off keeps its connections for half a minute and says nothing.
+// A statement that is sent there waits for its time-out; if all its retries go
+// there, it fails, although the other nodes are a quorum.
 type avoidUnanswering struct {
 	gocql.HostSelectionPolicy
 
@@ -56,8 +56,8 @@ func (p *avoidUnanswering) isAvoided(host *gocql.HostInfo) bool {
 	return ok && time.Now().Before(until)
 }
 
-// note records how an attempt at a statement ended. An error that a node sends is
-// an answer too.
+// note records how an attempt at a statement ended. An error that a node sends
+// is an answer too.
 func (p *avoidUnanswering) note(host *gocql.HostInfo, err error) {
 	var answer gocql.RequestError
 	p.mu.Lock()

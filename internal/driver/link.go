@@ -7,8 +7,8 @@ import (
 	"github.com/gocql/gocql"
 )
 
-// link is one session of gocql. A [Session] replaces it when it has lost its nodes
-// for good. Statements that are under way on the old link end there.
+// link is one session of gocql. A [Session] replaces it when it has lost its
+// nodes for good. Statements that are under way on the old link end there.
 type link struct {
 	x    *gocql.Session
 	stop context.CancelFunc // closes its connections, and ends its dialling

@@ -15,14 +15,14 @@ import (
 )
 
 const (
-	// patience is how long no statement gets an answer before the link is taken to
-	// have lost its nodes. Nodes that come back at their old addresses the driver
-	// finds by itself, in about 2 s.
+	// patience is how long no statement gets an answer before the link is taken
+	// to have lost its nodes. Nodes that come back at their old addresses the
+	// driver finds by itself, in about 2 s.
 	patience = 3 * time.Second
 
 	// Between two attempts to connect anew there is a rest, which doubles from
-	// firstRest to longestRest, less up to a half at random: hosts that have lost a
-	// cluster together do not all come back to it at once.
+	// firstRest to longestRest, less up to a half at random: hosts that have
+	// lost a cluster together do not all come back to it at once.
 	firstRest   = time.Second
 	longestRest = 10 * time.Second
 
@@ -31,13 +31,13 @@ const (
 )
 
 // renewal replaces the link of a session that has lost its nodes. If all nodes
-// have come back at other addresses, the driver knows none that answers, and may
-// ask the old addresses for ever. A new link resolves the hosts of the
+// have come back at other addresses, the driver knows none that answers, and
+// may ask the old addresses for ever. A new link resolves the hosts of the
 // configuration again; Config.Check makes sure that they are still the same
 // cluster.
 //
-// Statements do not wait for it. They fail, are tried again, and use the new link
-// as soon as there is one.
+// Statements do not wait for it. They fail, are tried again, and use the new
+// link as soon as there is one.
 type renewal struct {
 	connect func(context.Context) (*link, error)
 	swap    func(fresh *link) (old *link)
@@ -67,12 +67,12 @@ func newRenewal(connect func(context.Context) (*link, error), swap func(*link) *
 	return r
 }
 
-// note records how an attempt at a statement ended, and begins to connect anew if
-// there was no answer for too long.
+// note records how an attempt at a statement ended, and begins to connect anew
+// if there was no answer for too long.
 //
-// A time-out at a level that needs every data centre does not count. The node that
-// was asked waits for the other data centres about as long as the driver waits for
-// the node, so it may well be alive.
+// A time-out at a level that needs every data centre does not count. The node
+// that was asked waits for the other data centres about as long as the driver
+// waits for the node, so it may well be alive.
 func (r *renewal) note(level cql.Level, err error) {
 	switch {
 	case late(err) && needsEveryCentre(level):
@@ -91,8 +91,8 @@ func answered(err error) bool {
 	return err == nil || errors.As(err, &answer) || errors.Is(err, gocql.ErrNotFound)
 }
 
-// unanswered reports whether no node has answered, in time or at all. An error that
-// says nothing of the nodes is neither.
+// unanswered reports whether no node has answered, in time or at all. An error
+// that says nothing of the nodes is neither.
 func unanswered(err error) bool {
 	return !answered(err) && (passes(err) || errors.Is(err, context.DeadlineExceeded))
 }
@@ -102,9 +102,9 @@ func late(err error) bool {
 	return errors.Is(err, gocql.ErrTimeoutNoResponse) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// heard records an answer. A link that was lost is replaced even if it has found
-// its nodes again by itself: it may look for one of them at an old address for
-// ever, unnoticed as long as the others answer.
+// heard records an answer. A link that was lost is replaced even if it has
+// found its nodes again by itself: it may look for one of them at an old
+// address for ever, unnoticed as long as the others answer.
 func (r *renewal) heard(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -150,8 +150,8 @@ func (r *renewal) renew(ctx context.Context) {
 	}
 }
 
-// renewed ends an attempt. It swaps in the new link, if there is one, and returns
-// the link to close.
+// renewed ends an attempt. It swaps in the new link, if there is one, and
+// returns the link to close.
 func (r *renewal) renewed(now time.Time, fresh *link, err error) (old *link) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -83,8 +83,8 @@ func TestRenewalsAreBounded(t *testing.T) {
 	require.False(t, isRunning(r))
 }
 
-// renewAfterAnAnswer has a lost link answer again. It may have found only some of
-// its nodes, so it is replaced all the same, after the rest.
+// renewAfterAnAnswer has a lost link answer again. It may have found only some
+// of its nodes, so it is replaced all the same, after the rest.
 func renewAfterAnAnswer(t *testing.T, r *renewal, attempts <-chan chan error) {
 	t.Helper()
 	r.heard(r.notBefore.Add(-1))
@@ -106,9 +106,9 @@ func isRunning(r *renewal) bool {
 	return r.running
 }
 
-// While another data centre says nothing, statements that need every data centre
-// time out, perhaps for hours. That is no reason to connect anew; that no node can
-// be asked is one.
+// While another data centre says nothing, statements that need every data
+// centre time out, perhaps for hours. That is no reason to connect anew; that
+// no node can be asked is one.
 func TestAnotherDataCentreThatIsSilentIsNoLoss(t *testing.T) {
 	attempts := 0
 	r := newRenewal(func(context.Context) (*link, error) {
@@ -222,8 +222,8 @@ func moveIntoAHole(t *testing.T, hole context.Context, cluster *cassandratest.Cl
 	dns.Set("cassandra.test", cluster.Nodes[0].Address)
 }
 
-// closeWhileConnecting closes a session while it connects anew to an address that
-// says nothing: Close does not wait for that.
+// closeWhileConnecting closes a session while it connects anew to an address
+// that says nothing: Close does not wait for that.
 func closeWhileConnecting(t *testing.T, s *Session) {
 	t.Helper()
 	require.Eventually(t, func() bool {
@@ -246,9 +246,9 @@ func closeWhileConnecting(t *testing.T, s *Session) {
 	}
 }
 
-// Nodes of another cluster at the addresses of the configuration are not used, even
-// if the keyspace and the tables have the same names: neither by the old link,
-// which asks there after it has lost its own nodes, nor by a new one.
+// Nodes of another cluster at the addresses of the configuration are not used,
+// even if the keyspace and the tables have the same names: neither by the old
+// link, which asks there after it has lost its own nodes, nor by a new one.
 func TestAnotherClusterAtTheSameNameIsNotTaken(t *testing.T) {
 	own := cassandratest.Start(t, cassandratest.Topology{Private: true, Settings: map[string]any{"cluster_name": "mail"}})
 	other := cassandratest.Start(t, cassandratest.Topology{Private: true, Settings: map[string]any{"cluster_name": "mail"}})

@@ -11,8 +11,9 @@ import (
 // errRule says that a setting of the driver would break a promise of the store.
 var errRule = errors.New("Config.Cluster")
 
-// checkRules returns an error that names the first setting of the host which would
-// break a promise, and why. before is the configuration that the host was given.
+// checkRules returns an error that names the first setting of the host which
+// would break a promise, and why. before is the configuration that the host was
+// given.
 func checkRules(cluster, before *gocql.ClusterConfig, config Config) error {
 	for _, rule := range []struct {
 		broken bool

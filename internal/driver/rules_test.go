@@ -12,8 +12,8 @@ import (
 	"github.com/popcask/popcask/cassandra/cql"
 )
 
-// A setting that breaks a promise is an error that names the field, before anything
-// is dialled.
+// A setting that breaks a promise is an error that names the field, before
+// anything is dialled.
 func TestSettingsThatBreakAPromise(t *testing.T) {
 	for field, change := range map[string]func(*gocql.ClusterConfig){
 		"DefaultTimestamp":                func(c *gocql.ClusterConfig) { c.DefaultTimestamp = true },
@@ -58,8 +58,8 @@ func (d countingHostDialer) DialHost(ctx context.Context, host *gocql.HostInfo) 
 	return &gocql.DialedHost{Conn: conn, DisableCoalesce: true}, nil
 }
 
-// The settings of a host are those of every connection, and what its dialer dials is
-// closed with the session.
+// The settings of a host are those of every connection, and what its dialer
+// dials is closed with the session.
 func TestAHostsOwnDialer(t *testing.T) {
 	_, _, config := newSession(t, new(observations))
 	dialer := new(countingDialer)

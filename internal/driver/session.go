@@ -30,19 +30,20 @@ type Config struct {
 	Retries        int           // after the first attempt; default 3, negative none
 	Connections    int           // to each node; default 2
 
-	// Cluster changes the settings of gocql. A setting that would break a promise
-	// is an error of Connect. It may be nil, and is called for each link.
+	// Cluster changes the settings of gocql. A setting that would break a
+	// promise is an error of Connect. It may be nil, and is called for each
+	// link.
 	Cluster func(*gocql.ClusterConfig)
 
 	Observe func(cql.Observation) // may be nil
 
-	// Check is called with each new link before it is used: with the first one, and
-	// with each that replaces one. If it returns an error, the link is not used. It
-	// may be nil, and must not keep the session.
+	// Check is called with each new link before it is used: with the first one,
+	// and with each that replaces one. If it returns an error, the link is not
+	// used. It may be nil, and must not keep the session.
 	Check func(context.Context, *Session) error
 
-	// OnError is called with the error of each attempt to connect anew that failed.
-	// It may be nil.
+	// OnError is called with the error of each attempt to connect anew that
+	// failed. It may be nil.
 	OnError func(error)
 }
 
@@ -172,7 +173,8 @@ func (s *Session) DataCentres(ctx context.Context) (centres []string, err error)
 }
 
 // Tables returns the columns of each table of a keyspace, sorted, and the
-// keyspace's replication. Its error is ErrNoKeyspace if there is no such keyspace.
+// keyspace's replication. Its error is ErrNoKeyspace if there is no such
+// keyspace.
 func (s *Session) Tables(ctx context.Context, keyspace string) (tables map[string][]string, replication map[string]string, err error) {
 	err = s.use(cql.LocalQuorum, func(x *gocql.Session) error {
 		err := x.Query("SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = ?", keyspace).
@@ -208,8 +210,8 @@ func (s *Session) TableID(ctx context.Context, keyspace, table string) (id [16]b
 	return found, err
 }
 
-// Define runs a statement that changes the schema, and waits until all nodes agree
-// on it.
+// Define runs a statement that changes the schema, and waits until all nodes
+// agree on it.
 func (s *Session) Define(ctx context.Context, statement string) error {
 	return s.use(cql.LocalQuorum, func(x *gocql.Session) error {
 		if err := x.Query(statement).WithContext(ctx).Consistency(gocql.LocalQuorum).Exec(); err != nil {

@@ -117,8 +117,8 @@ func TestTimestampsAreTheCallers(t *testing.T) {
 	}
 }
 
-// Each row is read once, whatever its place in a page, and an error of a page is
-// returned.
+// Each row is read once, whatever its place in a page, and an error of a page
+// is returned.
 func TestPages(t *testing.T) {
 	s, cluster, config := newSession(t, new(observations))
 	paxostest.Watch(t, cluster, config.Keyspace)
@@ -169,9 +169,9 @@ func TestMistakesAreNotTriedAgain(t *testing.T) {
 	}
 }
 
-// A test of the tests of P9: a statement with a condition, which package cql cannot
-// make, is seen for what it is if it is sent all the same, and leaves its row in
-// system.paxos.
+// A test of the tests of P9: a statement with a condition, which package cql
+// cannot make, is seen for what it is if it is sent all the same, and leaves
+// its row in system.paxos.
 func TestP9TheObserverSeesARealTransaction(t *testing.T) {
 	seen := new(observations)
 	s, cluster, config := newSession(t, seen)
@@ -219,7 +219,8 @@ func TestConnectErrors(t *testing.T) {
 		_, err := Connect(t.Context(), c)
 		require.ErrorContains(t, err, want)
 	}
-	// If a node takes connections and says nothing, Connect ends with its context.
+	// If a node takes connections and says nothing, Connect ends with its
+	// context.
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer silent.Close()
