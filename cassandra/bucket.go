@@ -32,9 +32,9 @@ func (s *Session) bucketSlice(bucket int64) Slice {
 	return Slice{Bucket: bucket, From: bucket * width, To: (bucket+1)*width - 1}
 }
 
-// ByBucket groups IDs by their bucket, into groups of at most most IDs, so that
-// an [Index] can write a group with one [cql.Batch]. The buckets, and the IDs
-// in each of them, come in the order in which ids has them first.
+// ByBucket groups IDs by their bucket, into groups of no more than most IDs, so
+// that an [Index] can write a group with one [cql.Batch]. The buckets, and the
+// IDs in each of them, come in the order in which ids has them first.
 func (s *Session) ByBucket(ids []MessageID, most int) iter.Seq2[int64, []MessageID] {
 	return func(yield func(int64, []MessageID) bool) {
 		groups := make(map[int64][]MessageID)

@@ -17,8 +17,8 @@ import (
 // mints one for each attempt at a delivery and never uses it again.
 type MessageID [16]byte
 
-// ParseMessageID reads the form that String writes. A text that is not a
-// time-based UUID in that form is an error.
+// ParseMessageID reads the form that String writes, in lower or upper case. A
+// text that is not a time-based UUID in that form is an error.
 func ParseMessageID(text string) (MessageID, error) {
 	id, err := uuid.FromString(text)
 	if err != nil || len(text) != 36 || id.Version() != uuid.V1 {

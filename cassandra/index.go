@@ -40,7 +40,7 @@ type Index interface {
 	Restore(ctx context.Context, mailbox MailboxID, message Entry) error
 
 	// Removed takes messages off the list, for ever. A message that is not
-	// listed is never listed after that, even if an Added for it comes late.
+	// listed yet is never listed after that, even if an Added comes late.
 	Removed(ctx context.Context, mailbox MailboxID, messages []MessageID) error
 
 	// List returns the entries that are in the slices, as a quorum of the local

@@ -23,8 +23,9 @@ type Usage struct {
 // octets each. If there are more, the listings are read several times.
 const heldUsages = 1_000_000
 
-// Largest returns the mailboxes with the most octets, at most most of them, the
-// largest first. It reads the listings of all mailboxes, in every data centre.
+// Largest returns the mailboxes with the most octets, no more than most of
+// them, the largest first. It reads the listings of all mailboxes, in every
+// data centre.
 func (s *Store) Largest(ctx context.Context, most int) ([]Usage, error) {
 	var largest []Usage
 	for next := 0; next < ringParts && most > 0; {
