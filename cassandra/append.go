@@ -13,37 +13,56 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// attempt is one attempt to deliver a message to one recipient. Its ID is
-// minted for it and never used again, whatever becomes of it: a retry under the
-// same ID would be shadowed by the tombstones of the attempt that failed.
+// attempt is one attempt to deliver a message to one recipient. Its ID is never
+// used again, even if it fails: the tombstones of the failed attempt would hide
+// a retry under the same ID.
 type attempt struct {
 	id      MessageID
 	mailbox MailboxID
 	bucket  int64
 	user    string
-	header  []byte    // the recipient's own, canonical
+	header  []byte    // the recipient's own, in canonical form
 	uidl    string    // foreign; "" for almost all mail
-	instead MessageID // the message in a gap that this one takes the place of; zero for almost all mail
+	instead MessageID // the message in a gap that this one replaces; zero for almost all mail
 	digest  *contentDigest
 	result  *mailbox.Result
 
-	mu  sync.Mutex // guards err while chunks are on their way
-	err error      // why the attempt failed
+	mu  sync.Mutex
+	err error // see fail and failure
 }
 
-// recipientsAtOnce is how many recipients of one delivery are served at a time.
+// fail records why the attempt failed, unless it has failed before or err is
+// nil.
+func (a *attempt) fail(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.err == nil {
+		a.err = err
+	}
+}
+
+// failure returns why the attempt failed, or nil.
+func (a *attempt) failure() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.err
+}
+
+// recipientsAtOnce is how many recipients of one delivery are served at the
+// same time.
 const recipientsAtOnce = 16
 
 // Append implements [mailbox.Appender]. A message of up to 64 KiB is one
 // mutation of content; a larger one is written while it arrives, a few chunks
-// at a time. Then come the membership, the index, and a look at the fences of
-// the mailbox; a nil Err in the result means that all of it is acknowledged by
-// a quorum of the local data centre (P1).
+// at the same time. After the content and the membership it writes the index,
+// and reads the fence of the mailbox. A nil Err in a result means that a quorum
+// of the local data centre has acknowledged all of it (P1).
 func (s *Store) Append(ctx context.Context, delivery mailbox.Delivery, body io.Reader) ([]mailbox.Result, error) {
 	return s.append(ctx, delivery, body, MessageID{})
 }
 
-// append is Append, of a message that may take the place of another one.
+// append is Append for a message that replaces another one, if instead is not
+// zero.
 func (s *Store) append(ctx context.Context, delivery mailbox.Delivery, body io.Reader, instead MessageID) ([]mailbox.Result, error) {
 	leave, err := s.enter()
 	if err != nil {
@@ -64,17 +83,18 @@ func (s *Store) append(ctx context.Context, delivery mailbox.Delivery, body io.R
 	results := make([]mailbox.Result, len(delivery.Recipients))
 	attempts := s.prepare(delivery, results, instead)
 	if whole {
-		s.each(attempts, func(a *attempt) { a.err = s.addWhole(ctx, a, first) })
+		eachAttempt(attempts, func(a *attempt) { a.fail(s.addWhole(ctx, a, first)) })
 	} else if err := s.addChunked(ctx, attempts, first, canonical); err != nil {
-		s.each(attempts, func(a *attempt) { s.undo(ctx, a) })
+		eachAttempt(attempts, func(a *attempt) { s.undo(ctx, a) })
 		return nil, fmt.Errorf("cassandra: append: %w", err)
 	}
-	s.each(attempts, func(a *attempt) { s.conclude(ctx, a) })
+	eachAttempt(attempts, func(a *attempt) { s.conclude(ctx, a) })
 	return results, nil
 }
 
-// fill reads until p is full or the source ends. Unlike [io.ReadFull] it does
-// not take a source that breaks with [io.ErrUnexpectedEOF] for one that ends.
+// fill reads until p is full or the source ends. Unlike [io.ReadFull] it
+// returns the [io.ErrUnexpectedEOF] of a source that breaks off as an error,
+// not as an end.
 func fill(source io.Reader, p []byte) (n int, end bool, err error) {
 	for n < len(p) {
 		more, err := source.Read(p[n:])
@@ -103,9 +123,9 @@ func (s *Store) checkDelivery(ctx context.Context, delivery mailbox.Delivery, bo
 	return nil
 }
 
-// prepare mints an ID for each recipient, now that the body is arriving: a slow
-// sender's line does not age it. Recipients that cannot be served have their
-// error in the results already.
+// prepare makes an attempt for each recipient, or sets the error in its result.
+// It is called after the first part of the body has arrived, so that the IDs
+// are young even if the sender was slow.
 func (s *Store) prepare(delivery mailbox.Delivery, results []mailbox.Result, instead MessageID) []*attempt {
 	var attempts []*attempt
 	taken := make(map[MailboxID]bool)
@@ -130,7 +150,7 @@ func (s *Store) prepare(delivery mailbox.Delivery, results []mailbox.Result, ins
 			continue
 		}
 		a.bucket = s.session.Bucket(a.id)
-		if delivery.UIDL != "" && !taken[id] { // one of a mailbox can show it
+		if delivery.UIDL != "" && !taken[id] { // only one message of a mailbox can show it
 			taken[id] = true
 			a.uidl = mailbox.SafeUIDL(delivery.UIDL)
 		}
@@ -139,8 +159,8 @@ func (s *Store) prepare(delivery mailbox.Delivery, results []mailbox.Result, ins
 	return attempts
 }
 
-// each runs a step of all attempts, side by side.
-func (s *Store) each(attempts []*attempt, do func(*attempt)) {
+// eachAttempt calls do for all attempts, several at the same time.
+func eachAttempt(attempts []*attempt, do func(*attempt)) {
 	if len(attempts) == 1 {
 		do(attempts[0])
 		return
@@ -152,8 +172,8 @@ func (s *Store) each(attempts []*attempt, do func(*attempt)) {
 	window.Wait()
 }
 
-// addWhole adds a small message: content, membership and the bucket's row at
-// the same time.
+// addWhole adds a small message: its content, its membership and the row of its
+// bucket, at the same time.
 func (s *Store) addWhole(ctx context.Context, a *attempt, body []byte) error {
 	content := body
 	if len(a.header) > 0 {
@@ -184,7 +204,7 @@ func (s *Store) checkSize(a *attempt) error {
 	return nil
 }
 
-// addMember adds the membership, the truth about what is in the mailbox.
+// addMember adds the membership, which decides what is in the mailbox.
 func (s *Store) addMember(ctx context.Context, a *attempt) error {
 	st := insertMember
 	values := []any{[16]byte(a.mailbox), a.bucket, [16]byte(a.id), int64(s.config.UID()), s.config.ModSeq(), a.digest.size}
@@ -194,60 +214,49 @@ func (s *Store) addMember(ctx context.Context, a *attempt) error {
 	return s.db.Exec(ctx, a.level(), st, AddedAt(a.id), values...)
 }
 
-// conclude ends an attempt: the index lists the message while the fences are
-// looked at. An attempt that failed on the way is undone, and the sender tries
-// again with another ID.
+// conclude lists the message and reads the fence, at the same time, and sets
+// the result of the attempt. If the attempt has failed it is undone; the sender
+// tries again, and gets another ID.
 func (s *Store) conclude(ctx context.Context, a *attempt) {
-	if a.err == nil {
-		a.err = parallel.All(
+	if a.failure() == nil {
+		a.fail(parallel.All(
 			func() error { return s.index.Added(ctx, a.mailbox, a.entry()) },
 			func() error { return s.checkFences(ctx, a) },
 			func() error { return s.confirmUIDL(ctx, a) },
-		)
+		))
 	}
-	if a.err == nil && s.session.TooOld(a.id) {
-		a.err = ErrTooOld
+	if s.session.TooOld(a.id) {
+		a.fail(ErrTooOld)
 	}
-	if a.err != nil {
+	if err := a.failure(); err != nil {
 		s.undo(ctx, a)
-		a.result.Err = fmt.Errorf("cassandra: append for %q: %w", a.user, final(a.err))
+		a.result.Err = fmt.Errorf("cassandra: append for %q: %w", a.user, temporary(err))
 		return
 	}
 	a.result.Message = a.entry().message()
 	s.listeners.Notify(mailbox.Event{Kind: mailbox.Added, User: a.user, Messages: []mailbox.Message{a.result.Message}})
 }
 
-// final leaves what is final as it is; all else passes.
-func final(err error) error {
-	if errors.Is(err, mailbox.ErrTooLarge) {
-		return err
-	}
-	return temporary(err)
-}
-
 func (a *attempt) entry() Entry { return Entry{ID: a.id, Size: a.digest.size, UIDL: a.uidl} }
 
-func (e Entry) message() mailbox.Message {
-	return mailbox.Message{ID: e.ID.String(), UIDL: e.UIDL, Size: e.Size}
-}
-
-// checkFences looks, after the membership is acknowledged, whether somebody is
-// proving that the range of the ID is empty. Either that proof saw the
-// membership, or this sees the fence: quorums of this data centre intersect.
+// checkFences returns an error if the range of IDs that this one is in is being
+// recorded as empty, or has been. It is called after the membership is
+// acknowledged: since quorums of this data centre intersect, either the proof
+// has read the membership, or this reads the fence.
 func (s *Store) checkFences(ctx context.Context, a *attempt) error {
 	ledger, err := s.readLedger(ctx, cql.LocalQuorum, a.mailbox)
 	if err != nil {
 		return err
 	}
 	if ledger.fence >= a.id.Timestamp() {
-		return fmt.Errorf("the range of %s is closed: this took too long", a.id)
+		return fmt.Errorf("the range of message %s is closed: the delivery took too long", a.id)
 	}
 	s.ledgers.put(a.mailbox, ledger)
 	return nil
 }
 
-// undo removes whatever a failed attempt has left, and leaves it to the purger
-// where the cluster does not take it now.
+// undo removes what a failed attempt has written. If the cluster does not
+// accept that now, it leaves it to the purger.
 func (s *Store) undo(ctx context.Context, a *attempt) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
 	defer cancel()

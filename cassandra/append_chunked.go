@@ -10,18 +10,18 @@ import (
 )
 
 // addChunked adds a large message while it arrives. Chunk 0 begins with the
-// recipient's own header, so that all further chunks are the same for all
-// recipients. Window chunks are on their way at a time: that is the memory it
-// takes, whatever the size. What completes the content, and the membership,
-// come last. An error means that the body could not be read, or that nobody is
-// left to get it.
+// recipient's own header, so that the other chunks are the same for all
+// recipients. Config.Window chunks are written at the same time, which bounds
+// the memory that a message of any size takes. The membership, and the row that
+// makes the content complete, come last. An error means that the body could not
+// be read, or that ctx has ended.
 func (s *Store) addChunked(ctx context.Context, attempts []*attempt, first []byte, rest io.Reader) error {
 	window := parallel.NewWindow(s.config.Window)
 	defer window.Wait()
 	for _, a := range attempts {
 		content := append(append(make([]byte, 0, len(a.header)+len(first)), a.header...), first...)
 		a.digest.Write(content)
-		if a.fail(s.checkSize(a)); a.failed() {
+		if a.fail(s.checkSize(a)); a.failure() != nil {
 			continue
 		}
 		window.Run(func() {
@@ -42,8 +42,7 @@ func (s *Store) addChunked(ctx context.Context, attempts []*attempt, first []byt
 		chunks++
 		for _, a := range attempts {
 			a.digest.Write(chunk[:n])
-			a.fail(s.checkSize(a))
-			if a.failed() {
+			if a.fail(s.checkSize(a)); a.failure() != nil {
 				continue
 			}
 			window.Run(func() {
@@ -51,26 +50,26 @@ func (s *Store) addChunked(ctx context.Context, attempts []*attempt, first []byt
 			})
 		}
 		if allFailed(attempts) {
-			done = true // reading on would be for nobody
+			done = true // no recipient is left
 		}
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 	}
 	window.Wait()
-	s.each(attempts, func(a *attempt) {
-		if !a.failed() {
+	eachAttempt(attempts, func(a *attempt) {
+		if a.failure() == nil {
 			a.fail(s.claimUIDL(ctx, a))
 		}
-		if !a.failed() {
+		if a.failure() == nil {
 			a.fail(s.complete(ctx, a, chunks))
 		}
 	})
 	return nil
 }
 
-// complete makes the content whole, and adds the membership and the bucket's
-// row.
+// complete writes what makes the content complete, the membership and the row
+// of the bucket, at the same time.
 func (s *Store) complete(ctx context.Context, a *attempt, chunks int) error {
 	return parallel.All(
 		func() error {
@@ -84,28 +83,9 @@ func (s *Store) complete(ctx context.Context, a *attempt, chunks int) error {
 
 func allFailed(attempts []*attempt) bool {
 	for _, a := range attempts {
-		if !a.failed() {
+		if a.failure() == nil {
 			return false
 		}
 	}
 	return true
-}
-
-// fail notes the first thing that went wrong. It may be called from several
-// goroutines.
-func (a *attempt) fail(err error) {
-	if err == nil {
-		return
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.err == nil {
-		a.err = err
-	}
-}
-
-func (a *attempt) failed() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.err != nil
 }

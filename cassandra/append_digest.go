@@ -6,19 +6,20 @@ import (
 	"hash"
 )
 
-// contentDigest learns, while content passes by, what its row says of it.
+// contentDigest computes, while content is written to it, what the static
+// columns of the message say of the content.
 type contentDigest struct {
 	size   int64
 	sha256 hash.Hash
 
 	headSize int    // octets of the header and the blank line
-	headDone bool   // the blank line was met
-	tail     []byte // the last octets of what passed by, up to 3
+	headDone bool   // the blank line was found
+	tail     []byte // the last 3 octets that were written, or fewer
 }
 
 func newContentDigest() *contentDigest { return &contentDigest{sha256: sha256.New()} }
 
-// Write takes the next stretch of the canonical form.
+// Write adds the next part of the canonical form.
 func (d *contentDigest) Write(p []byte) {
 	d.sha256.Write(p)
 	if !d.headDone {
@@ -29,7 +30,7 @@ func (d *contentDigest) Write(p []byte) {
 
 var blankLine = []byte("\r\n\r\n")
 
-// findHead looks for the blank line, which may lie across two stretches.
+// findHead looks for the blank line, which may be spread over two parts.
 func (d *contentDigest) findHead(p []byte) {
 	if d.size == 0 && bytes.HasPrefix(p, blankLine[:2]) {
 		d.headSize, d.headDone = 2, true // a message without a header
@@ -48,8 +49,8 @@ func (d *contentDigest) findHead(p []byte) {
 	d.tail = bytes.Clone(last[max(0, len(last)-3):])
 }
 
-// head counts the octets of the header and the blank line; all of them where
-// there is no blank line.
+// head returns the octets of the header and the blank line; without a blank
+// line, those of the whole message.
 func (d *contentDigest) head() int {
 	if d.headDone {
 		return d.headSize

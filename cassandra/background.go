@@ -5,24 +5,25 @@ import (
 	"sync"
 )
 
-// background does something for mailboxes, one after the other, behind the
-// sessions. A mailbox that waits already is not queued twice.
+// background works on mailboxes in the background, one after the other. A
+// mailbox is queued once, even if it is wanted several times.
 type background struct {
+	name string // for errors: what the work is
 	work func(ctx context.Context, user string)
 
 	mu         sync.Mutex
-	waiting    map[string]struct{}
-	remembered map[string]struct{} // the work failed: until somebody opens them
+	waiting    map[string]struct{} // by user
+	remembered map[string]struct{} // the work has failed, and waits for the next session
 	closed     bool
-	cancel     context.CancelFunc // nil: no worker
+	cancel     context.CancelFunc // of the worker; nil: there is none
 	worker     sync.WaitGroup
 }
 
-// waitingMailboxes bounds how many mailboxes may wait, or be remembered. One that finds no place
-// is noticed again when somebody uses it.
+// waitingMailboxes is how many mailboxes may wait, and how many are remembered.
+// One that finds no place is wanted again when it is used again.
 const waitingMailboxes = 1000
 
-// want asks for a user's mailbox to be seen to.
+// want queues the mailbox of a user.
 func (b *background) want(user string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -40,8 +41,8 @@ func (b *background) want(user string) {
 	}
 }
 
-// remember keeps a mailbox in mind for which the work failed. Trying again at
-// once would fail again, most likely.
+// remember keeps a mailbox whose work has failed. It is queued again by the
+// next session, since another try at once would most likely fail too.
 func (b *background) remember(user string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -54,8 +55,8 @@ func (b *background) remember(user string) {
 	b.remembered[user] = struct{}{}
 }
 
-// remind asks again for a mailbox that is remembered, now that somebody opens
-// it.
+// remind queues a mailbox again if it is remembered. It is called when a
+// session opens the mailbox.
 func (b *background) remind(user string) {
 	b.mu.Lock()
 	_, ok := b.remembered[user]
@@ -76,7 +77,7 @@ func (b *background) run(ctx context.Context) {
 	}
 }
 
-// next takes a mailbox, or ends the worker where none waits.
+// next takes a mailbox from the queue. If none waits, the worker ends.
 func (b *background) next() (string, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -89,7 +90,8 @@ func (b *background) next() (string, bool) {
 	return "", false
 }
 
-// close ends the work under way, which may be done again at any time.
+// close cancels the work that is under way, which can be done again at any
+// time, and waits for its end.
 func (b *background) close(ctx context.Context) error {
 	b.mu.Lock()
 	b.closed = true
@@ -98,5 +100,5 @@ func (b *background) close(ctx context.Context) error {
 		b.cancel()
 	}
 	b.mu.Unlock()
-	return wait(ctx, &b.worker, "work behind the sessions")
+	return wait(ctx, &b.worker, b.name)
 }

@@ -19,10 +19,10 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// Each benchmark has the bare driver as its sibling: a loop that sends the same
-// mutations and reads, in the same round trips, to the same cluster. The two take
-// turns, one operation each, since a JVM gets faster all the time and a shared
-// machine slower: both see the same.
+// Each benchmark compares the library with the bare driver: a loop that sends
+// the same mutations and reads, in the same round trips, to the same cluster.
+// The two take turns, one operation each, since a JVM gets faster with time and
+// a shared machine may get slower.
 //
 //	go test ./cassandra -run '^$' -bench . -benchtime 5000x
 //
@@ -51,7 +51,7 @@ func newBench(b *testing.B) bench {
 	return bench{store: storetest.NewStore(b, config), session: session, body: fiveKB}
 }
 
-// both runs two functions side by side.
+// both runs two functions at the same time.
 func both(f, g func() error) error {
 	var group sync.WaitGroup
 	var failed error
@@ -123,7 +123,7 @@ func compare(b *testing.B, library, bare func(n int) error) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// users spreads the mail over so many mailboxes.
+// users is over how many mailboxes the mail is spread.
 const users = 80
 
 func BenchmarkDeliver5KB(b *testing.B) {
@@ -132,11 +132,7 @@ func BenchmarkDeliver5KB(b *testing.B) {
 		storetest.Deliver(b, x.store, fmt.Sprint("user", n), x.body)
 	}
 	compare(b, func(n int) error {
-		delivery := mailbox.Delivery{Recipients: []mailbox.Recipient{{User: fmt.Sprint("user", n%users)}}}
-		results, err := x.store.Append(b.Context(), delivery, strings.NewReader(x.body))
-		if err == nil {
-			err = results[0].Err
-		}
+		_, err := mailbox.Deliver(b.Context(), x.store, mailbox.To(fmt.Sprint("user", n%users)), strings.NewReader(x.body))
 		return err
 	}, func(n int) error {
 		_, err := x.bare([16]byte{15: byte(n % users)})
@@ -155,9 +151,9 @@ func BenchmarkRetrieve5KB(b *testing.B) {
 	require.NoError(b, err)
 	mb, err := x.store.Open(b.Context(), mailbox.Login{User: "bob"})
 	require.NoError(b, err)
-	_, err = storetest.TryList(b.Context(), mb)
+	_, err = mailbox.List(b.Context(), mb)
 	require.NoError(b, err)
-	compare(b, func(n int) error { // what is listed is only read from here on
+	compare(b, func(n int) error { // a message that is listed takes one read
 		source, err := mb.Open(b.Context(), wanted[n%messages], mailbox.OpenOptions{})
 		if err != nil {
 			return err
@@ -205,7 +201,7 @@ func BenchmarkOpen100Messages(b *testing.B) {
 		if err != nil {
 			return err
 		}
-		list, err := storetest.TryList(b.Context(), mb)
+		list, err := mailbox.List(b.Context(), mb)
 		if err == nil && len(list) != 100 {
 			err = fmt.Errorf("%d messages", len(list))
 		}

@@ -10,18 +10,18 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// errBreakerOpen is the answer to a miss while another data centre is known to be
-// out of reach.
+// errBreakerOpen is the error of a miss while the breaker is open.
 var errBreakerOpen = fmt.Errorf("%w: not in this data centre, and another one does not answer", mailbox.ErrTemporary)
 
-// breaker answers misses at once while another data centre is out of reach, so
-// that 100 of them do not take 100 time-outs. It tries again after 5 seconds,
-// and then twice as long each time, up to a minute.
+// breaker is open while another data centre is out of reach: misses are then
+// answered at once, so that 100 of them do not take 100 time-outs. It is open
+// for 5 seconds, and each time that the next try fails for twice as long, up to
+// a minute.
 type breaker struct {
 	now func() time.Time
 
 	mu    sync.Mutex
-	pause time.Duration // 0: closed
+	pause time.Duration // how long it is open; 0: the last read succeeded
 	until time.Time
 }
 
@@ -36,8 +36,8 @@ func (b *breaker) isOpen() bool {
 	return b.pause > 0 && b.now().Before(b.until)
 }
 
-// note notes how a read of every data centre went. That something was not found
-// is an answer too.
+// note records how a read of every data centre ended. That a message was not
+// found is an answer too.
 func (b *breaker) note(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -45,7 +45,7 @@ func (b *breaker) note(err error) {
 	case err == nil, errors.Is(err, errMissing), errors.Is(err, errForeign):
 		b.pause = 0
 	case errors.Is(err, context.Canceled):
-	case b.pause > 0 && b.now().Before(b.until): // somebody else noted it
+	case b.pause > 0 && b.now().Before(b.until): // another read has opened it
 	default:
 		b.pause = min(max(2*b.pause, firstPause), longestPause)
 		b.until = b.now().Add(b.pause)

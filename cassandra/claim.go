@@ -11,14 +11,16 @@ import (
 	"github.com/popcask/popcask/cassandra/cql"
 )
 
-// claimUIDL settles, for the life of the message, whether it shows the foreign
-// unique-id that it came with. Each message that asks for one leaves a row in a
-// partition of the mailbox and the unique-id; whoever finds an older message that
-// shows it gives its own claim up. Ordinary mail never comes here.
+// claimUIDL decides, for the life of the message, whether it shows the foreign
+// unique-id that it came with. Each message that wants one leaves a row, its
+// claim, in a partition that belongs to the mailbox and the unique-id. A
+// message that finds an older one which shows the unique-id goes without.
+// Ordinary mail has no claim.
 //
-// Unlike ordinary mail, one with a foreign unique-id is written in every data
-// centre before it is acknowledged, and refused for now where one of them is out
-// of reach: another may be taking the same unique-id (P5).
+// Unlike ordinary mail, a message with a foreign unique-id is written in every
+// data centre before it is acknowledged. If one of them is out of reach it is
+// refused with a temporary error: that data centre may be accepting the same
+// unique-id (P5).
 func (s *Store) claimUIDL(ctx context.Context, a *attempt) error {
 	if a.uidl == "" {
 		return nil
@@ -27,7 +29,7 @@ func (s *Store) claimUIDL(ctx context.Context, a *attempt) error {
 	if err != nil {
 		return err
 	}
-	if id, err := ParseMessageID(a.uidl); err == nil { // it may be what that message shows
+	if id, err := ParseMessageID(a.uidl); err == nil { // a message of our own may show its ID
 		m, _, err := s.memberUIDL(ctx, cql.EachQuorum, a.mailbox, id)
 		if err != nil {
 			return err
@@ -48,22 +50,23 @@ func (s *Store) claimUIDL(ctx context.Context, a *attempt) error {
 	})
 }
 
-// deliveredAgain tells what it means that a message has taken the place already.
-// One that is young may be a delivery that is under way, and fail.
+// deliveredAgain returns the error that another message has taken the place
+// already. A young one is not certain: its delivery may be under way, and fail.
 func (s *Store) deliveredAgain(id MessageID) error {
 	if s.config.Now().Sub(id.Time()) < s.config.Horizon {
-		return fmt.Errorf("message %s has just taken its place, which is not certain yet", id)
+		return fmt.Errorf("message %s has just taken its place, and is not certain yet", id)
 	}
 	return errDeliveredAgain
 }
 
-// errDeliveredAgain says that another message has taken the place already: the
-// repair that delivered it was broken off.
+// errDeliveredAgain says that another message has taken the place already: an
+// earlier repair delivered it and was interrupted.
 var errDeliveredAgain = errors.New("delivered again already")
 
-// confirmUIDL looks once more, after the membership is acknowledged, whether
-// another message shows the unique-id: of those that took it at the same moment
-// at least one sees the other, since quorums intersect, and is not acknowledged.
+// confirmUIDL checks once more, after the membership is acknowledged, that no
+// other message shows the unique-id. If two messages took it at the same
+// moment, at least one of them reads the other, since quorums intersect, and is
+// refused.
 func (s *Store) confirmUIDL(ctx context.Context, a *attempt) error {
 	if a.uidl == "" {
 		return nil
@@ -73,8 +76,9 @@ func (s *Store) confirmUIDL(ctx context.Context, a *attempt) error {
 	})
 }
 
-// level is where the claim and the membership must be acknowledged: whoever
-// claims the same unique-id looks for them in its own data centre.
+// level returns the level of the writes of the claim and the membership. A
+// claim must be written in every data centre, since other claims read only
+// their own.
 func (a *attempt) level() cql.Level {
 	if a.uidl != "" {
 		return cql.EachQuorum
@@ -82,28 +86,29 @@ func (a *attempt) level() cql.Level {
 	return cql.LocalQuorum
 }
 
-// claims is the partition of those who claim a unique-id in a mailbox.
+// claims returns the partition key of the claims of a unique-id in a mailbox.
 func claims(a *attempt) [16]byte { return [16]byte(uuid.NewV5(uuid.UUID(a.mailbox), a.uidl)) }
 
-// claimKey is the key of a message's claim: of two processes with the same clock
-// no two messages have the same one. It is 0 for no message.
+// claimKey returns the clustering key of a message's claim. It is different for
+// every message, even if two processes have the same clock; it is 0 for the
+// zero ID.
 func claimKey(id MessageID) int64 {
 	return int64(id.ticks() ^ binary.BigEndian.Uint64(id[8:]))
 }
 
-// claim is what a message has left that asked for a unique-id.
+// claim is the row of a message that wants a unique-id.
 type claim struct {
 	owner   MessageID
-	instead int64 // key of the message in a gap whose place it takes; 0 for almost all mail
+	instead int64 // the claimKey of the message in a gap that it replaces; 0 for almost all mail
 }
 
-// samePlace tells whether both take the place of one message.
+// samePlace reports whether both messages replace the same one.
 func (a *attempt) samePlace(other claim) bool {
 	return a.instead != (MessageID{}) && other.instead == claimKey(a.instead)
 }
 
-// eachRival looks at every other message that shows the unique-id, or takes the
-// same place, but for the one whose place it is.
+// eachRival calls look for every other message that shows the unique-id, or
+// replaces the same message; not for the message that is replaced.
 func (s *Store) eachRival(ctx context.Context, a *attempt, look func(claim) error) error {
 	uidl := a.uidl
 	var others []claim
@@ -113,7 +118,7 @@ func (s *Store) eachRival(ctx context.Context, a *attempt, look func(claim) erro
 		if err := row.Scan(&owner, &other.instead); err != nil {
 			return err
 		}
-		if owner == nil { // nothing else of it has come here: it was never acknowledged
+		if owner == nil { // only the key is here: the claim was never acknowledged
 			return nil
 		}
 		if other.owner = MessageID(owner); other.owner != a.id && other.owner != a.instead {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"regexp"
 	"strings"
 	"time"
 
@@ -16,136 +17,145 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// Config is how to reach a cluster, and how to use it. Hosts, LocalDC and
-// Keyspace are required; the zero values of all others are good.
+// Config says how to reach a cluster, and how to use it. Hosts, LocalDC and
+// Keyspace are required; the zero value of every other field is a good choice.
 type Config struct {
 	// Hosts are some nodes of the local data centre, as host or host:port. The
-	// others are found through them. Where nodes may come back at other
-	// addresses give names, which are resolved again when none of the nodes
-	// answers any more.
+	// other nodes are found through them. If nodes may come back at other
+	// addresses, give names: they are resolved again when no node answers any
+	// more.
 	Hosts []string
 
-	// LocalDC is the name of the data centre that this process is in. Only its
-	// nodes are spoken to.
+	// LocalDC is the name of the data centre that this process is in.
+	// Statements go only to its nodes.
 	LocalDC string
 
-	// Keyspace is where the tables are; [Migrate] creates it.
+	// Keyspace is the keyspace of the tables. [Migrate] creates it.
 	Keyspace string
 
-	// TLS encrypts the connections to the nodes. nil means that they are in
-	// the clear.
+	// TLS encrypts the connections to the nodes. nil means no encryption.
 	TLS *tls.Config
 
-	// Username and Password log in to the nodes. Empty: without.
+	// Username and Password log in to the nodes. "" means no login.
 	Username, Password string
 
-	// ConnectTimeout is what connecting to a node may take. 0 means 5 seconds.
+	// ConnectTimeout is how long connecting to a node may take. 0 means 5
+	// seconds.
 	ConnectTimeout time.Duration
 
-	// Timeout is what one attempt at a statement may take. 0 means 5 seconds.
+	// Timeout is how long one attempt at a statement may take. 0 means 5
+	// seconds.
 	Timeout time.Duration
 
-	// Retries is how often a statement is tried again, after pauses that grow
-	// from 25 ms to 1 s. The values and the timestamp stay the same. 0 means
-	// 3, negative none.
+	// Retries is how often a statement is tried again, with the same values and
+	// the same timestamp, after pauses that grow from 25 ms to 1 s. 0 means 3,
+	// negative none.
 	Retries int
 
-	// Connections is how many connections each node gets. 0 means 2.
+	// Connections is the number of connections to each node. 0 means 2.
 	Connections int
 
-	// Cluster changes the settings of the driver: an authenticator of any kind, a
-	// dialer, address translation, compression, the port, SSL options. It is
-	// called for each session of the driver, before the settings that the store's
-	// promises need are made: the filter of the local data centre, the
-	// token-aware policy, the timestamps. One that would break a promise is an
-	// error of Connect and Migrate that names the field. nil: none.
+	// Cluster changes the settings of gocql, the driver: an authenticator of
+	// any kind, a dialer, address translation, compression, the port, SSL
+	// options. It is called before each session of the driver is created, which
+	// happens more than once.
+	//
+	// A setting that would break a promise of the store is an error of
+	// [Connect] and [Migrate] that names the field: default timestamps, a
+	// consistency level, a retry policy, a host filter or a host selection
+	// policy, for example. nil changes nothing.
 	Cluster func(*gocql.ClusterConfig)
 
-	// Wrap puts something between the store and the cluster that sees every
-	// statement, for traces or for tests that make some of them fail. What it
-	// changes breaks the store's promises. nil: nothing.
+	// Wrap returns what the store and the index use in place of the DB of the
+	// session, which it gets as its argument: a decorator that sees every
+	// statement, for traces, or for tests in which statements fail. A decorator
+	// that changes a statement breaks the store's promises. nil means none.
 	Wrap func(cql.DB) cql.DB
 
-	// Bucket is the width of a bucket, the window of time whose messages
-	// share a partition of the listing. It is settled for good by [Migrate];
-	// for a mailbox that gets more than 100,000 messages in 30 days a smaller
-	// one keeps the partitions small. Days are good, hours are not: a mailbox
-	// keeps a row for each bucket that ever got mail, and every delivery and
-	// every listing reads them all. 0 means what the keyspace says, and 30 days
-	// for a new one. It must be whole seconds.
+	// Bucket is the width of a bucket: the window of time whose messages share
+	// a partition of the listing. [Migrate] fixes it for good, in whole
+	// seconds. 0 means what the keyspace has; for a new keyspace it means 30
+	// days.
+	//
+	// If a mailbox gets more than 100,000 messages in 30 days, narrower buckets
+	// keep the partitions small. Choose days, not hours: a mailbox keeps a row
+	// for each bucket that ever got mail, and every delivery and every listing
+	// reads all of these rows.
 	Bucket time.Duration
 
-	// MaxMessageSize is the largest message that is taken, in octets; a larger
-	// one is [mailbox.ErrTooLarge]. 0 means 64 MiB, negative no limit.
+	// MaxMessageSize is the size of the largest message that is accepted, in
+	// octets. For a larger one the error is [mailbox.ErrTooLarge]. 0 means
+	// [mailbox.DefaultMaxMessageSize], 64 MiB; negative no limit.
 	MaxMessageSize int64
 
-	// MaxRecipients is the most recipients of one delivery. 0 means 1000,
-	// negative no limit.
+	// MaxRecipients is the largest number of recipients of one delivery. 0
+	// means 1000, negative no limit.
 	MaxRecipients int
 
-	// ChunkSize is how much of a large message one row holds, in octets. 0
-	// means 128 KiB; 256 KiB is the most.
+	// ChunkSize is how many octets of a large message one row holds. 0 means
+	// 128 KiB; the largest is 256 KiB.
 	ChunkSize int
 
-	// Window is how many chunks of one message are on their way at a time: a
-	// message of any size costs ChunkSize times Window of memory. 0 means 4.
+	// Window is how many chunks of one message are written at the same time. A
+	// message of any size takes ChunkSize times Window of memory. 0 means 4.
 	Window int
 
-	// Horizon is H: how far apart the clocks of two hosts may be, and how long
-	// a delivery may take, before it is refused where a range of ids was
-	// closed meanwhile. No mail is lost where it is too small. 0 means an
-	// hour.
+	// Horizon is how far apart the clocks of two hosts may be, and how long a
+	// delivery may take. If it is too small, deliveries are refused with a
+	// temporary error, when their range of IDs has meanwhile been recorded as
+	// empty; no mail is lost. 0 means an hour.
 	Horizon time.Duration
 
-	// GapInterval is how much time must lie between Horizon ago and where the
-	// last look for what is empty in a mailbox ended, before a session that
-	// removed something has the range in between looked through. 0 means an
-	// hour, negative never: opening a mailbox then costs the more, the more mail
-	// was removed from it within gc_grace_seconds.
+	// GapInterval is how often a mailbox is searched for ranges of IDs that are
+	// empty, so that listings need not read their tombstones. A session that
+	// has removed messages starts a search if the part that was not searched
+	// yet, up to Horizon ago, is at least this long. 0 means an hour, negative
+	// never: then opening a mailbox costs the more, the more mail was removed
+	// from it within gc_grace_seconds.
 	GapInterval time.Duration
 
 	// ReplicationRest is how long after a change of the keyspace's replication
-	// no range is recorded as empty, and no repair removes what it misses the
-	// rest of: replicas that are new know nothing until the cluster was
-	// repaired. 0 means 7 days.
+	// no range is recorded as empty, and no repair removes a message because
+	// parts of it are missing: a new replica knows nothing until the cluster
+	// was repaired. 0 means 7 days.
 	ReplicationRest time.Duration
 
 	// PurgeQueue is how many removed messages may wait for the deletion of
-	// their content. When it is full, QUIT waits. 0 means 10,000.
+	// their content. If the queue is full, QUIT waits. 0 means 10,000.
 	PurgeQueue int
 
-	// PurgeWorkers is how many messages are purged at a time. 0 means 4.
+	// PurgeWorkers is how many messages are purged at the same time. 0 means 4.
 	PurgeWorkers int
 
-	// Canonical makes user names canonical, for Open and Append alike. nil
-	// means [mailbox.CanonicalUser]. Set CanonicalName with it.
+	// Canonical returns the canonical form of a user name, for Open and Append
+	// alike. nil means [mailbox.CanonicalUser]. Set CanonicalName with it.
 	Canonical func(user string) (string, error)
 
-	// CanonicalName names Canonical in the keyspace's settings, so that two
-	// hosts with different ones notice. "" means "lower-nfc".
+	// CanonicalName is the name of Canonical in the keyspace's settings. A host
+	// whose name differs from it cannot connect. "" means "lower-nfc".
 	CanonicalName string
 
-	// Generation tells which generation of a user's mailbox is the current
-	// one, for hosts that let a removed user be created again. nil: always 0.
+	// Generation returns the number of a user's current mailbox, for hosts in
+	// which a removed user can be created again. nil means always 0.
 	Generation func(user string) uint32
 
-	// UID and ModSeq draw what an IMAP server would need of a message: 1 to
-	// 2^32-1, and 1 to 2^63-1. nil means at random. Nothing here relies on
-	// them: a collision does no harm.
+	// UID and ModSeq draw numbers that an IMAP server needs of a message: from
+	// 1 to 2^32-1, and from 1 to 2^63-1. nil means at random. The store does
+	// not use them, and two equal ones do no harm.
 	UID    func() uint32
 	ModSeq func() int64
 
 	// Now is the clock. nil means [time.Now].
 	Now func() time.Time
 
-	// Observer hears of every attempt at a statement. It may be nil, is called
-	// from several goroutines, and must not block.
+	// Observer is called after every attempt at a statement, by several
+	// goroutines. It must not block. nil means none.
 	Observer func(Observation)
 
-	// OnError hears of what goes wrong behind the sessions: a purge that will
-	// be tried again, a listener that failed, a repair, nodes that are lost and
-	// not found again yet. It may be nil, and must neither block nor close the
-	// store or the session, which wait for it.
+	// OnError is called with errors that no caller gets: of a purge that is
+	// left to repair, of a listener, of a repair in the background, of
+	// connecting anew to nodes that were lost. It must not block, nor close the
+	// store or the session, which would wait for it. nil means none.
 	OnError func(error)
 }
 
@@ -156,13 +166,19 @@ type Observation = cql.Observation
 const (
 	defaultBucket        = 30 * 24 * time.Hour
 	defaultCanonicalName = "lower-nfc"
-	gcGrace              = 864000 * time.Second // as in schema.cql
-	smallMessage         = 64 << 10             // octets: chunk 0 of a message, the whole of a small one
-	maxChunkSize         = 256 << 10
+	gcGrace              = 864000 * time.Second // gc_grace_seconds in schema.cql
+	smallMessage         = 64 << 10             // octets; a larger message has several chunks
+	maxChunkSize         = 256 << 10            // octets
 )
 
-// check finds numbers that mean nothing.
+var legalKeyspace = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_]{0,47}$`)
+
+// check returns an error for an impossible keyspace, and for numbers that have
+// no meaning.
 func (c Config) check() error {
+	if !legalKeyspace.MatchString(c.Keyspace) {
+		return fmt.Errorf("keyspace %q: want a letter, then letters, digits or _, 48 characters at most", c.Keyspace)
+	}
 	if c.ChunkSize < 0 || c.ChunkSize > maxChunkSize {
 		return fmt.Errorf("Config.ChunkSize is %d octets: want 1 to %d, or 0 for the default", c.ChunkSize, maxChunkSize)
 	}
@@ -180,9 +196,9 @@ func (c Config) check() error {
 	return nil
 }
 
-// withDefaults fills in what is zero.
+// withDefaults replaces zero values by the defaults.
 func (c Config) withDefaults() Config {
-	c.Keyspace = strings.ToLower(c.Keyspace) // as CQL does, without quotes
+	c.Keyspace = strings.ToLower(c.Keyspace) // as CQL does with names without quotes
 	c.MaxMessageSize = cmp.Or(c.MaxMessageSize, mailbox.DefaultMaxMessageSize)
 	c.MaxRecipients = cmp.Or(c.MaxRecipients, 1000)
 	c.ChunkSize = cmp.Or(c.ChunkSize, 128<<10)
@@ -214,6 +230,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
+// driver returns the configuration of the driver.
 func (c Config) driver() driver.Config {
 	return driver.Config{
 		Hosts: c.Hosts, LocalDC: c.LocalDC, Keyspace: c.Keyspace,
@@ -225,9 +242,10 @@ func (c Config) driver() driver.Config {
 	}
 }
 
-// randomUID draws from 1 to 2^32-1, the UIDs that IMAP allows (RFC 9051 section
+// randomUID returns a random UID, which is from 1 to 2^32-1 (RFC 9051 section
 // 2.3.1.1).
 func randomUID() uint32 { return 1 + rand.Uint32N(math.MaxUint32) }
 
-// randomModSeq draws from 1 to 2^63-1 (RFC 7162 section 3.1).
+// randomModSeq returns a random mod-sequence, which is from 1 to 2^63-1 (RFC
+// 7162 section 3.1).
 func randomModSeq() int64 { return 1 + rand.Int64N(math.MaxInt64) }

@@ -7,52 +7,56 @@ import (
 	"io"
 
 	"github.com/popcask/popcask/cassandra/cql"
+	"github.com/popcask/popcask/mailbox"
 )
 
-// errMissing says that content, or a part of it, is not where it was looked
-// for.
+// errMissing says that the content of a message, or a part of it, was not
+// found.
 var errMissing = errors.New("the content is not there, or not complete")
 
 // errForeign says that content belongs to another mailbox.
 var errForeign = errors.New("the message is in another mailbox")
 
-// errReaderClosed is what is read after Close.
+// errReaderClosed is the error of a Read after Close.
 var errReaderClosed = errors.New("the message is closed")
 
-// content reads the chunks of a message in order, a page of them ahead.
+// content reads the chunks of a message in order. While one page of them is
+// handed out, the next one is read in the background.
 type content struct {
 	store   *Store
 	ctx     context.Context // of the session's command, which outlives Open
 	cancel  context.CancelFunc
 	level   cql.Level
-	st      *cql.Statement
+	top     bool // for TOP, which seldom needs more than one chunk: pages of one, read on demand
 	mailbox MailboxID
 	id      MessageID
-	user    string // whose mailbox is repaired where something is missing; "" for a repair's own reading
+	user    string // whose mailbox is repaired if a chunk is missing; "" if a repair is reading
 
-	chunks int      // that there are
-	size   int64    // octets that there are
-	next   int      // number of the chunk that comes next
-	octets int64    // of those before it
-	ready  [][]byte // read, not handed out yet
-	ahead  chan contentPageResult
-	behind []byte // state of a page that is read when it is wanted: of TOP
+	chunks int   // the message has
+	size   int64 // octets the message has
+	number int   // of the next chunk to read
+	octets int64 // in the chunks before it
+	ready  [][]byte
+	ahead  chan chunkPage // delivers the page that is being read in the background
+	state  []byte         // of the next page, if it is read on demand
 	err    error
 }
 
-type contentPageResult struct {
+// chunkPage is a page of chunks.
+type chunkPage struct {
 	chunks [][]byte
-	total  int    // chunks that the message has
-	size   int64  // octets that it has
-	state  []byte // of the page behind; nil after the last one
+	total  int    // chunks the message has
+	size   int64  // octets the message has
+	state  []byte // of the next page; nil after the last one
 	err    error
 }
 
-// openContent reads the first page, and makes sure that the content is complete
-// and in the right mailbox.
-func (s *Store) openContent(ctx context.Context, level cql.Level, mailbox MailboxID, id MessageID, st *cql.Statement) (*content, error) {
+// openContent reads the first page of a message, and returns errMissing or
+// errForeign if that is not content of this mailbox, as complete as one page
+// can show.
+func (s *Store) openContent(ctx context.Context, level cql.Level, box MailboxID, id MessageID, options mailbox.OpenOptions) (*content, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	c := &content{store: s, ctx: ctx, cancel: cancel, level: level, st: st, mailbox: mailbox, id: id}
+	c := &content{store: s, ctx: ctx, cancel: cancel, level: level, top: options.Top, mailbox: box, id: id}
 	first := c.readPage(0, nil, 0)
 	if first.err == nil && len(first.chunks) == 0 {
 		first.err = errMissing
@@ -62,40 +66,46 @@ func (s *Store) openContent(ctx context.Context, level cql.Level, mailbox Mailbo
 		return nil, first.err
 	}
 	c.take(first)
-	if err := c.whole(); err != nil {
+	if err := c.checkWhole(); err != nil {
 		cancel()
 		return nil, err
 	}
 	return c, nil
 }
 
-// whole makes sure that the chunks, once all are there, are the octets that the
-// message has (P6).
-func (c *content) whole() error {
-	if c.next == c.chunks && c.octets != c.size {
+// checkWhole returns errMissing if all chunks were read and are not the octets
+// that the message has (P6).
+func (c *content) checkWhole() error {
+	if c.number == c.chunks && c.octets != c.size {
 		return fmt.Errorf("%d octets of %d: %w", c.octets, c.size, errMissing)
 	}
 	return nil
 }
 
-// readPage reads a page of the chunks from number from on; expected is the
-// number of the page's first chunk. A chunk may be there without its octets:
-// Cassandra repairs, where replicas differ, the columns that were read and no
-// others, and whoever counts chunks does not read those (P2).
-func (c *content) readPage(from int, state []byte, expected int) (page contentPageResult) {
+// readPage reads a page of the chunks with number from and above; the first one
+// of the page must have the number expected.
+//
+// A row may be there without its data: if replicas differ, Cassandra repairs
+// the columns that a read names and no others, and a read that counts chunks
+// does not name the data. Such a chunk is missing (P2).
+func (c *content) readPage(from int, state []byte, expected int) (page chunkPage) {
+	st := selectContent
+	if c.top {
+		st = selectTop
+	}
 	number := expected
-	page.state, page.err = c.store.db.Page(c.ctx, c.level, c.st, state, func(row cql.Row) error {
-		var mailbox []byte
-		var data *[]byte // nil is none, which is not the same as an empty one
+	page.state, page.err = c.store.db.Page(c.ctx, c.level, st, state, func(row cql.Row) error {
+		var box []byte
+		var data *[]byte // nil is null, which an empty chunk is not
 		var size *int64
 		var chunks, chunk *int
-		if err := row.Scan(&mailbox, &size, &chunks, &chunk, &data); err != nil {
+		if err := row.Scan(&box, &size, &chunks, &chunk, &data); err != nil {
 			return err
 		}
 		switch {
-		case mailbox == nil || size == nil || chunks == nil || chunk == nil || *chunk != number || data == nil:
+		case box == nil || size == nil || chunks == nil || chunk == nil || *chunk != number || data == nil:
 			return errMissing
-		case MailboxID(mailbox) != c.mailbox:
+		case MailboxID(box) != c.mailbox:
 			return errForeign
 		}
 		page.total, page.size = *chunks, *size
@@ -106,43 +116,44 @@ func (c *content) readPage(from int, state []byte, expected int) (page contentPa
 	return page
 }
 
-// take takes a page over, and begins to read the one behind it.
-func (c *content) take(page contentPageResult) {
+// take makes a page ready to be handed out. If there is another one, it begins
+// to read it.
+func (c *content) take(page chunkPage) {
 	c.ready = append(c.ready, page.chunks...)
 	c.chunks, c.size = max(c.chunks, page.total), max(c.size, page.size)
-	c.next += len(page.chunks)
+	c.number += len(page.chunks)
 	for _, chunk := range page.chunks {
 		c.octets += int64(len(chunk))
 	}
-	c.ahead, c.behind = nil, nil
+	c.ahead, c.state = nil, nil
 	switch {
-	case page.err != nil || page.state == nil || c.next >= c.chunks:
-	case c.st == selectTop: // most are satisfied with the first chunk
-		c.behind = page.state
+	case page.err != nil || page.state == nil || c.number >= c.chunks:
+	case c.top:
+		c.state = page.state
 	default:
-		ahead := make(chan contentPageResult, 1)
+		ahead, number := make(chan chunkPage, 1), c.number
 		c.ahead = ahead
-		next := c.next
-		go func() { ahead <- c.readPage(0, page.state, next) }()
+		go func() { ahead <- c.readPage(0, page.state, number) }()
 	}
 }
 
-// more makes sure that a chunk is ready.
-func (c *content) more() error {
+// fillReady makes sure that a chunk is ready. It returns io.EOF after the last
+// one.
+func (c *content) fillReady() error {
 	for len(c.ready) == 0 {
 		switch {
 		case c.err != nil:
 			return c.err
-		case c.next == c.chunks:
-			if c.err = c.whole(); c.err == nil {
+		case c.number == c.chunks:
+			if c.err = c.checkWhole(); c.err == nil {
 				return io.EOF
 			}
-		case c.ahead == nil && c.behind == nil:
-			c.err = c.climb()
+		case c.ahead == nil && c.state == nil:
+			c.err = c.readEverywhere()
 		default:
 			page := c.nextPage()
 			if errors.Is(page.err, errMissing) || page.err == nil && len(page.chunks) == 0 {
-				c.err = c.climb()
+				c.err = c.readEverywhere()
 				break
 			}
 			c.err = page.err
@@ -152,26 +163,26 @@ func (c *content) more() error {
 	return nil
 }
 
-// nextPage is the page that is being read ahead, or else is read now.
-func (c *content) nextPage() contentPageResult {
+// nextPage returns the page that is being read ahead, or reads one.
+func (c *content) nextPage() chunkPage {
 	if ahead := c.ahead; ahead != nil {
-		c.ahead = nil // Close must not wait for what was taken
+		c.ahead = nil // so that Close does not wait for it
 		return <-ahead
 	}
-	return c.readPage(0, c.behind, c.next)
+	return c.readPage(0, c.state, c.number)
 }
 
-// climb goes on with the answer of every data centre where a chunk is missing
-// here: one that lags, most likely.
-func (c *content) climb() error {
+// readEverywhere goes on in every data centre, after a chunk was missing in
+// this one, which is most likely behind the others.
+func (c *content) readEverywhere() error {
 	if c.level != cql.LocalQuorum {
-		return fmt.Errorf("chunk %d of %d: %w", c.next, c.chunks, errMissing)
+		return fmt.Errorf("chunk %d of %d: %w", c.number, c.chunks, errMissing)
 	}
 	if c.store.breaker.isOpen() {
 		return errBreakerOpen
 	}
 	c.level = cql.EachQuorum
-	page := c.readPage(c.next, nil, c.next)
+	page := c.readPage(c.number, nil, c.number)
 	c.store.breaker.note(page.err)
 	if page.err == nil && len(page.chunks) == 0 {
 		page.err = errMissing
@@ -180,7 +191,7 @@ func (c *content) climb() error {
 		c.store.repairs.want(c.user)
 	}
 	if page.err != nil {
-		return fmt.Errorf("chunk %d of %d: %w", c.next, c.chunks, page.err)
+		return fmt.Errorf("chunk %d of %d: %w", c.number, c.chunks, page.err)
 	}
 	c.take(page)
 	return nil
@@ -188,7 +199,7 @@ func (c *content) climb() error {
 
 // Read implements [io.Reader].
 func (c *content) Read(p []byte) (int, error) {
-	if err := c.more(); err != nil {
+	if err := c.fillReady(); err != nil {
 		return 0, err
 	}
 	n := copy(p, c.ready[0])
@@ -198,10 +209,10 @@ func (c *content) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// WriteTo implements [io.WriterTo]: it hands out each chunk as it came.
+// WriteTo implements [io.WriterTo]: each chunk is one Write.
 func (c *content) WriteTo(w io.Writer) (written int64, err error) {
 	for {
-		if err := c.more(); err == io.EOF {
+		if err := c.fillReady(); err == io.EOF {
 			return written, nil
 		} else if err != nil {
 			return written, err
@@ -218,7 +229,7 @@ func (c *content) WriteTo(w io.Writer) (written int64, err error) {
 // IsCanonical implements [mailbox.CanonicalBody]: Append stores nothing else.
 func (c *content) IsCanonical() bool { return true }
 
-// Close implements [io.Closer]. It may come twice.
+// Close implements [io.Closer]. It may be called twice.
 func (c *content) Close() error {
 	c.cancel()
 	if c.ahead != nil {

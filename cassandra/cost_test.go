@@ -1,16 +1,10 @@
 package cassandra_test
 
 import (
-	"bytes"
 	"fmt"
-	"io"
 	"regexp"
-	"runtime"
-	"runtime/debug"
-	"runtime/metrics"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -23,7 +17,7 @@ import (
 	"github.com/popcask/popcask/pop3/pop3test"
 )
 
-// What DESIGN.md says that things cost, counted by the observer.
+// What the package comment says that things cost, counted by an observer.
 
 var fiveKB = "Subject: five kilobytes\r\n\r\n" + strings.Repeat("0123456789 0123456789 0123456789 0123456789\r\n", 114)
 
@@ -38,12 +32,12 @@ func counted(seen []cassandra.Observation) (writes, reads int) {
 	return writes, reads
 }
 
-// rounds counts the round trips that statements depend on each other for: one
-// that starts before another one has ended cannot need its answer.
+// rounds counts the round trips: a statement that starts before another one has
+// ended does not need its answer.
 func rounds(seen []cassandra.Observation) int {
 	slices.SortFunc(seen, func(a, b cassandra.Observation) int { return a.Start.Compare(b.Start) })
 	n := 0
-	var end time.Time // of what ended first in the round
+	var end time.Time // of the statement that ended first in the round
 	for _, o := range seen {
 		switch {
 		case n == 0 || !o.Start.Before(end):
@@ -56,9 +50,9 @@ func rounds(seen []cassandra.Observation) int {
 	return n
 }
 
-// atBest is the smallest number of rounds of several tries: one try is enough
-// to show that nothing waits for an answer, and on a busy machine a goroutine
-// may be late.
+// atBest requires that one of several tries takes as few rounds as wanted. One
+// is enough to show that no statement waits for an answer; on a busy machine a
+// goroutine may be late.
 func atBest(t *testing.T, want int, try func() []cassandra.Observation) {
 	t.Helper()
 	best := 0
@@ -98,7 +92,8 @@ func TestCostOfDelivery(t *testing.T) {
 		return slices.Clone(all)
 	})
 
-	// The first mail of a mailbox in a bucket, for this process: its row too.
+	// The first delivery of this process to a bucket writes the row of the
+	// bucket too.
 	storetest.Deliver(t, store, "eve", fiveKB)
 	writes, reads := counted(seen.Take())
 	require.Equal(t, 4, writes)
@@ -128,8 +123,8 @@ func TestCostOfOpening(t *testing.T) {
 	seen.Take()
 	atBest(t, 1, listing(store))
 
-	// A process that never saw the mailbox: the mail of the last hours is in
-	// the first round trip, and the second one looks at the rest.
+	// A process that does not know the mailbox reads the mail of the last hours
+	// in the first round trip, and the rest in the second.
 	atBest(t, 2, func() []cassandra.Observation {
 		other := storetest.NewStore(t, config)
 		seen.Take()
@@ -144,7 +139,7 @@ func TestCostOfRetrieving(t *testing.T) {
 	store := storetest.NewStore(t, config)
 	m := storetest.Deliver(t, store, "bob", fiveKB)
 	mb := storetest.Open(t, store, "bob")
-	_, err := storetest.TryList(t.Context(), mb)
+	_, err := mailbox.List(t.Context(), mb)
 	require.NoError(t, err)
 	seen.Take()
 	text, err := storetest.Read(t.Context(), mb, m.ID)
@@ -156,7 +151,8 @@ func TestCostOfRetrieving(t *testing.T) {
 	require.Equal(t, "LOCAL_QUORUM", all[0].Consistency)
 }
 
-// DELE of 100 and QUIT, through the POP3 server, with the purge behind it.
+// DELE of 100 messages and QUIT, through the POP3 server, with the purge that
+// follows in the background.
 func TestCostOfRemoving(t *testing.T) {
 	config := newKeyspace(t, 0)
 	var seen storetest.Recorder
@@ -173,7 +169,7 @@ func TestCostOfRemoving(t *testing.T) {
 	for n := range 100 {
 		require.True(t, strings.HasPrefix(client.Command(fmt.Sprintf("DELE %d", n+1)), "+OK"))
 	}
-	require.Empty(t, seen.Take(), "DELE asks nobody")
+	require.Empty(t, seen.Take(), "DELE sends no statement")
 	require.True(t, strings.HasPrefix(client.Command("QUIT"), "+OK"))
 	require.Empty(t, storetest.List(t, storetest.NewStore(t, config), "bob"))
 	storetest.CloseStore(t, store)
@@ -188,105 +184,4 @@ func TestCostOfRemoving(t *testing.T) {
 	require.LessOrEqual(t, count, 110)
 	require.GreaterOrEqual(t, rows, 400, "mark, list, content and membership of each")
 	t.Logf("%d statements, %d writes in them", count, rows)
-}
-
-// heapGrowth runs do and returns by how much the heap grew at the most, dead
-// objects that are not collected yet included.
-func heapGrowth(do func()) int64 {
-	debug.FreeOSMemory()
-	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
-	metrics.Read(sample)
-	before := sample[0].Value.Uint64()
-	stop := make(chan struct{})
-	var most uint64
-	var group sync.WaitGroup
-	group.Go(func() {
-		for {
-			metrics.Read(sample)
-			most = max(most, sample[0].Value.Uint64())
-			select {
-			case <-stop:
-				return
-			default:
-				runtime.Gosched()
-				time.Sleep(time.Millisecond)
-			}
-		}
-	})
-	do()
-	close(stop)
-	group.Wait()
-	return int64(most) - int64(before)
-}
-
-// lines is a body without end, made while it is read.
-type lines struct{ left int64 }
-
-var line = []byte(strings.Repeat("0123456789", 7) + "\r\n")
-
-func (l *lines) Read(p []byte) (int, error) {
-	if l.left <= 0 {
-		return 0, io.EOF
-	}
-	n := 0
-	for n+len(line) <= len(p) && l.left > 0 {
-		n += copy(p[n:], line)
-		l.left -= int64(len(line))
-	}
-	if n == 0 {
-		return 0, io.ErrShortBuffer
-	}
-	return n, nil
-}
-
-// P8: a message of 50 MB is appended and read with under 8 MB of heap growth.
-func TestP8MemoryOfALargeMessage(t *testing.T) {
-	config := newKeyspace(t, 0)
-	store := storetest.NewStore(t, config)
-	storetest.Deliver(t, store, "bob", strings.Repeat("warm\r\n", 100_000)) // prepares the statements, fills the pools
-	const size = 50_000_040
-	var m mailbox.Message
-	most := int64(8 << 20)
-	growth := heapGrowth(func() {
-		results, err := store.Append(t.Context(), mailbox.Delivery{Recipients: []mailbox.Recipient{{User: "bob"}}}, &lines{left: size})
-		require.NoError(t, err)
-		require.NoError(t, results[0].Err)
-		m = results[0].Message
-	})
-	t.Logf("appending %d octets: the heap grew by %.1f MB", m.Size, float64(growth)/1e6)
-	require.Less(t, growth, most)
-	require.GreaterOrEqual(t, m.Size, int64(size))
-
-	mb := storetest.Open(t, store, "bob")
-	_, err := storetest.TryList(t.Context(), mb)
-	require.NoError(t, err)
-	check := &checkWriter{}
-	growth = heapGrowth(func() {
-		source, err := mb.Open(t.Context(), m.ID, mailbox.OpenOptions{})
-		require.NoError(t, err)
-		_, err = io.Copy(check, source)
-		require.NoError(t, err)
-		require.NoError(t, source.Close())
-	})
-	t.Logf("reading it: the heap grew by %.1f MB", float64(growth)/1e6)
-	require.Less(t, growth, most)
-	require.Equal(t, m.Size, check.n)
-	require.False(t, check.wrong)
-}
-
-// checkWriter compares what it gets with lines.
-type checkWriter struct {
-	n     int64
-	wrong bool
-}
-
-func (c *checkWriter) Write(p []byte) (int, error) {
-	for rest := p; len(rest) > 0; {
-		want := line[c.n%int64(len(line)):]
-		n := min(len(want), len(rest))
-		c.wrong = c.wrong || !bytes.Equal(want[:n], rest[:n])
-		c.n += int64(n)
-		rest = rest[n:]
-	}
-	return len(p), nil
 }

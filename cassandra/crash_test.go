@@ -17,13 +17,14 @@ import (
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
 	"github.com/popcask/popcask/internal/storetest"
+	"github.com/popcask/popcask/mailbox"
 	"github.com/popcask/popcask/projection"
 )
 
-// A process of a host that is killed with SIGKILL. It is this same test program,
-// started again; it delivers or removes, and kills itself at one of its steps:
-// when the n-th statement is answered, or around a call of the index. It prints
-// a line for each acknowledgement that it gets.
+// A process of a host that is killed with SIGKILL. It is this same test
+// program, started again; it delivers or removes, and kills itself at one of
+// its steps: when the n-th statement is answered, or around a call of the
+// index. It prints a line for each acknowledgement that it gets.
 
 // crashEnv tells a test program that it is to crash, and how.
 const crashEnv = "POPCASK_TEST_CRASH"
@@ -35,13 +36,13 @@ type crash struct {
 	Body   string
 	IDs    []string // to delete
 	At     int      // kill when so many statements are answered; 0: at none of them
-	Index  string   // kill "before" or "behind" the first call of the index
+	Index  string   // kill "before" or "after" the first call of the index
 }
 
 func die() {
 	self, _ := os.FindProcess(os.Getpid())
 	self.Kill()
-	select {} // until it is done
+	select {} // until the signal arrives
 }
 
 // dyingIndex kills the process around its first call.
@@ -55,7 +56,7 @@ func (d dyingIndex) around(call func() error) error {
 		die()
 	}
 	err := call()
-	if d.crash.Index == "behind" {
+	if d.crash.Index == "after" {
 		die()
 	}
 	if d.Do == "undo" {
@@ -97,7 +98,7 @@ func TestCrashChild(t *testing.T) {
 	require.NoError(t, err)
 	if c.Do == "delete" {
 		mb := storetest.Open(t, store, c.User)
-		_, err := storetest.TryList(t.Context(), mb)
+		_, err := mailbox.List(t.Context(), mb)
 		require.NoError(t, err)
 		armed.Store(true)
 		if err := mb.Delete(t.Context(), c.IDs); err == nil {
@@ -141,7 +142,7 @@ func (c crash) run(t testing.TB) (acknowledged string, done bool) {
 // moments are the moments at which a process is killed: around the call of the
 // index, and at each statement until there are no more.
 func moments(t *testing.T, most int, try func(t *testing.T, at int, index string) (done bool)) {
-	for _, index := range []string{"before", "behind"} {
+	for _, index := range []string{"before", "after"} {
 		t.Run(index+" the index", func(t *testing.T) {
 			t.Parallel()
 			require.False(t, try(t, 0, index))
@@ -163,7 +164,7 @@ func moments(t *testing.T, most int, try func(t *testing.T, at int, index string
 	})
 }
 
-// The process is killed between each two steps of a delivery. What it had
+// P1: the process is killed between each two steps of a delivery. What it had
 // acknowledged is listed; what it had not is wholly there or not at all, at the
 // latest after a repair; and the sender's retry is listed.
 func TestP1ProcessKilledInDelivery(t *testing.T) {
@@ -186,49 +187,70 @@ func TestP1ProcessKilledInDelivery(t *testing.T) {
 			t.Parallel()
 			moments(t, test.statements, func(t *testing.T, at int, index string) bool {
 				user := fmt.Sprintf("%s-%d-%s@example.org", strings.ReplaceAll(test.name, ", ", "-"), at, index)
-				before := storetest.Body(100)
-				first := storetest.Deliver(t, sender, user, before)
+				before := storetest.Deliver(t, sender, user, storetest.Body(100))
 				acknowledged, done := crash{Config: storetest.HandOver(config), Do: test.do, User: user, Body: test.body, At: at, Index: index}.run(t)
-
-				found := storetest.Readable(t, check, user)
-				require.Equal(t, before, found[first.ID], "P1: mail from before")
-				delete(found, first.ID)
-				if acknowledged != "" {
-					require.Equal(t, test.body, found[acknowledged], "P1: acknowledged and lost")
-				}
-				require.LessOrEqual(t, len(found), 1)
-				retry := ""
+				killed := killedDelivery{store: check, user: user, before: before.ID, acknowledged: acknowledged, body: test.body}
+				listed := killed.list(t)
 				if acknowledged == "" {
-					retry = storetest.Deliver(t, sender, user, test.body).ID
+					killed.retry = storetest.Deliver(t, sender, user, test.body).ID
 				}
-
-				listedBefore := found
-				report := storetest.Mend(t, check, user, cassandra.NotListed, cassandra.NotRemoved, cassandra.NotComplete)
-				found = storetest.Readable(t, check, user)
-				require.Equal(t, before, found[first.ID])
-				if acknowledged != "" {
-					require.Equal(t, test.body, found[acknowledged])
-				} else {
-					require.Equal(t, test.body, found[retry], "the sender's retry")
-				}
-				require.Equal(t, len(found), report.Messages-incomplete(report), "what is in the mailbox is listed")
-				for id, text := range found {
-					require.Contains(t, []string{before, test.body}, text, id)
-				}
+				left := killed.repair(t)
 				if done && test.do == "undo" {
 					require.Empty(t, acknowledged)
-					require.Len(t, found, 2)
-					require.Empty(t, listedBefore)
+					require.Len(t, left, 2)
+					require.Empty(t, listed)
 				}
-				require.Equal(t, len(found), tables.Members(check, user, bucketNow(t, check)))
-				require.Equal(t, len(found), tables.Entries(check, user, bucketNow(t, check)))
+				require.Equal(t, len(left), tables.Members(check, user, bucketNow(t, check)))
+				require.Equal(t, len(left), tables.Entries(check, user, bucketNow(t, check)))
 				return done
 			})
 		})
 	}
 }
 
-// incomplete counts the messages that were never acknowledged and could not be.
+// killedDelivery is a mailbox to which a process was delivering when it was
+// killed.
+type killedDelivery struct {
+	store        *cassandra.Store
+	user         string
+	before       string // the ID of a message that was there before, Body(100)
+	acknowledged string // the ID of the delivery; "" if it was not acknowledged
+	retry        string // the ID of the sender's retry, if there was one
+	body         string
+}
+
+// list returns what is listed of the delivery.
+func (k killedDelivery) list(t *testing.T) map[string]string {
+	t.Helper()
+	found := storetest.Readable(t, k.store, k.user)
+	require.Equal(t, storetest.Body(100), found[k.before], "P1: mail from before")
+	delete(found, k.before)
+	if k.acknowledged != "" {
+		require.Equal(t, k.body, found[k.acknowledged], "P1: acknowledged and lost")
+	}
+	require.LessOrEqual(t, len(found), 1)
+	return found
+}
+
+// repair repairs the mailbox and returns what is listed then.
+func (k killedDelivery) repair(t *testing.T) map[string]string {
+	t.Helper()
+	report := storetest.Mend(t, k.store, k.user, cassandra.NotListed, cassandra.NotRemoved, cassandra.NotComplete)
+	found := storetest.Readable(t, k.store, k.user)
+	require.Equal(t, storetest.Body(100), found[k.before])
+	if k.acknowledged != "" {
+		require.Equal(t, k.body, found[k.acknowledged])
+	} else {
+		require.Equal(t, k.body, found[k.retry], "the sender's retry")
+	}
+	require.Equal(t, len(found), report.Messages-incomplete(report), "what is in the mailbox is listed")
+	for id, text := range found {
+		require.Contains(t, []string{storetest.Body(100), k.body}, text, id)
+	}
+	return found
+}
+
+// incomplete counts the messages whose content is not complete.
 func incomplete(report cassandra.Report) (n int) {
 	for _, f := range report.Findings {
 		if f.Kind == cassandra.NotComplete {
@@ -238,9 +260,9 @@ func incomplete(report cassandra.Report) (n int) {
 	return n
 }
 
-// The process is killed between each two steps of a removal. What was not to be
-// removed is there; what was is wholly there or wholly gone; after +OK it is
-// gone; and what is gone is gone for good, also after repairs (P3, P4).
+// P3, P4: the process is killed between each two steps of a removal. The other
+// messages are there. Each message that it removes is wholly there or wholly
+// gone; after +OK it is gone; and once gone it stays gone, also after repairs.
 func TestP3ProcessKilledInRemoval(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)
@@ -269,7 +291,7 @@ func TestP3ProcessKilledInRemoval(t *testing.T) {
 			case listed:
 				require.Equal(t, text, got)
 			default:
-				require.Contains(t, ids, id, "P1: it was not to be removed")
+				require.Contains(t, ids, id, "P1: its removal was not asked for")
 				gone[id] = true
 			}
 		}

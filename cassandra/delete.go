@@ -15,16 +15,16 @@ const (
 	// batchSize is how many rows of one partition go into one statement.
 	batchSize = 100
 
-	// undoTime is what undoing a failed attempt may take before it is left to
-	// the purger.
+	// undoTime is how long undoing a failed attempt may take before it is left
+	// to the purger.
 	undoTime = 10 * time.Second
 )
 
-// Delete implements [mailbox.Mailbox]. It runs in this order, so that after a
-// crash a repair can only go on and not back (P3, P4): the memberships are
-// marked as removed, which is the commit point; the index takes the messages off
-// its list; then Delete returns, and the content and the memberships are purged
-// behind the session.
+// Delete implements [mailbox.Mailbox], in three steps. (1) It marks the
+// memberships as removed: the commit point. (2) The index takes the messages
+// off its list. Then Delete returns. (3) The content and the memberships are
+// purged, in the background. After a crash a repair finishes what is marked,
+// and nothing can be undone (P3, P4).
 func (m *mailboxSession) Delete(ctx context.Context, ids []string) error {
 	s := m.store
 	leave, err := s.enter()
@@ -50,7 +50,7 @@ func (m *mailboxSession) Delete(ctx context.Context, ids []string) error {
 		}
 		removed = append(removed, group...)
 	}
-	s.purged(m, removed)
+	s.afterRemoval(m, removed)
 	if len(failed) > 0 {
 		s.repairs.want(m.user)
 		return fmt.Errorf("cassandra: delete: %w", &mailbox.DeleteError{Failed: failed})
@@ -58,13 +58,14 @@ func (m *mailboxSession) Delete(ctx context.Context, ids []string) error {
 	return nil
 }
 
-// toRemove leaves out the IDs that the mailbox does not have.
+// toRemove returns the IDs that the mailbox may have. If that cannot be found
+// out, it sets the error of the ID in failed.
 func (m *mailboxSession) toRemove(ctx context.Context, ids []string, failed map[string]error) []MessageID {
 	list := make([]MessageID, 0, len(ids))
 	for _, text := range ids {
 		id, err := ParseMessageID(text)
 		if err != nil {
-			continue // nobody's ID: it is not there
+			continue // no message has it
 		}
 		holds, err := m.mayHold(ctx, id)
 		switch {
@@ -77,9 +78,9 @@ func (m *mailboxSession) toRemove(ctx context.Context, ids []string, failed map[
 	return list
 }
 
-// purged hands over what was removed: the content to the purger, the news to
-// the listeners.
-func (s *Store) purged(m *mailboxSession, ids []MessageID) {
+// afterRemoval starts what follows a removal, in the background: the purge, the
+// event for the listeners, and the search for ranges that are empty now.
+func (s *Store) afterRemoval(m *mailboxSession, ids []MessageID) {
 	if len(ids) == 0 {
 		return
 	}
@@ -94,7 +95,7 @@ func (s *Store) purged(m *mailboxSession, ids []MessageID) {
 	s.provers.want(m.user)
 }
 
-// mark marks memberships of one bucket as removed, which cannot be taken back.
+// mark marks memberships of one bucket as removed. It cannot be undone.
 func (s *Store) mark(ctx context.Context, mailbox MailboxID, bucket int64, ids []MessageID) error {
 	var batch cql.Batch
 	for _, id := range ids {
@@ -103,7 +104,7 @@ func (s *Store) mark(ctx context.Context, mailbox MailboxID, bucket int64, ids [
 	return s.db.ExecBatch(ctx, cql.LocalQuorum, &batch)
 }
 
-// unlist has the index remove messages, and tries twice.
+// unlist takes messages off the list of the index, and tries twice.
 func (s *Store) unlist(ctx context.Context, mailbox MailboxID, ids []MessageID) error {
 	err := s.index.Removed(ctx, mailbox, ids)
 	if err != nil && ctx.Err() == nil {
@@ -119,8 +120,8 @@ func (s *Store) deleteContents(ctx context.Context, ids []MessageID) error {
 	})
 }
 
-// deleteMembers deletes memberships, last of all: until then a repair finds what
-// is left to do.
+// deleteMembers deletes memberships. It is the last step of a removal: as long
+// as they exist, a repair finds what is left to do.
 func (s *Store) deleteMembers(ctx context.Context, mailbox MailboxID, ids []MessageID) error {
 	for bucket, group := range s.session.ByBucket(ids, batchSize) {
 		var batch cql.Batch
@@ -134,7 +135,8 @@ func (s *Store) deleteMembers(ctx context.Context, mailbox MailboxID, ids []Mess
 	return nil
 }
 
-// removeWholly runs every step of a removal, whatever was done before.
+// removeWholly runs all steps of a removal, even if some of them were done
+// before.
 func (s *Store) removeWholly(ctx context.Context, mailbox MailboxID, ids []MessageID) error {
 	for bucket, group := range s.session.ByBucket(ids, batchSize) {
 		if err := s.mark(ctx, mailbox, bucket, group); err != nil {
@@ -147,7 +149,7 @@ func (s *Store) removeWholly(ctx context.Context, mailbox MailboxID, ids []Messa
 	return s.purge(ctx, mailbox, ids)
 }
 
-// purge deletes what is marked and not listed any more.
+// purge deletes messages that are marked and not listed any more.
 func (s *Store) purge(ctx context.Context, mailbox MailboxID, ids []MessageID) error {
 	if err := s.deleteContents(ctx, ids); err != nil {
 		return err

@@ -1,59 +1,80 @@
-// Package cassandra is a mail store that is at home in several data centres. It
-// uses no lightweight transactions: no IF, no SERIAL, no Paxos, so every data
-// centre delivers and serves mail at its own latency, and goes on when the
-// others are cut off.
+// Package cassandra is a mail store for several data centres. It uses no
+// lightweight transactions (no IF, no SERIAL, no Paxos): every data centre
+// delivers and serves mail at its own latency, and goes on if the others are
+// cut off.
 //
-//	session, err := cassandra.Connect(ctx, cassandra.Config{
-//		Hosts: hosts, LocalDC: "paris", Keyspace: "mail",
-//	})
-//	store, err := cassandra.NewStore(session, projection.New(session))
+// [Migrate] creates the keyspace and its tables, once. [Open] connects to it:
 //
-// [Migrate] makes the keyspace and its tables, once. A [Store] is a
-// mailbox.Store and a mailbox.Appender. Its listing is kept by an [Index], of
-// which package projection has one.
+//	store, err := cassandra.Open(ctx, cassandra.Config{
+//		Hosts: []string{"10.0.0.1", "10.0.0.2"}, LocalDC: "paris", Keyspace: "mail",
+//	}, projection.New)
+//	if err != nil {
+//		return err
+//	}
+//	defer store.Close(ctx)
 //
-// # How it does without transactions
+// A [Store] is a mailbox.Store and a mailbox.Appender. A host that needs the
+// [Session] for itself calls [Connect] and [NewStore], and closes both.
 //
-// A message has a time-based UUID, which any host can mint without asking
-// anybody. A mailbox is a set of them to which an ID is added once and from
-// which it is removed once, and remove wins. Every write about a message carries
-// a timestamp that is computed from its ID: t(id) for what adds it, one
-// microsecond more for the mark that it is removed, two more for the final
-// deletes. So retries, hints, replays, two sessions, two data centres and a
-// repair may come in any order, and the result is the same.
+// [Config.Cluster] gives a host its own settings of the driver, gocql: an
+// authenticator, a dialer, address translation, compression. A setting that
+// would break a promise is an error that names it.
+//
+// # Indexes
+//
+// What lists a mailbox is an [Index]. Package projection has one; another one
+// can be written with [Session.DB] and package cassandra/cql, whose statements
+// keep the rule of the timestamps below. Package projection is an example of
+// that: it uses nothing else.
+//
+// # How it works without transactions
+//
+// A message has a time-based UUID, which any process can mint by itself. A
+// mailbox is a set of such IDs. An ID is added once and removed once, and the
+// removal wins.
+//
+// Every write about a message carries a timestamp that is computed from its ID:
+// t(id) for the writes that add it, t(id) + 1 µs for the mark that it is
+// removed, t(id) + 2 µs for the final deletes. So retries, hints, replays, two
+// sessions, two data centres and a repair may come in any order: the result is
+// the same.
 //
 // # What is promised
 //
-//   - An acknowledged delivery is on a quorum of the local data centre: content,
-//     membership and listing. Every later session there lists it; sessions
-//     elsewhere do when it has been replicated.
-//   - What is listed can be read as it was stored, or the error is temporary.
-//     What is not in this data centre yet is looked for in every other one, and
-//     only that answer can be "no such message".
-//   - What a session removed is never listed again in that data centre, and
-//     elsewhere not once it has been replicated; provided that the cluster is
-//     repaired within gc_grace_seconds, as it always must be.
-//   - A message is removed wholly or not at all. Where a removal fails halfway, a
+//   - An acknowledged delivery is on a quorum of the local data centre:
+//     content, membership and listing. Every later session of that data centre
+//     lists it; sessions of other data centres do after replication.
+//   - A message that is listed can be read as it was stored, or the error is
+//     temporary. Content that is not in this data centre is looked for in every
+//     other one, and only that answer can be "no such message".
+//   - A message that a session has removed is never listed again in that data
+//     centre, nor in another one after replication; provided that the cluster
+//     is repaired within gc_grace_seconds, as Cassandra always demands.
+//   - A message is removed wholly or not at all. If a removal fails halfway, a
 //     repair finishes it.
 //
-// Not promised: exactly one copy. A sender that got no answer sends again.
+// Exactly one copy is not promised: a sender that got no answer sends again.
 //
 // # Consistency levels
 //
-// Deliveries, listings, reads and removals are at LOCAL_QUORUM. Misses and
-// repairs read at EACH_QUORUM (ALL where the engine refuses that), which meets
-// every LOCAL_QUORUM acknowledgement of any data centre. A data centre that does
-// not answer makes a miss a temporary error, at once after the first few. A
-// message with a foreign unique-id, of a migration, is written at EACH_QUORUM, so
-// that no two show it.
+// Deliveries, listings, reads and removals are at LOCAL_QUORUM. Repairs, and
+// reads of content that was missing, are at EACH_QUORUM (at ALL, if the engine
+// does not read at EACH_QUORUM): that answer contains every delivery that was
+// acknowledged in any data centre. While a data centre does not answer, a miss
+// is a temporary error, and after the first few misses it is one at once.
+//
+// A message with a foreign unique-id, as a migration has them, is written at
+// EACH_QUORUM, so that no two messages show the same one.
 //
 // # What it costs
 //
-// A small delivery is three mutations and one read of a small partition, in two
-// round trips; opening a mailbox is one round trip where this process has
-// delivered to it or listed it before, else two; reading a small message is one
-// read; removing 100 messages is about 110 statements.
+//   - A small delivery: three mutations and one read of a small partition, in
+//     two round trips.
+//   - Opening a mailbox: one round trip if this process has delivered to it or
+//     listed it before, else two.
+//   - Reading a small message: one read.
+//   - Removing 100 messages: about 110 statements.
 //
-// PROMISES.md, beside this file, has the promises with the tests that keep them,
-// and what happens when things break.
+// PROMISES.md, in this folder, has the promises with the tests that keep them,
+// and says what happens when things break.
 package cassandra

@@ -10,46 +10,47 @@ import (
 	"github.com/popcask/popcask/cassandra/cql"
 )
 
-// A mailbox through which much mail passed is full of tombstones for as long as
-// gc_grace_seconds, and a read that meets 100,000 of them fails. A gap is a range
-// of IDs that is proven to be empty and to stay so, and that no session reads
-// any more: it keeps the cost of opening a mailbox at what is in it (P7).
+// A gap is a range of IDs that no message of a mailbox has, now and for ever.
+// No session reads it, so that opening a mailbox costs what is in it (P7): a
+// mailbox through which much mail passed is full of tombstones for
+// gc_grace_seconds, and a read that meets 100,000 of them fails.
 //
-// No clock can prove that: the IDs of deliveries that are under way are older
-// than they look, and a virtual machine may be frozen for as long as it likes.
-// So the proof begins with a fence:
+// No clock can prove that a range is empty. The ID of a delivery that is under
+// way may be old, since the process may have been frozen for any time. So the
+// proof begins with a fence:
 //
 //  1. write the end of the range as the mailbox's fence, in every data centre;
-//  2. read the memberships of the range in every data centre;
-//  3. record as gaps the stretches without one.
+//  2. read the memberships of the range, in every data centre;
+//  3. record as gaps the parts of the range that have no membership.
 //
-// A delivery looks at the fences after its membership is acknowledged. Quorums
-// intersect in the data centre of the delivery: either the reading of step 2 saw
-// the membership, or the delivery sees the fence, and is not acknowledged.
-// Fences and gaps only grow, and are never deleted.
+// A delivery reads the fence after its membership is acknowledged. Quorums
+// intersect in the data centre of the delivery: either step 2 reads the
+// membership, or the delivery reads the fence, and is not acknowledged. Fences
+// and gaps only grow, and are never deleted.
 
 const (
-	// gapsOfABucket is how many gaps may begin in one bucket, ever: it bounds
-	// the mailbox's own partition, whose rows are never deleted. Where a bucket
-	// is full, as of a mailbox whose mail is left on the server, what is removed
-	// between messages that stay is read for as long as its tombstones are there.
+	// gapsOfABucket is how many gaps may ever begin in one bucket. It bounds
+	// the ledger, whose rows are never deleted. If a bucket is full, which
+	// happens if mail is left on the server, the tombstones between the
+	// messages that stay are read until Cassandra drops them.
 	gapsOfABucket = 32
 
-	// Each gap costs the listing a statement, so that there are at most
-	// fewGaps, and one more for so many messages that are there.
+	// Each gap costs the listing a statement, so there are at most fewGaps of
+	// them, and one more for every messagesPerGap messages in the mailbox.
 	fewGaps        = 16
 	messagesPerGap = 64
 )
 
-// proveBehind is [Store.prove] as the provers call it.
-func (s *Store) proveBehind(ctx context.Context, user string) {
+// proveInBackground is prove for the provers.
+func (s *Store) proveInBackground(ctx context.Context, user string) {
 	if err := s.prove(ctx, user); err != nil && ctx.Err() == nil {
 		s.config.OnError(fmt.Errorf("cassandra: prove what is empty in the mailbox of %q: %w", user, err))
 	}
 }
 
-// prove records what of a mailbox is empty, where the last fence is old enough.
-// The last gap may end long before it: there is not room for each of them.
+// prove records which ranges of a mailbox are empty, if the last fence is at
+// least GapInterval below the new one. The fence counts, not the end of the
+// last gap: not every gap is recorded.
 func (s *Store) prove(ctx context.Context, user string) error {
 	if s.config.GapInterval < 0 {
 		return nil
@@ -71,7 +72,7 @@ func (s *Store) prove(ctx context.Context, user string) error {
 	if ledger.fence > due || len(ledger.buckets) == 0 {
 		return nil
 	}
-	if rested, err := s.replicationRested(ctx); err != nil || !rested {
+	if rested, err := s.session.replicationRested(ctx); err != nil || !rested {
 		return err
 	}
 	if err := s.checkClock(ctx, end); err != nil {
@@ -93,9 +94,9 @@ func (s *Store) prove(ctx context.Context, user string) error {
 	return err
 }
 
-// checkClock sees to it that no fence is written above the clock of a node: from
-// a host whose clock is years ahead, one would refuse all mail for years, since
-// fences are never taken back.
+// checkClock returns an error if a fence would lie above the clock of a node. A
+// host whose clock is years ahead would otherwise refuse all mail for years,
+// since fences are never taken back.
 func (s *Store) checkClock(ctx context.Context, end int64) error {
 	now, err := s.session.cluster.Clock(ctx)
 	if err != nil {
@@ -107,22 +108,23 @@ func (s *Store) checkClock(ctx context.Context, end int64) error {
 	return nil
 }
 
-// writeFence is step 1. The timestamp is the value, so that the highest fence
-// wins in any order.
+// writeFence is step 1. The timestamp is the fence itself, so that the highest
+// fence wins in any order.
 func (s *Store) writeFence(ctx context.Context, mailbox MailboxID, end int64) error {
 	return s.db.Exec(ctx, cql.EachQuorum, insertRange, end, [16]byte(mailbox), kindFence, int64(0), end)
 }
 
-// emptySpans is step 2: the stretches of the buckets that ever got mail, up to
-// end, in which no data centre has a membership, and how many there are. One
-// that is marked as removed is none: it is not listed and never will be.
+// emptySpans is step 2. It returns the parts of the mailbox, from its first
+// bucket to end, in which no data centre has a membership, and the number of
+// memberships. A membership that is marked as removed does not count: it is
+// never listed again.
 func (s *Store) emptySpans(ctx context.Context, mailbox MailboxID, ledger ledgerRows, end int64) (empty []span, live int, err error) {
 	begin := s.session.bucketSlice(ledger.buckets[0]).From
 	var occupied []span
 	for bucket := ledger.buckets[0]; s.session.bucketSlice(bucket).From <= end; bucket++ {
 		whole := s.session.bucketSlice(bucket)
 		whole.To = min(whole.To, end)
-		for _, slice := range s.without(whole, ledger.gaps) {
+		for _, slice := range whole.without(ledger.gaps) {
 			members, err := s.readMembers(ctx, mailbox, slice)
 			if err != nil {
 				return nil, 0, err
@@ -137,8 +139,8 @@ func (s *Store) emptySpans(ctx context.Context, mailbox MailboxID, ledger ledger
 	return subtract(span{begin, end}, merge(occupied)), len(occupied), nil
 }
 
-// worthwhile chooses, of the stretches that are empty, the longest, and the last
-// one, which is the one that will grow.
+// worthwhile returns the longest of the empty spans, and always the last one,
+// which will grow.
 func worthwhile(empty []span, live int) []span {
 	most := fewGaps + live/messagesPerGap
 	if len(empty) <= most {
@@ -153,9 +155,9 @@ func worthwhile(empty []span, live int) []span {
 	return chosen
 }
 
-// recordGaps is step 3. What is empty includes the gaps that there were. A gap
-// that grows is written over the row that it had; the timestamp is its end, so
-// that the longest wins in any order.
+// recordGaps is step 3. The new gaps include the old ones. A gap that grows is
+// written into the row that it had; the timestamp is its end, so that the
+// longest wins in any order.
 func (s *Store) recordGaps(ctx context.Context, mailbox MailboxID, ledger ledgerRows, gaps []span) error {
 	begun := make(map[int64]int) // by bucket
 	for start := range ledger.gapStarts {
@@ -176,8 +178,8 @@ func (s *Store) recordGaps(ctx context.Context, mailbox MailboxID, ledger ledger
 	return nil
 }
 
-// beginGap is where a gap may begin at the earliest, from a time on: in a bucket
-// that is full of gaps only where one began before.
+// beginGap returns where a gap may begin at the earliest, at or after from. In
+// a bucket that is full of gaps, it may only begin where one has begun before.
 func (s *Store) beginGap(from int64, starts map[int64]struct{}, begun map[int64]int) int64 {
 	for {
 		bucket := s.session.bucketAt(time.UnixMicro(from))

@@ -12,13 +12,13 @@ import (
 	"github.com/gofrs/uuid/v5"
 )
 
-// MessageID identifies a message: a time-based UUID (version 1), so that no
-// data centre needs to ask another one for it. The store mints it for one
-// attempt at one delivery and never uses it again.
+// MessageID identifies a message. It is a time-based UUID (version 1, RFC 9562
+// section 5.1), which a process can mint without asking another one. The store
+// mints one for each attempt at a delivery and never uses it again.
 type MessageID [16]byte
 
-// ParseMessageID reads the form that String writes. A text that is no time-based
-// UUID is nobody's ID.
+// ParseMessageID reads the form that String writes, in lower or upper case. A
+// text that is not a time-based UUID in that form is an error.
 func ParseMessageID(text string) (MessageID, error) {
 	id, err := uuid.FromString(text)
 	if err != nil || len(text) != 36 || id.Version() != uuid.V1 {
@@ -27,16 +27,17 @@ func ParseMessageID(text string) (MessageID, error) {
 	return MessageID(id), nil
 }
 
-// String is the usual form: 36 characters, lower case.
+// String returns the usual form of a UUID: 36 characters, in lower case.
 func (id MessageID) String() string { return uuid.UUID(id).String() }
 
-// Timestamp is the ID's own time, t(id), in microseconds since 1970. All that is
-// ever written about the message carries it, or one or two more: see [AddedAt].
+// Timestamp returns t(id), the time in the ID, in microseconds since 1970.
+// Every write about the message carries it, or one or two more: see [AddedAt]
+// and [DeletedAt].
 func (id MessageID) Timestamp() int64 {
 	return (int64(id.ticks()) - ticksTo1970) / ticksPerMicrosecond
 }
 
-// Time is Timestamp as a time.
+// Time returns Timestamp as a [time.Time].
 func (id MessageID) Time() time.Time { return time.UnixMicro(id.Timestamp()) }
 
 const (
@@ -44,6 +45,7 @@ const (
 	ticksTo1970         = 0x01B21DD213814000
 )
 
+// ticks returns the time in the ID, in ticks since 15 October 1582.
 func (id MessageID) ticks() uint64 {
 	low := uint64(binary.BigEndian.Uint32(id[0:4]))
 	middle := uint64(binary.BigEndian.Uint16(id[4:6]))
@@ -51,8 +53,8 @@ func (id MessageID) ticks() uint64 {
 	return high<<48 | middle<<32 | low
 }
 
-// Compare orders IDs as Cassandra orders a timeuuid column: by time, then by
-// the last 8 octets, each of them signed.
+// Compare returns -1, 0 or 1, as Cassandra orders a timeuuid column: by time,
+// then by the last 8 octets, each of them as a signed number.
 func (id MessageID) Compare(other MessageID) int {
 	if a, b := id.ticks(), other.ticks(); a != b {
 		if a < b {
@@ -67,8 +69,8 @@ func (id MessageID) Compare(other MessageID) int {
 	return bytes.Compare(a[:], b[:])
 }
 
-// firstIDAt and lastIDAt are the borders of a microsecond in Cassandra's order:
-// no ID of the microsecond is before the one or after the other.
+// firstIDAt and lastIDAt return the smallest and the largest ID of a
+// microsecond, in Cassandra's order.
 func firstIDAt(microseconds int64) MessageID { return borderID(microseconds, 0, 0x80) }
 func lastIDAt(microseconds int64) MessageID {
 	return borderID(microseconds, ticksPerMicrosecond-1, 0x7f)
@@ -86,14 +88,14 @@ func borderID(microseconds int64, tick uint64, fill byte) MessageID {
 	return id
 }
 
-// minter makes message IDs. Its node id is random for each process: containers
-// on different hosts share MAC addresses, and an ID that comes twice would
-// overwrite a mail.
+// minter mints message IDs. It draws its node ID at random: containers on
+// different machines share MAC addresses, and an ID that is minted twice would
+// overwrite a message.
 type minter struct {
 	generator *uuid.Gen
 
 	mu   sync.Mutex
-	last time.Time // of the ID before
+	last time.Time // of the previous ID
 }
 
 func newMinter() (*minter, error) {
@@ -101,22 +103,22 @@ func newMinter() (*minter, error) {
 	if _, err := rand.Read(node[:]); err != nil {
 		return nil, err
 	}
-	node[0] |= 1 // the multicast bit: no MAC address has it (RFC 9562 section 6.10)
+	node[0] |= 1 // the multicast bit, which no MAC address has (RFC 9562 section 6.10)
 	return &minter{generator: uuid.NewGenWithHWAF(func() (net.HardwareAddr, error) { return node[:], nil })}, nil
 }
 
 // longestLead is how far IDs may run ahead of a clock that stands still or was
-// set back a little. A clock that was set back further is followed.
+// set back a little. If the clock was set back further, IDs go back too.
 const longestLead = time.Second
 
-// mint makes the next ID. Each has a tick of its own, later than the one before:
-// the clock sequence, which the generator changes where the time does not go on,
-// has 14 bits, and would be used up by a clock that stands still.
+// mint returns the next ID, one tick or more after the previous one. If the
+// time of two IDs is the same, the generator changes the clock sequence
+// instead: that has 14 bits, which a clock that stands still would use up.
 func (m *minter) mint(now time.Time) (MessageID, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	const tick = time.Microsecond / ticksPerMicrosecond
-	now = now.Round(0) // what the clock shows is in the ID, not what has passed
+	now = now.Round(0) // without the monotonic reading: an ID has what the clock shows
 	if next := m.last.Add(tick); now.Before(next) && next.Sub(now) < longestLead {
 		now = next
 	}
@@ -126,16 +128,16 @@ func (m *minter) mint(now time.Time) (MessageID, error) {
 }
 
 // MailboxID identifies a mailbox. It is computed from the user's name, so that
-// two data centres that create the same mailbox at the same moment create the
-// same one.
+// two data centres which deliver to a new user at the same moment use the same
+// mailbox.
 type MailboxID [16]byte
 
-// String is the usual form of a UUID.
+// String returns the usual form of a UUID.
 func (id MailboxID) String() string { return uuid.UUID(id).String() }
 
-// mailboxIDOf computes the mailbox of a canonical user name. A user who was
-// removed and created again gets the next generation, and with it an empty
-// mailbox.
+// mailboxIDOf computes the ID of a user's mailbox. The name is canonical. A
+// user who was removed and created again has another generation, and so an
+// empty mailbox.
 func mailboxIDOf(namespace uuid.UUID, user string, generation uint32) MailboxID {
 	name := fmt.Sprintf("%d:%s", generation, user)
 	return MailboxID(uuid.NewV5(namespace, name))

@@ -31,8 +31,8 @@ func someID(t *rapid.T) MessageID {
 	return id
 }
 
-// DESIGN: Cassandra orders timeuuids by time, then by the low 8 octets as signed
-// bytes. The node itself says so, and which IDs a slice has.
+// IDs are compared as a node orders timeuuids, and a slice has the IDs that a
+// node returns for it.
 func TestIDsOrderAsCassandraOrdersThem(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	session := cluster.Session(t, "")
@@ -73,7 +73,7 @@ func TestIDsOrderAsCassandraOrdersThem(t *testing.T) {
 	})
 }
 
-// The time of an ID is the one it was minted at, and its text leads back to it.
+// The time in an ID is that of its minting, and its text can be parsed.
 func TestIDsKeepTheirTime(t *testing.T) {
 	minter, err := newMinter()
 	require.NoError(t, err)
@@ -81,7 +81,7 @@ func TestIDsKeepTheirTime(t *testing.T) {
 		at := time.UnixMicro(rapid.Int64Range(0, 1<<53).Draw(t, "microseconds"))
 		id, err := minter.mint(at)
 		require.NoError(t, err)
-		require.WithinDuration(t, at, id.Time(), time.Second) // later where another ID has the tick
+		require.WithinDuration(t, at, id.Time(), time.Second) // later if another ID has the tick
 		again, err := ParseMessageID(id.String())
 		require.NoError(t, err)
 		require.Equal(t, id, again)
@@ -90,7 +90,7 @@ func TestIDsKeepTheirTime(t *testing.T) {
 	})
 }
 
-// An ID is new for all time: whatever the clock does, and from any process.
+// P5: no ID is minted twice, whatever the clock does, nor by two processes.
 func TestP5IDsAreUniqueWhateverTheClockDoes(t *testing.T) {
 	start := time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)
 	for name, clock := range map[string]func(n int) time.Time{
@@ -110,7 +110,7 @@ func TestP5IDsAreUniqueWhateverTheClockDoes(t *testing.T) {
 		}
 	}
 
-	// Two processes, one machine, one moment.
+	// Two processes on one machine, at the same moment.
 	one, err := newMinter()
 	require.NoError(t, err)
 	other, err := newMinter()
@@ -122,8 +122,8 @@ func TestP5IDsAreUniqueWhateverTheClockDoes(t *testing.T) {
 	require.NotEqual(t, a[10:], b[10:])
 }
 
-// Within a process later deliveries are later in the listing, also those of the
-// same tick and of a clock that was set back a little.
+// Later deliveries of a process are later in the listing, also within one tick,
+// and if the clock was set back a little.
 func TestIDsAscendWithinAProcess(t *testing.T) {
 	minter, err := newMinter()
 	require.NoError(t, err)
@@ -154,8 +154,8 @@ func TestParseMessageIDTakesOnlyIDs(t *testing.T) {
 	}
 }
 
-// A mailbox is the same wherever it is computed, and another one for another
-// user or generation.
+// The ID of a mailbox is always the same, and another user or generation has
+// another one.
 func TestMailboxIDs(t *testing.T) {
 	namespace := [16]byte{1}
 	seen := make(map[MailboxID]string)
@@ -166,23 +166,5 @@ func TestMailboxIDs(t *testing.T) {
 			require.Empty(t, seen[id], "%s %d", user, generation)
 			seen[id] = user + "!"
 		}
-	}
-}
-
-// Buckets tile the time, without a gap and without an overlap.
-func TestBucketsTileTheTime(t *testing.T) {
-	for _, width := range []time.Duration{time.Second, time.Minute, defaultBucket} {
-		session := &Session{settings: settings{bucket: width}}
-		rapid.Check(t, func(t *rapid.T) {
-			bucket := rapid.Int64Range(-3, 1<<53/width.Microseconds()-1).Draw(t, "bucket")
-			slice, next := session.bucketSlice(bucket), session.bucketSlice(bucket+1)
-			require.Equal(t, slice.To+1, next.From)
-			require.Equal(t, width.Microseconds(), slice.To-slice.From+1)
-			if bucket >= 0 {
-				first, last := slice.Borders()
-				require.Equal(t, bucket, session.Bucket(first))
-				require.Equal(t, bucket, session.Bucket(last))
-			}
-		})
 	}
 }

@@ -2,73 +2,97 @@ package cassandra
 
 import (
 	"context"
-	"errors"
 	"iter"
-	"slices"
 	"time"
+
+	"github.com/popcask/popcask/mailbox"
 )
 
-// Index lists mailboxes: package projection has one. The store tells it of each
-// message before a delivery is acknowledged and before a removal is, so that it
-// is a part of both.
+// Index lists mailboxes. Package projection has one; package
+// cassandra/indextest is the conformance kit for others.
 //
-// What an index writes about a message carries the timestamps [AddedAt] and
-// [DeletedAt] of its ID, so that calls that come twice, late or in any order
-// leave the same behind.
+// The store calls Added before a delivery is acknowledged, and Removed before a
+// removal is: if the index fails, so does the delivery or the removal. All
+// methods may be called by several goroutines, twice, late, and in any order.
+//
+// An implementation has tables of its own, which [Session.Define] creates, and
+// reads and writes them with [Session.DB]. Three rules make its rows right in
+// any order of the calls, as those of the store are:
+//
+//   - The partition key is the mailbox, a uuid, and the bucket, a bigint, in
+//     this order; the clustering column is the message ID, a timeuuid. To that
+//     key [Session.Bucket], [Slice.Borders], [Token] and [MessageID.Compare]
+//     belong.
+//   - A write that lists a message has the timestamp [AddedAt], at
+//     LOCAL_QUORUM. Its columns depend on the [Entry] alone.
+//   - A write that takes a message off the list deletes the row of that ID,
+//     with the timestamp [DeletedAt], at LOCAL_QUORUM.
+//
+// An error means that the call did not, or perhaps not, succeed, and that it
+// may be tried again.
 type Index interface {
-	// Added lists a message. An ID that is [Session.TooOld] is [ErrTooOld].
+	// Added lists a message. If its ID is [Session.TooOld], it writes nothing
+	// and returns [ErrTooOld].
 	Added(ctx context.Context, mailbox MailboxID, message Entry) error
 
-	// Restore is Added for a repair that has seen the message alive in every
-	// data centre: of any age.
+	// Restore is Added without a limit of age. A repair calls it for a message
+	// that it has found in the mailbox in every data centre.
 	Restore(ctx context.Context, mailbox MailboxID, message Entry) error
 
-	// Removed takes messages off the list. Those that are not on it stay off
-	// it for ever.
+	// Removed takes messages off the list, for ever. A message that is not
+	// listed yet is never listed after that, even if an Added comes late.
 	Removed(ctx context.Context, mailbox MailboxID, messages []MessageID) error
 
-	// List lists what is in the slices, in the order of the slices, which is
-	// that of the IDs, and in the order of the IDs within each. It begins to
-	// read when it is ranged over.
+	// List returns the entries that are in the slices, as a quorum of the local
+	// data centre has them. The slices do not overlap and ascend; the entries
+	// ascend, by [MessageID.Compare]. It reads when it is ranged over, not
+	// before. An error ends the sequence. A slice with too many tombstones is
+	// read in [Slice.Halves].
 	List(ctx context.Context, mailbox MailboxID, slices []Slice) iter.Seq2[Entry, error]
 
-	// ListEverywhere is List with the answer of every data centre, for
-	// repair. It fails where one of them cannot be reached.
+	// ListEverywhere is List at EACH_QUORUM, for repair: its entries are those
+	// of a quorum of every data centre. While a data centre does not answer it
+	// is an error.
 	ListEverywhere(ctx context.Context, mailbox MailboxID, slices []Slice) iter.Seq2[Entry, error]
 
-	// Scan lists what is in the buckets of all mailboxes whose [Token] is
-	// above after and at most until, with the answer of every data centre: in
-	// the order of the tokens, and of the IDs within each bucket.
+	// Scan returns the entries of all mailboxes in the buckets whose [Token] is
+	// larger than after and at most until, at EACH_QUORUM. They come in the
+	// order of the tokens, and within a bucket in the order of the IDs. An
+	// error ends the sequence; if there are too many tombstones it is
+	// [cql.ErrTooManyTombstones], and the store goes on with smaller ranges.
 	Scan(ctx context.Context, after, until int64) iter.Seq2[Listed, error]
 }
 
-// Listed is an entry together with where it is.
+// Listed is an entry that [Index.Scan] returns, with its mailbox and its
+// bucket.
 type Listed struct {
 	Mailbox MailboxID
-	Bucket  int64
+	Bucket  int64 // [Session.Bucket] of the ID
 	Entry
 }
 
-// Entry is a message on the list of a mailbox.
+// Entry is a message in the listing of a mailbox.
 type Entry struct {
 	ID   MessageID
 	Size int64  // octets of the canonical form
-	UIDL string // foreign; empty for almost all mail
+	UIDL string // the foreign unique-id; "" if the message shows its ID, as almost all do
 }
 
-// Slice is a stretch of one bucket, in microseconds of the IDs' own time. Both
-// ends belong to it.
+// Slice is a part of one bucket: the IDs whose [MessageID.Timestamp], in
+// microseconds since 1970, is at least From and at most To.
 type Slice struct {
 	Bucket   int64
 	From, To int64
 }
 
-// Borders are the first and the last ID that the slice can have.
+// Borders returns the smallest and the largest ID that the slice can have, in
+// Cassandra's order of timeuuids: for message_id >= first AND message_id <=
+// last.
 func (s Slice) Borders() (first, last MessageID) { return firstIDAt(s.From), lastIDAt(s.To) }
 
-// Halves cuts a slice in two, for reading one that has more tombstones than a
-// node allows. It is not ok where the slice is a millisecond or less: no mailbox
-// gets 100,000 messages in that.
+// Halves cuts a slice in two, so that one with more tombstones than a node
+// allows can be read. ok is false if the slice is shorter than a millisecond:
+// no mailbox gets 100,000 messages in that time.
 func (s Slice) Halves() (lower, upper Slice, ok bool) {
 	if s.To-s.From < time.Millisecond.Microseconds() {
 		return s, s, false
@@ -79,34 +103,6 @@ func (s Slice) Halves() (lower, upper Slice, ok bool) {
 	return lower, upper, true
 }
 
-// ErrTooOld says that an ID is too old to be added.
-var ErrTooOld = errors.New("the message ID is older than half of gc_grace_seconds")
-
-// bucketSlice is a whole bucket.
-func (s *Session) bucketSlice(bucket int64) Slice {
-	width := s.bucket.Microseconds()
-	return Slice{Bucket: bucket, From: bucket * width, To: (bucket+1)*width - 1}
-}
-
-// ByBucket groups IDs by their bucket, at most so many in a group, in the order
-// in which the buckets come first.
-func (s *Session) ByBucket(ids []MessageID, most int) iter.Seq2[int64, []MessageID] {
-	return func(yield func(int64, []MessageID) bool) {
-		groups := make(map[int64][]MessageID)
-		var order []int64
-		for _, id := range ids {
-			bucket := s.Bucket(id)
-			if groups[bucket] == nil {
-				order = append(order, bucket)
-			}
-			groups[bucket] = append(groups[bucket], id)
-		}
-		for _, bucket := range order {
-			for group := range slices.Chunk(groups[bucket], most) {
-				if !yield(bucket, group) {
-					return
-				}
-			}
-		}
-	}
+func (e Entry) message() mailbox.Message {
+	return mailbox.Message{ID: e.ID.String(), UIDL: e.UIDL, Size: e.Size}
 }

@@ -11,10 +11,10 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// Messages implements [mailbox.Mailbox]. Where this process knows the mailbox's
-// own partition from before, that partition and the listing are read at the same
-// time, which is one round trip; else the listing waits for it, but for the mail
-// of the last hours. Ranges that are proven empty are not read.
+// Messages implements [mailbox.Mailbox]. If this process remembers the ledger
+// of the mailbox, it reads ledger and listing at the same time, in one round
+// trip. Else it reads the ledger and the mail of the last hours at the same
+// time, and then the rest of the listing. It does not read the gaps.
 func (m *mailboxSession) Messages(ctx context.Context) iter.Seq2[mailbox.Message, error] {
 	return func(yield func(mailbox.Message, error) bool) {
 		if m.store.isClosed() {
@@ -44,8 +44,9 @@ func (m *mailboxSession) Messages(ctx context.Context) iter.Seq2[mailbox.Message
 	}
 }
 
-// listing reads the mailbox's own partition, and meanwhile begins with the part
-// of the listing that is surely wanted. The parts come in order.
+// listing reads the ledger, and at the same time the part of the listing that
+// will most likely be wanted. It returns the listing in parts, which are in
+// order.
 func (m *mailboxSession) listing(ctx context.Context) (parts []iter.Seq2[Entry, error], err error) {
 	s := m.store
 	now := s.config.Now()
@@ -65,16 +66,17 @@ func (m *mailboxSession) listing(ctx context.Context) (parts []iter.Seq2[Entry, 
 	switch {
 	case slices.Equal(guess, list):
 		return []iter.Seq2[Entry, error]{ahead}, nil
-	case isKnown: // another process has delivered, or proved something
+	case isKnown: // another process has changed the ledger
 		return []iter.Seq2[Entry, error]{s.index.List(ctx, m.id, list)}, nil
 	}
 	ahead = outsideGaps(ahead, ledger)
 	older, later := around(list, span{guess[0].From, guess[len(guess)-1].To})
-	behind := prefetch(ctx, s.index.List(ctx, m.id, later)) // side by side with what is older
-	return []iter.Seq2[Entry, error]{s.index.List(ctx, m.id, older), ahead, behind}, nil
+	rest := prefetch(ctx, s.index.List(ctx, m.id, later)) // while the older part is read
+	return []iter.Seq2[Entry, error]{s.index.List(ctx, m.id, older), ahead, rest}, nil
 }
 
-// outsideGaps leaves out what lies in a gap: it was read before the gaps were known.
+// outsideGaps leaves out the entries in gaps. They were read before the gaps
+// were known.
 func outsideGaps(seq iter.Seq2[Entry, error], ledger ledgerRows) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		for entry, err := range seq {
@@ -88,12 +90,12 @@ func outsideGaps(seq iter.Seq2[Entry, error], ledger ledgerRows) iter.Seq2[Entry
 	}
 }
 
-// lastHours is a stretch that is worth reading whatever else there is: no gap
-// reaches into it far, and what passed through it is not much.
+// lastHours returns slices that are worth reading before the ledger is known:
+// no gap reaches far into them, and they have few tombstones.
 func (s *Store) lastHours(now time.Time) (list []Slice) {
 	horizon := s.config.Horizon
 	whole := span{now.Add(-2 * horizon).UnixMicro(), now.Add(horizon).UnixMicro()}
-	current := s.session.bucketAt(now) // and no more than its neighbours, where buckets are short
+	current := s.session.bucketAt(now) // if buckets are short: this one and its neighbours only
 	for bucket := max(current-1, s.session.bucketAt(time.UnixMicro(whole.from))); bucket <= min(current+1, s.session.bucketAt(time.UnixMicro(whole.to))); bucket++ {
 		slice := s.session.bucketSlice(bucket)
 		slice.From, slice.To = max(slice.From, whole.from), min(slice.To, whole.to)
@@ -102,8 +104,8 @@ func (s *Store) lastHours(now time.Time) (list []Slice) {
 	return list
 }
 
-// prefetch begins to range over a sequence at once, some way ahead of who
-// ranges over the result. It ends with ctx.
+// prefetch returns the same sequence, and begins to read it at once, up to
+// listingPage entries ahead. It ends with ctx.
 func prefetch(ctx context.Context, seq iter.Seq2[Entry, error]) iter.Seq2[Entry, error] {
 	type item struct {
 		entry Entry

@@ -18,9 +18,9 @@ type mailboxSession struct {
 // Close implements [mailbox.Mailbox].
 func (m *mailboxSession) Close() error { return nil }
 
-// mayHold tells whether an ID may be removed through this session: it was
-// listed, or the mailbox has it. Content is deleted by its ID alone, so that
-// somebody else's must not get that far.
+// mayHold reports whether the mailbox may have a message: the session has
+// listed it, or it has a membership. Content is deleted by its ID alone, so
+// that the ID of a message in another mailbox must not get that far.
 func (m *mailboxSession) mayHold(ctx context.Context, id MessageID) (bool, error) {
 	if m.isListed(id) {
 		return true, nil

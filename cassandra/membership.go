@@ -7,22 +7,22 @@ import (
 	"github.com/popcask/popcask/cassandra/cql"
 )
 
-// membership is what a mailbox says of a message.
+// membership is whether a message is in a mailbox.
 type membership int
 
 const (
-	memberAbsent  membership = iota // nothing: never added, or removed and purged
-	memberLive                      // it is in the mailbox
-	memberRemoved                   // it is marked as removed, and will be purged
+	memberAbsent  membership = iota // no: never added, or removed and purged
+	memberLive                      // yes
+	memberRemoved                   // no: it is marked as removed, and will be purged
 )
 
-// member asks a mailbox about a message.
+// member reads the membership of a message.
 func (s *Store) member(ctx context.Context, level cql.Level, mailbox MailboxID, id MessageID) (membership, error) {
 	found, _, err := s.memberUIDL(ctx, level, mailbox, id)
 	return found, err
 }
 
-// memberUIDL is member, and the foreign unique-id that the message shows.
+// memberUIDL is member, and returns the foreign unique-id of the message too.
 func (s *Store) memberUIDL(ctx context.Context, level cql.Level, mailbox MailboxID, id MessageID) (found membership, uidl string, err error) {
 	err = cql.Each(ctx, s.db, level, selectMember, func(row cql.Row) error {
 		var size *int64
@@ -41,29 +41,27 @@ func (s *Store) memberUIDL(ctx context.Context, level cql.Level, mailbox Mailbox
 	return found, uidl, err
 }
 
-// memberRow is a row of membership.
+// memberRow is the row of a membership.
 type memberRow struct {
 	id      MessageID
-	uidl    string
-	size    int64 // octets; of a message that is live
-	live    bool
-	removed bool
+	uidl    string // foreign
+	size    int64  // octets; 0 if the row is not live
+	live    bool   // the message was added; else the row has only a mark
+	removed bool   // the message is marked as removed
 }
 
-// setSize takes what the row says of the size: nothing, where all that was ever
-// written is a mark.
+// setSize sets size and live. The size is nil if the row has only a mark.
 func (m *memberRow) setSize(size *int64) {
 	if m.live = size != nil; m.live {
 		m.size = *size
 	}
 }
 
-// isMember tells whether the row stands for a message that is in the mailbox.
+// isMember reports whether the message is in the mailbox. m may be nil.
 func (m *memberRow) isMember() bool { return m != nil && m.live && !m.removed }
 
-// readMembers reads the memberships of a slice from every data centre. A slice
-// in which there are too many tombstones is read in two halves, as the listing
-// does it.
+// readMembers reads the memberships of a slice in every data centre. A slice
+// with too many tombstones is read in halves, as an [Index] reads it.
 func (s *Store) readMembers(ctx context.Context, mailbox MailboxID, slice Slice) (members []memberRow, err error) {
 	first, last := slice.Borders()
 	err = cql.Each(ctx, s.db, cql.EachQuorum, selectMembers, func(row cql.Row) error {

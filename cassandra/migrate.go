@@ -20,22 +20,19 @@ const schemaVersion = 1
 //go:embed schema.cql
 var schemaText string
 
-var legalKeyspace = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_]{0,47}$`)
-
-// Migrate creates the keyspace, the tables and the settings where they are not
-// there yet. It may be run again at any time, and changes nothing then; run it
-// from one place at a time, before the hosts start. A keyspace that is there
-// with another replication is an error: changing that needs a repair of the
-// cluster, which only its operator can do.
+// Migrate creates the keyspace, its tables and its settings, if they do not
+// exist. If they do, it changes nothing, so that it may be run again at any
+// time. Run it from one place at a time, before the hosts start.
+//
+// If the keyspace exists with another replication, Migrate returns an error: a
+// change of the replication needs a repair of the cluster, which is the
+// operator's to run.
 func Migrate(ctx context.Context, config Config, replication Replication) error {
-	if !legalKeyspace.MatchString(config.Keyspace) {
-		return fmt.Errorf("cassandra: migrate: keyspace %q: want a letter, and letters, digits and _ behind it, 48 at most", config.Keyspace)
+	if err := config.check(); err != nil {
+		return fmt.Errorf("cassandra: migrate: %w", err)
 	}
 	if len(replication) == 0 {
 		return errors.New("cassandra: migrate: no replication given: name each data centre and its replicas, as in dc1:3,dc2:3")
-	}
-	if err := config.check(); err != nil {
-		return fmt.Errorf("cassandra: migrate: %w", err)
 	}
 	config = config.withDefaults()
 	if err := createKeyspace(ctx, config, replication); err != nil {
@@ -51,7 +48,7 @@ func Migrate(ctx context.Context, config Config, replication Replication) error 
 			return fmt.Errorf("cassandra: migrate: %s: %w", firstLine(statement), err)
 		}
 	}
-	if err := settle(ctx, db, config); err != nil {
+	if err := writeSettings(ctx, db, config); err != nil {
 		return fmt.Errorf("cassandra: migrate: %w", err)
 	}
 	return nil
@@ -106,7 +103,7 @@ func keyspaceStatement(keyspace string, replication Replication) string {
 	return statement.String()
 }
 
-// schemaStatements cuts the schema into its statements.
+// schemaStatements returns the statements of schema.cql.
 func schemaStatements() []string {
 	var text strings.Builder
 	for line := range strings.Lines(schemaText) {
@@ -127,7 +124,7 @@ func firstLine(text string) string {
 	return line
 }
 
-// tables reads from the schema which columns each table has.
+// schemaTables returns the columns of each table of schema.cql.
 func schemaTables() map[string][]string {
 	tables := make(map[string][]string)
 	name := regexp.MustCompile(`CREATE TABLE IF NOT EXISTS (\w+)`)

@@ -1,9 +1,7 @@
 package cassandra_test
 
 import (
-	"context"
 	"fmt"
-	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -17,7 +15,7 @@ import (
 	"github.com/popcask/popcask/internal/storetest"
 )
 
-// unmigrated is the configuration of a keyspace that does not exist yet.
+// unmigrated returns the configuration of a keyspace that does not exist yet.
 func unmigrated(t testing.TB) (*cassandratest.Cluster, cassandra.Config, cassandra.Replication) {
 	t.Helper()
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
@@ -27,7 +25,7 @@ func unmigrated(t testing.TB) (*cassandratest.Cluster, cassandra.Config, cassand
 	}, cassandra.Replication{dc.Name: min(3, dc.Nodes)}
 }
 
-// settingsOf reads the row of the settings as it stands.
+// settingsOf reads the row of the settings.
 func settingsOf(t testing.TB, session *gocql.Session, keyspace string) map[string]any {
 	t.Helper()
 	row := map[string]any{}
@@ -50,20 +48,21 @@ func TestMigrateTwiceChangesNothing(t *testing.T) {
 	require.Equal(t, before, settingsOf(t, raw, config.Keyspace))
 	require.Equal(t, []string{m.ID}, storetest.ListIDs(t, storetest.NewStore(t, config), "bob"))
 
-	// The settings can be written anew: mailboxes keep their IDs.
+	// The settings can be written again. Mailboxes keep their IDs.
 	require.NoError(t, raw.Query("TRUNCATE "+config.Keyspace+".settings").Exec())
 	require.NoError(t, cassandra.Migrate(t.Context(), config, replication))
 	require.Equal(t, before, settingsOf(t, raw, config.Keyspace))
 	require.Equal(t, []string{m.ID}, storetest.ListIDs(t, storetest.NewStore(t, config), "bob"))
 }
 
-// Run from several hosts at once it comes to one result, which is that of the
-// first one that returned: nobody who has connected already loses mail.
+// Several hosts migrate at the same time, and get the same settings: those with
+// which the first of them returned, so that a host which has connected already
+// loses no mail.
 func TestMigrateAtTheSameTime(t *testing.T) {
 	t.Parallel()
 	cluster, config, replication := unmigrated(t)
 	migrateAtTheSameTime(t, config, replication)
-	for range 3 { // and those who find the tables, and no settings yet
+	for range 3 { // and hosts that find the tables, but no settings yet
 		require.NoError(t, cluster.Session(t, "").Query("TRUNCATE "+config.Keyspace+".settings").Exec())
 		migrateAtTheSameTime(t, config, replication)
 	}
@@ -76,7 +75,7 @@ func migrateAtTheSameTime(t *testing.T, config cassandra.Config, replication cas
 	var group sync.WaitGroup
 	for range 5 {
 		group.Go(func() {
-			// The schema may change under the feet of the slower ones.
+			// The schema may change while the slower hosts migrate.
 			var err error
 			for range 5 {
 				if err = cassandra.Migrate(t.Context(), config, replication); err == nil {
@@ -104,10 +103,10 @@ func migrateAtTheSameTime(t *testing.T, config cassandra.Config, replication cas
 		})
 	}
 	group.Wait()
-	require.Len(t, mailboxes, 1, "a mailbox has one ID, whoever migrated")
+	require.Len(t, mailboxes, 1, "a mailbox has one ID, whichever host migrated")
 }
 
-// A keyspace is named as CQL names it without quotes: the case does not matter.
+// The case of a keyspace's name does not matter, as in CQL without quotes.
 func TestKeyspaceInAnyCase(t *testing.T) {
 	t.Parallel()
 	_, config, replication := unmigrated(t)
@@ -131,7 +130,7 @@ func TestMigrateErrors(t *testing.T) {
 		require.EqualError(t, cassandra.Migrate(t.Context(), c, replication), "cassandra: migrate: "+fmt.Sprintf(want, args...))
 	}
 	same := func(*cassandra.Config) {}
-	const badName = "keyspace %q: want a letter, and letters, digits and _ behind it, 48 at most"
+	const badName = "keyspace %q: want a letter, then letters, digits or _, 48 characters at most"
 	for _, name := range []string{"", "1mail", "_mail", "mail-1", "mail; DROP KEYSPACE x", `"mail"`, "mäil", strings.Repeat("x", 49)} {
 		fails(func(c *cassandra.Config) { c.Keyspace = name }, replication, badName, name)
 	}
@@ -158,99 +157,4 @@ func TestMigrateErrors(t *testing.T) {
 	c := config
 	c.Keyspace = simple
 	require.ErrorContains(t, cassandra.Migrate(t.Context(), c, replication), "keyspace "+simple+" has the replication ")
-}
-
-func TestConnectErrors(t *testing.T) {
-	t.Parallel()
-	cluster, config, replication := unmigrated(t)
-	dc, keyspace := config.LocalDC, config.Keyspace
-	raw := cluster.Session(t, "")
-	fails := func(change func(*cassandra.Config), want string, args ...any) {
-		t.Helper()
-		c := config
-		change(&c)
-		session, err := cassandra.Connect(t.Context(), c)
-		require.EqualError(t, err, "cassandra: connect: "+fmt.Sprintf(want, args...))
-		require.Nil(t, session)
-	}
-	same := func(*cassandra.Config) {}
-	fails(same, "keyspace %q: the keyspace does not exist: create it with cassandra.Migrate", keyspace)
-	require.NoError(t, raw.Query("CREATE KEYSPACE "+keyspace+" WITH replication = {'class': 'NetworkTopologyStrategy', "+cluster.Replication()+"}").Exec())
-	_, err := cassandra.Connect(t.Context(), config)
-	require.ErrorContains(t, err, "cassandra: connect: keyspace "+keyspace+" has no table ")
-	require.ErrorContains(t, err, ": create it with cassandra.Migrate")
-
-	require.NoError(t, cassandra.Migrate(t.Context(), config, replication))
-	for _, table := range []string{"message", "mailbox_message", "projection", "ledger", "settings"} {
-		require.NoError(t, raw.Query("DROP TABLE "+keyspace+"."+table).Exec())
-		fails(same, "keyspace %s has no table %s: create it with cassandra.Migrate", keyspace, table)
-		require.NoError(t, cassandra.Migrate(t.Context(), config, replication))
-		storetest.Connect(t, config)
-	}
-	require.NoError(t, raw.Query("ALTER TABLE "+keyspace+".mailbox_message DROP uidl").Exec())
-	fails(same, "table %s.mailbox_message has no column uidl: it was not made by cassandra.Migrate", keyspace)
-	require.NoError(t, raw.Query("DROP TABLE "+keyspace+".mailbox_message").Exec())
-	require.NoError(t, cassandra.Migrate(t.Context(), config, replication))
-
-	fails(func(c *cassandra.Config) { c.LocalDC = "pariss" }, "the cluster has no data centre %q: it has %s", "pariss", dc)
-	fails(func(c *cassandra.Config) { c.LocalDC = "" }, "no local data centre given: the driver would use any, and LOCAL_QUORUM would mean a remote one")
-	fails(func(c *cassandra.Config) { c.Hosts = nil }, "no hosts given")
-	fails(func(c *cassandra.Config) { c.Keyspace = "" }, `keyspace "": want a letter, and letters, digits and _ behind it, 48 at most`)
-	fails(func(c *cassandra.Config) { c.Bucket = time.Hour }, "Config.Bucket is 1h0m0s, the keyspace was created with 720h0m0s: leave it 0 to use that")
-	fails(func(c *cassandra.Config) { c.CanonicalName = "mine" },
-		`Config.CanonicalName is "mine", the keyspace was created with "lower-nfc": mail for one user would end up in two mailboxes`)
-
-	dead := unusedAddress(t)
-	_, err = cassandra.Connect(t.Context(), cassandra.Config{Hosts: []string{dead}, LocalDC: dc, Keyspace: keyspace})
-	require.ErrorContains(t, err, "cassandra: connect: no node of "+dead+" answers: ")
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	_, err = cassandra.Connect(ctx, config)
-	require.ErrorIs(t, err, context.Canceled)
-
-	require.NoError(t, raw.Query("UPDATE "+keyspace+".settings USING TIMESTAMP 2 SET version = 99 WHERE id = 'popcask'").Exec())
-	fails(same, "the keyspace has version 99 of the schema, this program wants 1")
-	require.NoError(t, raw.Query("TRUNCATE "+keyspace+".settings").Exec())
-	fails(same, "keyspace %s has no settings: write them with cassandra.Migrate", keyspace)
-}
-
-// A keyspace that has no replicas in the data centre of the host.
-func TestConnectWhereThereAreNoReplicas(t *testing.T) {
-	t.Parallel()
-	cluster, config, replication := unmigrated(t)
-	require.NoError(t, cassandra.Migrate(t.Context(), config, replication))
-	raw := cluster.Session(t, "")
-	require.NoError(t, raw.Query("ALTER KEYSPACE "+config.Keyspace+" WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}").Exec())
-	_, err := cassandra.Connect(t.Context(), config)
-	require.ErrorContains(t, err, "keyspace "+config.Keyspace+" has no replicas in data centre "+config.LocalDC)
-}
-
-// unusedAddress is one where nobody listens.
-func unusedAddress(t *testing.T) string {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	require.NoError(t, listener.Close())
-	return listener.Addr().String()
-}
-
-func TestParseReplication(t *testing.T) {
-	for text, want := range map[string]cassandra.Replication{
-		"dc1:3":             {"dc1": 3},
-		"dc1:3,dc2:2":       {"dc1": 3, "dc2": 2},
-		" dc1:3 , dc2:2 ":   {"dc1": 3, "dc2": 2},
-		"eu-west:1,a_b.c:9": {"eu-west": 1, "a_b.c": 9},
-	} {
-		got, err := cassandra.ParseReplication(text)
-		require.NoError(t, err)
-		require.Equal(t, want, got)
-		again, err := cassandra.ParseReplication(got.String())
-		require.NoError(t, err)
-		require.Equal(t, want, again)
-	}
-	for _, text := range []string{"", ",", "dc1", "dc1:", ":3", "dc1:0", "dc1:-1", "dc1:x", "dc1:3,", "dc1:3.5", "dc1:3;dc2:3", "dc1 3", "dc1:99999999999999999999"} {
-		_, err := cassandra.ParseReplication(text)
-		require.ErrorContains(t, err, "want a data centre and its replicas, as in dc1:3,dc2:3", "%q", text)
-	}
-	_, err := cassandra.ParseReplication("dc1:1,dc1:2")
-	require.EqualError(t, err, `cassandra: replication: data centre "dc1" comes twice`)
 }

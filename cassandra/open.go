@@ -10,18 +10,16 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// openMessage climbs the miss ladder (P2). First comes a quorum of the local
-// data centre, which is one read and almost always the end of it. What is not
-// there may be on its way from another data centre, so then every data centre is
-// asked: each acknowledged delivery has a quorum in one of them. Only that
-// answer can say that a message is gone. A session never writes because of a
-// miss: it hands the mailbox to the repair behind the sessions.
+// openMessage reads a message from the local data centre and, if it is not
+// there, from all of them (P2).
+//
+// Almost always the first read, at LOCAL_QUORUM, is enough. Content that is
+// missing may be on its way from another data centre. So the second read is at
+// EACH_QUORUM: every delivery that was acknowledged has a quorum in one of the
+// data centres. Only that answer can say that a message is gone. A session
+// never writes because of a miss; it asks for a repair in the background.
 func (s *Store) openMessage(ctx context.Context, m *mailboxSession, id MessageID, options mailbox.OpenOptions) (io.ReadCloser, error) {
-	st := selectContent
-	if options.Top {
-		st = selectTop
-	}
-	body, err := s.openContent(ctx, cql.LocalQuorum, m.id, id, st)
+	body, err := s.openContent(ctx, cql.LocalQuorum, m.id, id, options)
 	switch {
 	case err == nil:
 		body.user = m.user
@@ -34,7 +32,7 @@ func (s *Store) openMessage(ctx context.Context, m *mailboxSession, id MessageID
 	if s.breaker.isOpen() {
 		return nil, errBreakerOpen
 	}
-	body, err = s.openContent(ctx, cql.EachQuorum, m.id, id, st)
+	body, err = s.openContent(ctx, cql.EachQuorum, m.id, id, options)
 	s.breaker.note(err)
 	switch {
 	case err == nil:
@@ -52,7 +50,7 @@ func (s *Store) openMessage(ctx context.Context, m *mailboxSession, id MessageID
 		return nil, temporary(err)
 	case found == memberLive:
 		s.repairs.want(m.user)
-		return nil, fmt.Errorf("%w: the mailbox has the message, no data centre its content", mailbox.ErrTemporary)
+		return nil, fmt.Errorf("%w: the mailbox has the message, but no data centre has its content", mailbox.ErrTemporary)
 	}
 	return nil, fmt.Errorf("%w: removed", mailbox.ErrNotFound)
 }
@@ -73,9 +71,9 @@ func (m *mailboxSession) Open(ctx context.Context, id string, options mailbox.Op
 	return body, nil
 }
 
-// openMessage opens what was listed. Of anything else the mailbox is asked
-// first, since content is found by its ID alone, and outlives its removal for a
-// moment.
+// openMessage opens a message of the mailbox. If the session has not listed it,
+// the membership is read first: content is found by its ID alone, in any
+// mailbox, and for a moment after the removal.
 func (m *mailboxSession) openMessage(ctx context.Context, id MessageID, options mailbox.OpenOptions) (io.ReadCloser, error) {
 	if !m.isListed(id) {
 		found, err := m.store.member(ctx, cql.LocalQuorum, m.id, id)

@@ -27,18 +27,18 @@ import (
 
 // P9: no statement is a lightweight transaction. The proof has three parts.
 //
-//  1. Every session of these tests has an observer, storetest.CheckP9, that
-//     fails the test on a statement with a condition, at a serial level, or against another of
-//     the rules that stand in its place.
-//  2. Every keyspace is looked for in system.paxos, on each node, at the end of
-//     its test and at the end of the run (package paxostest, which the other
+//  1. Every session of these tests has an observer, storetest.CheckP9. It fails
+//     the test on a statement with a condition, at a serial level, or against
+//     one of the rules that take the place of conditions.
+//  2. Every keyspace is looked for in system.paxos on each node, at the end of
+//     its test and at the end of the run (package paxostest, which other
 //     packages use too).
-//  3. The sources have no word that would make one.
+//  3. No source has a word that would make a lightweight transaction.
 //
-// The tests of the first two parts show that they find what they look for.
+// Two tests of the tests show that the first two parts find what they look for.
 
-// The whole life of messages, with all that the store can do, and every
-// statement of it seen.
+// The whole life of messages, with everything that the store can do: the
+// observer sees every statement.
 func TestP9NoLightweightTransactions(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)
@@ -48,11 +48,12 @@ func TestP9NoLightweightTransactions(t *testing.T) {
 
 	small := storetest.Deliver(t, store, "bob", storetest.Body(1))
 	large := storetest.Deliver(t, store, "bob", "\r\n"+strings.Repeat("0123456789\r\n", 40_000))
-	foreign := mailbox.Delivery{Recipients: []mailbox.Recipient{{User: "bob"}, {User: "eve"}}, UIDL: "from-another-system"}
+	foreign := mailbox.To("bob", "eve")
+	foreign.UIDL = "from-another-system"
 	_, err := store.Append(t.Context(), foreign, strings.NewReader(storetest.Body(2)))
 	require.NoError(t, err)
 	mb := storetest.Open(t, store, "bob")
-	listed, err := storetest.TryList(t.Context(), mb)
+	listed, err := mailbox.List(t.Context(), mb)
 	require.NoError(t, err)
 	require.Len(t, listed, 3)
 	for _, m := range listed {
@@ -85,7 +86,7 @@ func TestP9NoLightweightTransactions(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"settings", "message", "mailbox_message", "projection", "ledger"} {
-		require.True(t, tables[name], "no statement on %s was seen: the observer is not where it should be", name)
+		require.True(t, tables[name], "no statement on %s was seen: the observer is in the wrong place", name)
 	}
 	ids, err := paxostest.Tables(cluster, config.Keyspace)
 	require.NoError(t, err)
@@ -97,7 +98,7 @@ func TestP9NoLightweightTransactions(t *testing.T) {
 	}
 }
 
-// failing is a test that notes that it failed.
+// failing is a testing.TB that keeps its failures.
 type failing struct {
 	testing.TB
 	failures []string
@@ -107,14 +108,14 @@ func (f *failing) Errorf(format string, args ...any) {
 	f.failures = append(f.failures, fmt.Sprintf(format, args...))
 }
 
-// A test of the test: the observer fails the test that it is for.
+// A test of the test: the observer fails its test.
 func TestP9TheObserverFindsTransactions(t *testing.T) {
 	const insert = "INSERT INTO message (message_id) VALUES (?) "
 	for name, seen := range map[string]cassandra.Observation{
 		"said by the driver":     {Statement: insert + "USING TIMESTAMP ?", Conditional: true},
 		"IF NOT EXISTS":          {Statement: insert + "IF NOT EXISTS USING TIMESTAMP ?"},
 		"IF of another line":     {Statement: "UPDATE message USING TIMESTAMP ? SET size=? WHERE message_id=?\nif size=?"},
-		"IF behind a bracket":    {Statement: "INSERT INTO message (message_id) VALUES (?)IF NOT EXISTS"},
+		"IF after a bracket":     {Statement: "INSERT INTO message (message_id) VALUES (?)IF NOT EXISTS"},
 		"serial read":            {Statement: "SELECT size FROM message WHERE message_id=?", Consistency: "SERIAL"},
 		"local serial read":      {Statement: "SELECT size FROM message WHERE message_id=?", Consistency: "LOCAL_SERIAL"},
 		"a level without a name": {Statement: "SELECT size FROM message WHERE message_id=?", Consistency: "UNKNOWN_CONS_0x8"},
@@ -141,7 +142,7 @@ func TestP9TheObserverFindsTransactions(t *testing.T) {
 	}
 }
 
-// A test of the test: a transaction leaves its row, and it is found.
+// A test of the test: a lightweight transaction leaves a row, which is found.
 func TestP9SystemPaxosShowsTransactions(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	keyspace := cluster.Keyspace(t)
@@ -165,8 +166,8 @@ func TestP9SystemPaxosShowsTransactions(t *testing.T) {
 	}
 }
 
-// The sources: no string and no call that would make a transaction, a counter, a
-// TTL, a filter, a list, a view or an index.
+// No string and no call in the sources makes a transaction, a counter, a TTL, a
+// filter, a list, a view or an index.
 func TestP9NoSourceSaysIF(t *testing.T) {
 	inStrings := regexp.MustCompile(`(?i)\bIF\s+(NOT\s+)?EXISTS\b|\bIF\s+\w+\s*[=<>]|\bSERIAL\b|\bTTL\b|\bCOUNTER\b|ALLOW\s+FILTERING|BEGIN\s+(LOGGED\s+)?BATCH`)
 	calls := regexp.MustCompile(`^(If|Unique|Existing|IfExists|IfNotExists|TTL|TTLNamed|AllowFiltering|SerialConsistency|` +
@@ -204,7 +205,7 @@ func TestP9NoSourceSaysIF(t *testing.T) {
 			})
 		}
 	}
-	require.Greater(t, files, 20, "the sources are not where they were")
+	require.Greater(t, files, 20, "the sources have moved")
 
 	schema, err := os.ReadFile("schema.cql")
 	require.NoError(t, err)

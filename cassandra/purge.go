@@ -7,33 +7,34 @@ import (
 	"time"
 )
 
-// purge is what is left to delete of removed messages.
+// purge is the last step of the removal of some messages of a mailbox.
 type purge struct {
 	user    string
 	mailbox MailboxID
 	ids     []MessageID // at most batchSize
-	wholly  bool        // from the mark on: an attempt that failed
+	wholly  bool        // all steps of the removal: for an attempt that failed
 }
 
-// purger deletes content and memberships behind the sessions. Its queue is
-// bounded: when it is full, whoever adds to it works it off. What a crash or an
-// unreachable cluster leaves undone a repair finishes, since the marks are there.
+// purger deletes content and memberships in the background. Its queue is
+// bounded: if it is full, add runs the purge itself. After a crash, or if the
+// cluster does not accept a purge, a repair finishes the removal, since the
+// marks are there.
 type purger struct {
 	store   *Store
-	ctx     context.Context // ends when Close has waited long enough
+	ctx     context.Context // ends when close has waited long enough
 	cancel  context.CancelFunc
 	workers sync.WaitGroup
 
 	mu      sync.Mutex
-	news    *sync.Cond // of the queue: longer, or closed
+	changed *sync.Cond // the queue is longer, or closed
 	queue   []purge
-	waiting int // messages in it
+	waiting int // messages in the queue
 	closed  bool
 }
 
 func newPurger(s *Store) *purger {
 	p := &purger{store: s}
-	p.news = sync.NewCond(&p.mu)
+	p.changed = sync.NewCond(&p.mu)
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	for range max(1, s.config.PurgeWorkers) {
 		p.workers.Go(func() {
@@ -45,14 +46,15 @@ func newPurger(s *Store) *purger {
 	return p
 }
 
-// add queues a purge, or runs it where the queue is full. No lock is held while
-// it runs, which may take long: [purger.close] must not wait for it.
+// add queues a purge, or runs it if the queue is full. It holds no lock while
+// it runs, which may take long: [purger.close] must not wait for that.
 func (p *purger) add(job purge) {
 	if !p.queued(job) {
 		p.do(job)
 	}
 }
 
+// queued queues a purge. It returns false if the queue is full or closed.
 func (p *purger) queued(job purge) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -61,16 +63,16 @@ func (p *purger) queued(job purge) bool {
 		return false
 	}
 	p.queue, p.waiting = append(p.queue, job), waiting
-	p.news.Signal()
+	p.changed.Signal()
 	return true
 }
 
-// next waits for a purge, until the queue is closed and empty.
+// next waits for a purge. ok is false after the queue is closed and empty.
 func (p *purger) next() (job purge, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for len(p.queue) == 0 && !p.closed {
-		p.news.Wait()
+		p.changed.Wait()
 	}
 	if len(p.queue) == 0 {
 		return purge{}, false
@@ -80,7 +82,7 @@ func (p *purger) next() (job purge, ok bool) {
 	return job, true
 }
 
-// do runs a purge, and tries again while the cluster does not take it.
+// do runs a purge, and tries a few times if the cluster does not accept it.
 func (p *purger) do(job purge) {
 	const tries, firstPause = 4, 500 * time.Millisecond
 	var err error
@@ -108,11 +110,11 @@ func (p *purger) run(job purge) error {
 	return p.store.purge(p.ctx, job.mailbox, job.ids)
 }
 
-// close works the queue off, until ctx ends.
+// close waits until the queue is empty, or until ctx ends.
 func (p *purger) close(ctx context.Context) error {
 	p.mu.Lock()
 	p.closed = true
-	p.news.Broadcast()
+	p.changed.Broadcast()
 	p.mu.Unlock()
 	err := wait(ctx, &p.workers, "purges")
 	p.cancel()

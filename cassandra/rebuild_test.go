@@ -12,10 +12,11 @@ import (
 	"github.com/popcask/popcask/internal/storetest"
 )
 
-// An index that lost its table is made again out of the memberships: all that was
-// listed is listed, with the unique-ids and sizes that it had, also the mail of
-// the last minute (P1, P5); what was removed, or is marked to be, is not (P3).
-func TestP1P3TheIndexIsRebuilt(t *testing.T) {
+// P1, P3, P5: an index that has lost its table is built again from the
+// memberships. All messages are listed again, those of the last minute too,
+// with their unique-ids and sizes. Messages that are removed, or marked as
+// removed, are not.
+func TestP1TheIndexIsRebuilt(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)
 	config.ChunkSize = 16 << 10
@@ -67,61 +68,4 @@ func TestP1P3TheIndexIsRebuilt(t *testing.T) {
 	for n, id := range marked {
 		require.NotContains(t, storetest.ListIDs(t, store, fmt.Sprintf("user%d", n)), id)
 	}
-}
-
-// The largest maildrops are those with the most octets, whatever their number; a
-// mailbox that is emptied is none of them.
-func TestLargestAndEmpty(t *testing.T) {
-	cluster := cassandratest.Start(t, cassandratest.Topology{})
-	config := storetest.Migrate(t, cluster)
-	store := storetest.NewStore(t, config)
-	var want []cassandra.Usage
-	for n := range 5 { // the last one is the largest
-		user := fmt.Sprintf("user%d", n)
-		box, _, err := store.Mailbox(user)
-		require.NoError(t, err)
-		usage := cassandra.Usage{User: user, Mailbox: box}
-		for i := range 5 - n {
-			usage.Octets += storetest.Deliver(t, store, user, storetest.BigBody(uint64(i), 1000*(n+1)*(n+1))).Size
-			usage.Messages++
-		}
-		want = append([]cassandra.Usage{usage}, want...)
-	}
-	for i := range want[:len(want)-1] {
-		if want[i].Octets < want[i+1].Octets {
-			want[i], want[i+1] = want[i+1], want[i]
-		}
-	}
-	largest, err := store.Largest(t.Context(), 100)
-	require.NoError(t, err)
-	require.Equal(t, want, largest)
-	for n := range want {
-		largest, err = store.Largest(t.Context(), n)
-		require.NoError(t, err)
-		require.Equal(t, len(want[:n]), len(largest))
-		require.Subset(t, want[:n], largest)
-	}
-
-	first := want[0]
-	measured, err := store.Measure(t.Context(), first.User)
-	require.NoError(t, err)
-	require.Equal(t, first, measured)
-	require.Len(t, storetest.List(t, store, first.User), first.Messages, "and nothing was removed")
-	emptied, err := store.Empty(t.Context(), first.User)
-	require.NoError(t, err)
-	require.Equal(t, first, emptied)
-	require.Empty(t, storetest.List(t, store, first.User))
-	emptied, err = store.Empty(t.Context(), first.User)
-	require.NoError(t, err)
-	require.Zero(t, emptied.Messages)
-	storetest.Eventually(t, "it is purged, too", func() bool {
-		p, err := store.VerifyAll(t.Context(), cassandra.ScanOptions{})
-		return err == nil && p.Findings == 0
-	})
-	largest, err = store.Largest(t.Context(), 100)
-	require.NoError(t, err)
-	require.Equal(t, want[1:], largest)
-	storetest.Deliver(t, store, first.User, storetest.Body(1))
-	_, err = store.Empty(t.Context(), "\x00")
-	require.Error(t, err)
 }

@@ -11,67 +11,70 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// Finding is something in a mailbox that is not as it should be.
+// Finding is something that is wrong in a mailbox.
 type Finding struct {
 	Kind   FindingKind
-	ID     MessageID // zero for a bucket
+	ID     MessageID // zero for NoBucket
 	Bucket int64
 	Mended bool  // by Repair
-	Err    error // why it could not be mended
+	Err    error // why Repair could not mend it
 
 	uidl string // foreign
 }
 
-// FindingKind says what is wrong, and with it what Repair does.
+// FindingKind is what is wrong. What Repair does depends on it.
 type FindingKind string
 
 const (
-	// NotListed: a message is in the mailbox, its content is complete, and the
-	// index does not have it. Repair lists it.
+	// NotListed: a message is in the mailbox and its content is complete, but
+	// it is not in the index. Repair lists it.
 	NotListed FindingKind = "not listed"
 
-	// NotRemoved: a removal has begun and not ended. Repair finishes it.
+	// NotRemoved: a message is marked as removed, and its removal is not
+	// finished. Repair finishes it.
 	NotRemoved FindingKind = "removal not finished"
 
-	// NotComplete: a message is in the mailbox and no data centre has all of
-	// its content: its delivery was never acknowledged. Repair reports it, and
-	// removes it on request.
+	// NotComplete: a message is in the mailbox, but no data centre has all of
+	// its content. Its delivery was never acknowledged. Repair reports it, and
+	// removes it on request: see [RepairOptions.RemoveIncomplete].
 	NotComplete FindingKind = "content not complete"
 
-	// NotMember: the index has a message that is not in the mailbox, and the
-	// content is complete. Repair puts it into the mailbox.
+	// NotMember: a message is in the index and its content is complete, but it
+	// is not in the mailbox. Repair adds it to the mailbox.
 	NotMember FindingKind = "not a member"
 
-	// Ghost: the index has a message that is not in the mailbox, and there is
-	// no content. Repair takes it off the list, after a second look.
+	// Ghost: a message is in the index, but neither in the mailbox nor is its
+	// content complete. Repair takes it off the list, after a second look.
 	Ghost FindingKind = "ghost"
 
-	// InGap: a message is in the mailbox, in a range that was proven empty, so
-	// that no session lists it: a backup was restored, or the replication was
-	// raised without a repair. Repair delivers it again under a new ID.
+	// InGap: a message is in the mailbox, but in a range that was proven empty,
+	// so that no session lists it. A backup was restored, or the replication
+	// was raised without a repair of the cluster. Repair delivers it again
+	// under a new ID.
 	InGap FindingKind = "in a gap"
 
-	// Orphan: there is content that neither a mailbox nor the index knows of:
-	// of a delivery that failed and could not be undone, or of a removal that
-	// the cluster has half forgotten. Only a scan of everything finds it. Repair
-	// restores or purges it on request: see [RepairOptions.Orphans].
+	// Orphan: there is content, but its message is neither in a mailbox nor in
+	// the index. It is of a delivery that failed and could not be undone, or of
+	// a removal that the cluster has partly forgotten. Only a scan of
+	// everything finds it. Repair restores or purges it on request: see
+	// [RepairOptions.Orphans].
 	Orphan FindingKind = "content without membership"
 
-	// NoBucket: a bucket has mail and the mailbox does not say so. Repair
-	// writes the row.
+	// NoBucket: a bucket has mail, but the ledger of the mailbox does not have
+	// the bucket. Repair writes its row.
 	NoBucket FindingKind = "bucket without its row"
 )
 
 // Report is what Verify or Repair found in a mailbox.
 type Report struct {
-	User      string
+	User      string // canonical
 	Mailbox   MailboxID
 	Messages  int // in the mailbox, and not marked as removed
 	Findings  []Finding
-	Postponed int // findings that are too young, or that want a second look later
+	Postponed int // messages that are too young to be judged, and findings that need a second look later
 }
 
-// Mended counts the findings that Repair mended.
+// Mended returns the number of findings that Repair mended.
 func (r Report) Mended() int {
 	n := 0
 	for _, f := range r.Findings {
@@ -82,28 +85,30 @@ func (r Report) Mended() int {
 	return n
 }
 
-// RepairOptions says how far Repair may go.
+// RepairOptions says what Repair may do.
 type RepairOptions struct {
-	// Confirm is how long to wait between the two looks that are taken before
-	// something is removed for good because nobody has the rest of it: a ghost,
-	// a message whose content is nowhere complete, an orphan.
-	// [Config.Horizon] is the safe choice. 0 postpones all of them, as does a
-	// change of the keyspace's replication within [Config.ReplicationRest]:
-	// replicas that are new have the rest of nothing.
+	// Confirm is how long Repair waits before it looks a second time at what it
+	// will remove because a part of it is missing everywhere: a ghost, a
+	// message whose content is not complete, an orphan. [Config.Horizon] is a
+	// safe choice.
+	//
+	// 0 postpones all of these findings. So does a change of the keyspace's
+	// replication within [Config.ReplicationRest]: to a new replica, parts of
+	// every message are missing.
 	Confirm time.Duration
 
-	// RemoveIncomplete removes messages whose content is nowhere complete, at
-	// the second look.
+	// RemoveIncomplete removes messages whose content is complete in no data
+	// centre, at the second look.
 	RemoveIncomplete bool
 
-	// Orphans says what is done about content that no mailbox knows of. ""
-	// reports it.
+	// Orphans is what Repair does with content without membership. The zero
+	// value, "", reports it.
 	Orphans OrphanAction
 }
 
-// Verify compares what the mailbox of a user, the index and the content say of
-// each other, in every data centre, and changes nothing. It fails while a data
-// centre cannot be reached.
+// Verify compares the mailbox of a user, the index and the content, in every
+// data centre, and changes nothing. While a data centre cannot be reached the
+// error is temporary.
 func (s *Store) Verify(ctx context.Context, user string) (Report, error) {
 	report, err := s.survey(ctx, user)
 	if err != nil {
@@ -112,9 +117,9 @@ func (s *Store) Verify(ctx context.Context, user string) (Report, error) {
 	return report, nil
 }
 
-// Repair is Verify, and mends what it finds. What it writes carries the
-// timestamps of the IDs, so that it cannot bring back what was removed, and may
-// be interrupted and run again at any time.
+// Repair is Verify, and mends what it finds. Its writes carry the timestamps of
+// the IDs, so that it cannot bring back a message that was removed, and can be
+// interrupted and run again at any time.
 func (s *Store) Repair(ctx context.Context, user string, options RepairOptions) (Report, error) {
 	report, err := s.survey(ctx, user)
 	if err != nil {
@@ -135,7 +140,7 @@ func (s *Store) Repair(ctx context.Context, user string, options RepairOptions) 
 	if len(later) == 0 {
 		return report, nil
 	}
-	rested, err := s.replicationRested(ctx)
+	rested, err := s.session.replicationRested(ctx)
 	if err != nil {
 		return report, fmt.Errorf("cassandra: repair mailbox of %q: %w", user, temporary(err))
 	}
@@ -157,6 +162,7 @@ func (s *Store) Repair(ctx context.Context, user string, options RepairOptions) 
 	return report, nil
 }
 
+// pause waits, or returns the error of ctx if that ends first.
 func pause(ctx context.Context, while time.Duration) error {
 	select {
 	case <-time.After(while):
@@ -166,18 +172,18 @@ func pause(ctx context.Context, while time.Duration) error {
 	}
 }
 
-// plan is what a repair does about a finding.
+// plan is what a repair does with a finding.
 type plan int
 
 const (
 	leave     plan = iota // report it
-	mendNow               // at once
-	mendLater             // at a second look
-	postpone              // not in this run
+	mendNow               // mend it at once
+	mendLater             // mend it after a second look
+	postpone              // leave it to a later repair
 )
 
 func (s *Store) plan(f *Finding, options RepairOptions) plan {
-	removes := false // for good, because nobody has the rest of it
+	removes := false // mending removes the message, because a part of it is missing
 	switch f.Kind {
 	case Ghost:
 		removes = true
@@ -208,14 +214,14 @@ func (s *Store) plan(f *Finding, options RepairOptions) plan {
 	return mendLater
 }
 
-// closeRange sees to it that a delivery which was frozen in the middle, however
-// long, is not acknowledged after what it has written so far was removed: it
-// would find the fence above its ID. What it had completed before it looked for
-// one the second look sees.
+// closeRange writes a fence above messages that will be removed. One of them
+// may be of a delivery that was frozen in the middle, for any time. If it goes
+// on, either it reads the fence and is not acknowledged, or it had completed
+// its writes before, and then the second look reads them.
 func (s *Store) closeRange(ctx context.Context, mailbox MailboxID, findings ...*Finding) error {
 	var end int64
 	for _, f := range findings {
-		if f.Kind != Ghost { // the index has it: it came that far
+		if f.Kind != Ghost { // a delivery writes the index after it has written all the rest
 			end = max(end, f.ID.Timestamp())
 		}
 	}
@@ -225,7 +231,8 @@ func (s *Store) closeRange(ctx context.Context, mailbox MailboxID, findings ...*
 	return s.writeFence(ctx, mailbox, end)
 }
 
-// mendIfStill mends a finding that is still one at the second look.
+// mendIfStill looks a second time at a finding, and mends it if it is still
+// there.
 func (s *Store) mendIfStill(ctx context.Context, r *Report, f *Finding, options RepairOptions) error {
 	ledger, err := s.ledgerOf(ctx, r.Mailbox)
 	if err != nil {
@@ -263,8 +270,8 @@ func (s *Store) mend(ctx context.Context, r *Report, f *Finding, options RepairO
 	return err
 }
 
-// restore puts a message whose content is complete onto the list, or into the
-// mailbox, whichever lacks it.
+// restore adds a message whose content is complete to the index or to the
+// mailbox, whichever does not have it.
 func (s *Store) restore(ctx context.Context, r *Report, f *Finding) error {
 	size, err := s.readThrough(ctx, r.Mailbox, f.ID)
 	if err != nil {
@@ -279,11 +286,12 @@ func (s *Store) restore(ctx context.Context, r *Report, f *Finding) error {
 	return s.leaveGap(ctx, r, f)
 }
 
-// readThrough reads the content of a message that is to be listed, in every data
-// centre: that there are all chunks does not say that their octets are there, and
-// those that one replica has alone come to the others by it (P2).
-func (s *Store) readThrough(ctx context.Context, mailbox MailboxID, id MessageID) (size int64, err error) {
-	body, err := s.openContent(ctx, cql.EachQuorum, mailbox, id, selectContent)
+// readThrough reads the content of a message that will be listed, in every data
+// centre. A chunk may exist without its data, which a count does not notice;
+// and data that only one replica has is copied to the others by being read
+// (P2).
+func (s *Store) readThrough(ctx context.Context, box MailboxID, id MessageID) (size int64, err error) {
+	body, err := s.openContent(ctx, cql.EachQuorum, box, id, mailbox.OpenOptions{})
 	if err != nil {
 		return 0, err
 	}
@@ -291,16 +299,16 @@ func (s *Store) readThrough(ctx context.Context, mailbox MailboxID, id MessageID
 	return io.Copy(io.Discard, body)
 }
 
-// restoreMember puts a message into its mailbox.
+// restoreMember adds a message to its mailbox.
 func (s *Store) restoreMember(ctx context.Context, r *Report, f *Finding, size int64) error {
 	a := &attempt{id: f.ID, mailbox: r.Mailbox, bucket: f.Bucket, user: r.User, uidl: f.uidl, digest: &contentDigest{size: size}}
 	return s.addMember(ctx, a)
 }
 
-// errRemoved says that a message was removed, so that it cannot be listed.
+// errRemoved says that a message was not listed because it is removed.
 var errRemoved = errors.New("removed meanwhile")
 
-// relist puts a message that is in its mailbox onto the list.
+// relist adds a message to the index, if it is in its mailbox.
 func (s *Store) relist(ctx context.Context, mailbox MailboxID, f *Finding, size int64) error {
 	found, uidl, err := s.memberUIDL(ctx, cql.EachQuorum, mailbox, f.ID)
 	if err != nil {
@@ -312,19 +320,20 @@ func (s *Store) relist(ctx context.Context, mailbox MailboxID, f *Finding, size 
 	return s.index.Restore(ctx, mailbox, Entry{ID: f.ID, Size: size, UIDL: uidl})
 }
 
-// deliverAgain delivers a message that lies in a gap under a new ID, and removes
-// the old one then. The unique-id that clients know it by goes with it (P5).
+// deliverAgain delivers a message that is in a gap under a new ID, and then
+// removes the old one. The new message shows the same unique-id (P5).
 func (s *Store) deliverAgain(ctx context.Context, r *Report, f *Finding) error {
 	if err := s.checkOwner(r); err != nil {
 		return err
 	}
-	body, err := s.openContent(ctx, cql.EachQuorum, r.Mailbox, f.ID, selectContent)
+	body, err := s.openContent(ctx, cql.EachQuorum, r.Mailbox, f.ID, mailbox.OpenOptions{})
 	if err != nil {
 		return err
 	}
 	defer body.Close()
 	shown := mailbox.UIDL(mailbox.Message{ID: f.ID.String(), UIDL: f.uidl})
-	delivery := mailbox.Delivery{Recipients: []mailbox.Recipient{{User: r.User}}, UIDL: shown}
+	delivery := mailbox.To(r.User)
+	delivery.UIDL = shown
 	results, err := s.append(ctx, delivery, body, f.ID)
 	if err == nil {
 		err = results[0].Err
@@ -335,7 +344,8 @@ func (s *Store) deliverAgain(ctx context.Context, r *Report, f *Finding) error {
 	return s.removeWholly(ctx, r.Mailbox, []MessageID{f.ID})
 }
 
-// leaveGap delivers a message again that was put back where nobody lists it.
+// leaveGap delivers a message again if it is in a gap, where no session lists
+// it.
 func (s *Store) leaveGap(ctx context.Context, r *Report, f *Finding) error {
 	ledger, err := s.readLedger(ctx, cql.EachQuorum, r.Mailbox)
 	if err != nil || !ledger.inGap(f.ID) {
@@ -344,25 +354,26 @@ func (s *Store) leaveGap(ctx context.Context, r *Report, f *Finding) error {
 	return s.deliverAgain(ctx, r, f)
 }
 
-// checkOwner makes sure that what is delivered to the user of a mailbox comes to
-// that mailbox. A user who was removed and created again has another one, which
-// must not get the mail of the one before.
+// checkOwner returns an error if a delivery to the user of a mailbox would go
+// to another mailbox: a user who was removed and created again has another one,
+// which must not get the mail of the old one.
 func (s *Store) checkOwner(r *Report) error {
 	if r.User == "" {
-		return errors.New("it lies in a gap, and nobody knows whose it is")
+		return errors.New("it is in a gap, and the user of its mailbox is not known")
 	}
 	switch current, _, err := s.Mailbox(r.User); {
 	case err != nil:
 		return err
 	case current != r.Mailbox:
-		return fmt.Errorf("it lies in a gap of a mailbox that %q has no more", r.User)
+		return fmt.Errorf("it is in a gap of a mailbox that %q does not have any more", r.User)
 	}
 	return nil
 }
 
-// repairBehind repairs a mailbox that a session found wanting, without anything
-// that needs a second look. Where that fails, the next session asks for it again.
-func (s *Store) repairBehind(ctx context.Context, user string) {
+// repairInBackground repairs a mailbox in which a session has missed something.
+// It leaves out what needs a second look. If it fails, the next session asks
+// for it again.
+func (s *Store) repairInBackground(ctx context.Context, user string) {
 	report, err := s.Repair(ctx, user, RepairOptions{})
 	if err != nil && ctx.Err() == nil {
 		s.repairs.remember(user)

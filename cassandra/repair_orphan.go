@@ -6,31 +6,33 @@ import (
 	"fmt"
 )
 
-// OrphanAction is what a repair does about content that no mailbox knows of.
+// OrphanAction is what a repair does with content whose message is in no
+// mailbox and not in the index.
 //
-// Within gc_grace_seconds of its removal, tombstones keep a message from coming
-// back, so that what can be restored then was never removed. Of an older message
-// there may be nothing left but a part that a replica, which was not repaired in
-// time, had kept: it is for whoever runs the cluster to say whether a message
-// that may be lost or a message that may have been removed is the lesser evil.
+// Content that is younger than gc_grace_seconds can safely be restored: if its
+// message was removed, the tombstones still say so. Older content may be what a
+// replica that was not repaired in time has kept of a message that was removed.
+// The operator decides which is the lesser evil: to lose a message, or to show
+// one again that was removed.
 type OrphanAction string
 
 const (
 	// ReportOrphans leaves them as they are.
 	ReportOrphans OrphanAction = ""
 
-	// RestoreOrphans puts them back into their mailboxes under their own IDs,
-	// where the content is complete. One of which the cluster still knows that
-	// it was removed stays removed, and the rest of it is deleted.
+	// RestoreOrphans adds them to their mailboxes again, under their own IDs,
+	// if the content is complete. If the cluster still knows that a message was
+	// removed, it stays removed, and its content is deleted.
 	RestoreOrphans OrphanAction = "restore"
 
-	// PurgeOrphans deletes them, at the second look; only those that are older
-	// than gc_grace_seconds.
+	// PurgeOrphans deletes those that are older than gc_grace_seconds, at the
+	// second look.
 	PurgeOrphans OrphanAction = "purge"
 )
 
-// mayPurge tells whether an orphan is old enough. No delivery of that age, however
-// long it was frozen, is acknowledged any more: see [Session.TooOld].
+// mayPurge reports whether an orphan is old enough to be purged. No delivery of
+// that age is acknowledged any more, even if it was frozen: see
+// [Session.TooOld].
 func (s *Store) mayPurge(id MessageID) bool {
 	return s.config.Now().Sub(id.Time()) > gcGrace
 }
@@ -46,9 +48,9 @@ func (s *Store) mendOrphan(ctx context.Context, r *Report, f *Finding, action Or
 	return s.restoreOrphan(ctx, r, f)
 }
 
-// restoreOrphan puts a message back into its mailbox and then onto the list. The
-// membership has the timestamp of the ID: where the message was removed, the
-// tombstone hides it again, and the removal is finished instead.
+// restoreOrphan adds a message to its mailbox, and then to the index. The
+// membership has the timestamp of the ID: if the message was removed, the
+// tombstone hides the new membership too, and the removal is finished instead.
 func (s *Store) restoreOrphan(ctx context.Context, r *Report, f *Finding) error {
 	size, err := s.readThrough(ctx, r.Mailbox, f.ID)
 	if errors.Is(err, errMissing) {

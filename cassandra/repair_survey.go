@@ -8,8 +8,8 @@ import (
 	"github.com/popcask/popcask/internal/parallel"
 )
 
-// survey merges, bucket by bucket, what every data centre says of a mailbox.
-// Membership and index share their partition key and their order.
+// survey compares a mailbox, the index and the content in every data centre,
+// bucket by bucket.
 func (s *Store) survey(ctx context.Context, user string) (Report, error) {
 	id, canonical, err := s.Mailbox(user)
 	if err != nil {
@@ -36,17 +36,18 @@ func (s *Store) survey(ctx context.Context, user string) (Report, error) {
 }
 
 const (
-	// surveyedBack is how many buckets before the oldest known one are looked
-	// at, since a row that should be there may be missing.
+	// surveyedBack is how many buckets before the oldest one in the ledger are
+	// surveyed too, since rows of the ledger may be missing.
 	surveyedBack = 3
 
-	// surveyedBetween is how many buckets there may be, from the oldest to the
-	// newest, for all of them to be looked at, whether they have a row or not.
-	// Where buckets are short there are too many: a scan of everything finds
-	// those that have mail and no row.
+	// surveyedBetween: from the oldest to the newest bucket, those that are not
+	// in the ledger are surveyed too, if there are fewer buckets than this. If
+	// there are more, because buckets are short, only a scan of everything
+	// finds a bucket that has mail and is not in the ledger.
 	surveyedBetween = 100
 )
 
+// bucketsToSurvey returns the buckets that may have mail, ascending.
 func (s *Store) bucketsToSurvey(ledger ledgerRows) []int64 {
 	buckets := slices.Concat(ledger.buckets, s.recentBuckets(s.config.Now()))
 	slices.Sort(buckets)
@@ -58,15 +59,16 @@ func (s *Store) bucketsToSurvey(ledger ledgerRows) []int64 {
 	return slices.Compact(buckets)
 }
 
-// pair is what the mailbox and the index say of one message; one of them may be
-// nil.
+// pair is a message in the mailbox, in the index, or in both. One of member and
+// entry may be nil.
 type pair struct {
 	id     MessageID
 	member *memberRow
 	entry  *Entry
 }
 
-// readBucket reads what the mailbox and the index say of one bucket.
+// readBucket reads one bucket in the mailbox and in the index, in every data
+// centre.
 func (s *Store) readBucket(ctx context.Context, mailbox MailboxID, bucket int64) ([]pair, error) {
 	members, err := s.readMembers(ctx, mailbox, s.session.bucketSlice(bucket))
 	if err != nil {
@@ -108,11 +110,11 @@ func pairs(members []memberRow, entries []Entry) []pair {
 	return list
 }
 
-// lookers is how many messages are looked at side by side.
+// lookers is how many messages are examined at the same time.
 const lookers = 16
 
-// surveyBucket judges the messages of one bucket. What is found is looked at
-// again, by itself: it may have come or gone meanwhile.
+// surveyBucket judges the messages of one bucket. A message with a finding is
+// read again by itself: it may have been delivered or removed meanwhile.
 func (s *Store) surveyBucket(ctx context.Context, report *Report, ledger ledgerRows, messages []pair) error {
 	verdicts := make([]verdict, len(messages))
 	err := parallel.Each(lookers, len(messages), func(i int) error {

@@ -11,17 +11,18 @@ type verdict struct {
 	id     MessageID
 	bucket int64
 	kind   FindingKind // "": nothing
-	young  bool        // it may be a delivery that is under way: left alone
+	young  bool        // its delivery may be under way: it is not judged
 	uidl   string      // foreign
 }
 
-// Finding is the verdict for a report.
+// Finding returns the verdict as a finding of a report.
 func (v verdict) Finding() Finding {
 	return Finding{Kind: v.kind, ID: v.id, Bucket: v.bucket, uidl: v.uidl}
 }
 
-// judge compares what the mailbox, the index and the content say of one message:
-// the design's table of repairs.
+// judge compares the mailbox, the index and the content of one message. The
+// kinds are explained at [FindingKind]; PROMISES.md has what a repair does with
+// each.
 func (s *Store) judge(mailbox MailboxID, ledger ledgerRows, p pair, content contentCount) verdict {
 	v := verdict{id: p.id, bucket: s.session.Bucket(p.id)}
 	switch {
@@ -54,8 +55,9 @@ func (s *Store) judge(mailbox MailboxID, ledger ledgerRows, p pair, content cont
 	return v
 }
 
-// examine looks at one message in every data centre until two looks in a row
-// come to the same: what comes or goes in the middle of one is no finding.
+// examine looks at one message, in every data centre, until two looks in a row
+// have the same verdict: a message that is delivered or removed during a look
+// is not a finding.
 func (s *Store) examine(ctx context.Context, mailbox MailboxID, ledger ledgerRows, id MessageID) (verdict, error) {
 	before, err := s.look(ctx, mailbox, ledger, id)
 	for err == nil && before.kind != "" {
@@ -69,9 +71,9 @@ func (s *Store) examine(ctx context.Context, mailbox MailboxID, ledger ledgerRow
 	return before, err
 }
 
-// look reads all there is about one message. The membership comes first, and the
-// content last: a removal deletes the content before the membership, so that a
-// message without one whose content is there was not removed in between.
+// look reads everything about one message, first the membership and last the
+// content. A removal deletes them the other way round. So if there is no
+// membership but there is content, no removal has come in between.
 func (s *Store) look(ctx context.Context, mailbox MailboxID, ledger ledgerRows, id MessageID) (verdict, error) {
 	p := pair{id: id}
 	if mailbox != (MailboxID{}) {
@@ -93,7 +95,7 @@ func (s *Store) look(ctx context.Context, mailbox MailboxID, ledger ledgerRows, 
 	return s.judge(mailbox, ledger, p, content), nil
 }
 
-// entry asks the index about one message; nil where it does not have it.
+// entry returns the entry of one message in the index, or nil.
 func (s *Store) entry(ctx context.Context, mailbox MailboxID, id MessageID) (*Entry, error) {
 	at := id.Timestamp()
 	for entry, err := range s.index.ListEverywhere(ctx, mailbox, []Slice{{Bucket: s.session.Bucket(id), From: at, To: at}}) {

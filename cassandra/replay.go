@@ -9,12 +9,14 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// Replay tells a listener of every message that is in the mailbox of a user, in
-// the order of their times, in events of up to 100 messages, and returns how many
-// there were. It is for a listener that is new, or has missed events because a
-// process was killed; what was removed it hears nothing of. The listener is
-// called by Replay itself, which ends with its first error. It reads every data
-// centre, and may run beside deliveries and sessions.
+// Replay calls a listener with every message that is in the mailbox of a user,
+// as if each had just been added: in the order of their times, in events of up
+// to 100 messages. It returns the number of messages.
+//
+// It is for a listener that is new, or that missed events because a process was
+// killed. There are no events for messages that were removed. An error of the
+// listener ends Replay. It reads every data centre, and may run at the same
+// time as deliveries and sessions.
 func (s *Store) Replay(ctx context.Context, user string, listener mailbox.Listener) (told int, err error) {
 	id, canonical, err := s.Mailbox(user)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/popcask/popcask/cassandra/cql"
 )
 
-// Replication is how many replicas each data centre has, by its name.
+// Replication is the number of replicas in each data centre, by its name.
 type Replication map[string]int
 
 // ParseReplication reads the form "dc1:3,dc2:3".
@@ -32,7 +32,7 @@ func ParseReplication(text string) (Replication, error) {
 	return replication, nil
 }
 
-// String is the form that ParseReplication reads.
+// String returns the form that ParseReplication reads.
 func (r Replication) String() string {
 	parts := make([]string, 0, len(r))
 	for _, name := range slices.Sorted(maps.Keys(r)) {
@@ -41,7 +41,8 @@ func (r Replication) String() string {
 	return strings.Join(parts, ",")
 }
 
-// replicationText is the replication of a keyspace as the settings note it.
+// replicationText returns the replication of a keyspace in the form that the
+// settings have.
 func replicationText(replication map[string]string) string {
 	parts := make([]string, 0, len(replication))
 	for _, name := range slices.Sorted(maps.Keys(replication)) {
@@ -50,11 +51,12 @@ func replicationText(replication map[string]string) string {
 	return strings.Join(parts, " ")
 }
 
-// replicationRested tells whether the replication of the keyspace has been what
-// it is for a while. A change is noted by whoever notices it first.
-func (s *Store) replicationRested(ctx context.Context) (bool, error) {
+// replicationRested reports whether the replication of the keyspace has not
+// changed for [Config.ReplicationRest]. The first host that notices a change
+// writes it into the settings.
+func (s *Session) replicationRested(ctx context.Context) (bool, error) {
 	now := s.config.Now()
-	_, current, err := s.session.cluster.Tables(ctx, s.config.Keyspace)
+	_, current, err := s.cluster.Tables(ctx, s.config.Keyspace)
 	if err != nil {
 		return false, err
 	}
@@ -63,10 +65,10 @@ func (s *Store) replicationRested(ctx context.Context) (bool, error) {
 	return now.Sub(time.UnixMicro(since)) >= s.config.ReplicationRest, err
 }
 
-// noteReplication returns since when the replication is known to be what it is,
-// and notes it where it was another one. The timestamp is that moment, so that
-// the last change wins in any order.
-func (s *Store) noteReplication(ctx context.Context, text string, now int64) (since int64, err error) {
+// noteReplication returns since when the keyspace has this replication, in
+// microseconds. If the settings have another one, it writes this one, as of
+// now. The timestamp is that moment, so that the last change wins in any order.
+func (s *Session) noteReplication(ctx context.Context, text string, now int64) (since int64, err error) {
 	noted := ""
 	err = cql.Each(ctx, s.db, cql.EachQuorum, selectReplication, func(row cql.Row) error { return row.Scan(&noted, &since) }, settingsID)
 	if err != nil || noted == text {

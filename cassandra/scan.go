@@ -11,92 +11,78 @@ import (
 	"github.com/popcask/popcask/internal/parallel"
 )
 
-// A scan compares all mailboxes without asking for any of them by itself. It
-// reads each table once, by stretches of the ring of tokens:
+// A scan compares all mailboxes. It reads each table once, by ranges of tokens:
 //
-//  1. the content, without the content itself: what of it is complete is noted
-//     in memory, at 10 octets a message;
-//  2. the mailboxes' own rows, which say what buckets and gaps there are;
-//  3. the memberships and the index side by side, which have the same key, so
-//     that they come in the same order.
+//  1. the content, without its data: which messages are complete is held in
+//     memory, at 10 octets a message;
+//  2. the ledgers, with the buckets and the gaps of the mailboxes;
+//  3. the memberships and the index at the same time: they have the same
+//     partition key, and so come in the same order.
 //
-// What these say cannot be compared to the microsecond, since mail comes and goes
-// meanwhile. So it makes suspects only: each of them is looked at by itself then,
-// in every data centre, as the repair of one mailbox does it.
+// Mail is delivered and removed meanwhile, so that what does not fit is only
+// suspect. Each suspect is then examined by itself, in every data centre, as
+// the repair of one mailbox does it.
 //
-// Where there is more mail than fits into memory, all of this is done in rounds,
-// each for a share of the content: the memberships are read in each round.
+// If there is more mail than fits into memory, the scan has several rounds,
+// each for a share of the content. Memberships and index are read in each
+// round.
 
 // ScanOptions says how VerifyAll and RepairAll go through all mailboxes.
 type ScanOptions struct {
 	RepairOptions
 
-	// Only limits the scan to findings of one kind. "" means all.
+	// Only limits the scan to findings of one kind. "" means all kinds.
 	Only FindingKind
 
-	// Resume goes on where an earlier scan ended: [Progress.Resume] of its last
-	// progress. "" begins at the beginning.
+	// Resume is the [Progress.Resume] of an earlier scan that did not end: the
+	// scan goes on from there. "" begins at the beginning.
 	Resume string
 
-	// Rate is how many messages a second are read of each table, so that the
-	// scan leaves the cluster to its users. 0 means as many as it takes.
+	// Rate is how many messages a second the scan reads of each table, so that
+	// it leaves the cluster to its users. 0 means no limit.
 	Rate int
 
-	// Ranges is how many ranges of a table are read side by side. 0 means 4.
+	// Ranges is how many ranges of a table are read at the same time. 0 means
+	// 4.
 	Ranges int
 
-	// Hold is for how many messages it is held in memory whether their content
-	// is complete, at 10 octets each. Where there are more, the memberships are
-	// read several times. 0 means 8,000,000.
+	// Hold is how many messages of content are held in memory, at 10 octets
+	// each. If there are more, the memberships are read several times. 0 means
+	// 8,000,000.
 	Hold int
 
-	// Found hears of each finding, in a report of its own; Progress of the scan
-	// after each of its steps. They may be nil, and are called one at a time.
+	// Found is called with each finding, in a report of its own, and Progress
+	// after each step of the scan. They are called one at a time. nil means
+	// none.
 	Found    func(Report)
 	Progress func(Progress)
 }
 
-// Progress is how far a scan has come.
-type Progress struct {
-	Mailboxes int // that were looked at
-	Messages  int // in them, and not marked as removed
-	Contents  int // messages whose content was looked at
-	Findings  int
-	Mended    int
-	Postponed int
-	Failed    int // messages and buckets that could not be looked at; a later scan finds them again
-
-	Done      float64       // of the whole, 0 to 1
-	Elapsed   time.Duration // of this scan
-	Remaining time.Duration // at this pace; 0 where it cannot be told yet
-	Rate      float64       // messages a second, of this scan
-	Resume    string        // for [ScanOptions.Resume]: everything before it is done
-}
-
-// VerifyAll is [Store.Verify] of all mailboxes, and finds content that is in
-// none. It can be interrupted and resumed. The error is that of the context, or
-// of a range that could not be read; what was done before is in the progress.
+// VerifyAll is [Store.Verify] for all mailboxes. It also finds content without
+// membership. It can be interrupted, and resumed with the progress that it
+// returns. Its error is that of ctx, or of a range that could not be read.
 func (s *Store) VerifyAll(ctx context.Context, options ScanOptions) (Progress, error) {
 	return (&scan{store: s, options: options}).run(ctx)
 }
 
-// RepairAll is [Store.Repair] of all mailboxes, as VerifyAll goes through them.
-// Whatever wants a second look waits for it while the scan goes on; where it ends
-// before that, [Progress.Resume] is a place before what waits.
+// RepairAll is [Store.Repair] for all mailboxes, as a scan like VerifyAll. A
+// finding that needs a second look waits while the scan goes on. If the scan is
+// interrupted, its [Progress.Resume] is before the findings that wait.
 func (s *Store) RepairAll(ctx context.Context, options ScanOptions) (Progress, error) {
 	return (&scan{store: s, options: options, mends: true}).run(ctx)
 }
 
-// scan is one run through the ring.
+// scan is one run through the ring. Its fields that are not guarded by mu
+// change only between steps.
 type scan struct {
 	store   *Store
 	options ScanOptions
-	mends   bool // what it finds
-	rested  bool // the replication: what is missing may be taken for gone
-	relists bool // what is not listed, and does nothing else: a rebuild of the index
+	mends   bool // it mends what it finds
+	rested  bool // the replication has not changed: what is missing everywhere is gone
+	relists bool // it adds to the index and does nothing else: for RebuildAll
 
 	place    scanPlace
-	resumed  bool // the round was begun by an earlier run
+	resumed  bool // an earlier run has begun the round
 	contents *contents
 	known    *knownBuckets
 	later    laterLooks
@@ -106,41 +92,6 @@ type scan struct {
 
 	mu       sync.Mutex
 	progress Progress
-}
-
-// scanPlace is how far a scan has come: its round is for the content in the parts
-// first to last, last not included, and has seen the memberships of the parts
-// before part.
-type scanPlace struct{ first, last, part int }
-
-// String is the form that goes on.
-func (p scanPlace) String() string {
-	return fmt.Sprintf("content %d-%d range %d", p.first, p.last, p.part)
-}
-
-func parsePlace(text string) (p scanPlace, err error) {
-	if text == "" {
-		return p, nil
-	}
-	_, err = fmt.Sscanf(text, "content %d-%d range %d", &p.first, &p.last, &p.part)
-	if err != nil || p.String() != text || p.first < 0 || p.last < p.first || p.last > ringParts ||
-		p.part < 0 || p.part > ringParts || p.part > 0 && p.last == p.first {
-		return p, fmt.Errorf("%q is not where a scan can go on", text)
-	}
-	return p, nil
-}
-
-func (p scanPlace) before(other scanPlace) bool {
-	return p.first < other.first || p.first == other.first && p.part < other.part
-}
-
-// done is the share of the whole.
-func (p scanPlace) done() float64 {
-	memberships := float64(p.part) / ringParts
-	if p.last == p.first {
-		memberships = 0
-	}
-	return (float64(p.first) + float64(p.last-p.first)*(1+memberships)/2) / ringParts
 }
 
 func (sc *scan) run(ctx context.Context) (Progress, error) {
@@ -154,7 +105,7 @@ func (sc *scan) run(ctx context.Context) (Progress, error) {
 	sc.place, sc.resumed = place, place.part > 0
 	sc.began, sc.beganDone = time.Now(), place.done()
 	sc.progress.Resume = place.String()
-	err = sc.rest(ctx)
+	err = sc.checkRested(ctx)
 	for err == nil && sc.place.first < ringParts {
 		err = sc.round(ctx)
 	}
@@ -168,34 +119,20 @@ func (sc *scan) run(ctx context.Context) (Progress, error) {
 	return sc.progress, nil
 }
 
-// round compares the memberships with the content of some parts of the ring, as
-// much as may be held.
-func (sc *scan) round(ctx context.Context) (err error) {
-	p := &sc.place
-	last, hold := ringParts, sc.options.Hold
-	if p.last > p.first { // of an earlier run: the same content again
-		last, hold = p.last, math.MaxInt
-	}
-	begin := *p
-	sc.contents, p.last, err = sc.store.readContents(ctx, p.first, last, hold, sc.options.Ranges, func(messages, next int) error {
-		sc.mu.Lock()
-		sc.progress.Contents += messages
-		sc.mu.Unlock()
-		if begin.last == begin.first {
-			sc.tell(scanPlace{begin.first, next, 0}.done())
-		}
-		return sc.pace(ctx)
-	})
-	if err != nil {
-		*p = begin
+// round compares all memberships with as much of the content as may be held in
+// memory.
+func (sc *scan) round(ctx context.Context) error {
+	if err := sc.holdContents(ctx); err != nil {
 		return err
 	}
-	for p.part < ringParts {
-		if sc.known, err = sc.store.readKnown(ctx, p.part, sc.options.Ranges); err != nil {
+	for sc.place.part < ringParts {
+		known, err := sc.store.readKnown(ctx, sc.place.part, sc.options.Ranges)
+		if err != nil {
 			return err
 		}
-		for p.part < sc.known.until {
-			if err := sc.parts(ctx, min(sc.options.Ranges, sc.known.until-p.part)); err != nil {
+		sc.known = known
+		for sc.place.part < known.until {
+			if err := sc.compareParts(ctx, min(sc.options.Ranges, known.until-sc.place.part)); err != nil {
 				return err
 			}
 		}
@@ -203,14 +140,40 @@ func (sc *scan) round(ctx context.Context) (err error) {
 	if err := sc.homeless(ctx); err != nil {
 		return err
 	}
-	*p = scanPlace{first: p.last, last: p.last}
+	sc.place = scanPlace{first: sc.place.last, last: sc.place.last}
 	sc.resumed = false
 	sc.advance()
 	return nil
 }
 
-// parts compares the memberships of some parts of the ring, side by side.
-func (sc *scan) parts(ctx context.Context, many int) error {
+// holdContents reads the content of a round into memory: as much as may be held
+// or, if an earlier run began the round, the same content again.
+func (sc *scan) holdContents(ctx context.Context) error {
+	place := sc.place
+	begun := place.last > place.first
+	last, hold := ringParts, sc.options.Hold
+	if begun {
+		last, hold = place.last, math.MaxInt
+	}
+	contents, next, err := sc.store.readContents(ctx, place.first, last, hold, sc.options.Ranges, func(messages, next int) error {
+		sc.mu.Lock()
+		sc.progress.Contents += messages
+		sc.mu.Unlock()
+		if !begun {
+			sc.report(scanPlace{first: place.first, last: next}.done())
+		}
+		return sc.pace(ctx)
+	})
+	if err != nil {
+		return err
+	}
+	sc.contents, sc.place.last = contents, next
+	return nil
+}
+
+// compareParts compares the memberships of the next parts of the ring, all of
+// them at the same time.
+func (sc *scan) compareParts(ctx context.Context, many int) error {
 	err := parallel.Each(many, many, func(i int) error {
 		return sc.compareTokens(ctx, partTokens(sc.place.part+i))
 	})
@@ -230,73 +193,4 @@ func (sc *scan) parts(ctx context.Context, many int) error {
 	}
 	sc.advance()
 	return sc.pace(ctx)
-}
-
-// countMailboxes counts the mailboxes whose first bucket is in some parts.
-func (sc *scan) countMailboxes(from, to int) {
-	sc.mu.Lock()
-	defer sc.mu.Unlock()
-	for _, bucket := range sc.known.in(tokens{partEnd(from - 1), partEnd(to - 1)}) {
-		if bucket.first {
-			sc.progress.Mailboxes++
-		}
-	}
-}
-
-// fail notes something that could not be looked at: err, which may be nil. The
-// scan goes on without it.
-func (sc *scan) fail(ctx context.Context, err error) error {
-	if err == nil {
-		return nil
-	}
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	sc.mu.Lock()
-	sc.progress.Failed++
-	sc.mu.Unlock()
-	sc.store.config.OnError(fmt.Errorf("cassandra: scan: %w", err))
-	return nil
-}
-
-// pace waits where the scan is ahead of its rate, which is that of either table.
-func (sc *scan) pace(ctx context.Context) error {
-	if sc.options.Rate <= 0 {
-		return ctx.Err()
-	}
-	sc.mu.Lock()
-	read := sc.progress.Contents + sc.progress.Messages
-	sc.mu.Unlock()
-	due := sc.began.Add(time.Duration(float64(read) / float64(sc.options.Rate) * float64(time.Second)))
-	return pause(ctx, time.Until(due))
-}
-
-// advance notes the place, and that what is before it is done, but for what waits
-// for a second look.
-func (sc *scan) advance() {
-	done := sc.place
-	if first, ok := sc.later.first(); ok && first.before(done) {
-		done = first
-	}
-	sc.mu.Lock()
-	sc.progress.Resume = done.String()
-	sc.mu.Unlock()
-	sc.tell(sc.place.done())
-}
-
-// tell tells the progress.
-func (sc *scan) tell(done float64) {
-	sc.mu.Lock()
-	defer sc.mu.Unlock()
-	p := &sc.progress
-	p.Done = done
-	p.Elapsed = time.Since(sc.began)
-	p.Remaining = 0
-	if now := done - sc.beganDone; now > 0 {
-		p.Remaining = time.Duration(float64(p.Elapsed) * (1 - done) / now)
-	}
-	p.Rate = float64(p.Contents+p.Messages) / 2 / p.Elapsed.Seconds()
-	if sc.options.Progress != nil {
-		sc.options.Progress(*p)
-	}
 }

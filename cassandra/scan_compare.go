@@ -6,20 +6,19 @@ import (
 	"slices"
 
 	"github.com/popcask/popcask/cassandra/cql"
-	"github.com/popcask/popcask/internal/parallel"
 )
 
-// comparedRows is about how many memberships a scan compares at a time: it bounds
-// its memory, with [ScanOptions.Ranges], but for a bucket that has more.
+// comparedRows is about how many memberships each of [ScanOptions.Ranges] holds
+// in memory; more if one bucket has more.
 const comparedRows = 20_000
 
-// placedMember is a membership together with where it is.
+// placedMember is a membership with its mailbox and its bucket.
 type placedMember struct {
 	bucketKey
 	memberRow
 }
 
-// compareTokens compares the memberships and the index in a stretch of the ring.
+// compareTokens compares the memberships and the index in a range of the ring.
 func (sc *scan) compareTokens(ctx context.Context, stretch tokens) error {
 	for stretch.after < stretch.until {
 		members, until, err := sc.store.readMembersIn(ctx, stretch)
@@ -41,11 +40,11 @@ func (sc *scan) compareTokens(ctx context.Context, stretch tokens) error {
 	return nil
 }
 
-// compareNarrower is for a stretch in which there are too many tombstones. It
-// narrows down to a bucket that is known, which can be read in slices of time.
+// compareNarrower compares a range in which there are too many tombstones, in
+// smaller ranges, down to a single bucket, which can be read in slices of time.
 func (sc *scan) compareNarrower(ctx context.Context, stretch tokens, cause error) error {
-	before, bucket, behind, ok := sc.known.narrow(stretch)
-	if !ok { // a bucket that its mailbox does not know of
+	before, bucket, after, ok := sc.known.narrow(stretch)
+	if !ok { // a bucket that is in no ledger
 		return sc.fail(ctx, cause)
 	}
 	if err := sc.compareTokens(ctx, before); err != nil {
@@ -60,11 +59,11 @@ func (sc *scan) compareNarrower(ctx context.Context, stretch tokens, cause error
 			return err
 		}
 	}
-	return sc.compareTokens(ctx, behind)
+	return sc.compareTokens(ctx, after)
 }
 
-// readMembersIn reads the memberships in a stretch of the ring, whole buckets, and
-// the token up to which it has read them.
+// readMembersIn reads memberships in a range of the ring, whole buckets of
+// them. It returns the token up to which it has read.
 func (s *Store) readMembersIn(ctx context.Context, stretch tokens) (members []placedMember, until int64, err error) {
 	var state []byte
 	for {
@@ -86,7 +85,7 @@ func (s *Store) readMembersIn(ctx context.Context, stretch tokens) (members []pl
 		if len(members) < comparedRows {
 			continue
 		}
-		// The last bucket may go on behind this page.
+		// The last bucket may go on after this page.
 		end := len(members)
 		for last := members[end-1].bucketKey; end > 0 && members[end-1].bucketKey == last; end-- {
 		}
@@ -97,6 +96,7 @@ func (s *Store) readMembersIn(ctx context.Context, stretch tokens) (members []pl
 	}
 }
 
+// scanIndex reads the index in a range of the ring.
 func (s *Store) scanIndex(ctx context.Context, stretch tokens) (entries []Listed, err error) {
 	for entry, err := range s.index.Scan(ctx, stretch.after, stretch.until) {
 		if err != nil {
@@ -107,8 +107,8 @@ func (s *Store) scanIndex(ctx context.Context, stretch tokens) (entries []Listed
 	return entries, nil
 }
 
-// compareRows merges memberships and entries, which come bucket by bucket in the
-// same order.
+// compareRows merges memberships and entries, which come bucket by bucket in
+// the same order.
 func (sc *scan) compareRows(ctx context.Context, members []placedMember, entries []Listed) error {
 	for len(members)+len(entries) > 0 {
 		key, token := nextBucket(members, entries)
@@ -127,7 +127,7 @@ func (sc *scan) compareRows(ctx context.Context, members []placedMember, entries
 	return nil
 }
 
-// nextBucket is the bucket that comes first.
+// nextBucket returns the bucket that comes first.
 func nextBucket(members []placedMember, entries []Listed) (key bucketKey, token int64) {
 	if len(members) > 0 {
 		key = members[0].bucketKey
@@ -143,8 +143,8 @@ func nextBucket(members []placedMember, entries []Listed) (key bucketKey, token 
 	return key, token
 }
 
-// compareBucket compares one bucket with the content that is held, and has a
-// closer look at what does not fit.
+// compareBucket compares one bucket with the content that is held in memory,
+// and examines what does not fit.
 func (sc *scan) compareBucket(ctx context.Context, key bucketKey, token int64, messages []pair) error {
 	known := sc.known.find(key, token)
 	suspects := suspects{bucketKey: key, unknown: known == nil && sc.place.first == 0 && !sc.relists}
@@ -153,7 +153,7 @@ func (sc *scan) compareBucket(ctx context.Context, key bucketKey, token int64, m
 	for _, p := range messages {
 		at := contentToken(p.id)
 		if !sc.contents.has(at) {
-			continue // it belongs to another round
+			continue // its content is held in another round
 		}
 		member, complete := p.member.isMember(), sc.contents.want(at)
 		if member {
@@ -172,84 +172,5 @@ func (sc *scan) compareBucket(ctx context.Context, key bucketKey, token int64, m
 	if sc.relists {
 		return sc.relist(ctx, key, unlisted)
 	}
-	return sc.closer(ctx, suspects)
-}
-
-// suspects are messages of one bucket that do not fit.
-type suspects struct {
-	bucketKey
-	ids     []MessageID
-	unknown bool // the bucket: its mailbox did not say that it has it
-}
-
-// closer has a closer look at suspects.
-func (sc *scan) closer(ctx context.Context, list suspects) error {
-	if len(list.ids) == 0 && !list.unknown {
-		return nil
-	}
-	s := sc.store
-	of, ledger, err := s.ownerOf(ctx, list.mailbox)
-	if err != nil {
-		return sc.fail(ctx, err)
-	}
-	if list.unknown && !slices.Contains(ledger.buckets, list.bucket) {
-		if err := sc.see(ctx, sc.place, of, verdict{kind: NoBucket, bucket: list.bucket}); err != nil {
-			return sc.fail(ctx, err)
-		}
-	}
-	return parallel.Each(lookers, len(list.ids), func(i int) error {
-		v, err := s.examine(ctx, list.mailbox, ledger, list.ids[i])
-		if err == nil {
-			err = sc.see(ctx, sc.place, of, v)
-		}
-		return sc.fail(ctx, err)
-	})
-}
-
-// ownerOf reads whose a mailbox is, and its own partition. What has no mailbox
-// is nobody's.
-func (s *Store) ownerOf(ctx context.Context, mailbox MailboxID) (of Report, ledger ledgerRows, err error) {
-	of.Mailbox = mailbox
-	if mailbox == (MailboxID{}) {
-		return of, ledger, nil
-	}
-	err = cql.Each(ctx, s.db, cql.EachQuorum, selectUser, func(row cql.Row) error { return row.Scan(&of.User) }, [16]byte(mailbox))
-	if err == nil {
-		ledger, err = s.readLedger(ctx, cql.EachQuorum, mailbox)
-	}
-	return of, ledger, err
-}
-
-// homeless has a closer look at content that does not say whose it is: any
-// membership may have asked for it. Where the scan was resumed in the middle of
-// the round, nobody knows whether one did.
-func (sc *scan) homeless(ctx context.Context) error {
-	at := sc.contents.homeless()
-	if !sc.resumed {
-		return sc.orphans(ctx, at)
-	}
-	sc.mu.Lock()
-	defer sc.mu.Unlock()
-	sc.progress.Postponed += len(at)
-	return nil
-}
-
-// orphans has a closer look at the content at tokens, of which neither the
-// memberships nor the index knew.
-func (sc *scan) orphans(ctx context.Context, at []int64) error {
-	if len(at) == 0 || sc.relists {
-		return nil
-	}
-	ids, err := sc.store.contentIDs(ctx, at)
-	if err != nil {
-		return err
-	}
-	return parallel.Each(lookers, len(ids), func(i int) error {
-		id := ids[i]
-		content, err := sc.store.countContent(ctx, id)
-		if err != nil || !content.exists() {
-			return sc.fail(ctx, err)
-		}
-		return sc.closer(ctx, suspects{bucketKey: bucketKey{content.mailbox, sc.store.session.Bucket(id)}, ids: []MessageID{id}})
-	})
+	return sc.examineSuspects(ctx, suspects)
 }

@@ -9,30 +9,29 @@ import (
 	"github.com/popcask/popcask/internal/parallel"
 )
 
-// contents is what there is of the content of many messages, at 10 octets each:
-// all whose tokens lie in some stretch of the ring. A scan reads them once, in the
-// order of their tokens, without the content itself, and then asks for each
-// membership that it meets whether its content is there.
+// contents holds which messages of a range of the ring have content, and which
+// of that is complete, at 10 octets a message. A scan reads it once, without
+// the data, and then looks up the content of each membership and each entry
+// that it reads.
 type contents struct {
 	tokens
 	at    []int64       // tokens, ascending
 	notes []contentNote // about each of them
 }
 
-// contentNote says whether the content is complete, whether a membership or the
-// index has asked for it, and in which part of the ring its membership must be,
-// if there is any.
+// contentNote is what is known of the content of a message. Its lower bits are
+// the part of the ring in which the membership must be, if there is one.
 type contentNote uint16
 
 const (
 	contentPart     contentNote = ringParts - 1 // the bits of the part
 	contentComplete contentNote = 1 << 8
-	contentWanted   contentNote = 1 << 9
+	contentWanted   contentNote = 1 << 9  // a membership or an entry belongs to it
 	contentHomeless contentNote = 1 << 10 // chunk 0, which names the mailbox, is missing
 )
 
-// want notes that the message of a token is known in its mailbox, and tells
-// whether its content is complete.
+// want notes that a membership or an entry belongs to the content at a token,
+// and reports whether that content is complete.
 func (c *contents) want(token int64) (complete bool) {
 	i, ok := slices.BinarySearch(c.at, token)
 	if !ok {
@@ -42,9 +41,9 @@ func (c *contents) want(token int64) (complete bool) {
 	return c.notes[i]&contentComplete != 0
 }
 
-// unwanted returns the tokens of the content whose membership must be in some
-// parts, the last one not included, and that nobody has asked for. It goes
-// through all there is, when nobody is asking.
+// unwanted returns the tokens of content whose membership must be in the parts
+// from one to another, without the last, and that no membership or entry
+// belongs to. It must not be called at the same time as want.
 func (c *contents) unwanted(from, to int) (list []int64) {
 	for i, note := range c.notes {
 		if part := int(note & contentPart); note&(contentWanted|contentHomeless) == 0 && part >= from && part < to {
@@ -54,8 +53,8 @@ func (c *contents) unwanted(from, to int) (list []int64) {
 	return list
 }
 
-// homeless returns the tokens of the content that does not say whose it is, and
-// that nobody has asked for.
+// homeless returns the tokens of content that does not name its mailbox, and
+// that no membership or entry belongs to.
 func (c *contents) homeless() (list []int64) {
 	for i, note := range c.notes {
 		if note&(contentWanted|contentHomeless) == contentHomeless {
@@ -65,9 +64,10 @@ func (c *contents) homeless() (list []int64) {
 	return list
 }
 
-// readContents reads parts of the ring, from the first one on, so many side by
-// side, until there are as many messages as it may hold, or the last part is
-// reached. It returns the part behind the last one.
+// readContents reads the parts of the ring from first to last, without last,
+// several at the same time, and stops when it holds enough messages. It returns
+// the part to go on with. After each part it calls step with the number of
+// messages in it, and with the next part.
 func (s *Store) readContents(ctx context.Context, first, last, hold, readers int, step func(messages, next int) error) (c *contents, next int, err error) {
 	c = &contents{tokens: tokens{partEnd(first - 1), partEnd(first - 1)}}
 	for next = first; next < last && len(c.at) < hold; {
@@ -90,8 +90,8 @@ func (s *Store) readContents(ctx context.Context, first, last, hold, readers int
 	return c, next, nil
 }
 
-// readContentsIn reads a stretch of the ring, in two halves where there are too
-// many tombstones in it.
+// readContentsIn reads a range of the ring. A range with too many tombstones is
+// read in halves.
 func (s *Store) readContentsIn(ctx context.Context, stretch tokens, c *contents) error {
 	begun := len(c.at)
 	var last contentCount
@@ -122,7 +122,7 @@ func (s *Store) readContentsIn(ctx context.Context, stretch tokens, c *contents)
 	return err
 }
 
-// note adds a message to those that are there.
+// note adds a message, unless its ID is zero.
 func (s *Store) note(c *contents, m contentCount) {
 	if m.id == (MessageID{}) {
 		return
@@ -137,65 +137,4 @@ func (s *Store) note(c *contents, m contentCount) {
 		note |= contentNote(partOf(Token(m.mailbox, s.session.Bucket(m.id))))
 	}
 	c.at, c.notes = append(c.at, contentToken(m.id)), append(c.notes, note)
-}
-
-// contentCount is what there is of a message's content: a count of its chunks,
-// whose rows come in order.
-type contentCount struct {
-	id      MessageID // zero: nothing is there
-	mailbox MailboxID // zero: chunk 0, which names it, is missing
-	size    int64
-	want    int // chunks; 0: nobody has said how many
-	number  int // chunks
-	torn    bool
-}
-
-func (c *contentCount) count(mailbox []byte, size *int64, chunks, chunk *int) {
-	if len(mailbox) == len(c.mailbox) {
-		c.mailbox = MailboxID(mailbox)
-	}
-	if size != nil && chunks != nil {
-		c.size, c.want = *size, *chunks
-	}
-	if chunk != nil {
-		c.torn = c.torn || *chunk != c.number
-		c.number++
-	}
-}
-
-func (c *contentCount) exists() bool { return c.id != MessageID{} }
-
-func (c *contentCount) complete() bool {
-	return !c.torn && c.want > 0 && c.number == c.want && c.mailbox != MailboxID{}
-}
-
-// countContent counts the chunks of a message in every data centre, without
-// reading them.
-func (s *Store) countContent(ctx context.Context, id MessageID) (c contentCount, err error) {
-	err = cql.Each(ctx, s.db, cql.EachQuorum, selectChunks, func(row cql.Row) error {
-		var mailbox []byte
-		var size *int64
-		var chunks, chunk *int
-		if err := row.Scan(&mailbox, &size, &chunks, &chunk); err != nil {
-			return err
-		}
-		c.id = id
-		c.count(mailbox, size, chunks, chunk)
-		return nil
-	}, [16]byte(id))
-	return c, err
-}
-
-// contentIDs finds the messages whose content lies at tokens.
-func (s *Store) contentIDs(ctx context.Context, at []int64) (ids []MessageID, err error) {
-	found := make([][]MessageID, len(at))
-	err = parallel.Each(lookers, len(at), func(i int) error {
-		return cql.Each(ctx, s.db, cql.EachQuorum, selectContentAt, func(row cql.Row) error {
-			var id [16]byte
-			err := row.Scan(&id)
-			found[i] = append(found[i], id)
-			return err
-		}, at[i]-1, at[i])
-	})
-	return slices.Concat(found...), err
 }

@@ -10,24 +10,24 @@ import (
 )
 
 const (
-	// settling is how long a scan waits before it takes a removal for one that
-	// nobody finishes: sessions purge what they removed behind them.
+	// settling is how long a scan waits before it finishes a removal. A session
+	// may be finishing it: it purges in the background.
 	settling = 5 * time.Second
 
-	// waitingLooks bounds how many findings may wait for a second look, at about
-	// 200 octets each, while the scan goes on.
+	// waitingLooks is how many findings may wait for a second look while the
+	// scan goes on, at about 200 octets each.
 	waitingLooks = 100_000
 )
 
-// laterLook is a finding that is looked at again before anything is done.
+// laterLook is a finding that waits for a second look.
 type laterLook struct {
 	due   time.Time
-	place scanPlace // of the scan, when it was found
-	of    Report    // whose it is
+	place scanPlace // where the scan was when it found it
+	of    Report    // the mailbox
 	found Finding
 }
 
-// laterLooks are those that wait.
+// laterLooks are the findings that wait.
 type laterLooks struct {
 	mu   sync.Mutex
 	list []laterLook
@@ -45,7 +45,7 @@ func (l *laterLooks) len() int {
 	return len(l.list)
 }
 
-// first is the first place of those that wait.
+// first returns the first place of the findings that wait.
 func (l *laterLooks) first() (place scanPlace, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -57,7 +57,8 @@ func (l *laterLooks) first() (place scanPlace, ok bool) {
 	return place, len(l.list) > 0
 }
 
-// takeDue takes out those that are due, and tells when the next one is.
+// takeDue removes the findings that are due, and returns when the next one will
+// be.
 func (l *laterLooks) takeDue(now time.Time) (due []laterLook, next time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -74,81 +75,21 @@ func (l *laterLooks) takeDue(now time.Time) (due []laterLook, next time.Time) {
 	return due, next
 }
 
-// see does with a verdict what the scan is for; place is where it was then.
-func (sc *scan) see(ctx context.Context, place scanPlace, of Report, v verdict) error {
-	if v.young {
-		sc.postpone()
-	}
-	if v.kind == "" || sc.options.Only != "" && v.kind != sc.options.Only {
-		return nil
-	}
-	f := v.Finding()
-	switch plan := sc.plan(&f); {
-	case f.Kind == NotRemoved:
-		sc.later.add(laterLook{time.Now().Add(settling), place, of, f})
-		return nil
-	case plan == mendLater:
-		if err := sc.store.closeRange(ctx, of.Mailbox, &f); err != nil {
-			return err
-		}
-		sc.later.add(laterLook{time.Now().Add(sc.options.Confirm), place, of, f})
-		return nil
-	case plan == postpone:
-		sc.postpone()
-	case plan == mendNow:
-		f.Err = sc.store.mend(ctx, &of, &f, sc.options.RepairOptions)
-	}
-	sc.found(of, f)
-	return ctx.Err()
-}
-
-func (sc *scan) plan(f *Finding) plan {
-	if !sc.mends {
-		return leave
-	}
-	plan := sc.store.plan(f, sc.options.RepairOptions)
-	if plan == mendLater && !sc.rested {
-		return postpone
-	}
-	return plan
-}
-
-// rest looks whether the replication has been what it is for long enough for
-// second looks to mean something.
-func (sc *scan) rest(ctx context.Context) (err error) {
+// checkRested sets rested, if the scan has second looks at all.
+func (sc *scan) checkRested(ctx context.Context) (err error) {
 	if sc.mends && sc.options.Confirm > 0 {
-		sc.rested, err = sc.store.replicationRested(ctx)
+		sc.rested, err = sc.store.session.replicationRested(ctx)
 	}
 	return err
 }
 
-func (sc *scan) postpone() {
-	sc.mu.Lock()
-	defer sc.mu.Unlock()
-	sc.progress.Postponed++
-}
-
-// found counts a finding and tells of it.
-func (sc *scan) found(of Report, f Finding) {
-	sc.mu.Lock()
-	defer sc.mu.Unlock()
-	sc.progress.Findings++
-	if f.Mended {
-		sc.progress.Mended++
-	}
-	if sc.options.Found != nil {
-		of.Findings = []Finding{f}
-		sc.options.Found(of)
-	}
-}
-
-// lookAgain has the second looks that are due, and waits for others until no more
-// than most are left.
+// lookAgain takes the second looks that are due. If more than most findings
+// wait, it waits until some are due.
 func (sc *scan) lookAgain(ctx context.Context, most int) error {
 	for {
 		due, next := sc.later.takeDue(time.Now())
 		if len(due) > 0 {
-			if err := sc.rest(ctx); err != nil {
+			if err := sc.checkRested(ctx); err != nil {
 				return err
 			}
 		}
@@ -167,7 +108,7 @@ func (sc *scan) lookAgain(ctx context.Context, most int) error {
 	}
 }
 
-// secondLook does what was to be done about a finding, if it is still one.
+// secondLook examines a finding again and mends it, if it is still there.
 func (sc *scan) secondLook(ctx context.Context, look laterLook) error {
 	ledger, err := sc.store.ledgerOf(ctx, look.of.Mailbox)
 	if err != nil {
@@ -182,7 +123,7 @@ func (sc *scan) secondLook(ctx context.Context, look laterLook) error {
 	case f.Kind == "":
 		return nil
 	case f.Kind != look.found.Kind:
-		return sc.see(ctx, look.place, look.of, again)
+		return sc.handle(ctx, look.place, look.of, again)
 	}
 	switch sc.plan(&f) {
 	case postpone:

@@ -10,25 +10,25 @@ import (
 	"github.com/popcask/popcask/internal/parallel"
 )
 
-// knownBuckets are the buckets that the mailboxes say they have, of some parts of
-// the ring, so that a scan need not ask mailbox by mailbox.
+// knownBuckets are the buckets that are in the ledgers, with their gaps, for
+// some parts of the ring: a scan does not read ledgers one by one.
 type knownBuckets struct {
-	until int // the part behind the last one
+	until int // the part after the last one
 	rows  []knownBucket
 }
 
 type knownBucket struct {
 	bucketKey
 	token int64
-	first bool   // of its mailbox
-	gaps  []span // that reach into it
+	first bool   // the first bucket of its mailbox
+	gaps  []span // that reach into the bucket
 }
 
-// heldBuckets bounds how many buckets, and gaps in them, a scan holds at a time,
-// at about 80 octets each. The table is read again for those that do not fit.
+// heldBuckets is how many buckets, and gaps in them, a scan holds in memory, at
+// about 80 octets each. The table is read again for those that do not fit.
 const heldBuckets = 500_000
 
-// in returns the buckets of a stretch of the ring.
+// in returns the buckets in a range of the ring.
 func (k *knownBuckets) in(stretch tokens) []knownBucket {
 	byToken := func(b knownBucket, token int64) int {
 		if b.token <= token {
@@ -41,10 +41,10 @@ func (k *knownBuckets) in(stretch tokens) []knownBucket {
 	return k.rows[from:to]
 }
 
-// narrow cuts a stretch that cannot be read as a whole, for its tombstones, into
-// two. Where there is one known bucket in it, that one lies between them, to be
-// read by slices of time. It is not ok where there is nothing left to cut.
-func (k *knownBuckets) narrow(stretch tokens) (before tokens, bucket *knownBucket, behind tokens, ok bool) {
+// narrow cuts a range that has too many tombstones into two. If exactly one
+// known bucket is in it, the bucket is between the two, and is read in slices
+// of time. ok is false if nothing is left to cut.
+func (k *knownBuckets) narrow(stretch tokens) (before tokens, bucket *knownBucket, after tokens, ok bool) {
 	known := k.in(stretch)
 	middle, ok := stretch.middle()
 	switch len(known) {
@@ -58,7 +58,7 @@ func (k *knownBuckets) narrow(stretch tokens) (before tokens, bucket *knownBucke
 	return tokens{stretch.after, middle}, nil, tokens{middle, stretch.until}, ok
 }
 
-// find finds one bucket; nil where its mailbox does not say that it has it.
+// find returns one bucket, or nil if it is not in the ledger of its mailbox.
 func (k *knownBuckets) find(key bucketKey, token int64) *knownBucket {
 	i, _ := slices.BinarySearchFunc(k.rows, token, func(b knownBucket, token int64) int { return cmp.Compare(b.token, token) })
 	for ; i < len(k.rows) && k.rows[i].token == token; i++ {
@@ -69,13 +69,13 @@ func (k *knownBuckets) find(key bucketKey, token int64) *knownBucket {
 	return nil
 }
 
-// inGap tells whether a time lies in a gap.
+// inGap reports whether an ID is in a gap.
 func (b *knownBucket) inGap(id MessageID) bool {
 	return len(b.gaps) > 0 && ledgerRows{gaps: b.gaps}.inGap(id)
 }
 
-// readKnown reads the buckets whose memberships lie in the parts from one on, as
-// many parts as fit.
+// readKnown reads the buckets whose memberships are in the parts of the ring
+// from one on, as many parts as fit.
 func (s *Store) readKnown(ctx context.Context, from, readers int) (*knownBuckets, error) {
 	const stretches = 32
 	k := &knownBuckets{until: ringParts}
@@ -110,8 +110,8 @@ func (s *Store) readKnown(ctx context.Context, from, readers int) (*knownBuckets
 	return k, nil
 }
 
-// readKnownIn reads a stretch of the mailboxes' own partitions. Their rows are
-// never deleted: there are no tombstones in the way.
+// readKnownIn reads the ledgers in a range of the ring, and calls keep for each
+// of them. They have no tombstones, since their rows are never deleted.
 func (s *Store) readKnownIn(ctx context.Context, stretch tokens, keep func([]knownBucket)) error {
 	var mailbox MailboxID
 	var buckets []int64

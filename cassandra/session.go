@@ -11,61 +11,68 @@ import (
 	"github.com/popcask/popcask/internal/driver"
 )
 
-// connection is what a session needs of a cluster.
+// connection is a connection to a cluster, with what a session needs besides
+// [cql.DB].
 type connection interface {
 	cql.DB
 
-	// DataCentres names the data centres of the cluster, sorted.
+	// DataCentres returns the names of the cluster's data centres, sorted.
 	DataCentres(ctx context.Context) ([]string, error)
 
 	// Tables returns the columns of each table of a keyspace, sorted, and the
-	// keyspace's replication. It fails with [driver.ErrNoKeyspace].
+	// keyspace's replication. Its error is [driver.ErrNoKeyspace] if there is
+	// no such keyspace.
 	Tables(ctx context.Context, keyspace string) (tables map[string][]string, replication map[string]string, err error)
 
-	// TableID is what the cluster gave a table when it was made: no other table
-	// has it, not even one of the same name.
+	// TableID returns the ID that the cluster gave a table when it was created.
+	// No other table has it, not even one of the same name.
 	TableID(ctx context.Context, keyspace, table string) ([16]byte, error)
 
-	// Define runs a statement of the schema, and waits until all nodes agree on
-	// it.
+	// Define runs a statement that changes the schema, and waits until all
+	// nodes agree on it.
 	Define(ctx context.Context, statement string) error
 
-	// Clock reads the clock of a node.
+	// Clock reads the clock of one node.
 	Clock(ctx context.Context) (time.Time, error)
 
-	// Close closes the connections. What is under way fails.
+	// Close closes the connections. Statements that are under way fail.
 	Close()
 }
 
-// Session is a connection to the local data centre of a cluster, and what the
-// keyspace says of itself. A host has one, and gives it to the store and to the
-// index. It is safe for concurrent use.
+// Session is a connection to the local data centre of a cluster, together with
+// the settings of the keyspace. It is safe for concurrent use.
+//
+// A host has one session, which the store and the index share. For an [Index]
+// it has [Session.DB] and [Session.Define] for its tables, and
+// [Session.Bucket], [Session.ByBucket], [Session.TooOld] and [Session.Mailbox],
+// which compute what a row needs from an ID or a name, and read nothing.
 type Session struct {
 	cluster connection
 	db      cql.DB   // the cluster, or what Config.Wrap made of it
-	config  Config   // with the defaults filled in, and the keyspace's settings
-	tableID [16]byte // of the table of the settings: another keyspace has another one
+	config  Config   // with the defaults
+	tableID [16]byte // of the settings table: another keyspace has another one
 	settings
 }
 
-// Connect connects to a keyspace that [Migrate] has made. A cluster that does
-// not answer, a data centre or a keyspace that does not exist, a table or a
-// column that is missing, a setting that differs from the keyspace's: the error
-// names it and says what to do.
+// Connect connects to a keyspace that [Migrate] has created. Its error names
+// what is wrong and says what to do: if the cluster does not answer, if the
+// data centre, the keyspace, a table or a column does not exist, or if a
+// setting differs from that of the keyspace.
 func Connect(ctx context.Context, config Config) (*Session, error) {
-	if !legalKeyspace.MatchString(config.Keyspace) {
-		return nil, fmt.Errorf("cassandra: connect: keyspace %q: want a letter, and letters, digits and _ behind it, 48 at most", config.Keyspace)
-	}
+
 	if err := config.check(); err != nil {
 		return nil, fmt.Errorf("cassandra: connect: %w", err)
 	}
 	config = config.withDefaults()
 	s := &Session{config: config}
 	settings := config.driver()
-	settings.Check = func(ctx context.Context, cluster *driver.Session) error { return s.takeKeyspace(ctx, cluster) }
+	settings.Check = func(ctx context.Context, cluster *driver.Session) error { return s.checkConnection(ctx, cluster) }
 	cluster, err := driver.Connect(ctx, settings)
+	if errors.Is(err, driver.ErrNoKeyspace) {
+		err = fmt.Errorf("%w: create it with cassandra.Migrate", err)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("cassandra: connect: %w", hint(err))
+		return nil, fmt.Errorf("cassandra: connect: %w", err)
 	}
 	s.cluster, s.db = cluster, cluster
 	if config.Wrap != nil {
@@ -74,9 +81,10 @@ func Connect(ctx context.Context, config Config) (*Session, error) {
 	return s, nil
 }
 
-// takeKeyspace looks at the keyspace behind a connection: the first time whether
-// it is what this program needs, later whether it is still that one.
-func (s *Session) takeKeyspace(ctx context.Context, cluster connection) error {
+// checkConnection checks the keyspace of a new connection: that it is what this
+// program needs and, if the connection replaces one, that it is the same
+// keyspace.
+func (s *Session) checkConnection(ctx context.Context, cluster connection) error {
 	settings, err := checkKeyspace(ctx, cluster, s.config)
 	if err != nil {
 		return err
@@ -88,21 +96,13 @@ func (s *Session) takeKeyspace(ctx context.Context, cluster connection) error {
 	case s.tableID == [16]byte{}:
 		s.tableID, s.settings = id, *settings
 	case id != s.tableID || *settings != s.settings:
-		return fmt.Errorf("the keyspace %s that is there now is another one than before, of another cluster or made anew, and is not used", s.config.Keyspace)
+		return fmt.Errorf("the keyspace %s is not the same as before: it is of another cluster, or was created again", s.config.Keyspace)
 	}
 	return nil
 }
 
-// hint says what to do about a keyspace that is not there.
-func hint(err error) error {
-	if errors.Is(err, driver.ErrNoKeyspace) {
-		return fmt.Errorf("%w: create it with cassandra.Migrate", err)
-	}
-	return err
-}
-
-// checkKeyspace compares the keyspace with what this program needs, and reads
-// its settings.
+// checkKeyspace checks that the keyspace has what this program needs, and
+// returns its settings.
 func checkKeyspace(ctx context.Context, cluster connection, config Config) (*settings, error) {
 	tables, replication, err := cluster.Tables(ctx, config.Keyspace)
 	if err != nil {
@@ -132,19 +132,21 @@ func checkKeyspace(ctx context.Context, cluster connection, config Config) (*set
 	return settings, settings.check(config)
 }
 
-// Close closes the connections. The stores that use the session are closed
-// before.
+// Close closes the connections. Close the stores that use the session first.
 func (s *Session) Close() { s.cluster.Close() }
 
-// DB reads and writes tables of the keyspace, with the store's retries and
-// reconnection: it is for an [Index], which has tables of its own.
+// DB returns what an [Index] reads and writes its tables with. It is the DB
+// that the store itself uses, with its retries and its reconnection.
 func (s *Session) DB() cql.DB { return s.db }
 
-// Define runs a statement of the schema, such as CREATE TABLE IF NOT EXISTS, and
-// waits until all nodes agree on it. Run it from one place at a time, before the
-// hosts start: two nodes that create one table at the same moment may give it two
-// identities. Every table must have read_repair = 'BLOCKING' (the default), and
-// gc_grace_seconds of ten days, as the store's tables have.
+// Define runs a statement that changes the schema, such as CREATE TABLE IF NOT
+// EXISTS, and waits until all nodes agree on it. It is for the tables of an
+// [Index]; the store's own tables are created by [Migrate].
+//
+// Call it from one place at a time, before the hosts start: if two nodes create
+// one table at the same moment, it may get two identities. Every table needs
+// read_repair = 'BLOCKING' (the default) and gc_grace_seconds = 864000, as the
+// tables of the store have.
 func (s *Session) Define(ctx context.Context, statement string) error {
 	if err := s.cluster.Define(ctx, statement); err != nil {
 		return fmt.Errorf("cassandra: define: %w", err)
@@ -152,37 +154,17 @@ func (s *Session) Define(ctx context.Context, statement string) error {
 	return nil
 }
 
-// Now is the session's clock.
+// Now returns the time by [Config.Now].
 func (s *Session) Now() time.Time { return s.config.Now() }
 
-// Mailbox computes the mailbox of a user, whose name need not be canonical.
+// Mailbox returns the ID of a user's mailbox, and the canonical form of the
+// user's name. It reads nothing: the ID is computed from the name, and the
+// mailbox need not exist. A name that no user can have is
+// [mailbox.ErrNoSuchUser].
 func (s *Session) Mailbox(user string) (id MailboxID, canonical string, err error) {
 	canonical, err = s.config.Canonical(user)
 	if err != nil {
 		return MailboxID{}, "", err
 	}
 	return mailboxIDOf(s.namespace, canonical, s.config.Generation(canonical)), canonical, nil
-}
-
-// Bucket is the window of time that a message belongs to: it shares a partition
-// of the listing with the others of its window.
-func (s *Session) Bucket(id MessageID) int64 { return s.bucketAt(id.Time()) }
-
-func (s *Session) bucketAt(t time.Time) int64 {
-	return floorDiv(t.UnixMicro(), s.bucket.Microseconds())
-}
-
-func floorDiv(a, b int64) int64 {
-	q := a / b
-	if a%b < 0 {
-		q--
-	}
-	return q
-}
-
-// TooOld reports whether an ID is older than half of gc_grace_seconds: the
-// tombstones that would shadow what is written about it may be gone, so nothing
-// may be added under it any more.
-func (s *Session) TooOld(id MessageID) bool {
-	return s.config.Now().Sub(id.Time()) > gcGrace/2
 }

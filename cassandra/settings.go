@@ -11,7 +11,7 @@ import (
 	"github.com/popcask/popcask/cassandra/cql"
 )
 
-// settings are what all hosts of a keyspace agree on.
+// settings are the settings of a keyspace, on which all hosts agree.
 type settings struct {
 	version   int
 	bucket    time.Duration
@@ -21,13 +21,14 @@ type settings struct {
 
 const settingsID = "popcask"
 
-// mailboxNamespace is what the IDs of mailboxes are made in. It is the same for
-// every keyspace, so that hosts that migrate one at the same moment agree.
+// mailboxNamespace returns the namespace of the IDs of mailboxes. It is the
+// same in every keyspace, so that hosts which migrate one at the same moment
+// agree.
 func mailboxNamespace() uuid.UUID { return uuid.NewV5(uuid.NamespaceDNS, "popcask.org") }
 
-// settle writes the settings where there are none. Their timestamp is the
-// schema's version, so that writing them again changes nothing.
-func settle(ctx context.Context, db connection, config Config) error {
+// writeSettings writes the settings if there are none. Their timestamp is the
+// version of the schema, so that writing them again changes nothing.
+func writeSettings(ctx context.Context, db connection, config Config) error {
 	there, err := readSettings(ctx, db)
 	if err != nil {
 		return err
@@ -48,20 +49,20 @@ func settle(ctx context.Context, db connection, config Config) error {
 	if err != nil {
 		return err
 	}
-	// Of a keyspace that is new, no replica can lack anything.
+	// In a new keyspace no replica lacks anything: it has rested.
 	err = db.Exec(ctx, cql.EachQuorum, insertReplication, schemaVersion, settingsID, replicationText(replication), int64(0))
 	if err != nil {
 		return err
 	}
-	// Somebody else may have written at the same moment: of each column the
-	// larger value wins, and who lost must hear of it.
+	// Another host may have written at the same moment. The larger value of
+	// each column wins, and a host that wanted another one gets an error.
 	if there, err = readSettings(ctx, db); err != nil || there == nil {
 		return err
 	}
 	return there.check(config)
 }
 
-// readSettings returns nil where there are none.
+// readSettings returns the settings, or nil if there are none.
 func readSettings(ctx context.Context, db cql.DB) (*settings, error) {
 	var found *settings
 	err := cql.Each(ctx, db, cql.LocalQuorum, selectSettings, func(row cql.Row) error {
@@ -81,7 +82,7 @@ func readSettings(ctx context.Context, db cql.DB) (*settings, error) {
 	return found, nil
 }
 
-// check tells what of a host's configuration differs from the keyspace's.
+// check returns an error if a host's configuration differs from the settings.
 func (s *settings) check(config Config) error {
 	switch {
 	case s.version != schemaVersion:

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// span is a stretch of time in microseconds; both ends belong to it.
+// span is a range of time in microseconds. Both ends belong to it.
 type span struct{ from, to int64 }
 
 // merge sorts spans and joins those that overlap or touch.
@@ -22,7 +22,8 @@ func merge(spans []span) []span {
 	return merged
 }
 
-// subtract returns what of a span is in none of holes, which are merged.
+// subtract returns the parts of a span that are in none of the holes, which are
+// merged.
 func subtract(whole span, holes []span) (rest []span) {
 	for _, hole := range holes {
 		if hole.to < whole.from {
@@ -42,8 +43,18 @@ func subtract(whole span, holes []span) (rest []span) {
 	return rest
 }
 
-// around returns what of the slices lies before a span, and what behind it.
-func around(list []Slice, middle span) (before, behind []Slice) {
+// without returns the parts of a slice that are in none of the gaps, which are
+// merged.
+func (s Slice) without(gaps []span) (list []Slice) {
+	for _, rest := range subtract(span{s.From, s.To}, gaps) {
+		list = append(list, Slice{Bucket: s.Bucket, From: rest.from, To: rest.to})
+	}
+	return list
+}
+
+// around returns the parts of the slices that are before a span, and those
+// after it.
+func around(list []Slice, middle span) (before, after []Slice) {
 	for _, slice := range list {
 		if slice.From < middle.from {
 			part := slice
@@ -53,8 +64,8 @@ func around(list []Slice, middle span) (before, behind []Slice) {
 		if slice.To > middle.to {
 			part := slice
 			part.From = max(part.From, middle.to+1)
-			behind = append(behind, part)
+			after = append(after, part)
 		}
 	}
-	return before, behind
+	return before, after
 }

@@ -7,7 +7,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Spans are held against sets of the moments that they have.
+// Spans are compared with the sets of their moments.
 func TestSpans(t *testing.T) {
 	const top = 30
 	drawSpan := rapid.Custom(func(t *rapid.T) span {
@@ -41,10 +41,10 @@ func TestSpans(t *testing.T) {
 	})
 }
 
-// What lies before and behind a span is the rest of the slices, in order.
-func TestAround(t *testing.T) {
+// The parts of slices before and after a span are in order.
+func TestSlicesAroundASpan(t *testing.T) {
 	list := []Slice{{1, 0, 9}, {2, 10, 19}, {2, 25, 29}, {3, 30, 39}}
-	before, behind := around(list, span{15, 32})
+	before, after := around(list, span{15, 32})
 	require.Equal(t, []Slice{{1, 0, 9}, {2, 10, 14}}, before)
-	require.Equal(t, []Slice{{3, 33, 39}}, behind)
+	require.Equal(t, []Slice{{3, 33, 39}}, after)
 }

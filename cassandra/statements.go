@@ -2,8 +2,8 @@ package cassandra
 
 import "github.com/popcask/popcask/cassandra/cql"
 
-// The tables of schema.cql, but for an index's, and every statement that this
-// package sends. They are built once.
+// The tables of schema.cql, without that of the index, and below them every
+// statement that this package sends.
 var (
 	settingsTable = cql.Table{
 		Name:      "settings",
@@ -32,9 +32,9 @@ var (
 	}
 )
 
-// Pages of listings hold thousands of rows, since rows are small; those of
-// content hold few, since a page counts rows and not octets. One that leaves the
-// content itself out is small, but a node has to read past it.
+// A page counts rows, not octets. Rows of listings are small, so that a page
+// holds thousands; chunks are large, so that a page holds few. Rows of content
+// without the data are small too, but the node reads past the data.
 const (
 	listingPage  = 2000
 	contentPage  = 2
@@ -47,7 +47,7 @@ var (
 	selectReplication = settingsTable.Select(1, "replication", "replication_since").Where(cql.Equal("id"))
 	selectSettings    = settingsTable.Select(1, "version", "bucket_seconds", "namespace", "canonicaliser").Where(cql.Equal("id"))
 
-	// Adding content: at t(id).
+	// Writes that add content: at t(id).
 	insertWhole  = messageTable.Insert("data", "mailbox_id", "size", "chunks", "head", "sha256")
 	insertFirst  = messageTable.Insert("data", "mailbox_id")
 	insertChunk  = messageTable.Insert("data")
@@ -57,26 +57,27 @@ var (
 	selectTop     = messageTable.Select(1, "mailbox_id", "size", "chunks", "chunk", "data").Where(cql.Equal("message_id"), cql.AtLeast("chunk"))
 	selectChunks  = messageTable.Select(listingPage, "mailbox_id", "size", "chunks", "chunk").Where(cql.Equal("message_id"))
 
-	// Adding membership: at t(id). Columns without a value are left out, since
-	// a null would be a tombstone.
+	// Writes that add a membership: at t(id). A column without a value is left
+	// out, since null would be a tombstone.
 	insertMember        = membershipTable.Insert("uid", "mod_seq", "size")
 	insertMemberForeign = membershipTable.Insert("uid", "mod_seq", "size", "uidl")
 
-	// Marking as removed: at t(id) + 1. The commit point of a removal.
+	// The mark that a message is removed, the commit point of a removal: at
+	// t(id) + 1.
 	markMember = membershipTable.Update("removed")
 
-	// Final deletes: at t(id) + 2, each of one exact ID.
+	// Final deletes, each of one exact ID: at t(id) + 2.
 	deleteContent = messageTable.DeletePartition()
 	deleteMember  = membershipTable.Delete()
 
-	// What is read of a membership is all of it, wanted or not: where replicas
-	// differ Cassandra repairs the columns that were read and no others, and what
-	// is left without some of them is no membership as a delivery leaves it.
+	// A read of a membership names all columns, wanted or not: if replicas
+	// differ, Cassandra repairs the columns that were read and no others, and
+	// would leave rows without some of them, which no delivery writes.
 	selectMember  = membershipTable.Select(1, "size", "removed", "uidl", "uid", "mod_seq").Where(cql.Equal("mailbox_id", "bucket", "message_id"))
 	selectMembers = membershipTable.Select(listingPage, "message_id", "size", "uidl", "removed", "uid", "mod_seq").
 			Where(cql.Equal("mailbox_id", "bucket"), cql.AtLeast("message_id"), cql.AtMost("message_id"))
 
-	// The ledger: grow-only, timestamps from the values.
+	// The ledger, whose rows only grow: timestamps from the values.
 	insertBucket = ledgerTable.Insert("user")
 	insertRange  = ledgerTable.Insert("until")
 	insertClaim  = ledgerTable.Insert("owner", "until")
@@ -85,7 +86,7 @@ var (
 	selectClaims = ledgerTable.Select(100, "owner", "until").Where(cql.Equal("mailbox_id", "kind"))
 )
 
-// Scans of a stretch of the ring.
+// Reads of a range of the ring, for scans.
 var (
 	selectMembersIn  = membershipTable.Select(listingPage, "mailbox_id", "bucket", "message_id", "size", "removed", "uidl", "uid", "mod_seq").Where(cql.TokenAfter(), cql.TokenUpTo())
 	selectLedgersIn  = ledgerTable.Select(listingPage, "mailbox_id", "kind", "start", "until", "owner").Where(cql.TokenAfter(), cql.TokenUpTo())

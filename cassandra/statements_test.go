@@ -8,9 +8,9 @@ import (
 	"github.com/popcask/popcask/cassandra/cql"
 )
 
-// Where replicas differ, a read repairs the columns that it reads and no others:
-// a read of memberships or claims in every data centre that left some out would
-// leave rows without them there (P5: a unique-id is one of them).
+// P5: if replicas differ, a read repairs the columns that it names and no
+// others. So reads of memberships and claims in every data centre name all
+// columns, the unique-id among them: else they would leave rows without it.
 func TestP5WholeRowsAreRead(t *testing.T) {
 	for _, st := range []*cql.Statement{selectMember, selectMembers, selectMembersIn} {
 		for _, column := range []string{"uid", "mod_seq", "size", "uidl", "removed"} {

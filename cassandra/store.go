@@ -14,7 +14,7 @@ import (
 // [mailbox.Store] and a [mailbox.Appender], and safe for concurrent use.
 type Store struct {
 	session   *Session
-	owned     bool // the session: Close closes it
+	owned     bool // Close closes the session
 	db        cql.DB
 	config    Config // the session's
 	index     Index
@@ -37,9 +37,11 @@ var (
 	_ mailbox.Appender = (*Store)(nil)
 )
 
-// Open connects to a keyspace that [Migrate] has made, and makes a store with an
-// index: of [projection.New], or a host's own. [Store.Close] closes both. A host
-// that needs the session for other things calls [Connect] and [NewStore].
+// Open connects to a keyspace that [Migrate] has created, and returns a store
+// with the index that a function makes: [projection.New], or a function of the
+// host. [Store.Close] closes the connection too. Its errors are those of
+// [Connect] and [NewStore], which a host calls by itself if it needs the
+// session.
 //
 // [projection.New]: https://pkg.go.dev/github.com/popcask/popcask/projection#New
 func Open[I Index](ctx context.Context, config Config, index func(*Session) I) (*Store, error) {
@@ -56,9 +58,9 @@ func Open[I Index](ctx context.Context, config Config, index func(*Session) I) (
 	return store, nil
 }
 
-// NewStore makes a store of a session and an index. The index is required: a
-// delivery is acknowledged when the index has it. The session is closed after the
-// store, by the caller.
+// NewStore returns a store with a session and an index. The index is required:
+// a delivery is acknowledged when the index has listed it. The caller closes
+// first the store, then the session.
 func NewStore(session *Session, index Index) (*Store, error) {
 	if session == nil || index == nil {
 		return nil, errors.New("cassandra: NewStore needs a session and an index: see package projection")
@@ -70,13 +72,13 @@ func NewStore(session *Session, index Index) (*Store, error) {
 	s := &Store{session: session, db: session.db, config: session.config, index: index, minter: minter}
 	s.breaker.now = session.config.Now
 	s.purger = newPurger(s)
-	s.repairs.work = s.repairBehind
-	s.provers.work = s.proveBehind
+	s.repairs.name, s.repairs.work = "repairs", s.repairInBackground
+	s.provers.name, s.provers.work = "proofs of what is empty", s.proveInBackground
 	s.listeners.OnError = func(err error) { s.config.OnError(fmt.Errorf("cassandra: %w", err)) }
 	return s, nil
 }
 
-// Session is the session that the store uses.
+// Session returns the session that the store uses.
 func (s *Store) Session() *Session { return s.session }
 
 // Mailbox is [Session.Mailbox].
@@ -87,12 +89,13 @@ func (s *Store) Mailbox(user string) (id MailboxID, canonical string, err error)
 // Ready is [Session.Ready].
 func (s *Store) Ready(ctx context.Context) error { return s.session.Ready(ctx) }
 
-// Listen adds a listener, which hears of deliveries and removals after they are
-// certain, and is never in their way. What one misses, as when the process is
-// killed, [Store.Replay] tells it again.
+// Listen adds a listener. It is called with deliveries and removals after they
+// are certain, in the background; its errors go to [Config.OnError]. Events
+// that it misses, for example because the process was killed, [Store.Replay]
+// repeats.
 func (s *Store) Listen(listener mailbox.Listener) { s.listeners.Listen(listener) }
 
-// Open implements [mailbox.Store]. It reads nothing: the listing does.
+// Open implements [mailbox.Store]. It reads nothing: Messages does.
 func (s *Store) Open(ctx context.Context, login mailbox.Login) (mailbox.Mailbox, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("cassandra: open mailbox: %w", err)
@@ -108,10 +111,10 @@ func (s *Store) Open(ctx context.Context, login mailbox.Login) (mailbox.Mailbox,
 	return &mailboxSession{store: s, id: id, user: user}, nil
 }
 
-// Close waits until what was removed is purged, the listeners have heard of
-// everything, and the repairs under way are over; until ctx ends. What is not
-// purged then is left to [Store.Repair]. It closes the session of a store that
-// [Open] has made, and no other.
+// Close waits until the calls that are under way have ended, removed messages
+// are purged and the listeners have been called, or until ctx ends. What is not
+// purged then is left to [Store.Repair]. Close also closes the session if
+// [Open] made the store.
 func (s *Store) Close(ctx context.Context) error {
 	s.mu.Lock()
 	s.closed = true
@@ -129,7 +132,7 @@ func (s *Store) Close(ctx context.Context) error {
 	return err
 }
 
-// enter notes that a call has begun, which Close waits for.
+// enter begins a call that Close waits for. It fails after Close.
 func (s *Store) enter() (leave func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -146,6 +149,8 @@ func (s *Store) isClosed() bool {
 	return s.closed
 }
 
+// wait waits for a group or until ctx ends. what says, in the error, what it
+// waits for.
 func wait(ctx context.Context, group *sync.WaitGroup, what string) error {
 	done := make(chan struct{})
 	go func() {
@@ -160,10 +165,11 @@ func wait(ctx context.Context, group *sync.WaitGroup, what string) error {
 	}
 }
 
-// temporary makes sure that a failure of the cluster is one that passes. A name
-// that can be nobody's does not.
+// temporary makes an error temporary, as every failure of the cluster is. A
+// name that no user can have, and a message that is too large, stay final.
 func temporary(err error) error {
-	if err == nil || errors.Is(err, mailbox.ErrTemporary) || errors.Is(err, mailbox.ErrNoSuchUser) {
+	switch {
+	case err == nil, errors.Is(err, mailbox.ErrTemporary), errors.Is(err, mailbox.ErrNoSuchUser), errors.Is(err, mailbox.ErrTooLarge):
 		return err
 	}
 	return fmt.Errorf("%w: %w", mailbox.ErrTemporary, err)

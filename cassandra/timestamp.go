@@ -1,21 +1,35 @@
 package cassandra
 
-// The timestamp rule, which replaces lightweight transactions: whatever is
-// written about a message carries a timestamp computed from the message's ID,
-// never from the clock of the moment. An ID is added once and removed once, and
-// remove wins. So retries, hints, replayed or reordered events, two sessions,
-// two data centres and a repair all commute: the result is the same in any order
-// (P3).
+import "errors"
 
-// AddedAt is the timestamp of the writes that add a message, an [Index]'s among
-// them, in microseconds.
+// The timestamp rule takes the place of lightweight transactions: every write
+// about a message carries a timestamp that is computed from the message's ID,
+// never from the clock. An ID is added once and removed once, and the removal
+// wins. So retries, hints, replayed and reordered events, two sessions, two
+// data centres and a repair commute: the result is the same in any order (P3).
+
+// AddedAt returns the timestamp of every write that adds a message, those of an
+// [Index] too, in microseconds since 1970: t(id).
 func AddedAt(id MessageID) int64 { return id.Timestamp() }
 
-// markedAt is the timestamp of the mark that a message is removed: later than
-// whatever added it.
+// markedAt returns the timestamp of the mark that a message is removed: t(id) +
+// 1, so that the mark wins over the writes that add the message.
 func markedAt(id MessageID) int64 { return id.Timestamp() + 1 }
 
-// DeletedAt is the timestamp of the final deletes, an [Index]'s among them: later
-// than the mark, and than whatever added the message, even where that is written
-// afterwards.
+// DeletedAt returns the timestamp of every write that deletes a row of a
+// message, those of an [Index] too, in microseconds since 1970: t(id) + 2. The
+// delete wins over the writes that add the message and the one that marks it,
+// even if those arrive later.
 func DeletedAt(id MessageID) int64 { return id.Timestamp() + 2 }
+
+// TooOld reports whether an ID is older than half of gc_grace_seconds, five
+// days. Nothing may be added under such an ID: if its message was removed, the
+// tombstones that keep it removed may be gone before the write arrives.
+// [Index.Added] then returns [ErrTooOld].
+func (s *Session) TooOld(id MessageID) bool {
+	return s.config.Now().Sub(id.Time()) > gcGrace/2
+}
+
+// ErrTooOld says that a message was not added because its ID is too old: see
+// [Session.TooOld].
+var ErrTooOld = errors.New("the message ID is older than half of gc_grace_seconds")

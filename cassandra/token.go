@@ -6,11 +6,12 @@ import (
 	"math/bits"
 )
 
-// Token is where the bucket of a mailbox lies on the ring of a cluster: the hash
-// of the partition key (mailbox id, bucket) that the memberships have, and every
-// [Index] whose table has the same key, as the Murmur3Partitioner computes it.
+// Token returns the token of a bucket of a mailbox: the hash of the partition
+// key (mailbox_id uuid, bucket bigint), as the Murmur3Partitioner computes it.
+// The memberships have that partition key, and so has an [Index], which gets
+// tokens in [Index.Scan].
 func Token(mailbox MailboxID, bucket int64) int64 {
-	// Each part of a composite key has its length before it and a zero behind.
+	// Each part of a composite key is its length, its octets, and a zero.
 	key := make([]byte, 0, 2+16+1+2+8+1)
 	key = append(key, 0, 16)
 	key = append(key, mailbox[:]...)
@@ -19,11 +20,11 @@ func Token(mailbox MailboxID, bucket int64) int64 {
 	return ringToken(append(key, 0))
 }
 
-// contentToken is where the content of a message lies.
+// contentToken returns the token of the content of a message.
 func contentToken(id MessageID) int64 { return ringToken(id[:]) }
 
-// ringToken is the hash, but for the smallest number, which stands for the
-// beginning of the ring.
+// ringToken returns the token of a key: its hash, or the largest number in
+// place of the smallest, which is where the ring begins.
 func ringToken(key []byte) int64 {
 	if token := murmur3(key); token != math.MinInt64 {
 		return token
@@ -36,8 +37,9 @@ const (
 	murmurC2 = 0x4cf5ad432745937f
 )
 
-// murmur3 is the first half of MurmurHash3 x64 128 with the seed 0, as Cassandra
-// computes it: the octets behind the last block of 16 are taken as signed.
+// murmur3 returns the first half of MurmurHash3 x64 128 with the seed 0, as
+// Cassandra computes it: with the octets after the last block of 16 as signed
+// numbers.
 func murmur3(key []byte) int64 {
 	var h1, h2 uint64
 	rest := key
@@ -76,11 +78,11 @@ func murmurEnd(h uint64) uint64 {
 	return h ^ h>>33
 }
 
-// ringParts is into how many parts of the same size the ring is cut: the steps in
-// which a scan goes through it, and in which it can go on.
+// ringParts is the number of parts of the same size into which the ring is cut.
+// A scan goes through it part by part, and can be resumed after each of them.
 const ringParts = 256
 
-// partEnd is the last token of a part. That of part -1 is the beginning.
+// partEnd returns the last token of a part; of part -1, where the ring begins.
 func partEnd(part int) int64 {
 	if part == ringParts-1 {
 		return math.MaxInt64
@@ -88,25 +90,27 @@ func partEnd(part int) int64 {
 	return math.MinInt64 + int64(part+1)*(math.MaxUint64/ringParts)
 }
 
-// partOf is the part that a token lies in.
+// partOf returns the part that a token is in.
 func partOf(token int64) int {
-	above := uint64(token) - 1<<63 // how far from the beginning
+	above := uint64(token) - 1<<63 // distance from where the ring begins
 	if above > 0 {
 		above--
 	}
 	return int(min(above/(math.MaxUint64/ringParts), ringParts-1))
 }
 
-// tokens is a stretch of the ring: what is above after, up to until.
+// tokens is a range of the ring: the tokens larger than after and at most
+// until.
 type tokens struct{ after, until int64 }
 
-// partTokens is a part as a stretch.
+// partTokens returns the tokens of a part.
 func partTokens(part int) tokens { return tokens{partEnd(part - 1), partEnd(part)} }
 
 func (t tokens) has(token int64) bool { return t.after < token && token <= t.until }
 
-// middle cuts a stretch into two, where it has more than one token.
-func (t tokens) middle() (int64, bool) {
+// middle returns where to cut a range into two. ok is false if the range has
+// only one token.
+func (t tokens) middle() (token int64, ok bool) {
 	width := uint64(t.until) - uint64(t.after)
 	return int64(uint64(t.after) + width/2), width > 1
 }

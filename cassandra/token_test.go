@@ -13,7 +13,7 @@ import (
 	"github.com/popcask/popcask/cassandra/cassandratest"
 )
 
-// Tokens are computed as the nodes compute them, else a scan would look for
+// Tokens are computed as the nodes compute them: else a scan would look for
 // content in the wrong place.
 func TestTokensAreThoseOfTheNodes(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
@@ -46,7 +46,7 @@ func TestTokensAreThoseOfTheNodes(t *testing.T) {
 	require.Equal(t, 2*many, n)
 }
 
-// The parts of the ring leave no token out and none in two of them.
+// Every token is in exactly one part of the ring.
 func TestPartsOfTheRing(t *testing.T) {
 	require.Equal(t, int64(math.MinInt64), partEnd(-1))
 	for part := range ringParts {

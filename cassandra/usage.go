@@ -11,26 +11,27 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// Usage is a mailbox and what is listed in it.
+// Usage is how much is listed in a mailbox.
 type Usage struct {
-	User     string // "" where nobody has noted it
+	User     string // canonical; "" if the ledger does not have it
 	Mailbox  MailboxID
 	Messages int
-	Octets   int64
+	Octets   int64 // of the canonical form
 }
 
-// heldUsages bounds how many mailboxes are added up at a time, at about 50
-// octets each. Where there are more, the listings are read several times.
+// heldUsages is how many mailboxes are added up at the same time, at about 50
+// octets each. If there are more, the listings are read several times.
 const heldUsages = 1_000_000
 
-// Largest returns the maildrops with the most octets, the largest first, at most
-// so many. It reads the listings of all mailboxes, in every data centre.
+// Largest returns the mailboxes with the most octets, no more than most of
+// them, the largest first. It reads the listings of all mailboxes, in every
+// data centre.
 func (s *Store) Largest(ctx context.Context, most int) ([]Usage, error) {
 	var largest []Usage
 	for next := 0; next < ringParts && most > 0; {
 		sums, until, err := s.sumListings(ctx, next)
 		if err != nil {
-			return nil, fmt.Errorf("cassandra: largest maildrops: %w", temporary(err))
+			return nil, fmt.Errorf("cassandra: largest mailboxes: %w", temporary(err))
 		}
 		for _, sum := range sums {
 			largest = append(largest, *sum)
@@ -44,15 +45,16 @@ func (s *Store) Largest(ctx context.Context, most int) ([]Usage, error) {
 	for i := range largest {
 		of, _, err := s.ownerOf(ctx, largest[i].Mailbox)
 		if err != nil {
-			return nil, fmt.Errorf("cassandra: largest maildrops: %w", temporary(err))
+			return nil, fmt.Errorf("cassandra: largest mailboxes: %w", temporary(err))
 		}
 		largest[i].User = of.User
 	}
 	return largest, nil
 }
 
-// sumListings adds up the listings of the mailboxes that lie in the parts of the
-// ring from one on: as many parts as fit, the last of which it returns one behind.
+// sumListings adds up the listings of the mailboxes whose IDs are in the parts
+// of the ring from a part on, as many parts as fit. It returns the part after
+// the last.
 func (s *Store) sumListings(ctx context.Context, from int) (map[MailboxID]*Usage, int, error) {
 	sums, until := make(map[MailboxID]*Usage), ringParts
 	partOfMailbox := func(id MailboxID) int { return partOf(ringToken(id[:])) }
@@ -90,8 +92,8 @@ func (s *Store) sumListings(ctx context.Context, from int) (map[MailboxID]*Usage
 	return sums, until, nil
 }
 
-// eachListed goes through what is listed in a stretch of the ring, narrower where
-// there are too many tombstones in it.
+// eachListed calls add for what is listed in a range of the ring. A range with
+// too many tombstones is read in smaller ones.
 func (s *Store) eachListed(ctx context.Context, stretch tokens, known *knownBuckets, add func(MailboxID, int64)) error {
 	entries, err := s.scanIndex(ctx, stretch)
 	if err == nil {
@@ -103,7 +105,7 @@ func (s *Store) eachListed(ctx context.Context, stretch tokens, known *knownBuck
 	if !errors.Is(err, cql.ErrTooManyTombstones) {
 		return err
 	}
-	before, bucket, behind, ok := known.narrow(stretch)
+	before, bucket, after, ok := known.narrow(stretch)
 	if !ok {
 		return err
 	}
@@ -118,30 +120,30 @@ func (s *Store) eachListed(ctx context.Context, stretch tokens, known *knownBuck
 			add(bucket.mailbox, entry.Size)
 		}
 	}
-	return s.eachListed(ctx, behind, known, add)
+	return s.eachListed(ctx, after, known, add)
 }
 
-// Measure counts what a session of the user would list now.
+// Measure returns how much a session of the user would list now.
 func (s *Store) Measure(ctx context.Context, user string) (Usage, error) {
 	mb, err := s.Open(ctx, mailbox.Login{User: user})
 	if err != nil {
 		return Usage{}, err
 	}
 	defer mb.Close()
-	usage, _, err := s.contentsOf(ctx, user, mb)
+	usage, _, err := s.usageOf(ctx, user, mb)
 	return usage, err
 }
 
 // Empty removes all messages that a session of the user would list now, as a
-// session removes them, and returns what they were. Mail that comes meanwhile
-// stays.
+// session removes them, and returns how much that was. Mail that is delivered
+// meanwhile stays.
 func (s *Store) Empty(ctx context.Context, user string) (removed Usage, err error) {
 	mb, err := s.Open(ctx, mailbox.Login{User: user})
 	if err != nil {
 		return removed, err
 	}
 	defer mb.Close()
-	removed, ids, err := s.contentsOf(ctx, user, mb)
+	removed, ids, err := s.usageOf(ctx, user, mb)
 	if err == nil && len(ids) > 0 {
 		err = mb.Delete(ctx, ids)
 	}
@@ -151,7 +153,8 @@ func (s *Store) Empty(ctx context.Context, user string) (removed Usage, err erro
 	return removed, nil
 }
 
-func (s *Store) contentsOf(ctx context.Context, user string, mb mailbox.Mailbox) (usage Usage, ids []string, err error) {
+// usageOf lists a mailbox through a session of the user.
+func (s *Store) usageOf(ctx context.Context, user string, mb mailbox.Mailbox) (usage Usage, ids []string, err error) {
 	usage.Mailbox, usage.User, err = s.Mailbox(user)
 	if err != nil {
 		return usage, nil, err

@@ -10,31 +10,33 @@ import (
 
 // DB runs statements. It is safe for concurrent use.
 //
-// An error says that the call failed, or that nobody knows: a write that timed
-// out may still take effect, now or later. Since it carries its own timestamp it
-// may be run again.
+// A write whose error is a time-out may still take effect, now or later. It may
+// be run again, since it carries its own timestamp.
 type DB interface {
-	// Exec runs a write with a timestamp, in microseconds. The values are those
-	// that the method which made the statement names, in its order.
+	// Exec runs a write with a timestamp, in microseconds since 1970. The
+	// method that made the statement says what its values are, and in which
+	// order.
 	Exec(ctx context.Context, level Level, st *Statement, timestamp int64, values ...any) error
 
-	// ExecBatch runs the writes of a batch as one mutation. A batch without any
-	// does nothing. One whose writes are not of one partition is an error.
+	// ExecBatch runs the writes of a batch as one mutation. An empty batch does
+	// nothing. A batch that [Batch.Check] refuses is an error.
 	ExecBatch(ctx context.Context, level Level, batch *Batch) error
 
-	// Page reads one page: the first if state is nil, else the one that state
-	// stands for. It calls scan with each row, and returns the state of the next
-	// page, nil after the last one. scan must not keep the row. An error of scan
-	// ends the page and is returned. A read that meets more tombstones than a
-	// node allows is [ErrTooManyTombstones].
+	// Page reads one page of a Select: the first page if state is nil, else the
+	// page that an earlier call returned the state of. It calls scan with each
+	// row, and returns the state of the next page, nil after the last one.
+	//
+	// scan must not keep the row. An error of scan ends the page, and Page
+	// returns it. A read that meets more tombstones than a node allows fails
+	// with [ErrTooManyTombstones].
 	Page(ctx context.Context, level Level, st *Statement, state []byte, scan func(Row) error, values ...any) (next []byte, err error)
 }
 
-// Row is a row of a page. Scan reads its columns in the order of the statement;
-// nil leaves one out.
+// Row is a row of a page. Scan copies its columns, in the order in which the
+// statement names them, into pointers; a nil leaves its column out.
 type Row interface{ Scan(columns ...any) error }
 
-// Each reads all pages, as [DB.Page] reads one.
+// Each reads all pages, as [DB.Page] reads one, and calls scan with every row.
 func Each(ctx context.Context, db DB, level Level, st *Statement, scan func(Row) error, values ...any) error {
 	var state []byte
 	for {
@@ -47,21 +49,22 @@ func Each(ctx context.Context, db DB, level Level, st *Statement, scan func(Row)
 }
 
 // ErrTooManyTombstones says that a read met more tombstones than a node allows
-// (tombstone_failure_threshold of cassandra.yaml, 100,000 by default). A smaller
-// stretch may be read.
+// (tombstone_failure_threshold in cassandra.yaml, 100,000 by default). A
+// smaller range can still be read.
 var ErrTooManyTombstones = errors.New("the read met too many tombstones")
 
-// Level is a consistency level, by its name in Cassandra.
+// Level is a consistency level, by its name in Cassandra. Serial levels are
+// refused.
 type Level string
 
-// The levels that there are here. Serial ones are not among them.
+// The levels that the store uses. A statement needs the answer of:
 const (
-	LocalQuorum Level = "LOCAL_QUORUM" // most replicas of the local data centre
-	EachQuorum  Level = "EACH_QUORUM"  // most replicas of every data centre
+	LocalQuorum Level = "LOCAL_QUORUM" // a majority of the replicas in the local data centre
+	EachQuorum  Level = "EACH_QUORUM"  // a majority of the replicas in every data centre
 	All         Level = "ALL"          // every replica
 )
 
-// Batch is several writes to one partition. The zero Batch has none.
+// Batch is several writes to one partition. The zero Batch is empty.
 type Batch struct {
 	writes []Write
 }
@@ -69,23 +72,25 @@ type Batch struct {
 // Write is a write of a batch.
 type Write struct {
 	Statement *Statement
-	Timestamp int64 // microseconds
+	Timestamp int64 // microseconds since 1970
 	Values    []any
 }
 
-// Add adds a write with its own timestamp, as [DB.Exec] takes it.
+// Add adds a write with its own timestamp. Its arguments are those of
+// [DB.Exec].
 func (b *Batch) Add(st *Statement, timestamp int64, values ...any) {
 	b.writes = append(b.writes, Write{st, timestamp, values})
 }
 
-// Len counts the writes.
+// Len returns the number of writes.
 func (b *Batch) Len() int { return len(b.writes) }
 
-// Writes returns the writes, in their order.
+// Writes returns the writes, in the order in which they were added.
 func (b *Batch) Writes() []Write { return b.writes }
 
-// Check returns an error if the writes are not all of one partition, or one of
-// them is none. An implementation of [DB] calls it.
+// Check returns an error if one of the statements is a Select, or if the writes
+// are not all to one partition. Every implementation of [DB.ExecBatch] calls
+// it.
 func (b *Batch) Check() error {
 	for i, w := range b.writes {
 		if w.Statement.Kind == Select {
@@ -103,12 +108,12 @@ func (b *Batch) Check() error {
 // Observation describes one attempt at a statement or a batch, without its
 // values.
 type Observation struct {
-	Statement   string // of a batch: the first one
-	Batch       int    // statements of a batch; 0 if it is none
-	Consistency string // "LOCAL_QUORUM", "EACH_QUORUM" ...
-	Conditional bool   // a lightweight transaction: never, and a test sees to it
-	Host        string
-	Attempt     int // 0 is the first one
+	Statement   string // its text; for a batch, that of the first write
+	Batch       int    // the number of writes of a batch; 0 if it is not a batch
+	Consistency string // the consistency level: "LOCAL_QUORUM", "EACH_QUORUM" ...
+	Conditional bool   // whether it is a lightweight transaction: the store sends none
+	Host        string // address and port of the node; "" if no node was asked
+	Attempt     int    // 0 for the first one
 	Start, End  time.Time
 	Rows        int // that a read returned
 	Err         error

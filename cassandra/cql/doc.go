@@ -1,19 +1,22 @@
 // Package cql is how the store, and every [cassandra.Index], reads and writes
-// Cassandra. It cannot say what would break the store's promises:
+// Cassandra. A statement that would break the store's promises cannot be made
+// with it:
 //
-//   - A write names its timestamp with each call, so that a retry, a replay or a
-//     late arrival writes the same cell with the same timestamp again. There is
-//     no default: the driver's own is the moment at which a frame is built, with
-//     which a retried INSERT outlives a DELETE.
-//   - A read names its columns and its partition, or a stretch of the token ring.
-//   - A batch is for one partition, and is one mutation: each replica has all of
-//     it or nothing.
-//   - There is no way to say IF, SERIAL, TTL, COUNTER or ALLOW FILTERING, and
-//     none to delete a range of rows.
+//   - Every write names its timestamp, so that a retry or a replay writes the
+//     same cell with the same timestamp again. There is no default: the
+//     driver's own is the moment at which it builds the frame, and with that a
+//     retried INSERT outlives a DELETE.
+//   - Every read names its columns, and either a whole partition key or a range
+//     of the token ring.
+//   - A batch writes to one partition, and is one mutation: a replica applies
+//     all of it or nothing.
+//   - IF, SERIAL, TTL, COUNTER and ALLOW FILTERING do not exist, and neither
+//     does a DELETE of a range of rows.
 //
-// A [Table] is declared once. Its methods make the statements, usually in package
-// variables, and panic if the table does not allow them. A statement keeps its
-// structure beside its text, for those who look at it on its way.
+// A [Table] is declared once. Its methods make the statements, usually in
+// package variables, and panic if the table does not allow a statement. A
+// [Statement] keeps its structure beside its text, for a [DB] that does not
+// parse CQL.
 //
 //	var listing = cql.Table{
 //		Name:       "listing",
@@ -29,16 +32,25 @@
 //			cql.Equal("mailbox_id", "bucket"), cql.AtLeast("message_id"), cql.AtMost("message_id"))
 //	)
 //
-// A [DB] runs them: that of a session retries what passes, avoids nodes that
-// lately gave no answer, and connects anew if all nodes are lost.
-// [cassandra.Session.DB] returns it.
+// A [DB] runs statements. [cassandra.Session.DB] returns one that tries again
+// after errors that pass, avoids nodes that lately gave no answer, and connects
+// anew if all nodes are lost.
 //
 // # Values
 //
-// Values are bound, and rows are scanned, as these Go types: [16]byte for uuid
-// and timeuuid, int64 for bigint, int for int, string for text, []byte for blob,
-// bool for boolean. A pointer to one of them scans null as nil. To write null
-// would leave a tombstone: use a statement without that column.
+// Values to bind have these Go types, and rows are scanned into pointers to
+// them:
+//
+//	[16]byte  uuid, timeuuid
+//	int64     bigint
+//	int       int
+//	string    text
+//	[]byte    blob
+//	bool      boolean
+//
+// To tell null from a zero value, scan into a pointer to a pointer, which is
+// set to nil. Null cannot be written without leaving a tombstone: use a
+// statement that leaves the column out.
 //
 // [cassandra.Index]: https://pkg.go.dev/github.com/popcask/popcask/cassandra#Index
 // [cassandra.Session.DB]: https://pkg.go.dev/github.com/popcask/popcask/cassandra#Session.DB

@@ -2,25 +2,24 @@ package cql
 
 import "slices"
 
-// Statement is a statement that was built once. A [Table] makes it; it is not
-// changed afterwards.
+// Statement is a statement that a [Table] made. It must not be changed.
 type Statement struct {
 	Kind     Kind
 	Table    Table
-	Columns  []string // that are written, besides the key, or read
+	Columns  []string // the columns that it reads or, besides the key, writes
 	Clauses  []Clause // of a Select
-	Rows     int      // a page of a Select
-	Distinct bool     // a Select of partitions
+	Rows     int      // of a Select: rows in a page
+	Distinct bool     // of a Select: reads partitions, not rows
 
 	text      string
-	key       int // where among the values the partition key begins
-	timestamp int // where among the bound values the timestamp stands; -1 for reads
+	key       int // index of the partition key among the values
+	timestamp int // index of the timestamp among the bound values; -1 in a Select
 }
 
 // Kind is what a statement does.
 type Kind string
 
-// The kinds that there are.
+// The kinds of statements.
 const (
 	Insert          Kind = "INSERT"
 	Update          Kind = "UPDATE"
@@ -32,8 +31,8 @@ const (
 // String is the text of the statement, with a question mark for each value.
 func (st *Statement) String() string { return st.text }
 
-// Bind returns the values in the order of the question marks: with the timestamp,
-// in microseconds, where a write has it.
+// Bind returns the values in the order of the question marks. Into the values
+// of a write it inserts the timestamp, in microseconds.
 func (st *Statement) Bind(timestamp int64, values []any) []any {
 	if st.timestamp < 0 {
 		return values
@@ -41,7 +40,7 @@ func (st *Statement) Bind(timestamp int64, values []any) []any {
 	return slices.Insert(slices.Clone(values), st.timestamp, any(timestamp))
 }
 
-// partitionKey picks the values of the partition key out of those of a write.
+// partitionKey returns the values of the partition key among those of a write.
 func (st *Statement) partitionKey(values []any) []any {
 	return values[min(len(values), st.key):min(len(values), st.key+len(st.Table.Partition))]
 }

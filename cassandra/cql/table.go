@@ -9,28 +9,30 @@ import (
 	"github.com/scylladb/gocqlx/v2/qb"
 )
 
-// Table is a table of the keyspace. Names are as CQL has them without quotes: in
-// lower case. Every column is in one of the four lists.
+// Table declares a table of the keyspace. Names are those that CQL allows
+// without quotes, in lower case. Every column is in exactly one of the four
+// lists.
 type Table struct {
 	Name       string
 	Partition  []string // the partition key
 	Clustering []string // the clustering columns, in their order
-	Static     []string // the static columns, which the rows of a partition share
-	Columns    []string // the others
+	Static     []string // the static columns, which all rows of a partition share
+	Columns    []string // the regular columns
 }
 
-// timestampName is the name of the timestamp among the names of a write.
+// timestampName is the name of the timestamp among the names that a write
+// binds.
 const timestampName = "write_timestamp"
 
-// Insert makes the statement that writes one row, with some of its columns,
-// static ones among them. Its values are those of the partition key, of the
-// clustering columns, and of the columns, in this order.
+// Insert makes the statement that writes some columns, regular or static, of
+// one row. Its values are the partition key, the clustering columns and the
+// columns, in this order.
 func (t Table) Insert(columns ...string) *Statement {
 	return t.insert(slices.Concat(t.Partition, t.Clustering, columns), columns)
 }
 
-// InsertStatic makes the statement that writes static columns of a partition. Its
-// values are those of the partition key and of the columns, in this order.
+// InsertStatic makes the statement that writes static columns of a partition.
+// Its values are the partition key and the columns, in this order.
 func (t Table) InsertStatic(columns ...string) *Statement {
 	for _, column := range columns {
 		t.require(slices.Contains(t.Static, column), "column %s is not static", column)
@@ -43,25 +45,26 @@ func (t Table) insert(names, columns []string) *Statement {
 	return t.write(Insert, columns, 0, qb.Insert(t.Name).Columns(names...).TimestampNamed(timestampName))
 }
 
-// Update makes the statement that writes some columns of one row, and leaves no
-// trace of a row once they are deleted. Its values are those of the columns, of
-// the partition key, and of the clustering columns, in this order.
+// Update makes the statement that writes some columns of one row. Unlike a row
+// of Insert, the row exists only as long as one of its columns has a value. The
+// values are the columns, the partition key and the clustering columns, in this
+// order.
 func (t Table) Update(columns ...string) *Statement {
 	t.check(columns)
 	t.require(len(columns) > 0, "an update of no column")
 	return t.write(Update, columns, len(columns), qb.Update(t.Name).TimestampNamed(timestampName).Set(columns...).Where(equal(t.Partition, t.Clustering)...))
 }
 
-// Delete makes the statement that deletes one row. Its values are those of the
-// partition key and of the clustering columns, in this order.
+// Delete makes the statement that deletes one row. Its values are the partition
+// key and the clustering columns, in this order.
 func (t Table) Delete() *Statement {
 	t.check(nil)
 	return t.write(Delete, nil, 0, qb.Delete(t.Name).TimestampNamed(timestampName).Where(equal(t.Partition, t.Clustering)...))
 }
 
-// DeletePartition makes the statement that deletes a whole partition. It is for a
-// partition that belongs to one message: of any other it would delete rows that
-// are still on their way. Its values are those of the partition key.
+// DeletePartition makes the statement that deletes a whole partition. Use it
+// only for a partition that belongs to one message: from any other it may
+// delete rows that have not arrived yet. Its values are the partition key.
 func (t Table) DeletePartition() *Statement {
 	t.check(nil)
 	return t.write(DeletePartition, nil, 0, qb.Delete(t.Name).TimestampNamed(timestampName).Where(equal(t.Partition)...))
@@ -75,7 +78,7 @@ func (t Table) write(kind Kind, columns []string, key int, b qb.Builder) *Statem
 	}
 }
 
-// Selection is a SELECT that does not say yet which rows it reads.
+// Selection is a SELECT without its WHERE: see [Selection.Where].
 type Selection struct {
 	table    Table
 	rows     int
@@ -83,22 +86,28 @@ type Selection struct {
 	distinct bool
 }
 
-// Select begins a statement that reads columns, in pages of so many rows. A page
-// counts rows, not octets: thousands for small rows, a few for large ones.
+// Select begins a statement that reads columns in pages of a number of rows. A
+// page counts rows, not octets: choose thousands for small rows, a few for
+// large ones.
 func (t Table) Select(rows int, columns ...string) Selection {
 	return Selection{table: t, rows: rows, columns: columns}
 }
 
-// SelectPartitions is Select for the partitions instead of the rows: it reads
-// columns of the partition key, or static ones, once for each partition.
+// SelectPartitions is like Select, but reads each partition once (DISTINCT):
+// columns of the partition key, and static ones.
 func (t Table) SelectPartitions(rows int, columns ...string) Selection {
 	return Selection{table: t, rows: rows, columns: columns, distinct: true}
 }
 
-// Where makes the statement. The clauses name the whole partition key with
-// [Equal], and then, in their order, any clustering columns: with Equal, and the
-// last of them with [AtLeast], [AtMost] or [In]. Or they are [TokenAfter] and
-// [TokenUpTo]. The statement's values are those of the clauses, in this order.
+// Where makes the statement. Its clauses are of one of two forms:
+//
+//   - [Equal] for the whole partition key, then for clustering columns in their
+//     order, as many as wanted. The last clustering column may have [AtLeast],
+//     [AtMost], both of them, or [In] instead.
+//   - [TokenAfter], [TokenUpTo] or both.
+//
+// A [Limit] may be added to either. The statement's values are those of the
+// clauses, in their order.
 func (s Selection) Where(clauses ...Clause) *Statement {
 	t := s.table
 	t.check(s.columns)
@@ -134,10 +143,10 @@ func (s Selection) Where(clauses ...Clause) *Statement {
 	}
 }
 
-// Op is what a [Clause] says of its columns.
+// Op is the operator of a [Clause].
 type Op string
 
-// The clauses that there are.
+// The operators.
 const (
 	OpEqual      Op = "="
 	OpAtLeast    Op = ">="
@@ -148,32 +157,33 @@ const (
 	OpLimit      Op = "LIMIT"
 )
 
-// Clause is a condition on the rows that are read, or a limit to their number.
+// Clause is a condition on the rows that a Select reads, or a limit to their
+// number.
 type Clause struct {
 	Op      Op
-	Columns []string // a value for each of them
-	Most    int      // of a limit
+	Columns []string // the statement has a value for each of them
+	Most    int      // of OpLimit
 }
 
-// Equal asks for the rows in which each of the columns has its value.
+// Equal selects rows in which each column has its value.
 func Equal(columns ...string) Clause { return Clause{Op: OpEqual, Columns: columns} }
 
-// AtLeast asks for the rows from a value on, which belongs to them.
+// AtLeast selects rows in which the column has its value or a larger one.
 func AtLeast(column string) Clause { return Clause{Op: OpAtLeast, Columns: []string{column}} }
 
-// AtMost asks for the rows up to a value, which belongs to them.
+// AtMost selects rows in which the column has its value or a smaller one.
 func AtMost(column string) Clause { return Clause{Op: OpAtMost, Columns: []string{column}} }
 
-// In asks for the rows in which a column has one of the values of a slice.
+// In selects rows in which the column has one of the values of a slice.
 func In(column string) Clause { return Clause{Op: OpIn, Columns: []string{column}} }
 
-// TokenAfter asks for the partitions whose token is above a value, an int64.
+// TokenAfter selects partitions whose token is larger than its value, an int64.
 func TokenAfter() Clause { return Clause{Op: OpTokenAfter} }
 
-// TokenUpTo asks for the partitions whose token is at most a value, an int64.
+// TokenUpTo selects partitions whose token is at most its value, an int64.
 func TokenUpTo() Clause { return Clause{Op: OpTokenUpTo} }
 
-// Limit asks for so many rows at most.
+// Limit reads at most this many rows. It has no value.
 func Limit(most int) Clause { return Clause{Op: OpLimit, Most: most} }
 
 func equal(columns ...[]string) (list []qb.Cmp) {
@@ -183,12 +193,11 @@ func equal(columns ...[]string) (list []qb.Cmp) {
 	return list
 }
 
-// legalName leaves out what would need quotes, and the words of CQL that no
-// statement here may have.
+// legalName matches names that need no quotes. No clause of CQL can be smuggled
+// into one.
 var legalName = regexp.MustCompile(`^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?$`)
 
-// check panics if the table is not declared as it must be, or has no such
-// columns.
+// check panics if the table is not well declared, or does not have the columns.
 func (t Table) check(columns []string) {
 	t.require(len(t.Partition) > 0, "no partition key")
 	all := slices.Concat(t.Partition, t.Clustering, t.Static, t.Columns)
@@ -202,11 +211,11 @@ func (t Table) check(columns []string) {
 	}
 }
 
-// checkClauses panics if Cassandra could not answer without reading more than it
+// checkClauses panics if Cassandra would have to read more rows than it
 // returns.
 func (t Table) checkClauses(clauses []Clause) {
-	var named []string // with Equal
-	last := ""         // the column that has another clause
+	var named []string // columns with Equal
+	last := ""         // the column with a range or In
 	tokens := false
 	for _, c := range clauses {
 		t.require(last == "" || len(c.Columns) == 0 || c.Op != OpEqual && c.Columns[0] == last, "a clause after the one on %s", last)

@@ -36,9 +36,9 @@ func TestTextOfStatements(t *testing.T) {
 	}
 }
 
-// P9, P3: what no statement may be cannot be built: a read that names no columns
-// or not its partition, which would filter a whole table; a name that smuggles
-// something in; a column that is not there.
+// P9, P3: a statement that no statement may be panics when it is made: a read
+// without columns, or without its partition key, which would filter a whole
+// table; a name that smuggles something in; a column that does not exist.
 func TestStatementsThatCannotBeBuilt(t *testing.T) {
 	named := func(name string) Table { return Table{Name: name, Partition: []string{"k"}, Columns: []string{"v"}} }
 	of := func(clauses ...Clause) func() { return func() { listing.Select(9, "size").Where(clauses...) } }
@@ -70,8 +70,8 @@ func TestStatementsThatCannotBeBuilt(t *testing.T) {
 	}
 }
 
-// The timestamp stands where the statement has it: before the values of an
-// UPDATE and a DELETE, after those of an INSERT.
+// The timestamp is bound before the values of an UPDATE and a DELETE, and after
+// those of an INSERT.
 func TestTimestampIsBoundWhereItBelongs(t *testing.T) {
 	table := Table{Name: "t", Partition: []string{"k"}, Columns: []string{"v"}}
 	values := []any{"a", "b"}
@@ -79,10 +79,10 @@ func TestTimestampIsBoundWhereItBelongs(t *testing.T) {
 	require.Equal(t, []any{int64(7), "a", "b"}, table.Update("v").Bind(7, values))
 	require.Equal(t, []any{int64(7), "a"}, table.Delete().Bind(7, values[:1]))
 	require.Equal(t, []any{"a"}, table.Select(1, "v").Where(Equal("k")).Bind(0, values[:1]))
-	require.Equal(t, []any{"a", "b"}, values, "the caller's stay as they are")
+	require.Equal(t, []any{"a", "b"}, values, "the caller's values are not changed")
 }
 
-// A batch is one mutation only if all of it is for one partition.
+// A batch is one mutation only if all its writes are to one partition.
 func TestBatchOfTwoPartitions(t *testing.T) {
 	other := listing
 	other.Name = "other"

@@ -9,8 +9,9 @@ import (
 	"github.com/gocql/gocql"
 )
 
-// newCluster is how the driver is set up: our defaults, then what the host wants,
-// then what the promises ask for. Its connections end with life.
+// newCluster returns the settings of the driver: first our defaults, then those
+// of the host. The host filter and the policy are set by [open]. When life
+// ends, so do the connections.
 func newCluster(config Config, life context.Context) (*gocql.ClusterConfig, error) {
 	cluster := gocql.NewCluster(config.Hosts...)
 	cluster.ConnectTimeout = cmp.Or(config.ConnectTimeout, 5*time.Second)
@@ -21,7 +22,7 @@ func newCluster(config Config, life context.Context) (*gocql.ClusterConfig, erro
 	cluster.DefaultTimestamp = false
 	cluster.Consistency = gocql.LocalQuorum
 	cluster.MaxWaitSchemaAgreement = time.Minute
-	cluster.ReconnectInterval = 2 * time.Second // the driver's own minute is long for a client that waits
+	cluster.ReconnectInterval = 2 * time.Second // the default, a minute, is long for a client that waits
 	cluster.Logger = noLogger{}
 	if config.TLS != nil {
 		cluster.SslOpts = &gocql.SslOptions{Config: config.TLS, EnableHostVerification: !config.TLS.InsecureSkipVerify}
@@ -46,7 +47,8 @@ func newCluster(config Config, life context.Context) (*gocql.ClusterConfig, erro
 	return cluster, nil
 }
 
-// noLogger is the driver's logger: what it has to say comes back as errors.
+// noLogger is the driver's logger. What the driver logs it also returns as
+// errors.
 type noLogger struct{}
 
 func (noLogger) Print(...any)          {}

@@ -7,9 +7,9 @@ import (
 	"github.com/gocql/gocql"
 )
 
-// dialer dials on behalf of a link, and ends its connections with it. The driver
-// alone, when it is closed, first waits for those that it is just making, and a
-// node that accepts and says nothing takes its time.
+// dialer dials for a link, and closes its connections when the link ends.
+// Without it, closing the driver waits for the connections that it is just
+// making: that is long if a node accepts a connection and then says nothing.
 type dialer struct {
 	gocql.Dialer
 	life context.Context // of the link
@@ -26,7 +26,8 @@ func (d dialer) DialContext(ctx context.Context, network, address string) (net.C
 	return tie(conn, d.life), nil
 }
 
-// hostDialer is [dialer] for a host's own way to dial a node.
+// hostDialer is [dialer] for [gocql.ClusterConfig.HostDialer], if a host sets
+// that.
 type hostDialer struct {
 	gocql.HostDialer
 	life context.Context
@@ -43,15 +44,16 @@ func (d hostDialer) DialHost(ctx context.Context, host *gocql.HostInfo) (*gocql.
 	return dialed, err
 }
 
-// joined returns a context that ends with either.
+// joined returns a context that ends when either of two contexts ends.
 func joined(ctx, life context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	stop := context.AfterFunc(life, cancel)
 	return ctx, func() { stop(); cancel() }
 }
 
-// tie returns a connection that ends with life. One of TCP stays one, so that
-// several frames still go out in one system call.
+// tie returns a connection that is closed when life ends. A TCP connection
+// stays a TCP connection, so that several frames still go out in one system
+// call.
 func tie(conn net.Conn, life context.Context) net.Conn {
 	forget := context.AfterFunc(life, func() { conn.Close() })
 	if tcp, ok := conn.(*net.TCPConn); ok {

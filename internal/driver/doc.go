@@ -1,13 +1,14 @@
-// Package driver is the one place that knows the Cassandra driver, so that another
-// driver would touch one folder. It runs the statements of package cql, and keeps
-// the rules that the driver does not:
+// Package driver runs the statements of package cql. It is the only package
+// that knows gocql, the driver for Cassandra, and it keeps rules that gocql
+// does not:
 //
-//   - A retry sends the same values with the same timestamp. (The driver's own
-//     retries stop when the hosts are exhausted.) Every statement is idempotent and
-//     says so.
-//   - Only nodes of the local data centre are spoken to. A data centre that does
-//     not exist is an error, not a silent fall-back to another one.
-//   - A node that gave no answer lately is asked last; if no node has answered for
-//     a while, the driver is replaced by one that resolves the hosts anew.
-//   - What a host sets of the driver may not break any of that.
+//   - A retry sends the same values with the same timestamp. Every statement is
+//     idempotent and says so. (The driver's own retries end when it has asked
+//     each host once.)
+//   - Statements go only to nodes of the local data centre. If that data centre
+//     does not exist, Connect fails; it does not fall back to another one.
+//   - A node that gave no answer lately is asked last. If no node has answered
+//     for a while, the gocql session is replaced by a new one, which resolves
+//     the hosts again.
+//   - Settings of the host that would break any of this are errors.
 package driver

@@ -11,7 +11,7 @@ import (
 	"github.com/popcask/popcask/cassandra/cql"
 )
 
-// consistency is a level as the driver has it.
+// consistency returns the driver's value for a level.
 func consistency(level cql.Level) (gocql.Consistency, error) {
 	switch level {
 	case cql.LocalQuorum:
@@ -21,15 +21,15 @@ func consistency(level cql.Level) (gocql.Consistency, error) {
 	case cql.All:
 		return gocql.All, nil
 	}
-	c, err := gocql.ParseConsistencyWrapper(string(level)) // a test's; it knows no serial ones
+	c, err := gocql.ParseConsistencyWrapper(string(level)) // of a test; serial levels are errors
 	if err != nil {
 		return 0, fmt.Errorf("driver: no statement runs at the consistency level %q", level)
 	}
 	return c, nil
 }
 
-// needsEveryCentre reports whether a statement at a level waits for nodes of every
-// data centre.
+// needsEveryCentre reports whether a statement at this level needs the answer
+// of every data centre.
 func needsEveryCentre(level cql.Level) bool { return level == cql.EachQuorum || level == cql.All }
 
 // Exec implements [cql.DB].
@@ -49,7 +49,7 @@ func (s *Session) Exec(ctx context.Context, level cql.Level, st *cql.Statement, 
 	})
 }
 
-// query makes the driver's query.
+// query makes the driver's query for one attempt at a statement.
 func (s *Session) query(ctx context.Context, x *gocql.Session, level cql.Level, st *cql.Statement, tries int, values []any) (*gocql.Query, error) {
 	c, err := consistency(level)
 	if err != nil {
@@ -100,8 +100,8 @@ func (s *Session) Page(ctx context.Context, level cql.Level, st *cql.Statement, 
 	return emptyToNil(next), scanner.Err()
 }
 
-// reading runs a read at its level, or at ALL instead of EACH_QUORUM if the
-// engine has that for writes only, as ScyllaDB does.
+// reading runs a read at its level. If the engine has EACH_QUORUM for writes
+// only, as ScyllaDB does, it reads at ALL instead.
 func (s *Session) reading(level cql.Level, read func(cql.Level) error) error {
 	if level != cql.EachQuorum {
 		return read(level)
@@ -130,7 +130,7 @@ func emptyToNil(state []byte) []byte {
 	return state
 }
 
-// ExecBatch implements [cql.DB]. The batch is unlogged, since it is for one
+// ExecBatch implements [cql.DB]. The batch is unlogged, since it writes to one
 // partition.
 func (s *Session) ExecBatch(ctx context.Context, level cql.Level, b *cql.Batch) error {
 	if b.Len() == 0 {
@@ -164,11 +164,11 @@ func (s *Session) ExecBatch(ctx context.Context, level cql.Level, b *cql.Batch) 
 	})
 }
 
-// attempt runs do, with the number of the try, until it succeeds, its error is
-// one that will not pass, or the retries are used up. What do sends must be the
-// same each time. What needs every data centre is tried again once only: while
-// one of them is out of reach each attempt takes a time-out, and a client may be
-// waiting.
+// attempt calls do, with the number of the try, until it succeeds, fails with
+// an error that does not pass, or has used up the retries. do must send the
+// same each time. A statement that needs every data centre is tried twice at
+// most: while one of them is out of reach each try takes a time-out, and a
+// client may be waiting.
 func (s *Session) attempt(ctx context.Context, level cql.Level, do func(tries int) error) error {
 	const first, longest = 25 * time.Millisecond, time.Second
 	pause := first

@@ -35,8 +35,8 @@ func (a answer) Code() int       { return a.code }
 func (a answer) Message() string { return fmt.Sprint(a.code) }
 func (a answer) Error() string   { return a.Message() }
 
-// What will not pass is not tried again: a mistake of ours, an end of the
-// context, too many tombstones.
+// An error that does not pass is not tried again: a mistake of ours, the end of
+// the context, too many tombstones.
 func TestPasses(t *testing.T) {
 	for _, err := range []error{
 		gocql.ErrNoConnections, gocql.ErrTimeoutNoResponse, gocql.ErrConnectionClosed, gocql.ErrUnavailable,
@@ -56,7 +56,8 @@ func TestPasses(t *testing.T) {
 	}
 }
 
-// Retries: so many, after pauses, of what passes, and never beyond the context.
+// An error that passes is tried again as often as Config.Retries says, after
+// pauses, and never after the context has ended.
 func TestAttempts(t *testing.T) {
 	lost := errors.New("connection lost")
 	for _, test := range []struct {
@@ -99,9 +100,9 @@ func (writesOnly) Message() string {
 	return "EACH_QUORUM ConsistencyLevel is only supported for writes"
 }
 
-// Where an engine has EACH_QUORUM for writes only, every data centre is read at
-// ALL, from the first time on. What is refused for another reason says nothing of
-// levels, whatever comes of it at ALL, at another node perhaps.
+// If an engine has EACH_QUORUM for writes only, reads of every data centre are
+// at ALL, from the first refusal on. A refusal for another reason says nothing
+// of levels, even if the same read at ALL, perhaps at another node, succeeds.
 func TestReadsWithoutEachQuorum(t *testing.T) {
 	refused, mistake, down := writesOnly{answer{gocql.ErrCodeInvalid}}, answer{gocql.ErrCodeInvalid}, answer{gocql.ErrCodeUnavailable}
 	for _, test := range []struct {

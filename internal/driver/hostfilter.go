@@ -6,21 +6,23 @@ import (
 	"github.com/gocql/gocql"
 )
 
-// members are the nodes that a link speaks to: in the local data
-// centre, and in one cluster. An address that the cluster has left may be another
-// one's tomorrow; the driver, which looks for its nodes there when it has lost
-// them, would take that one's nodes for its own.
+// members filters the nodes that a link uses: those of one cluster, and of
+// these the ones in the local data centre.
+//
+// An address that a cluster has left may belong to another cluster later. A
+// driver that has lost its nodes looks for them at their old addresses, and
+// would take the nodes of the other cluster for its own.
 type members struct {
 	dc string
 
 	mu      sync.Mutex
 	known   map[string]bool // by host ID
-	settled bool            // the link is open, and strangers are refused
+	settled bool            // the link is open: unknown nodes are refused
 }
 
 // Accept implements [gocql.HostFilter]. Only the node that the driver asks for
-// all the others says the name of its cluster; the others are members because
-// that one says so.
+// the list of nodes has a cluster name; the others are members because it lists
+// them.
 func (m *members) Accept(host *gocql.HostInfo) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -31,7 +33,8 @@ func (m *members) Accept(host *gocql.HostInfo) bool {
 	return host.DataCenter() == m.dc
 }
 
-// settle makes what is known so far the cluster.
+// settle closes the list: the nodes that are known now are those of the
+// cluster.
 func (m *members) settle() {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -9,10 +9,10 @@ import (
 	"github.com/gocql/gocql"
 )
 
-// avoidUnanswering puts hosts last that lately gave no answer. A node that is stopped
-// or cut off keeps its connections for half a minute and says nothing, and each
-// statement that is sent there first waits for its time-out; where all of its
-// retries go there, it even fails, though the others are a quorum.
+// avoidUnanswering puts hosts last that lately gave no answer. A node that is
+// stopped or cut off keeps its connections for half a minute and says nothing.
+// A statement that is sent there waits for its time-out; if all its retries go
+// there, it fails, although the other nodes are a quorum.
 type avoidUnanswering struct {
 	gocql.HostSelectionPolicy
 
@@ -20,7 +20,7 @@ type avoidUnanswering struct {
 	avoided map[string]time.Time // by host ID: until when it comes last
 }
 
-// avoidance is how long a host comes last. Then a statement tries it again.
+// avoidance is how long a host comes last after it gave no answer.
 const avoidance = 5 * time.Second
 
 // Pick implements [gocql.HostSelectionPolicy].
@@ -56,8 +56,8 @@ func (p *avoidUnanswering) isAvoided(host *gocql.HostInfo) bool {
 	return ok && time.Now().Before(until)
 }
 
-// note learns from how an attempt at a statement ended. An error that a node
-// answers is an answer.
+// note records how an attempt at a statement ended. An error that a node sends
+// is an answer too.
 func (p *avoidUnanswering) note(host *gocql.HostInfo, err error) {
 	var answer gocql.RequestError
 	p.mu.Lock()
@@ -74,7 +74,7 @@ func (p *avoidUnanswering) note(host *gocql.HostInfo, err error) {
 	}
 }
 
-// watchedHost is a host that was picked.
+// watchedHost is a host that was picked, and tells the policy how that went.
 type watchedHost struct {
 	gocql.SelectedHost
 	policy *avoidUnanswering

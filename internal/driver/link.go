@@ -7,21 +7,20 @@ import (
 	"github.com/gocql/gocql"
 )
 
-// link is one session of the driver. A [Session] takes another one when its
-// driver has lost its nodes for good; what is under way on the old one ends
-// there first.
+// link is one session of gocql. A [Session] replaces it when it has lost its
+// nodes for good. Statements that are under way on the old link end there.
 type link struct {
 	x    *gocql.Session
-	stop context.CancelFunc // ends its connections, and what it dials
+	stop context.CancelFunc // closes its connections, and ends its dialling
 
 	mu      sync.Mutex
 	users   int
 	retired bool
-	unused  chan struct{} // closed when it is retired and nobody uses it
+	unused  chan struct{} // closed when the link is retired and has no users
 }
 
-// open opens a session of the driver, to one data centre or, to ask what there
-// is, to any node.
+// open opens a link: to the nodes of the local data centre or, to find out what
+// the cluster has, to any node.
 func open(ctx context.Context, config Config, local bool) (*link, error) {
 	life, stop := context.WithCancel(context.Background())
 	members := &members{dc: config.LocalDC, known: make(map[string]bool)}
@@ -40,8 +39,7 @@ func open(ctx context.Context, config Config, local bool) (*link, error) {
 		session *gocql.Session
 		err     error
 	}
-	// The driver takes no context here.
-	done := make(chan result, 1)
+	done := make(chan result, 1) // CreateSession takes no context
 	go func() {
 		session, err := cluster.CreateSession()
 		done <- result{session, err}
@@ -65,7 +63,7 @@ func open(ctx context.Context, config Config, local bool) (*link, error) {
 	}
 }
 
-// enter begins a use of the link, and fails where it is retired.
+// enter begins a use of the link. It returns false if the link is retired.
 func (l *link) enter() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -86,7 +84,7 @@ func (l *link) leave() {
 	}
 }
 
-// retire closes the link when what is under way has ended, or ctx has.
+// retire closes the link when its last user has left it, or when ctx ends.
 func (l *link) retire(ctx context.Context) {
 	l.mu.Lock()
 	l.retired = true
@@ -101,7 +99,7 @@ func (l *link) retire(ctx context.Context) {
 	l.close()
 }
 
-// close closes the link now. What is under way fails.
+// close closes the link now. Statements that are under way fail.
 func (l *link) close() {
 	l.stop()
 	l.x.Close()

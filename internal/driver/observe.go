@@ -10,7 +10,7 @@ import (
 	"github.com/popcask/popcask/cassandra/cql"
 )
 
-// observer hears of one attempt from the driver.
+// observer reports one attempt at a statement.
 type observer struct {
 	level   cql.Level
 	attempt int
@@ -43,8 +43,8 @@ func hostName(host *gocql.HostInfo) string {
 
 var condition = regexp.MustCompile(`(?i)\bIF\b`)
 
-// conditional reports whether a statement is a lightweight transaction (P9). IF is
-// a reserved word: nothing else can be called that.
+// conditional reports whether a statement is a lightweight transaction (P9). IF
+// is a reserved word of CQL, so nothing else is called that.
 func conditional(text string) bool {
 	return condition.MatchString(text) && !strings.HasPrefix(strings.ToUpper(text), "CREATE ")
 }

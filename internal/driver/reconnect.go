@@ -15,45 +15,46 @@ import (
 )
 
 const (
-	// patience is how long statements are asked without any answer before the
-	// driver is taken to have lost its nodes. By itself it finds nodes that come
-	// back at their old addresses, in about 2 s.
+	// patience is how long no statement gets an answer before the link is taken
+	// to have lost its nodes. Nodes that come back at their old addresses the
+	// driver finds by itself, in about 2 s.
 	patience = 3 * time.Second
 
-	// One attempt to connect anew follows the other after pauses that double
-	// from firstRest to longestRest, less up to a half, so that hosts that have
+	// Between two attempts to connect anew there is a rest, which doubles from
+	// firstRest to longestRest, less up to a half at random: hosts that have
 	// lost a cluster together do not all come back to it at once.
 	firstRest   = time.Second
 	longestRest = 10 * time.Second
 
-	// renewLimit is what one attempt may take.
+	// renewLimit is how long one attempt may take.
 	renewLimit = time.Minute
 )
 
-// renewal makes a new session of the driver where the old one has lost its
-// nodes: when all of them have come back at other addresses, it knows none that
-// answers, and may ask the old ones for ever. The hosts of the configuration are
-// resolved anew; what is found there must be the keyspace that it was.
+// renewal replaces the link of a session that has lost its nodes. If all nodes
+// have come back at other addresses, the driver knows none that answers, and
+// may ask the old addresses for ever. A new link resolves the hosts of the
+// configuration again; Config.Check makes sure that they are still the same
+// cluster.
 //
-// Statements do not wait for it. They fail, are tried again, and go to the new
-// session as soon as that is there.
+// Statements do not wait for it. They fail, are tried again, and use the new
+// link as soon as there is one.
 type renewal struct {
 	connect func(context.Context) (*link, error)
 	swap    func(fresh *link) (old *link)
 	onError func(error)
 
-	life context.Context // of the session: ends what is under way
+	life context.Context // ends with the session
 	end  context.CancelFunc
 
-	listening atomic.Bool // those who get answers are to say so: unansweredSince is set, or lost
+	listening atomic.Bool // answers matter: unansweredSince is set, or lost is true
 
 	mu              sync.Mutex
-	unansweredSince time.Time // of the first statement without an answer since the last answer
-	lost            bool      // one failed patience later, and there is no new session since
-	running         bool
+	unansweredSince time.Time // the first statement without an answer since the last answer
+	lost            bool      // a statement failed when patience was over; no new link since then
+	running         bool      // an attempt is under way
 	rest            time.Duration
-	notBefore       time.Time
-	failed          error // why the last attempt failed, nil after an answer
+	notBefore       time.Time // the next attempt
+	failed          error     // of the last attempt; nil after an answer
 	work            sync.WaitGroup
 }
 
@@ -66,10 +67,12 @@ func newRenewal(connect func(context.Context) (*link, error), swap func(*link) *
 	return r
 }
 
-// note learns from how an attempt at a statement ended, and begins to connect
-// anew where nothing has answered for too long. A node that is asked for every
-// data centre waits for all of them, about as long as the driver waits for the
-// node: where one of them says nothing, that the node is late says nothing of it.
+// note records how an attempt at a statement ended, and begins to connect anew
+// if there was no answer for too long.
+//
+// A time-out at a level that needs every data centre does not count. The node
+// that was asked waits for the other data centres about as long as the driver
+// waits for the node, so it may well be alive.
 func (r *renewal) note(level cql.Level, err error) {
 	switch {
 	case late(err) && needsEveryCentre(level):
@@ -82,26 +85,26 @@ func (r *renewal) note(level cql.Level, err error) {
 	}
 }
 
-// answered tells whether a node has answered, though perhaps with an error.
+// answered reports whether a node has answered, perhaps with an error.
 func answered(err error) bool {
 	var answer gocql.RequestError
 	return err == nil || errors.As(err, &answer) || errors.Is(err, gocql.ErrNotFound)
 }
 
-// unanswered tells whether no node has answered: not in time, or not at all.
+// unanswered reports whether no node has answered, in time or at all. An error
+// that says nothing of the nodes is neither.
 func unanswered(err error) bool {
 	return !answered(err) && (passes(err) || errors.Is(err, context.DeadlineExceeded))
 }
 
-// late tells whether an answer did not come in time.
+// late reports whether an answer did not come in time.
 func late(err error) bool {
 	return errors.Is(err, gocql.ErrTimeoutNoResponse) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// heard hears of an answer. A driver that has found its nodes again by itself,
-// after so long, is replaced all the same: where they have moved it may for ever
-// look for one of them at the old address, and nobody would notice as long as the
-// others answer.
+// heard records an answer. A link that was lost is replaced even if it has
+// found its nodes again by itself: it may look for one of them at an old
+// address for ever, unnoticed as long as the others answer.
 func (r *renewal) heard(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -111,6 +114,7 @@ func (r *renewal) heard(now time.Time) {
 	r.begin(now)
 }
 
+// unheard records a statement without an answer.
 func (r *renewal) unheard(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -122,7 +126,7 @@ func (r *renewal) unheard(now time.Time) {
 	r.begin(now)
 }
 
-// begin begins an attempt, where one is due.
+// begin begins an attempt if one is due.
 func (r *renewal) begin(now time.Time) {
 	if !r.lost || r.running || now.Before(r.notBefore) || r.life.Err() != nil {
 		return
@@ -146,12 +150,12 @@ func (r *renewal) renew(ctx context.Context) {
 	}
 }
 
-// renewed takes the new session, where there is one, and returns the one that is
-// to be closed.
+// renewed ends an attempt. It swaps in the new link, if there is one, and
+// returns the link to close.
 func (r *renewal) renewed(now time.Time, fresh *link, err error) (old *link) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if now.Sub(r.notBefore) > time.Minute { // the last time is long ago
+	if now.Sub(r.notBefore) > time.Minute { // the last attempt is long ago
 		r.rest = 0
 	}
 	r.rest = min(max(2*r.rest, firstRest), longestRest)
@@ -168,7 +172,7 @@ func (r *renewal) renewed(now time.Time, fresh *link, err error) (old *link) {
 	return r.swap(fresh)
 }
 
-// explain adds to the error of a statement why there is no new session yet.
+// explain adds to the error of a statement why there is no new link yet.
 func (r *renewal) explain(err error) error {
 	if !unanswered(err) {
 		return err
@@ -181,7 +185,7 @@ func (r *renewal) explain(err error) error {
 	return fmt.Errorf("%w (connecting anew: %v)", err, r.failed)
 }
 
-// close ends an attempt that is under way, and lets no other begin.
+// close cancels an attempt that is under way, and prevents others.
 func (r *renewal) close() {
 	r.mu.Lock()
 	r.end()

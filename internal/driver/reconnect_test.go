@@ -18,7 +18,7 @@ import (
 	"github.com/popcask/popcask/internal/dnstest"
 )
 
-// Only what no node has answered counts against the driver.
+// Only a statement that no node has answered counts against the link.
 func TestAnsweredAndUnanswered(t *testing.T) {
 	for err, want := range map[error]bool{
 		nil: true, gocql.ErrNotFound: true, answer{gocql.ErrCodeUnavailable}: true, fmt.Errorf("batch: %w", answer{gocql.ErrCodeInvalid}): true,
@@ -33,9 +33,9 @@ func TestAnsweredAndUnanswered(t *testing.T) {
 	}
 }
 
-// However many statements fail: one attempt to connect anew at a time, with
-// pauses that grow, none before patience is at its end, after an answer, or after
-// the end.
+// However many statements fail, there is one attempt to connect anew at a time,
+// after rests that grow; and none before patience is over, after an answer, or
+// after the session is closed.
 func TestRenewalsAreBounded(t *testing.T) {
 	attempts := make(chan chan error)
 	var heard []error
@@ -50,30 +50,25 @@ func TestRenewalsAreBounded(t *testing.T) {
 			r.unheard(start.Add(at))
 		}
 	}
-	running := func() bool {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		return r.running
-	}
 	fail(0)
 	fail(patience - 1)
-	require.False(t, running())
+	require.False(t, isRunning(r))
 	r.note(cql.LocalQuorum, answer{gocql.ErrCodeUnavailable})
 	fail(patience)
-	require.False(t, running(), "a node has answered")
-	lost := fmt.Errorf("nobody there")
+	require.False(t, isRunning(r), "a node has answered")
+	lost := fmt.Errorf("no node there")
 	for _, rest := range []time.Duration{1, 2, 4, 8, 10, 10} {
 		before := time.Now()
 		fail(time.Hour)
 		fail(2 * time.Hour)
-		require.True(t, running())
+		require.True(t, isRunning(r))
 		result := <-attempts
 		result <- lost
 		r.work.Wait()
-		require.False(t, running())
+		require.False(t, isRunning(r))
 		require.WithinRange(t, r.notBefore, before.Add(rest*time.Second/2), time.Now().Add(rest*time.Second))
 		fail(r.notBefore.Sub(start) - 1)
-		require.False(t, running(), "it rests")
+		require.False(t, isRunning(r), "it rests")
 		require.ErrorIs(t, r.explain(gocql.ErrNoConnections), gocql.ErrNoConnections)
 		require.ErrorContains(t, r.explain(gocql.ErrNoConnections), lost.Error())
 		require.NoError(t, r.explain(nil))
@@ -81,33 +76,46 @@ func TestRenewalsAreBounded(t *testing.T) {
 	require.Len(t, heard, 6)
 	require.ErrorIs(t, heard[5], lost)
 
-	// An answer: the driver has found somebody, perhaps not all.
+	renewAfterAnAnswer(t, r, attempts)
+	r.close()
+	fail(3 * time.Hour)
+	fail(4 * time.Hour)
+	require.False(t, isRunning(r))
+}
+
+// renewAfterAnAnswer has a lost link answer again. It may have found only some
+// of its nodes, so it is replaced all the same, after the rest.
+func renewAfterAnAnswer(t *testing.T, r *renewal, attempts <-chan chan error) {
+	t.Helper()
 	r.heard(r.notBefore.Add(-1))
-	require.False(t, running(), "it rests")
+	require.False(t, isRunning(r), "it rests")
 	r.heard(r.notBefore)
-	require.True(t, running())
+	require.True(t, isRunning(r))
 	result := <-attempts
 	result <- nil
 	r.work.Wait()
 	r.heard(r.notBefore)
-	require.False(t, running(), "the driver is new")
+	require.False(t, isRunning(r), "the link is new")
 	require.False(t, r.listening.Load())
 	require.Equal(t, gocql.ErrNoConnections, r.explain(gocql.ErrNoConnections), "that was long ago")
-	r.close()
-	fail(3 * time.Hour)
-	fail(4 * time.Hour)
-	require.False(t, running())
 }
 
-// While another data centre says nothing, what needs all of them is late, for
-// hours perhaps. That is no reason to connect anew; that nobody can be asked is.
+func isRunning(r *renewal) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.running
+}
+
+// While another data centre says nothing, statements that need every data
+// centre time out, perhaps for hours. That is no reason to connect anew; that
+// no node can be asked is one.
 func TestAnotherDataCentreThatIsSilentIsNoLoss(t *testing.T) {
 	attempts := 0
 	r := newRenewal(func(context.Context) (*link, error) {
 		attempts++
 		return nil, errors.New("nobody there")
 	}, func(*link) *link { return nil }, nil)
-	// lost tells whether failures that go on for longer than patience count.
+	// lost reports whether failures that go on for longer than patience count.
 	lost := func(level cql.Level, err error) bool {
 		r.unansweredSince, r.lost, r.notBefore = time.Time{}, false, time.Time{}
 		r.note(level, err)
@@ -131,8 +139,8 @@ func TestAnotherDataCentreThatIsSilentIsNoLoss(t *testing.T) {
 	}
 }
 
-// blackHole takes connections at an address and says nothing, as soon as nobody
-// else listens there: so do, more or less, the addresses of pods that are gone.
+// blackHole takes connections at an address and says nothing, as soon as the
+// address is free: much like the address of a pod that is gone.
 func blackHole(t *testing.T, ctx context.Context, address string) {
 	t.Helper()
 	var listener net.Listener
@@ -144,10 +152,10 @@ func blackHole(t *testing.T, ctx context.Context, address string) {
 	context.AfterFunc(ctx, func() { listener.Close() })
 }
 
-// A driver whose only node comes back at another address, while the old one
-// takes connections and says nothing, would hang there for the time that a
-// connection may take. The session takes another driver, which asks the name
-// anew. What is under way on the old one ends there first.
+// The only node comes back at another address, while the old address takes
+// connections and says nothing. A driver alone would hang there for as long as
+// connecting may take. The session takes a new link, which resolves the name
+// again; a statement on the old link ends there first.
 func TestDriverThatHasLostItsNodesIsReplaced(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{Private: true})
 	dns := dnstest.Start(t)
@@ -173,18 +181,10 @@ func TestDriverThatHasLostItsNodesIsReplaced(t *testing.T) {
 	first := s.link.Load()
 	require.True(t, first.enter()) // a statement that is under way
 
-	dns.Set("cassandra.test") // the pod is gone
 	hole, fill := context.WithCancel(t.Context())
 	defer fill()
 	gone := cluster.Nodes[0]
-	dug := make(chan struct{})
-	go func() {
-		defer close(dug)
-		blackHole(t, hole, gone.Addr())
-	}()
-	require.NoError(t, cluster.Move(t.Context(), ""))
-	<-dug
-	dns.Set("cassandra.test", cluster.Nodes[0].Address)
+	moveIntoAHole(t, hole, cluster, dns)
 	require.Eventually(t, func() bool {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
@@ -194,20 +194,41 @@ func TestDriverThatHasLostItsNodesIsReplaced(t *testing.T) {
 	require.NotSame(t, first, s.link.Load())
 	require.GreaterOrEqual(t, checks.Load(), int32(2)) // a node that has just begun may be late
 	all := seen.take()
-	require.Equal(t, cluster.Nodes[0].Addr(), all[len(all)-1].Host, "the observer hears of the new one too")
+	require.Equal(t, cluster.Nodes[0].Addr(), all[len(all)-1].Host, "the new link is observed too")
 
 	require.False(t, first.x.Closed(), "a statement is under way")
 	first.leave()
 	require.Eventually(t, first.x.Closed, time.Minute, 10*time.Millisecond)
 	s.renewal.work.Wait()
 
-	// Closed while it looks for nodes where somebody takes connections and says
-	// nothing: it does not wait for that.
 	dns.Set("cassandra.test", gone.Address)
 	require.NoError(t, cluster.Shutdown(""))
+	closeWhileConnecting(t, s)
+}
+
+// moveIntoAHole moves the node of a cluster to another address. Its old address
+// takes connections and says nothing until hole ends.
+func moveIntoAHole(t *testing.T, hole context.Context, cluster *cassandratest.Cluster, dns *dnstest.Server) {
+	t.Helper()
+	dns.Set("cassandra.test") // the pod is gone
+	gone := cluster.Nodes[0].Addr()
+	dug := make(chan struct{})
+	go func() {
+		defer close(dug)
+		blackHole(t, hole, gone)
+	}()
+	require.NoError(t, cluster.Move(t.Context(), ""))
+	<-dug
+	dns.Set("cassandra.test", cluster.Nodes[0].Address)
+}
+
+// closeWhileConnecting closes a session while it connects anew to an address
+// that says nothing: Close does not wait for that.
+func closeWhileConnecting(t *testing.T, s *Session) {
+	t.Helper()
 	require.Eventually(t, func() bool {
 		if s.Exec(t.Context(), cql.LocalQuorum, insertT, 3, 1, 3, "never") == nil {
-			t.Error("nobody is there to write it")
+			t.Error("it was written, and no node is there")
 		}
 		s.renewal.mu.Lock()
 		defer s.renewal.mu.Unlock()
@@ -225,9 +246,9 @@ func TestDriverThatHasLostItsNodesIsReplaced(t *testing.T) {
 	}
 }
 
-// Nodes of another cluster at the addresses of the configuration are not taken,
-// not even where the keyspace and the tables have the same names: neither by the
-// driver, which asks there when it has lost its own, nor by a new one.
+// Nodes of another cluster at the addresses of the configuration are not used,
+// even if the keyspace and the tables have the same names: neither by the old
+// link, which asks there after it has lost its own nodes, nor by a new one.
 func TestAnotherClusterAtTheSameNameIsNotTaken(t *testing.T) {
 	own := cassandratest.Start(t, cassandratest.Topology{Private: true, Settings: map[string]any{"cluster_name": "mail"}})
 	other := cassandratest.Start(t, cassandratest.Topology{Private: true, Settings: map[string]any{"cluster_name": "mail"}})

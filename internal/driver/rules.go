@@ -11,9 +11,9 @@ import (
 // errRule says that a setting of the driver would break a promise of the store.
 var errRule = errors.New("Config.Cluster")
 
-// checkRules returns an error that names the first setting of a host's which would
-// break a promise, with what to do instead. It is asked before the settings that
-// keep the promises are made, so what is not a zero value here is the host's.
+// checkRules returns an error that names the first setting of the host which
+// would break a promise, and why. before is the configuration that the host was
+// given.
 func checkRules(cluster, before *gocql.ClusterConfig, config Config) error {
 	for _, rule := range []struct {
 		broken bool

@@ -12,8 +12,8 @@ import (
 	"github.com/popcask/popcask/cassandra/cql"
 )
 
-// What breaks a promise is an error that names the field, before anything is
-// dialled.
+// A setting that breaks a promise is an error that names the field, before
+// anything is dialled.
 func TestSettingsThatBreakAPromise(t *testing.T) {
 	for field, change := range map[string]func(*gocql.ClusterConfig){
 		"DefaultTimestamp":                func(c *gocql.ClusterConfig) { c.DefaultTimestamp = true },
@@ -36,7 +36,7 @@ func TestSettingsThatBreakAPromise(t *testing.T) {
 	}
 }
 
-// countingDialer is a host's own.
+// countingDialer is a dialer of the host.
 type countingDialer struct {
 	net.Dialer
 	calls atomic.Int32
@@ -58,8 +58,8 @@ func (d countingHostDialer) DialHost(ctx context.Context, host *gocql.HostInfo) 
 	return &gocql.DialedHost{Conn: conn, DisableCoalesce: true}, nil
 }
 
-// A host's own settings of the driver are those of every connection, and what it
-// dials ends with the session.
+// The settings of a host are those of every connection, and what its dialer
+// dials is closed with the session.
 func TestAHostsOwnDialer(t *testing.T) {
 	_, _, config := newSession(t, new(observations))
 	dialer := new(countingDialer)

@@ -30,35 +30,36 @@ type Config struct {
 	Retries        int           // after the first attempt; default 3, negative none
 	Connections    int           // to each node; default 2
 
-	// Cluster changes the settings of the driver, before those that the promises
-	// ask for are made. It may be nil, and is called for each link.
+	// Cluster changes the settings of gocql. A setting that would break a
+	// promise is an error of Connect. It may be nil, and is called for each
+	// link.
 	Cluster func(*gocql.ClusterConfig)
 
 	Observe func(cql.Observation) // may be nil
 
-	// Check looks at a new connection before it is used: the first one, and
-	// each of those that take its place when it has lost all nodes. What it
-	// refuses is not used. It may be nil, and gets a session that ends with it.
+	// Check is called with each new link before it is used: with the first one,
+	// and with each that replaces one. If it returns an error, the link is not
+	// used. It may be nil, and must not keep the session.
 	Check func(context.Context, *Session) error
 
-	// OnError hears why connecting anew failed. It may be nil.
+	// OnError is called with the error of each attempt to connect anew that
+	// failed. It may be nil.
 	OnError func(error)
 }
 
-// Session is a connection to the local data centre of a cluster. It is safe
-// for concurrent use, and connects anew where the driver has lost all nodes.
+// Session is a connection to the local data centre of a cluster. It is safe for
+// concurrent use. If all nodes are lost, it connects anew.
 type Session struct {
 	link    atomic.Pointer[link]
-	renewal *renewal // nil: for Config.Check
+	renewal *renewal // nil in a session for Config.Check
 	retries int
 	observe func(cql.Observation)
 
-	noEachQuorum atomic.Bool // for reads; see [Session.reading]
+	noEachQuorum atomic.Bool // the engine refuses it for reads: see [Session.reading]
 }
 
-// Connect connects. A cluster that cannot be reached, a data centre or a
-// keyspace that does not exist: the error says which of them it is, and what
-// there is instead.
+// Connect connects to a cluster. Its error says what is missing: an answer, the
+// data centre or the keyspace, and what the cluster has instead.
 func Connect(ctx context.Context, config Config) (*Session, error) {
 	switch {
 	case len(config.Hosts) == 0:
@@ -78,14 +79,14 @@ func Connect(ctx context.Context, config Config) (*Session, error) {
 	return s, nil
 }
 
-// sessionOn is a session that uses this link, and no other.
+// sessionOn returns a session that uses this link, and never another.
 func sessionOn(l *link, config Config) *Session {
 	s := &Session{retries: max(0, cmp.Or(config.Retries, 3)), observe: config.Observe}
 	s.link.Store(l)
 	return s
 }
 
-// connect makes a connection, and looks whether it is one that may be used.
+// connect opens a link and checks it.
 func connect(ctx context.Context, config Config) (*link, error) {
 	l, err := open(ctx, config, true)
 	if errors.Is(err, errRule) {
@@ -103,10 +104,11 @@ func connect(ctx context.Context, config Config) (*link, error) {
 	return l, nil
 }
 
-// use does something at a level with the driver's session of the moment.
+// use calls do with the gocql session that is current. The level is that of the
+// statement that do runs.
 func (s *Session) use(level cql.Level, do func(*gocql.Session) error) error {
 	l := s.link.Load()
-	for !l.enter() { // another one has just taken its place
+	for !l.enter() { // it has just been replaced
 		l = s.link.Load()
 	}
 	defer l.leave()
@@ -118,7 +120,7 @@ func (s *Session) use(level cql.Level, do func(*gocql.Session) error) error {
 	return s.renewal.explain(err)
 }
 
-// explain finds out why a connection failed.
+// explain finds out why a link could not be opened.
 func explain(ctx context.Context, config Config, cause error) error {
 	if ctx.Err() != nil {
 		return cause
@@ -161,7 +163,7 @@ func dataCentres(ctx context.Context, session *gocql.Session) ([]string, error) 
 	return slices.Compact(centres), nil
 }
 
-// DataCentres names the data centres of the cluster.
+// DataCentres returns the names of the cluster's data centres, sorted.
 func (s *Session) DataCentres(ctx context.Context) (centres []string, err error) {
 	err = s.use(cql.LocalQuorum, func(x *gocql.Session) error {
 		centres, err = dataCentres(ctx, x)
@@ -171,7 +173,8 @@ func (s *Session) DataCentres(ctx context.Context) (centres []string, err error)
 }
 
 // Tables returns the columns of each table of a keyspace, sorted, and the
-// keyspace's replication.
+// keyspace's replication. Its error is ErrNoKeyspace if there is no such
+// keyspace.
 func (s *Session) Tables(ctx context.Context, keyspace string) (tables map[string][]string, replication map[string]string, err error) {
 	err = s.use(cql.LocalQuorum, func(x *gocql.Session) error {
 		err := x.Query("SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = ?", keyspace).
@@ -196,8 +199,8 @@ func (s *Session) Tables(ctx context.Context, keyspace string) (tables map[strin
 	return tables, replication, nil
 }
 
-// TableID is what a cluster gave a table when it was made: no other table has
-// it, not even one of the same name.
+// TableID returns the ID that the cluster gave a table when it was created. No
+// other table has it, not even one of the same name.
 func (s *Session) TableID(ctx context.Context, keyspace, table string) (id [16]byte, err error) {
 	var found gocql.UUID
 	err = s.use(cql.LocalQuorum, func(x *gocql.Session) error {
@@ -207,7 +210,8 @@ func (s *Session) TableID(ctx context.Context, keyspace, table string) (id [16]b
 	return found, err
 }
 
-// Define runs a statement of the schema, and waits until all nodes agree on it.
+// Define runs a statement that changes the schema, and waits until all nodes
+// agree on it.
 func (s *Session) Define(ctx context.Context, statement string) error {
 	return s.use(cql.LocalQuorum, func(x *gocql.Session) error {
 		if err := x.Query(statement).WithContext(ctx).Consistency(gocql.LocalQuorum).Exec(); err != nil {
@@ -217,7 +221,7 @@ func (s *Session) Define(ctx context.Context, statement string) error {
 	})
 }
 
-// Clock reads the clock of a node, to the millisecond.
+// Clock reads the clock of one node, in milliseconds.
 func (s *Session) Clock(ctx context.Context) (now time.Time, err error) {
 	err = s.attempt(ctx, cql.LocalQuorum, func(int) error {
 		return s.use(cql.LocalQuorum, func(x *gocql.Session) error {
@@ -231,7 +235,7 @@ func (s *Session) Clock(ctx context.Context) (now time.Time, err error) {
 	return now, err
 }
 
-// Close closes the connections. What is under way fails.
+// Close closes the connections. Statements that are under way fail.
 func (s *Session) Close() {
 	s.renewal.close()
 	s.link.Load().close()

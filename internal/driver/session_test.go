@@ -75,8 +75,8 @@ func rowsOf(t *testing.T, s *Session, k int) map[int]string {
 	return found
 }
 
-// The timestamp is the one that the caller gives: the order of the calls, and
-// the clock, have no part in it.
+// The timestamp is the caller's. Neither the order of the calls nor the clock
+// matters.
 func TestTimestampsAreTheCallers(t *testing.T) {
 	seen := new(observations)
 	s, cluster, config := newSession(t, seen)
@@ -101,7 +101,7 @@ func TestTimestampsAreTheCallers(t *testing.T) {
 	require.Equal(t, 6, batch.Len())
 	require.NoError(t, s.ExecBatch(ctx, cql.LocalQuorum, &batch))
 	require.Equal(t, map[int]string{1: "1", 2: "2", 3: "3"}, rowsOf(t, s, 2))
-	require.NoError(t, s.ExecBatch(ctx, cql.LocalQuorum, new(cql.Batch)), "an empty batch asks nobody")
+	require.NoError(t, s.ExecBatch(ctx, cql.LocalQuorum, new(cql.Batch)), "an empty batch asks no node")
 	var times []int64
 	rows := cluster.Session(t, "").Query("SELECT writetime(v) FROM " + config.Keyspace + ".t WHERE k = 2").Iter()
 	for at := int64(0); rows.Scan(&at); {
@@ -117,8 +117,8 @@ func TestTimestampsAreTheCallers(t *testing.T) {
 	}
 }
 
-// Pages: all rows, once, in order, however many fit a page; and a page's error
-// is one.
+// Each row is read once, whatever its place in a page, and an error of a page
+// is returned.
 func TestPages(t *testing.T) {
 	s, cluster, config := newSession(t, new(observations))
 	paxostest.Watch(t, cluster, config.Keyspace)
@@ -153,7 +153,7 @@ func TestPages(t *testing.T) {
 	require.ErrorIs(t, cql.Each(ended, s, cql.LocalQuorum, selectT, func(cql.Row) error { return nil }, 125), context.Canceled)
 }
 
-// What cannot succeed is tried once.
+// A statement that cannot succeed is tried once.
 func TestMistakesAreNotTriedAgain(t *testing.T) {
 	seen := new(observations)
 	s, _, _ := newSession(t, seen)
@@ -169,9 +169,9 @@ func TestMistakesAreNotTriedAgain(t *testing.T) {
 	}
 }
 
-// A test of the tests of P9: a statement with a condition, which cannot be built
-// here, is seen for what it is when it is sent all the same, and leaves its row
-// in system.paxos.
+// A test of the tests of P9: a statement with a condition, which package cql
+// cannot make, is seen for what it is if it is sent all the same, and leaves
+// its row in system.paxos.
 func TestP9TheObserverSeesARealTransaction(t *testing.T) {
 	seen := new(observations)
 	s, cluster, config := newSession(t, seen)
@@ -219,7 +219,8 @@ func TestConnectErrors(t *testing.T) {
 		_, err := Connect(t.Context(), c)
 		require.ErrorContains(t, err, want)
 	}
-	// A node that takes connections and says nothing: the context ends it.
+	// If a node takes connections and says nothing, Connect ends with its
+	// context.
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer silent.Close()

@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// P8: what a process remembers of mailboxes is bounded by how much it is, not by
-// how many they are: one with short buckets has thousands of rows.
+// P8: the ledgers that a process remembers are bounded by their size, not by
+// their number: a mailbox with short buckets has thousands of rows.
 func TestP8RememberedRowsAreBounded(t *testing.T) {
 	const mailboxes, buckets = 500, 20_000
 	var memory ledgerMemory

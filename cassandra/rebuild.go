@@ -11,12 +11,14 @@ import (
 	"github.com/popcask/popcask/internal/parallel"
 )
 
-// Rebuild lists every message that is in the mailbox of a user, whose content is
-// complete, and that the index does not have, and returns how many there were. It
-// is for an index that lost its table: unlike [Store.Repair] it does not leave
-// young messages for later. What was removed, or is marked to be, is not listed,
-// since what is written carries the timestamps of the IDs. It reads every data
-// centre, and may run beside deliveries and sessions, and again at any time.
+// Rebuild adds to the index every message that is in the mailbox of a user and
+// whose content is complete, if the index does not have it. It returns the
+// number of these messages. It is for an index that has lost its table, or for
+// a new one: unlike [Store.Repair] it adds young messages too.
+//
+// It does not list messages that are removed or marked as removed, since its
+// writes carry the timestamps of the IDs. It reads every data centre, and may
+// run at the same time as deliveries and sessions, and again at any time.
 func (s *Store) Rebuild(ctx context.Context, user string) (listed int, err error) {
 	id, canonical, err := s.Mailbox(user)
 	if err != nil {
@@ -51,8 +53,8 @@ func (s *Store) rebuildBuckets(ctx context.Context, mailbox MailboxID, buckets [
 	return listed, nil
 }
 
-// unlisted returns the memberships whose content is complete and that the index
-// does not have.
+// unlisted returns the messages that are in the mailbox and whose content is
+// complete, but that the index does not have.
 func (s *Store) unlisted(ctx context.Context, messages []pair) (list []*memberRow, err error) {
 	messages = slices.DeleteFunc(messages, func(p pair) bool { return !p.member.isMember() || p.entry != nil })
 	found := make([]contentCount, len(messages))
@@ -68,14 +70,14 @@ func (s *Store) unlisted(ctx context.Context, messages []pair) (list []*memberRo
 	return list, err
 }
 
-// RebuildAll is Rebuild of all mailboxes, as [Store.VerifyAll] goes through them:
-// Mended of the progress counts what was listed. The options for mending mean
-// nothing to it.
+// RebuildAll is Rebuild for all mailboxes, as a scan like [Store.VerifyAll].
+// Mended in its progress is the number of messages that were added. It ignores
+// [ScanOptions.RepairOptions] and [ScanOptions.Only].
 func (s *Store) RebuildAll(ctx context.Context, options ScanOptions) (Progress, error) {
 	return (&scan{store: s, options: options, relists: true}).run(ctx)
 }
 
-// relist lists messages of one bucket.
+// relist adds messages of one bucket to the index.
 func (sc *scan) relist(ctx context.Context, key bucketKey, unlisted []*memberRow) error {
 	n, err := sc.store.relistAll(ctx, key.mailbox, unlisted)
 	sc.mu.Lock()
@@ -85,9 +87,9 @@ func (sc *scan) relist(ctx context.Context, key bucketKey, unlisted []*memberRow
 	return err
 }
 
-// relistAll lists messages that are in their mailbox, each after another look at
-// whether it still is: with the timestamp of its ID, so that a removal that comes
-// between the two wins.
+// relistAll adds messages to the index, each after another look whether it is
+// still in its mailbox. A removal that comes between the two wins, by its
+// timestamp.
 func (s *Store) relistAll(ctx context.Context, mailbox MailboxID, messages []*memberRow) (listed int, err error) {
 	var done atomic.Int64
 	err = parallel.Each(lookers, len(messages), func(i int) error {

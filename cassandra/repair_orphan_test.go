@@ -11,8 +11,8 @@ import (
 	"github.com/popcask/popcask/internal/storetest"
 )
 
-// forget leaves of a message what its removal leaves when the cluster has lost
-// the tombstone of the content: that of the membership.
+// forget writes only the tombstone of a membership, as if the cluster had lost
+// the tombstone of the content.
 func forget(r storetest.Tables, store *cassandra.Store, user string, id cassandra.MessageID) {
 	r.T.Helper()
 	mailbox, _, err := store.Mailbox(user)
@@ -21,8 +21,8 @@ func forget(r storetest.Tables, store *cassandra.Store, user string, id cassandr
 		cassandra.DeletedAt(id), [16]byte(mailbox), store.Session().Bucket(id), [16]byte(id))
 }
 
-// Content without membership is restored where it was not removed, and stays
-// removed where the cluster still knows that it was (P3).
+// P3: content without membership is restored, unless the cluster still knows
+// that the message was removed: then it stays removed.
 func TestP3OrphansAreRestoredUnlessTheyWereRemoved(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)
@@ -62,7 +62,7 @@ func TestP3OrphansAreRestoredUnlessTheyWereRemoved(t *testing.T) {
 	require.Equal(t, 4, p.Mended)
 	require.ErrorContains(t, found[torn].Err, "not complete")
 	require.Equal(t, map[string]string{id.String(): lost.Body()}, storetest.Readable(t, store, "anna"), "and not what was removed")
-	require.Contains(t, storetest.Readable(t, store, "bob"), ancient.String(), "though nobody knew that the mailbox had that bucket")
+	require.Contains(t, storetest.Readable(t, store, "bob"), ancient.String(), "although the ledger did not have that bucket")
 	require.Zero(t, tables.Content(removed), "its removal is finished")
 	require.Equal(t, 1, tables.Content(young))
 	again := storetest.Readable(t, store, "carl")
@@ -74,9 +74,9 @@ func TestP3OrphansAreRestoredUnlessTheyWereRemoved(t *testing.T) {
 	require.Contains(t, found, torn)
 }
 
-// Content without membership is purged when nobody has missed it for as long as
-// tombstones are kept, at a second look, and not if it has found its mailbox by
-// then (P1).
+// P1: content without membership is purged if it is older than
+// gc_grace_seconds, at the second look, and only if it still has no membership
+// then.
 func TestP1OrphansArePurgedAtASecondLook(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)
@@ -110,7 +110,7 @@ func TestP1OrphansArePurgedAtASecondLook(t *testing.T) {
 	require.NoError(t, err)
 	done := make(chan cassandra.Progress)
 	go func() { done <- repair(5 * time.Second) }()
-	storetest.Eventually(t, "the first look, which closes the range behind it", func() bool {
+	storetest.Eventually(t, "the first look, which then writes the fence", func() bool {
 		fence, err := store.Fence(t.Context(), carl)
 		return err == nil && fence >= cassandra.AddedAt(came)
 	})
@@ -130,8 +130,9 @@ func TestP1OrphansArePurgedAtASecondLook(t *testing.T) {
 	require.Equal(t, 1, p.Postponed)
 }
 
-// Before a message goes whose content is not complete, its range is closed: a
-// delivery that was frozen over it is not acknowledged any more (P1).
+// P1: before a repair removes a message whose content is not complete, it
+// writes a fence above it. A delivery that was frozen meanwhile is not
+// acknowledged any more.
 func TestP1WhatIsRemovedIsFencedFirst(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)
@@ -163,6 +164,6 @@ func TestP1WhatIsRemovedIsFencedFirst(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, cassandra.AddedAt(id), fence)
 		require.Zero(t, tables.Content(id))
-		storetest.Deliver(t, store, user, storetest.Body(1)) // what comes now is not behind the fence
+		storetest.Deliver(t, store, user, storetest.Body(1)) // mail that comes now is above the fence
 	}
 }

@@ -11,19 +11,11 @@ import (
 	"github.com/popcask/popcask/internal/storetest"
 )
 
-const defaultBucket = 30 * 24 * time.Hour
-
-// bucketBegin is the beginning of the bucket that lies so many before the current
-// one.
-func bucketBegin(before int64) time.Time {
-	current := time.Now().Unix() / int64(defaultBucket/time.Second)
-	return time.Unix((current-before)*int64(defaultBucket/time.Second), 0)
-}
-
-// Where mail is left on the server a new stretch begins behind each message, and
-// a bucket has room for so many gaps. When it is full there is a proof every
-// [cassandra.Config.GapInterval] all the same, not with every session that removes something.
-func TestP7ProofsRestWhereABucketIsFullOfGaps(t *testing.T) {
+// P7: if mail is left on the server, there is an empty range after each
+// message, and a bucket is soon full of gaps. There is still a proof every
+// [cassandra.Config.GapInterval], and not with every session that removes
+// messages.
+func TestP7ProofsWaitEvenIfABucketIsFullOfGaps(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)
 	clock := newClock(bucketBegin(1))
@@ -68,10 +60,10 @@ func TestP7ProofsRestWhereABucketIsFullOfGaps(t *testing.T) {
 	require.Positive(t, fences, "a proof that is due")
 }
 
-// An old message that is never removed, in a bucket that is full of gaps: what
-// passes behind it is proven to be gone all the same, in that bucket from where a
-// gap begins already, and in all later ones.
-func TestP7GapsGoOnBehindABucketThatIsFullOfThem(t *testing.T) {
+// P7: an old message is never removed, in a bucket that is full of gaps. What
+// passes through after it is proven to be gone all the same: in that bucket
+// from where a gap begins already, and in all later buckets.
+func TestP7GapsGrowInABucketThatIsFullOfThem(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)
 	first := bucketBegin(2)
@@ -82,7 +74,8 @@ func TestP7GapsGoOnBehindABucketThatIsFullOfThem(t *testing.T) {
 	id, _, err := store.Mailbox("demo")
 	require.NoError(t, err)
 
-	// No gap begins right behind the first message: longer ones take their places.
+	// No gap begins right after the first message: longer ones are recorded
+	// instead.
 	var kept []string
 	for gap := time.Hour; len(kept) < 60; gap = 3 * time.Hour {
 		kept = append(kept, storetest.Deliver(t, store, "demo", storetest.Body(len(kept))).ID)

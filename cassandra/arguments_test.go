@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -18,17 +17,17 @@ import (
 	"github.com/popcask/popcask/projection"
 )
 
-// Ten bad inputs at each public function: clear errors, no panic, and nothing
-// left behind.
+// Bad arguments of each public function: clear errors, no panics, and nothing
+// is left in the tables.
 
 func newBody(n int) io.Reader { return strings.NewReader(storetest.Body(n)) }
 
-// badUsers can be nobody's.
+// badUsers are names that no user can have.
 var badUsers = []string{
 	"", "\x00", "bob\x00", "bob\r\n", "bob\n", "\x1b[31mbob", "\xff\xfe", "b\xc3", strings.Repeat("x", 321), "bob\x7f",
 }
 
-func TestInputsOfOpen(t *testing.T) {
+func TestOpenWithImpossibleUsers(t *testing.T) {
 	t.Parallel()
 	store := storetest.NewStore(t, newKeyspace(t, 0))
 	for _, user := range badUsers {
@@ -44,13 +43,7 @@ func TestInputsOfOpen(t *testing.T) {
 	}
 }
 
-func ended(t testing.TB) context.Context {
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	return ctx
-}
-
-func TestInputsOfAppend(t *testing.T) {
+func TestAppendWithBadArguments(t *testing.T) {
 	t.Parallel()
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)
@@ -79,7 +72,7 @@ func TestInputsOfAppend(t *testing.T) {
 		require.Nil(t, results, name)
 	}
 
-	// A recipient that is wrong is one error, and the others get their mail.
+	// A bad recipient is one error, and the others get their mail.
 	var delivery mailbox.Delivery
 	for _, user := range badUsers {
 		delivery.Recipients = append(delivery.Recipients, mailbox.Recipient{User: user})
@@ -98,12 +91,12 @@ func TestInputsOfAppend(t *testing.T) {
 	require.Empty(t, storetest.List(t, store, "eve"))
 }
 
-// nothing reads nothing, for ever.
+// nothing is a body whose reads return nothing, for ever.
 type nothing struct{}
 
 func (nothing) Read([]byte) (int, error) { return 0, nil }
 
-// badIDs are nobody's.
+// badIDs are IDs that no message has.
 var badIDs = []string{
 	"", "x", "1", "\x00", strings.Repeat("x", 10_000), "7d444840-9dc0-41d1-b245-5ffdce74fad2",
 	"7d4448409dc011d1b2455ffdce74fad2", "{7d444840-9dc0-11d1-b245-5ffdce74fad2}", "../../etc/passwd", "' OR 1=1 --",
@@ -112,7 +105,7 @@ var badIDs = []string{
 	"ffffffff-ffff-1fff-bfff-ffffffffffff", // the last
 }
 
-func TestInputsOfMailbox(t *testing.T) {
+func TestMailboxWithIDsOfNoMessage(t *testing.T) {
 	t.Parallel()
 	store := storetest.NewStore(t, newKeyspace(t, 0))
 	m := storetest.Deliver(t, store, "bob", storetest.Body(1))
@@ -132,11 +125,11 @@ func TestInputsOfMailbox(t *testing.T) {
 	_, err := mb.Open(ended(t), m.ID, mailbox.OpenOptions{})
 	require.Error(t, err)
 	require.NotErrorIs(t, err, mailbox.ErrNotFound)
-	_, err = storetest.TryList(ended(t), mb)
+	_, err = mailbox.List(ended(t), mb)
 	require.ErrorIs(t, err, context.Canceled)
 	require.Equal(t, []string{m.ID}, storetest.ListIDs(t, store, "bob"))
 
-	// An ID in upper case is the same ID, and one that comes twice is one.
+	// An ID in upper case is the same ID, and an ID may be given twice.
 	text, err := storetest.Read(t.Context(), mb, strings.ToUpper(m.ID))
 	require.NoError(t, err)
 	require.Equal(t, storetest.Body(1), text)
@@ -144,7 +137,7 @@ func TestInputsOfMailbox(t *testing.T) {
 	require.Empty(t, storetest.List(t, store, "bob"))
 }
 
-func TestInputsOfVerifyAndRepair(t *testing.T) {
+func TestRepairWithImpossibleUsers(t *testing.T) {
 	t.Parallel()
 	store := storetest.NewStore(t, newKeyspace(t, 0))
 	for _, user := range badUsers {
@@ -162,7 +155,7 @@ func TestInputsOfVerifyAndRepair(t *testing.T) {
 	require.Zero(t, report.Messages)
 }
 
-func TestInputsOfNewStore(t *testing.T) {
+func TestNewStoreNeedsASessionAndAnIndex(t *testing.T) {
 	t.Parallel()
 	session := storetest.Connect(t, newKeyspace(t, 0))
 	for _, make := range []func() (*cassandra.Store, error){
@@ -174,93 +167,4 @@ func TestInputsOfNewStore(t *testing.T) {
 		require.EqualError(t, err, "cassandra: NewStore needs a session and an index: see package projection")
 		require.Nil(t, store)
 	}
-}
-
-// Numbers in Config that mean nothing are errors of Connect, not panics later.
-func TestInputsOfConfig(t *testing.T) {
-	t.Parallel()
-	config := newKeyspace(t, 0)
-	for want, change := range map[string]func(*cassandra.Config){
-		"Config.ChunkSize is -1 octets":     func(c *cassandra.Config) { c.ChunkSize = -1 },
-		"Config.ChunkSize is 262145 octets": func(c *cassandra.Config) { c.ChunkSize = 256<<10 + 1 },
-		"Config.Horizon is -1h0m0s":         func(c *cassandra.Config) { c.Horizon = -time.Hour },
-		"Config.Connections is -1":          func(c *cassandra.Config) { c.Connections = -1 },
-		"Config.Timeout is -1s":             func(c *cassandra.Config) { c.Timeout = -time.Second },
-		"Config.ConnectTimeout is -1s":      func(c *cassandra.Config) { c.ConnectTimeout = -time.Second },
-	} {
-		c := config
-		change(&c)
-		_, err := cassandra.Connect(t.Context(), c)
-		require.ErrorContains(t, err, "cassandra: connect: "+want)
-	}
-	for _, change := range []func(*cassandra.Config){ // these have a meaning, or do no harm
-		func(c *cassandra.Config) { c.Window = -1 },
-		func(c *cassandra.Config) { c.PurgeQueue = -1 },
-		func(c *cassandra.Config) { c.PurgeWorkers = -1 },
-		func(c *cassandra.Config) { c.Retries = -1 },
-		func(c *cassandra.Config) { c.MaxMessageSize = -1 },
-		func(c *cassandra.Config) { c.MaxRecipients = -1 },
-	} {
-		c := config
-		change(&c)
-		store := storetest.NewStore(t, c)
-		m := storetest.Deliver(t, store, "bob", strings.Repeat("x\r\n", 50_000))
-		mb := storetest.Open(t, store, "bob")
-		_, err := storetest.Read(t.Context(), mb, m.ID)
-		require.NoError(t, err)
-		require.NoError(t, mb.Delete(t.Context(), []string{m.ID}))
-	}
-}
-
-// What comes after Close is an error that says so; Close may come again.
-func TestInputsAfterClose(t *testing.T) {
-	t.Parallel()
-	store := storetest.NewStore(t, newKeyspace(t, 0))
-	m := storetest.Deliver(t, store, "bob", storetest.Body(1))
-	mb := storetest.Open(t, store, "bob")
-	storetest.CloseStore(t, store)
-	storetest.CloseStore(t, store)
-	_, err := store.Open(t.Context(), mailbox.Login{User: "bob"})
-	require.ErrorIs(t, err, mailbox.ErrClosed)
-	_, err = storetest.TryDeliver(t.Context(), store, "bob", storetest.Body(2))
-	require.ErrorIs(t, err, mailbox.ErrClosed)
-	_, err = storetest.TryList(t.Context(), mb)
-	require.ErrorIs(t, err, mailbox.ErrClosed)
-	_, err = mb.Open(t.Context(), m.ID, mailbox.OpenOptions{})
-	require.ErrorIs(t, err, mailbox.ErrClosed)
-	require.ErrorIs(t, mb.Delete(t.Context(), []string{m.ID}), mailbox.ErrClosed)
-}
-
-// A session that was closed too early: temporary errors, no panics.
-func TestInputsAfterTheSessionIsClosed(t *testing.T) {
-	t.Parallel()
-	config := newKeyspace(t, 0)
-	session, err := cassandra.Connect(t.Context(), config)
-	require.NoError(t, err)
-	store, err := cassandra.NewStore(session, projection.New(session))
-	require.NoError(t, err)
-	m := storetest.Deliver(t, store, "bob", storetest.Body(1))
-	mb := storetest.Open(t, store, "bob")
-	session.Close()
-	session.Close()
-	_, err = storetest.TryDeliver(t.Context(), store, "bob", storetest.Body(2))
-	require.ErrorIs(t, err, mailbox.ErrTemporary)
-	_, err = storetest.TryList(t.Context(), mb)
-	require.ErrorIs(t, err, mailbox.ErrTemporary)
-	_, err = mb.Open(t.Context(), m.ID, mailbox.OpenOptions{})
-	require.ErrorIs(t, err, mailbox.ErrTemporary)
-	var failed *mailbox.DeleteError
-	require.ErrorAs(t, mb.Delete(t.Context(), []string{m.ID}), &failed)
-	require.Equal(t, []string{m.ID}, keys(failed.Failed))
-	_, err = store.Verify(t.Context(), "bob")
-	require.ErrorIs(t, err, mailbox.ErrTemporary)
-	storetest.CloseStore(t, store)
-	require.Equal(t, []string{m.ID}, storetest.ListIDs(t, storetest.NewStore(t, config), "bob"))
-}
-
-func keys[V any](m map[string]V) (list []string) {
-	for k := range m {
-		list = append(list, k)
-	}
-	return list
 }

@@ -16,9 +16,10 @@ import (
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
 	"github.com/popcask/popcask/internal/storetest"
+	"github.com/popcask/popcask/mailbox"
 )
 
-// Measured once with a million messages:
+// With a million messages, as it was measured once:
 //
 //	go test ./cassandra -run TestP7Cost -v -timeout 3h -p7.messages 1000000 -p7.threshold 100000
 var (
@@ -26,9 +27,9 @@ var (
 	p7Threshold = flag.Int("p7.threshold", 3000, "tombstones that a page may meet in TestP7Cost, more than the rows that it has")
 )
 
-// P7: what opening a mailbox costs depends on the mail in it, not on what passed
-// through it. The node that serves it allows few tombstones, so that a listing
-// that met those of the mail that passed would fail.
+// P7: the cost of opening a mailbox depends on the mail in it, not on the mail
+// that passed through it. The node allows few tombstones, so that a listing
+// which read those of the mail that passed would fail.
 func TestP7Cost(t *testing.T) {
 	t.Parallel()
 	topology := cassandratest.Topology{Settings: map[string]any{
@@ -41,10 +42,10 @@ func TestP7Cost(t *testing.T) {
 	cluster := cassandratest.Start(t, topology)
 	for _, pattern := range []struct {
 		name string
-		// keep says, day by day of the thirty that passed, whether message n
-		// of day is still there at the end of today.
+		// keep reports whether message n of a day is still there at the end of
+		// today. Both are from 0 to 29.
 		keep func(day, today, n int) bool
-		// bounded: the cost is that of a mailbox that never had more.
+		// bounded: the cost is that of a mailbox which never had more messages.
 		bounded bool
 	}{
 		{"drained", func(int, int, int) bool { return false }, true},
@@ -70,9 +71,9 @@ func TestP7Cost(t *testing.T) {
 
 const p7Days = 30
 
-// passThrough lets messages pass through a mailbox in thirty days of a clock
-// that the test sets, with a session each day that removes what is not kept. It
-// returns how many are left.
+// passThrough delivers messages to a mailbox on thirty days of the test's
+// clock. Each day a session removes the messages that are not kept. It returns
+// how many are left.
 func passThrough(t *testing.T, config cassandra.Config, keep func(day, today, n int) bool) (live int) {
 	clock := newClock(time.Now().Add(-p7Days*24*time.Hour - 3*time.Hour))
 	config.Now = clock.Now
@@ -91,11 +92,11 @@ func passThrough(t *testing.T, config cassandra.Config, keep func(day, today, n 
 			}
 		}
 		mb := storetest.Open(t, store, "passed")
-		_, err := storetest.TryList(t.Context(), mb)
+		_, err := mailbox.List(t.Context(), mb)
 		require.NoError(t, err)
 		require.NoError(t, mb.Delete(t.Context(), gone))
 	}
-	// What is purged can be proven to be gone.
+	// When everything is purged, the ranges can be proven to be empty.
 	storetest.CloseStore(t, store)
 	config.Now = func() time.Time { return clock.Now().Add(3 * time.Hour) }
 	require.NoError(t, storetest.NewStore(t, config).Prove(t.Context(), "passed"))
@@ -108,7 +109,8 @@ func deliverAll(t *testing.T, config cassandra.Config, user string, n int) cassa
 	return config
 }
 
-// deliverMany delivers messages side by side, and returns their IDs and numbers.
+// deliverMany delivers messages, many at the same time, and returns their
+// numbers by their IDs.
 func deliverMany(t *testing.T, store *cassandra.Store, user string, n int, tick func()) map[string]int {
 	t.Helper()
 	ids := make(map[string]int)
@@ -151,8 +153,8 @@ func (c cost) String() string {
 		c.messages, c.scanned, c.statements, float64(c.took.Microseconds())/1000)
 }
 
-// openingCost opens a mailbox as a process that knows nothing of it, with
-// tracing on, and then a few times without, for the time.
+// openingCost opens a mailbox in a process that knows nothing of it, with
+// tracing, and then a few times without, to measure the time.
 func openingCost(t *testing.T, cluster *cassandratest.Cluster, config cassandra.Config, user string) (c cost) {
 	t.Helper()
 	var seen storetest.Recorder
@@ -184,8 +186,8 @@ func openingCost(t *testing.T, cluster *cassandratest.Cluster, config cassandra.
 	return c
 }
 
-// plainCost lists the same messages as a design with one partition for each
-// mailbox and without gaps would: all of them, and all tombstones.
+// plainCost lists the same messages as a design without gaps would: it reads
+// all rows, and all tombstones.
 func plainCost(t *testing.T, cluster *cassandratest.Cluster, config cassandra.Config, user string) (c cost) {
 	t.Helper()
 	db := cluster.Session(t, "")
@@ -218,14 +220,15 @@ func plainCost(t *testing.T, cluster *cassandratest.Cluster, config cassandra.Co
 	return c
 }
 
-// What a node notes in a trace of what a read met, and of one that it gave up.
+// What a node writes into a trace about a read, and about a read that it
+// aborted.
 var (
 	readActivity    = regexp.MustCompile(`^Read (\d+) live rows and (\d+) tombstone cells`)
 	abortedActivity = regexp.MustCompile(`^Scanned over (\d+) tombstones`)
 )
 
-// traced counts the rows and tombstones that the nodes scan in a mailbox while
-// do runs, which returns how many statements about the mailbox it sent.
+// traced counts the rows and tombstones of a mailbox that the nodes scan while
+// do runs. do returns how many statements about the mailbox it has sent.
 func traced(t *testing.T, cluster *cassandratest.Cluster, mailbox cassandra.MailboxID, do func() int) (scanned int) {
 	t.Helper()
 	db := cluster.Session(t, "")
@@ -240,7 +243,7 @@ func traced(t *testing.T, cluster *cassandratest.Cluster, mailbox cassandra.Mail
 	trace("1")
 	statements := do()
 	trace("0")
-	// Traces are written behind the queries: the last thing is how long they took.
+	// Traces are written after the queries. Their durations come last.
 	var traces []gocql.UUID
 	storetest.Eventually(t, "the traces", func() bool {
 		traces = tracesOf(t, db, mailbox)
@@ -260,8 +263,8 @@ func traced(t *testing.T, cluster *cassandratest.Cluster, mailbox cassandra.Mail
 	return scanned
 }
 
-// tracesOf finds the traces of the statements about a mailbox that have ended.
-// Everything that the nodes did meanwhile is traced, for others too.
+// tracesOf returns the traces of the statements about a mailbox that are
+// finished. Statements of other tests are traced too.
 func tracesOf(t *testing.T, db *gocql.Session, mailbox cassandra.MailboxID) (ended []gocql.UUID) {
 	rows := db.Query("SELECT session_id, duration, parameters FROM system_traces.sessions").Consistency(gocql.One).Iter()
 	var id gocql.UUID
