@@ -29,7 +29,9 @@ import (
 //     with the timestamp [DeletedAt], at LOCAL_QUORUM.
 //
 // An error means that the call did not, or perhaps not, succeed, and that it
-// may be tried again.
+// may be tried again. If ctx ends, a call does all of its work, or returns an
+// error that wraps that of the context. A caller may leave a sequence early;
+// then no goroutine of it stays.
 type Index interface {
 	// Added lists a message. If its ID is [Session.TooOld], it writes nothing
 	// and returns [ErrTooOld].

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/popcask/popcask/cassandra/cql"
+	"github.com/popcask/popcask/internal/parallel"
 	"github.com/popcask/popcask/mailbox"
 )
 
@@ -33,8 +34,9 @@ type Store struct {
 }
 
 var (
-	_ mailbox.Store    = (*Store)(nil)
-	_ mailbox.Appender = (*Store)(nil)
+	_ mailbox.Store       = (*Store)(nil)
+	_ mailbox.Appender    = (*Store)(nil)
+	_ mailbox.EventSource = (*Store)(nil)
 )
 
 // Open connects to a keyspace that [Migrate] has created, and returns a store
@@ -152,17 +154,10 @@ func (s *Store) isClosed() bool {
 // wait waits for a group or until ctx ends. what says, in the error, what it
 // waits for.
 func wait(ctx context.Context, group *sync.WaitGroup, what string) error {
-	done := make(chan struct{})
-	go func() {
-		group.Wait()
-		close(done)
-	}()
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("cassandra: close: %s still at work: %w", what, ctx.Err())
+	if err := parallel.Wait(ctx, group); err != nil {
+		return fmt.Errorf("cassandra: close: %s still at work: %w", what, err)
 	}
+	return nil
 }
 
 // temporary makes an error temporary, as every failure of the cluster is. A
