@@ -130,15 +130,14 @@ func TestRepairAtScale(t *testing.T) {
 	options := cassandra.ScanOptions{RepairOptions: cassandra.RepairOptions{
 		Confirm: time.Second, RemoveIncomplete: true, Orphans: cassandra.RestoreOrphans,
 	}}
-	job := repairJob{Config: storetest.HandOver(config), Options: options}
+	job := repairJob{Config: storetest.HandOver(config), Repair: options.RepairOptions}
 	if *repairMessages < 100_000 { // so that there is a middle
-		job.Options.Rate = *repairMessages / 2
+		job.Rate = *repairMessages / 2
 	}
 	killed := job.run(t, 0.6)
 	require.Less(t, killed.Done, 1.0)
 	t.Logf("repair: kill -9 after %s at %.0f %%, to be resumed from %q", time.Since(began).Round(time.Millisecond), 100*killed.Done, killed.Resume)
-	job.Options = options
-	job.Options.Resume = killed.Resume
+	job.Rate, job.Resume = 0, killed.Resume
 	resumed := job.run(t, 2)
 	took := time.Since(began)
 	t.Logf("repair: %d messages, killed and resumed, in %s, %.0f a second", *repairMessages, took.Round(time.Millisecond), float64(*repairMessages)/took.Seconds())
