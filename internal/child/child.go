@@ -96,7 +96,7 @@ func Command(ctx context.Context, job string, input any, args ...string) (*exec.
 	if err != nil {
 		return nil, err
 	}
-	cmd.ExtraFiles = []*os.File{line}
+	cmd.ExtraFiles = []*os.File{line.read}
 	return cmd, nil
 }
 
@@ -153,13 +153,13 @@ func command(ctx context.Context, o order, input any, args []string) (*exec.Cmd,
 // lifelineFD is the first of ExtraFiles, as the child sees it.
 const lifelineFD = 3
 
-// lifeline is the reading end of a pipe whose writing end no other process has:
-// the children that hold it see it close when this process ends, however it ends.
-var lifeline = sync.OnceValues(func() (*os.File, error) {
-	read, write, err := os.Pipe()
-	held = write
-	return read, err
-})
+// pipe is a pipe, by its two ends.
+type pipe struct{ read, write *os.File }
 
-// held keeps the writing end open.
-var held *os.File
+// lifeline is a pipe whose writing end no other process has, and which stays open:
+// the children that have the reading end see it close when this process ends,
+// however it ends.
+var lifeline = sync.OnceValues(func() (p pipe, err error) {
+	p.read, p.write, err = os.Pipe()
+	return p, err
+})
