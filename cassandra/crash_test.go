@@ -3,10 +3,8 @@ package cassandra_test
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -16,19 +14,16 @@ import (
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/child"
 	"github.com/popcask/popcask/internal/storetest"
 	"github.com/popcask/popcask/mailbox"
 	"github.com/popcask/popcask/projection"
 )
 
-// A process of a host that is killed with SIGKILL. It is this same test
-// program, started again; it delivers or removes, and kills itself at one of
-// its steps: when the n-th statement is answered, or around a call of the
-// index. It prints a line for each acknowledgement that it gets.
-
-// crashEnv tells a test program that it is to crash, and how.
-const crashEnv = "POPCASK_TEST_CRASH"
-
+// crash is what the process of a host is told that is killed with SIGKILL. It is
+// this same test program, started again; it delivers or removes, and kills itself
+// at one of its steps: when the n-th statement is answered, or around a call of
+// the index. It prints a line for each acknowledgement that it gets.
 type crash struct {
 	Config storetest.Handover
 	Do     string // "append", "undo" or "delete"
@@ -76,14 +71,9 @@ func (d dyingIndex) Removed(ctx context.Context, m cassandra.MailboxID, ids []ca
 	return d.around(func() error { return d.Index.Removed(ctx, m, ids) })
 }
 
-// TestCrashChild is not a test: it is the process that crashes.
-func TestCrashChild(t *testing.T) {
-	job := os.Getenv(crashEnv)
-	if job == "" {
-		t.Skip("it is started by the tests of crashes")
-	}
-	var c crash
-	require.NoError(t, json.Unmarshal([]byte(job), &c))
+// doCrash is the job of the process.
+func doCrash(c crash) error {
+	ctx := context.Background()
 	var armed atomic.Bool
 	var seen atomic.Int64
 	config := c.Config.Config()
@@ -92,40 +82,47 @@ func TestCrashChild(t *testing.T) {
 			die()
 		}
 	}
-	session, err := cassandra.Connect(t.Context(), config)
-	require.NoError(t, err)
+	session, err := cassandra.Connect(ctx, config)
+	if err != nil {
+		return err
+	}
 	store, err := cassandra.NewStore(session, dyingIndex{projection.New(session), c})
-	require.NoError(t, err)
+	if err != nil {
+		return err
+	}
 	if c.Do == "delete" {
-		mb := storetest.Open(t, store, c.User)
-		_, err := mailbox.List(t.Context(), mb)
-		require.NoError(t, err)
+		mb, err := store.Open(ctx, mailbox.Login{User: c.User})
+		if err != nil {
+			return err
+		}
+		defer mb.Close()
+		if _, err := mailbox.List(ctx, mb); err != nil {
+			return err
+		}
 		armed.Store(true)
-		if err := mb.Delete(t.Context(), c.IDs); err == nil {
+		if err := mb.Delete(ctx, c.IDs); err == nil {
 			fmt.Println("ACK quit")
 		}
 	} else {
 		armed.Store(true)
-		if m, err := storetest.TryDeliver(t.Context(), store, c.User, c.Body); err == nil {
+		if m, err := storetest.TryDeliver(ctx, store, c.User, c.Body); err == nil {
 			fmt.Println("ACK", m.ID)
 		}
 	}
-	require.NoError(t, store.Close(t.Context())) // what is behind the session has steps, too
+	if err := store.Close(ctx); err != nil { // what the session leaves to the background has steps, too
+		return err
+	}
 	fmt.Println("DONE", seen.Load())
-	os.Exit(0)
+	return nil
 }
 
 // run runs the process to its end, and tells what it had acknowledged, and
 // whether it got to its end.
 func (c crash) run(t testing.TB) (acknowledged string, done bool) {
 	t.Helper()
-	job, err := json.Marshal(c)
-	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	child := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestCrashChild$", "-test.count=1")
-	child.Env = append(os.Environ(), crashEnv+"="+string(job))
-	out, err := child.CombinedOutput()
+	out, err := child.ForTest(ctx, t, "crash", c).CombinedOutput()
 	lines := bufio.NewScanner(strings.NewReader(string(out)))
 	for lines.Scan() {
 		if rest, ok := strings.CutPrefix(lines.Text(), "ACK "); ok {

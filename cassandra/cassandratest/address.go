@@ -32,6 +32,15 @@ func (p place) cql() string {
 	return net.JoinHostPort(p.Address, strconv.Itoa(p.Ports.CQL))
 }
 
+// locks hold addresses until they are released or this process ends.
+type locks []*os.File
+
+func (l locks) release() {
+	for _, lock := range l {
+		lock.Close()
+	}
+}
+
 // errAddresses says that the machine has no room for a cluster.
 var errAddresses = errors.New("not enough free loopback addresses")
 
@@ -41,12 +50,7 @@ var errAddresses = errors.New("not enough free loopback addresses")
 func claimPlaces(dir string, n int) (places []place, release func(), err error) {
 	var last error
 	for _, p := range portPairs {
-		var locks []*os.File
-		release = func() {
-			for _, l := range locks {
-				l.Close()
-			}
-		}
+		var held locks
 		places = nil
 		for i := 1; i <= 254 && len(places) < n; i++ {
 			at := place{Address: fmt.Sprintf("127.0.0.%d", i), Ports: p, JMX: jmxBase + i}
@@ -55,12 +59,12 @@ func claimPlaces(dir string, n int) (places []place, release func(), err error) 
 				last = err
 				continue
 			}
-			locks, places = append(locks, lock), append(places, at)
+			held, places = append(held, lock), append(places, at)
 		}
 		if len(places) == n {
-			return places, release, nil
+			return places, held.release, nil
 		}
-		release()
+		held.release()
 	}
 	hint := ""
 	if runtime.GOOS == "darwin" {
@@ -71,21 +75,16 @@ func claimPlaces(dir string, n int) (places []place, release func(), err error) 
 
 // claimSame takes exactly these places again, for nodes that have data already.
 func claimSame(dir string, places []place) (release func(), err error) {
-	var locks []*os.File
-	release = func() {
-		for _, l := range locks {
-			l.Close()
-		}
-	}
+	var held locks
 	for _, at := range places {
 		lock, err := claim(dir, at)
 		if err != nil {
-			release()
+			held.release()
 			return nil, fmt.Errorf("the nodes of this directory live on %s, which is taken: %w", at.Address, err)
 		}
-		locks = append(locks, lock)
+		held = append(held, lock)
 	}
-	return release, nil
+	return held.release, nil
 }
 
 // claim locks one place and makes sure that its ports are free.

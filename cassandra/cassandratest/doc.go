@@ -35,8 +35,8 @@
 // A test that kills, stops or restarts nodes sets [Topology.Private] and gets a
 // cluster for itself, which ends with the test.
 //
-// The keeper is this same program, started again with POPCASK_CASSANDRA_KEEPER in
-// its environment: that is what the init function of this package looks for.
+// The keeper is this same program, started again: the init function of this
+// package looks whether it runs in one.
 //
 // # A WAN
 //

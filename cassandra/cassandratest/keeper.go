@@ -4,32 +4,23 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"sync"
 	"time"
+
+	"github.com/popcask/popcask/internal/child"
 )
 
-// keeperEnv makes a program that contains this package a keeper: its value is the
-// spec, as JSON.
-const keeperEnv = "POPCASK_CASSANDRA_KEEPER"
+// keeperJob is what a keeper is called, also in a list of processes.
+const keeperJob = "popcask-cassandra-keeper"
 
 // A test binary cannot be given a second main function, and to ask every package
-// of tests for a TestMain would be forgotten. So the keeper starts here; without
-// the variable, which only spawnKeeper sets, this does nothing.
-func init() {
-	if value, ok := os.LookupEnv(keeperEnv); ok {
-		os.Unsetenv(keeperEnv)
-		if err := keep(value); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		os.Exit(0)
-	}
-}
+// of tests for a TestMain would be forgotten. So the keeper starts here; in a
+// process that spawnKeeper has not started, this does nothing.
+func init() { child.Main(keeperJob, keep) }
 
 // firstLease is how long a keeper waits for the test that started it.
 const firstLease = 10 * time.Second
@@ -52,16 +43,13 @@ type keeper struct {
 }
 
 // keep is the main function of a keeper.
-func keep(value string) error {
-	var s spec
-	if err := json.Unmarshal([]byte(value), &s); err != nil {
-		return fmt.Errorf("%s: %w", keeperEnv, err)
-	}
+func keep(s spec) error {
+	spawner := handshake{os.NewFile(3, "handshake")}
 	socket, lockPath, err := s.meetingPoint()
 	if err != nil {
 		return err
 	}
-	lock, err := awaitTurn(lockPath)
+	lock, err := awaitTurn(lockPath, spawner)
 	if err != nil || lock == nil {
 		return err
 	}
@@ -77,7 +65,8 @@ func keep(value string) error {
 	k.ctx, k.end = signal.NotifyContext(context.Background(), os.Interrupt, sigTerm)
 	k.idle = time.AfterFunc(firstLease, k.end)
 	go k.serve(listener)
-	shake("ok\n")
+	spawner.say("ok\n")
+	spawner.Close()
 
 	<-k.ctx.Done()
 	listener.Close()
@@ -90,30 +79,27 @@ func keep(value string) error {
 	return nil
 }
 
-// awaitTurn waits for the keeper before us to end. It returns nil when the test
-// that started us does not care any more.
-func awaitTurn(path string) (*os.File, error) {
+// awaitTurn waits for the keeper before us to end. It returns nil if the process
+// that started us does not wait any more.
+func awaitTurn(path string, spawner handshake) (*os.File, error) {
 	for {
 		lock, err := tryLock(path)
 		if !errors.Is(err, errLocked) {
 			return lock, err
 		}
-		if shake(".") != nil {
+		if spawner.say(".") != nil {
 			return nil, nil
 		}
 		time.Sleep(pollEvery)
 	}
 }
 
-// handshake is the pipe by which a keeper tells the test that started it how far
-// it is: "." it waits for another keeper to end, "ok" it listens.
-var handshake = os.NewFile(3, "handshake")
+// handshake is the pipe by which a keeper tells the process that started it how
+// far it is: "." it waits for another keeper to end, "ok" it listens.
+type handshake struct{ *os.File }
 
-func shake(word string) error {
-	_, err := handshake.WriteString(word)
-	if word != "." {
-		handshake.Close()
-	}
+func (h handshake) say(word string) error {
+	_, err := h.WriteString(word)
 	return err
 }
 

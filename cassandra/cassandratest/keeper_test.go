@@ -2,9 +2,9 @@ package cassandratest_test
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/child"
 )
 
 // brief is a topology that no other test has, with a short time of grace.
@@ -44,29 +45,25 @@ func TestSharedClusterLivesAsLongAsItsKeeper(t *testing.T) {
 	keeper.Wait()
 }
 
-// victimEnv makes TestVictim the test that is killed.
-const victimEnv = "POPCASK_TEST_VICTIM"
-
-func TestVictim(t *testing.T) {
+// victim is the job of a process that has a cluster and is killed.
+func victim(private bool) error {
 	topology := brief
-	switch os.Getenv(victimEnv) {
-	case "":
-		t.Skip("run by TestKilledTestLeavesNoNodes")
-	case "private":
-		topology.Private = true
+	topology.Private = private
+	cluster, err := cassandratest.Lease(context.Background(), topology)
+	if err != nil {
+		return err
 	}
-	cluster := cassandratest.Start(t, topology)
 	fmt.Println("dir", cluster.Dir)
-	<-make(chan struct{}) // until the kill
+	select {} // until the kill
 }
 
 // It also shows that a shared cluster ends when its last lease has ended, and that
 // a cluster starts where the keeper before was killed.
 func TestKilledTestLeavesNoNodes(t *testing.T) {
-	for _, kind := range []string{"shared", "private"} {
+	cassandratest.NeedNodes(t)
+	for kind, private := range map[string]bool{"shared": false, "private": true} {
 		t.Run(kind, func(t *testing.T) {
-			victim := exec.Command(os.Args[0], "-test.run=^TestVictim$")
-			victim.Env = append(os.Environ(), victimEnv+"="+kind, "POPCASK_CASSANDRA=")
+			victim := child.ForTest(t.Context(), t, "victim", private)
 			out, err := victim.StdoutPipe()
 			require.NoError(t, err)
 			require.NoError(t, victim.Start())

@@ -12,9 +12,10 @@ import (
 	"io"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"time"
+
+	"github.com/popcask/popcask/internal/child"
 )
 
 // lease is a held cluster.
@@ -102,10 +103,6 @@ func acquire(ctx context.Context, s spec, progress func(string)) (*lease, error)
 // spawnKeeper starts a keeper and takes a lease, from it or from another that has
 // come first. Nil and no error mean: try again.
 func spawnKeeper(ctx context.Context, s spec, socket string, progress func(string)) (*lease, error) {
-	program, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
 	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -115,7 +112,7 @@ func spawnKeeper(ctx context.Context, s spec, socket string, progress func(strin
 		return nil, err
 	}
 	defer log.Close()
-	value, err := json.Marshal(s)
+	cmd, err := child.Detached(keeperJob, s, s.Dir) // the directory is for a reader of ps
 	if err != nil {
 		return nil, err
 	}
@@ -125,14 +122,10 @@ func spawnKeeper(ctx context.Context, s spec, socket string, progress func(strin
 	}
 	defer words.Close()
 
-	cmd := exec.Command(program)
-	cmd.Args[0] = "popcask-cassandra-keeper"
-	cmd.Args = append(cmd.Args, s.Dir) // for whoever looks at ps
-	cmd.Env = append(os.Environ(), keeperEnv+"="+string(value))
+	cmd.Args[0] = keeperJob
 	cmd.Dir = s.Dir
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.ExtraFiles = []*os.File{handshake}
-	cmd.SysProcAttr = detached()
 	err = cmd.Start()
 	handshake.Close()
 	if err != nil {

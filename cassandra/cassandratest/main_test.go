@@ -14,9 +14,11 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/child"
 )
 
 func TestMain(m *testing.M) {
+	child.Main("victim", victim)
 	goleak.VerifyTestMain(m,
 		// The driver's, which sleep some seconds after a node came up or went away
 		// whether their session is closed or not.

@@ -8,73 +8,121 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"os/exec"
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/popcask/popcask/internal/child"
 )
 
 // wan is a network without nodes, with an echo on each node's address.
 type wan struct {
-	t       *testing.T
+	t       *testing.T // nil in a process that is no test
 	net     *network
 	guard   *guard
 	subnets []netip.Prefix
+	close   func() // ends all but the guard
 }
 
+// openWAN makes a network that ends with the test.
 func openWAN(t *testing.T, dcs ...DC) *wan {
-	g, err := openGuard()
-	if errors.Is(err, errNoWANHere) {
+	t.Helper()
+	w, err := newWAN(lockDir(t), dcs...)
+	switch {
+	case errors.Is(err, errNoWANHere):
 		t.Skip(err)
-	}
-	if errors.Is(err, errNoWAN) {
+	case errors.Is(err, errNoWAN):
 		missing(t, err)
 	}
 	require.NoError(t, err)
-	places, release, err := claimSubnets(lockDir(t), dcs)
-	require.NoError(t, err)
-	t.Cleanup(release)
-	w := &wan{t: t, guard: g}
-	w.net, err = openNetwork(layOut(Topology{DCs: dcs}, places))
-	require.NoError(t, err)
+	w.t = t
 	t.Cleanup(func() {
+		w.close()
+		w.guard.close()
+	})
+	return w
+}
+
+func newWAN(locks string, dcs ...DC) (w *wan, err error) {
+	w = &wan{}
+	if w.guard, err = openGuard(); err != nil {
+		return nil, err
+	}
+	places, release, err := claimSubnets(locks, dcs)
+	if err != nil {
+		return nil, err
+	}
+	if w.net, err = openNetwork(layOut(Topology{DCs: dcs}, places)); err != nil {
+		return nil, err
+	}
+	var echoes []*echo
+	w.close = sync.OnceFunc(func() {
+		for _, e := range echoes {
+			e.close()
+		}
 		w.net.close()
-		g.close()
+		release()
 	})
 	for _, c := range w.net.centres {
 		w.subnets = append(w.subnets, c.subnet)
-		for _, a := range c.addresses {
-			w.echo(c, a)
+		for _, address := range c.addresses {
+			e, err := newEcho(c, address)
+			if err != nil {
+				w.close()
+				return nil, err
+			}
+			echoes = append(echoes, e)
 		}
 	}
-	require.NoError(t, g.stand(w.subnets))
-	return w
+	return w, w.guard.stand(w.subnets)
 }
 
 const echoPort = "7007"
 
-func (w *wan) echo(c *centre, address string) {
-	var l net.Listener
-	require.NoError(w.t, c.thread.do(func() (err error) {
-		l, err = net.Listen("tcp4", net.JoinHostPort(address, echoPort))
+// echo says what it hears, on the address of a node.
+type echo struct {
+	net.Listener
+	mu    sync.Mutex
+	conns []net.Conn
+}
+
+func newEcho(c *centre, address string) (e *echo, err error) {
+	e = &echo{}
+	err = c.thread.do(func() error {
+		e.Listener, err = net.Listen("tcp4", net.JoinHostPort(address, echoPort))
 		return err
-	}))
-	w.t.Cleanup(func() { l.Close() })
+	})
+	if err != nil {
+		return nil, err
+	}
 	go func() {
 		for {
-			conn, err := l.Accept()
+			conn, err := e.Accept()
 			if err != nil {
 				return
 			}
-			w.t.Cleanup(func() { conn.Close() })
+			e.mu.Lock()
+			e.conns = append(e.conns, conn)
+			e.mu.Unlock()
 			go io.Copy(conn, conn)
 		}
 	}()
+	return e, nil
+}
+
+func (e *echo) close() {
+	e.Close()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, conn := range e.conns {
+		conn.Close()
+	}
 }
 
 // dial connects from a data centre, or from this program's own network with "",
@@ -92,31 +140,36 @@ func (w *wan) dial(from, to string, patience time.Duration) (conn net.Conn, err 
 }
 
 func (w *wan) centre(name string) *centre {
-	for _, c := range w.net.centres {
-		if c.name == name {
-			return c
-		}
-	}
-	w.t.Fatalf("no data centre %q", name)
-	return nil
+	i := slices.IndexFunc(w.net.centres, func(c *centre) bool { return c.name == name })
+	return w.net.centres[i]
 }
 
 // trip is the shortest of several round trips on one connection: what comes on
 // top of the link is the business of other processes.
 func (w *wan) trip(from, to string) time.Duration {
-	conn, err := w.dial(from, to, 5*time.Second)
+	best, err := w.tryTrip(from, to)
 	require.NoError(w.t, err)
+	return best
+}
+
+func (w *wan) tryTrip(from, to string) (best time.Duration, err error) {
+	conn, err := w.dial(from, to, 5*time.Second)
+	if err != nil {
+		return 0, err
+	}
 	defer conn.Close()
-	best := time.Hour
+	best = time.Hour
 	for range 5 {
 		began := time.Now()
-		_, err = conn.Write([]byte("x"))
-		require.NoError(w.t, err)
-		_, err = io.ReadFull(conn, make([]byte, 1))
-		require.NoError(w.t, err)
+		if _, err := conn.Write([]byte("x")); err != nil {
+			return 0, err
+		}
+		if _, err := io.ReadFull(conn, make([]byte, 1)); err != nil {
+			return 0, err
+		}
 		best = min(best, time.Since(began))
 	}
-	return best
+	return best, nil
 }
 
 func (w *wan) order(o linkOrder) {
@@ -284,46 +337,41 @@ func TestWANLosesPackets(t *testing.T) {
 }
 
 func TestWANLeavesNothing(t *testing.T) {
-	var devices, nodes []string
-	var stays *guard
-	t.Run("network", func(t *testing.T) {
-		w := openWAN(t, DC{"paris", 1}, DC{"tokyo", 1})
-		for _, c := range w.net.centres {
-			devices, nodes = append(devices, c.device), append(nodes, c.addresses[0])
-			_, err := net.InterfaceByName(c.device)
-			require.NoError(t, err)
-		}
-		stays = &guard{namespace: w.guard.namespace}
-		w.guard.namespace = -1
-	})
-	t.Cleanup(stays.close)
-	for i := range devices {
-		_, err := net.InterfaceByName(devices[i])
-		require.Error(t, err, "%s is gone", devices[i])
-		_, err = net.DialTimeout("tcp4", nodes[i]+":9042", 5*time.Second)
+	w := openWAN(t, DC{"paris", 1}, DC{"tokyo", 1})
+	for _, c := range w.net.centres {
+		_, err := net.InterfaceByName(c.device)
+		require.NoError(t, err)
+	}
+	w.close()
+	for _, c := range w.net.centres {
+		_, err := net.InterfaceByName(c.device)
+		require.Error(t, err, "%s is gone", c.device)
+		_, err = net.DialTimeout("tcp4", c.addresses[0]+":9042", 5*time.Second)
 		require.ErrorIs(t, err, syscall.ECONNREFUSED, "what still dials does not get out")
 	}
 }
 
-// wanVictimEnv makes TestWANVictim the process that is killed.
-const wanVictimEnv = "POPCASK_TEST_WAN_VICTIM"
+func init() { child.Main("WAN victim", wanVictim) } // beside TestMain, which is not for Linux alone
 
-func TestWANVictim(t *testing.T) {
-	if os.Getenv(wanVictimEnv) == "" {
-		t.Skip("run by TestKernelClearsUpAfterAKilledKeeper")
+// wanVictim is the job of a process that has a WAN and is killed.
+func wanVictim(locks string) error {
+	w, err := newWAN(locks, DC{"paris", 1}, DC{"tokyo", 1})
+	if err != nil {
+		return err
 	}
-	w := openWAN(t, DC{"paris", 1}, DC{"tokyo", 1})
-	w.trip("paris", "tokyo")
+	if _, err := w.tryTrip("paris", "tokyo"); err != nil {
+		return err
+	}
 	for _, name := range []string{w.net.centres[0].device, w.net.centres[1].device, w.guard.device} {
 		fmt.Println("device", name)
 	}
-	<-make(chan struct{}) // until the kill
+	select {} // until the kill
 }
 
 func TestKernelClearsUpAfterAKilledKeeper(t *testing.T) {
 	openWAN(t, DC{"paris", 1}) // skips
-	victim := exec.Command(os.Args[0], "-test.run=^TestWANVictim$")
-	victim.Env = append(os.Environ(), wanVictimEnv+"=1")
+	victim := child.ForTest(t.Context(), t, "WAN victim", lockDir(t))
+	victim.Stderr = os.Stderr
 	out, err := victim.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, victim.Start())

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"github.com/popcask/popcask/internal/child"
 )
 
 // host is what the process of a node runs in: the keeper's own surroundings, or
@@ -55,7 +57,8 @@ func (n *node) start(args []string) error {
 	}
 	defer log.Close()
 	cmd := n.host.command(n.nodeSpec, n.dir, args)
-	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = log, log, bound()
+	cmd.Stdout, cmd.Stderr = log, log
+	child.Bind(cmd) // or else the next keeper ends it, by the state file
 	if err := n.thread.start(cmd); err != nil {
 		return fmt.Errorf("node %s: %w", n.Name, err)
 	}

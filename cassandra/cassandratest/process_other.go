@@ -3,7 +3,6 @@
 package cassandratest
 
 import (
-	"errors"
 	"os"
 	"syscall"
 )
@@ -14,13 +13,6 @@ const (
 	sigTerm = syscall.SIGTERM
 )
 
-var (
-	errLocked  = errors.New("locked by another process")
-	errNotHere = errors.New("cassandratest starts nodes on Linux and macOS only: set POPCASK_CASSANDRA to a running cluster")
-)
-
 func tryLock(string) (*os.File, error) { return nil, errNotHere }
 func runtimeDir() (string, error)      { return "", errNotHere }
 func startTime(int) string             { return "" }
-func detached() *syscall.SysProcAttr   { return nil }
-func bound() *syscall.SysProcAttr      { return nil }

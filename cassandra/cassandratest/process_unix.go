@@ -19,9 +19,6 @@ const (
 	sigTerm = syscall.SIGTERM
 )
 
-// errLocked says that another process holds the lock.
-var errLocked = errors.New("locked by another process")
-
 // tryLock takes the lock of a file, which the kernel ends with the process or
 // when the file is closed.
 func tryLock(path string) (*os.File, error) {

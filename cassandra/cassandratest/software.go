@@ -38,6 +38,9 @@ func (s software) classPath() string {
 // errNoSoftware is the one line a skipped test shows.
 var errNoSoftware = errors.New("no Cassandra to test with: install Java 17 and Maven (java and mvn on the PATH), or start a Docker engine, or set POPCASK_CASSANDRA=HOST,HOST")
 
+// errNotHere is that line without Unix.
+var errNotHere = errors.New("nodes are started on Unix only: set POPCASK_CASSANDRA to a running cluster")
+
 // findSoftware looks for what this machine can run nodes on. It resolves
 // nothing: see resolveJars.
 func findSoftware(ctx context.Context) (software, error) {

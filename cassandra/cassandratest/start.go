@@ -19,12 +19,13 @@ const (
 // running cluster some milliseconds. Its steps go to the test's log. The lease
 // ends with the test.
 //
-// Where no cluster can be had the test is skipped; with
-// POPCASK_REQUIRE_CASSANDRA=1 it fails, unless it asks for a WAN and does not run
-// as root on Linux. A cluster that can be had and does not
+// With -short the test is skipped. It is skipped, too, if no cluster can be had;
+// with POPCASK_REQUIRE_CASSANDRA=1 it then fails, unless it asks for a WAN and does
+// not run as root on Linux. A cluster that can be had and does not
 // start fails the test in any case, and shows the end of the node's log.
 func Start(t testing.TB, topology Topology) *Cluster {
 	t.Helper()
+	skipShort(t)
 	topology, err := topology.withDefaults()
 	if err != nil {
 		t.Fatalf("cassandratest: %v", err)
@@ -46,7 +47,7 @@ func Start(t testing.TB, topology Topology) *Cluster {
 	switch {
 	case errors.Is(err, errNoWANHere):
 		t.Skip(err)
-	case errors.Is(err, errNoSoftware), errors.Is(err, errNoWAN):
+	case errors.Is(err, errNoSoftware), errors.Is(err, errNoWAN), errors.Is(err, errNotHere):
 		missing(t, err)
 	}
 	if err != nil {
@@ -62,6 +63,15 @@ func Start(t testing.TB, topology Topology) *Cluster {
 		}
 	})
 	return c
+}
+
+// skipShort skips a test with -short: nodes take seconds to start, and each test
+// waits for them.
+func skipShort(t testing.TB) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("no Cassandra with -short")
+	}
 }
 
 // missing skips the test, or fails it.

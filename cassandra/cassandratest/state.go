@@ -2,6 +2,7 @@ package cassandratest
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 )
@@ -12,6 +13,9 @@ type process struct {
 	PID     int
 	Started string // as startTime tells
 }
+
+// errLocked says that another process holds the lock.
+var errLocked = errors.New("locked by another process")
 
 func (s spec) statePath() string { return filepath.Join(s.Dir, "processes.json") }
 

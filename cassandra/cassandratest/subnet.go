@@ -40,18 +40,13 @@ func inSubnet(subnet netip.Prefix, number int) netip.Addr {
 // claimSubnets finds a free subnet for each data centre, and gives its nodes
 // their places. It holds them as claimPlaces does addresses.
 func claimSubnets(dir string, dcs []DC) (places []place, release func(), err error) {
-	var locks []*os.File
-	release = func() {
-		for _, l := range locks {
-			l.Close()
-		}
-	}
+	var held locks
 	subnet := wanRange.Addr()
 	var last error
 	for _, dc := range dcs {
 		for found := false; !found; {
 			if !wanRange.Contains(subnet) {
-				release()
+				held.release()
 				return nil, nil, fmt.Errorf("no free subnet for data centre %s in %s, the last one tried: %w", dc.Name, wanRange, last)
 			}
 			p := netip.PrefixFrom(subnet, subnetBits)
@@ -61,23 +56,18 @@ func claimSubnets(dir string, dcs []DC) (places []place, release func(), err err
 				last = err
 				continue
 			}
-			locks, found = append(locks, lock), true
+			held, found = append(held, lock), true
 			for i := range dc.Nodes {
 				places = append(places, place{Address: inSubnet(p, i+1).String(), Ports: portPairs[0], JMX: jmxBase + i + 1})
 			}
 		}
 	}
-	return places, release, nil
+	return places, held.release, nil
 }
 
 // claimSameSubnets takes the subnets of nodes that have data already.
 func claimSameSubnets(dir string, places []place) (release func(), err error) {
-	var locks []*os.File
-	release = func() {
-		for _, l := range locks {
-			l.Close()
-		}
-	}
+	var held locks
 	seen := map[netip.Prefix]bool{}
 	for _, at := range places {
 		p := subnetOf(at.Address)
@@ -87,12 +77,12 @@ func claimSameSubnets(dir string, places []place) (release func(), err error) {
 		seen[p] = true
 		lock, err := claimSubnet(dir, p)
 		if err != nil {
-			release()
+			held.release()
 			return nil, fmt.Errorf("the nodes of this directory live in %s, which is taken: %w", p, err)
 		}
-		locks = append(locks, lock)
+		held = append(held, lock)
 	}
-	return release, nil
+	return held.release, nil
 }
 
 func claimSubnet(dir string, p netip.Prefix) (*os.File, error) {

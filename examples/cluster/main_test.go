@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/child"
 )
 
 func TestHelpTeaches(t *testing.T) {
@@ -51,21 +52,15 @@ func TestBadFlagsAreOneLineAndStatus2(t *testing.T) {
 	}
 }
 
-// asProgram makes the test binary the program itself.
-const asProgram = "POPCASK_TEST_CLUSTER"
-
 func TestMain(m *testing.M) {
-	if os.Getenv(asProgram) != "" {
-		main()
-	}
+	child.Main("cluster", func(struct{}) error { main(); return nil })
 	os.Exit(m.Run())
 }
 
 // start runs the program until its line that begins with "ready".
 func start(t *testing.T, args ...string) (p *exec.Cmd, host string, said *strings.Builder) {
 	t.Helper()
-	p = exec.Command(os.Args[0], args...)
-	p.Env = append(os.Environ(), asProgram+"=1")
+	p = child.ForTest(context.Background(), t, "cluster", nil, args...)
 	p.Stderr = os.Stderr
 	out, err := p.StdoutPipe()
 	require.NoError(t, err)

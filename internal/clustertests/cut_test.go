@@ -14,6 +14,7 @@ import (
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/slow"
 	"github.com/popcask/popcask/internal/storetest"
 	"github.com/popcask/popcask/mailbox"
 	"github.com/popcask/popcask/pop3"
@@ -181,128 +182,171 @@ func alike(t *testing.T, a, b *side, user string, want map[string]string) {
 	require.Equal(t, uidls[0], uidls[1], "P5: the same unique-ids in both data centres")
 }
 
-// The link between two data centres is cut before the first delivery and healed
-// at the end. Meanwhile both deliver and serve as if nothing had happened, the
-// same users too; then both list the same set. The first time hints bring what
-// the other missed, the second time, without any, the operator's repair.
-func TestP1P2P3P5CutLinkForTheWholeTest(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it starts two nodes of its own")
-	}
+// The link between two data centres is cut before the first delivery and healed at
+// the end. Meanwhile both deliver and serve as if nothing had happened, the same
+// users too (P1, P2); then both list the same set with the same unique-ids (P5), and
+// nothing that one removed (P3). The first time hints bring what the other missed,
+// the second time, without any, the operator's repair does.
+func TestCutLinkForTheWholeTest(t *testing.T) {
+	slow.Test(t, "two nodes that cannot hear each other, twice")
 	t.Parallel()
-	cluster := cassandratest.Start(t, cassandratest.Topology{
+	began := time.Now()
+	step := func(what string) { t.Helper(); t.Logf("%5.1f s: %s", time.Since(began).Seconds(), what) }
+	c := newCut(t)
+
+	c.apart("cleo@example.org")
+	step("apart, and healed")
+	c.together()
+	step("hints have brought everything")
+
+	c.withoutHints()
+	c.apart("dora@example.org")
+	step("apart without hints, and healed")
+	c.repair()
+	step("repaired")
+	c.together()
+	step("the repair has brought everything")
+	c.aNewProcessSeesTheSame()
+
+	c.waitsForNobody()
+	c.gapsAreProvenAgain()
+}
+
+// cut is two data centres, the link between them, and who works in both.
+type cut struct {
+	*testing.T
+	cluster  *cassandratest.Cluster
+	config   cassandra.Config
+	link     *cassandratest.Link
+	one, two *side
+	users    []string
+}
+
+func newCut(t *testing.T) *cut {
+	c := &cut{T: t, users: []string{anna, ben}}
+	c.cluster = cassandratest.Start(t, cassandratest.Topology{
 		DCs:      []cassandratest.DC{{Name: "dc1", Nodes: 1}, {Name: "dc2", Nodes: 1}},
 		Settings: map[string]any{"phi_convict_threshold": 5, "hints_flush_period": "1000ms"},
 		Private:  true,
 		WAN:      true,
 	})
-	link := cluster.Link("dc1", "dc2")
-	config := storetest.Migrate(t, cluster)
-	config.ChunkSize = 16 << 10
-	one, two := newSide(t, cluster, config, "dc1"), newSide(t, cluster, config, "dc2")
-	sides := []*side{one, two}
-	users := []string{"anna@example.org", "ben@example.org"}
-	work := func() {
-		for _, user := range users {
-			for i, s := range sides {
-				s.work(t, user, i)
-			}
-		}
-	}
-	gaps := func(s *side, user string) int {
-		id, _, err := s.store.Mailbox(user)
-		require.NoError(t, err)
-		return len(s.tables.Gaps(id))
-	}
-	// A proof that waits while the link is healed succeeds, and the mailbox is
-	// not looked through again for an hour, so that each time has a new one.
-	apart := func(fresh string) {
-		require.NoError(t, link.Cut())
-		users = append(users, fresh)
-		work() // the nodes take each other for alive, and wait for answers
-		require.NoError(t, cluster.Settle(t.Context()))
-		work() // they have given each other up
-		for _, s := range sides {
-			storetest.Eventually(t, "nothing can be proven empty while a data centre is silent", func() bool { return s.proofFailed(fresh) })
-			require.Zero(t, gaps(s, fresh), "P7: no gap without every data centre")
-		}
-		require.NotEqual(t, one.ids(users[0]), two.ids(users[0]))
-		require.NoError(t, link.Heal())
-		require.NoError(t, cluster.Settle(t.Context()))
-	}
-	together := func() {
-		for _, user := range users {
-			want := union(one, two, user)
-			for _, s := range sides {
-				require.Eventually(t, func() bool {
-					mb, err := s.store.Open(t.Context(), mailbox.Login{User: user})
-					if err != nil {
-						return false
-					}
-					defer mb.Close()
-					messages, err := storetest.TryList(t.Context(), mb)
-					return err == nil && slices.Equal(inOrder(want), storetest.IDs(messages))
-				}, 3*time.Minute, 100*time.Millisecond, "%s lists what both got, and nothing that one removed", s.dc)
-			}
-			alike(t, one, two, user, want)
-			one.held[user], two.held[user] = maps.Clone(want), maps.Clone(want)
-		}
-	}
-	began := time.Now()
-	step := func(what string) { t.Logf("%5.1f s: %s", time.Since(began).Seconds(), what) }
+	c.link = c.cluster.Link("dc1", "dc2")
+	c.config = storetest.Migrate(t, c.cluster)
+	c.config.ChunkSize = 16 << 10
+	c.one, c.two = newSide(t, c.cluster, c.config, "dc1"), newSide(t, c.cluster, c.config, "dc2")
+	return c
+}
 
-	apart("cleo@example.org")
-	step("apart, and healed")
-	together()
-	step("hints have brought everything")
+func (c *cut) sides() []*side { return []*side{c.one, c.two} }
 
-	for _, node := range cluster.Nodes {
-		_, err := cluster.NodeTool(t.Context(), node.Name, "disablehandoff")
-		require.NoError(t, err)
+// apart cuts the link, has both sides work, and heals it. A fresh user is there
+// each time: a proof of a gap that waits while the link is healed succeeds, and the
+// mailbox is not looked through again for an hour.
+func (c *cut) apart(fresh string) {
+	require.NoError(c, c.link.Cut())
+	c.users = append(c.users, fresh)
+	c.work() // the nodes take each other for alive, and wait for answers
+	require.NoError(c, c.cluster.Settle(c.Context()))
+	c.work() // they have given each other up
+	for _, s := range c.sides() {
+		storetest.Eventually(c, "nothing can be proven empty while a data centre is silent", func() bool { return s.proofFailed(fresh) })
+		require.Zero(c, c.gaps(s, fresh), "P7: no gap without every data centre")
 	}
-	apart("dora@example.org")
-	step("apart without hints, and healed")
-	for _, user := range users {
-		require.NotEqual(t, storetest.ListIDs(t, one.store, user), storetest.ListIDs(t, two.store, user), "nothing has brought it yet")
-	}
-	out, err := cluster.NodeTool(t.Context(), cluster.Nodes[0].Name, "repair", "-full", config.Keyspace)
-	require.NoError(t, err, out)
-	step("repaired")
-	together()
-	step("the repair has brought everything")
-	for _, s := range sides {
-		again := newSide(t, cluster, config, s.dc) // a process that remembers nothing
-		for _, user := range users {
-			require.Equal(t, s.ids(user), storetest.ListIDs(t, again.store, user), "P3: what was removed is gone")
+	require.NotEqual(c, c.one.ids(c.users[0]), c.two.ids(c.users[0]))
+	require.NoError(c, c.link.Heal())
+	require.NoError(c, c.cluster.Settle(c.Context()))
+}
+
+func (c *cut) work() {
+	for _, user := range c.users {
+		for i, s := range c.sides() {
+			s.work(c.T, user, i)
 		}
 	}
+}
 
-	// The same work with the link whole. Whatever waits for the other side of a
-	// cut link waits for a time-out of the nodes, 2 s or more.
-	took := []map[string][]time.Duration{maps.Clone(one.took), maps.Clone(two.took)}
-	for i, s := range sides {
+func (c *cut) gaps(s *side, user string) int {
+	id, _, err := s.store.Mailbox(user)
+	require.NoError(c, err)
+	return len(s.tables.Gaps(id))
+}
+
+// together waits until both sides list the same, and checks that they serve it.
+func (c *cut) together() {
+	for _, user := range c.users {
+		want := union(c.one, c.two, user)
+		for _, s := range c.sides() {
+			require.Eventually(c, func() bool {
+				mb, err := s.store.Open(c.Context(), mailbox.Login{User: user})
+				if err != nil {
+					return false
+				}
+				defer mb.Close()
+				messages, err := storetest.TryList(c.Context(), mb)
+				return err == nil && slices.Equal(inOrder(want), storetest.IDs(messages))
+			}, 3*time.Minute, 100*time.Millisecond, "%s lists what both got, and nothing that one removed", s.dc)
+		}
+		alike(c.T, c.one, c.two, user, want)
+		c.one.held[user], c.two.held[user] = maps.Clone(want), maps.Clone(want)
+	}
+}
+
+// withoutHints keeps the nodes from handing over what the other side missed.
+func (c *cut) withoutHints() {
+	for _, node := range c.cluster.Nodes {
+		_, err := c.cluster.NodeTool(c.Context(), node.Name, "disablehandoff")
+		require.NoError(c, err)
+	}
+}
+
+func (c *cut) repair() {
+	for _, user := range c.users {
+		require.NotEqual(c, storetest.ListIDs(c, c.one.store, user), storetest.ListIDs(c, c.two.store, user), "nothing has brought it yet")
+	}
+	out, err := c.cluster.NodeTool(c.Context(), c.cluster.Nodes[0].Name, "repair", "-full", c.config.Keyspace)
+	require.NoError(c, err, out)
+}
+
+func (c *cut) aNewProcessSeesTheSame() {
+	for _, s := range c.sides() {
+		again := newSide(c.T, c.cluster, c.config, s.dc)
+		for _, user := range c.users {
+			require.Equal(c, s.ids(user), storetest.ListIDs(c, again.store, user), "P3: what was removed is gone")
+		}
+	}
+}
+
+// waitsForNobody does the same work with the link whole, and compares how long it
+// took. What waits for the other side of a cut link waits for a time-out of the
+// nodes, 2 s or more.
+func (c *cut) waitsForNobody() {
+	for _, s := range c.sides() {
+		apart := maps.Clone(s.took)
 		clear(s.took)
-		for n := range 2 * len(users) {
+		for n := range 2 * len(c.users) {
 			user := fmt.Sprintf("%d@%s.example.org", n, s.dc)
-			s.work(t, user, 0)
-			s.work(t, user, 0)
+			s.work(c.T, user, 0)
+			s.work(c.T, user, 0)
 		}
 		for kind, whole := range s.took {
-			cut, uncut := median(took[i][kind]), median(whole)
-			t.Logf("%s: median of a %s %s with the link cut, %s with it whole", s.dc, kind, cut, uncut)
-			require.Less(t, cut, 10*uncut+time.Second, "a %s of %s waits for nobody", kind, s.dc)
+			cut, uncut := median(apart[kind]), median(whole)
+			c.Logf("%s: median of a %s %s with the link cut, %s with it whole", s.dc, kind, cut, uncut)
+			require.Less(c, cut, 10*uncut+time.Second, "a %s of %s does not wait for the other side", kind, s.dc)
 		}
 	}
-	for _, s := range sides {
+	for _, s := range c.sides() {
 		for _, o := range s.heard.Take() {
 			if o.Err != nil && o.Consistency != "EACH_QUORUM" {
-				t.Logf("%s: tried again: %s at %s: %v", s.dc, o.Statement, o.Consistency, o.Err)
+				c.Logf("%s: tried again: %s at %s: %v", s.dc, o.Statement, o.Consistency, o.Err)
 			}
 		}
 	}
-	last := users[len(users)-1]
-	require.NoError(t, storetest.Open(t, one.store, last).Delete(t.Context(), []string{one.ids(last)[0]}))
-	storetest.Eventually(t, "gaps are proven again, now that both answer", func() bool { return gaps(one, last) > 0 })
+}
+
+func (c *cut) gapsAreProvenAgain() {
+	last := c.users[len(c.users)-1]
+	require.NoError(c, storetest.Open(c, c.one.store, last).Delete(c.Context(), []string{c.one.ids(last)[0]}))
+	storetest.Eventually(c, "gaps are proven again, now that both answer", func() bool { return c.gaps(c.one, last) > 0 })
 }
 
 func median(took []time.Duration) time.Duration {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/slow"
 	"github.com/popcask/popcask/internal/storetest"
 	"github.com/popcask/popcask/mailbox"
 	"github.com/popcask/popcask/pop3"
@@ -30,16 +31,17 @@ func dcTopology(t *testing.T) cassandratest.Topology {
 		require.NoError(t, err)
 		require.Len(t, dcs, 2)
 	}
-	// Without hints, what a data centre misses it misses until somebody repairs
-	// it: replication lag for as long as the test wants.
+	// Without hints, a data centre goes on missing what it missed until it is
+	// repaired: replication lag for as long as the test wants.
 	return cassandratest.Topology{DCs: dcs, Private: true, Settings: map[string]any{"hinted_handoff_enabled": false}}
 }
 
-// lagging copies rows of messages from one data centre to the other, so that
-// this much of the replication has arrived and no more. A row keeps its
-// timestamp, as in a hint.
+// lagging copies rows of messages from one data centre to the other, so that this
+// much of the replication has arrived and no more. A row keeps its timestamp, as in
+// a hint.
 type lagging struct{ from, to storetest.Tables }
 
+// listing copies entries of the listing.
 func (l lagging) listing(store *cassandra.Store, user string, ids ...string) {
 	box, _, err := store.Mailbox(user)
 	require.NoError(l.to.T, err)
@@ -88,207 +90,272 @@ func wake(t *testing.T, cluster *cassandratest.Cluster, dc string, stores ...*ca
 	}
 }
 
-// Two data centres: both deliver and serve, each by itself where the other is
-// gone; what has not arrived is found by the ladder, or missed for now.
-func TestP1P2P3P5TwoDataCentres(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it starts two nodes of its own")
-	}
+// Two data centres both deliver and serve, each by itself while the other is gone
+// (P1). What is listed and has not arrived is found in the other data centre, or is
+// missing for now (P2). What was removed stays removed (P3), and unique-ids are the
+// same on both sides (P5).
+func TestTwoDataCentres(t *testing.T) {
+	slow.Test(t, "two nodes, which are killed in turn")
 	t.Parallel()
+	p := newPair(t)
+	p.bothServeTheSame()
+	p.oneServesAlone()
+	p.twoFindsWhatHasNotArrived()
+	p.twoServesAlone()
+	p.twoFindsItAgain()
+	p.removedStaysRemoved()
+}
+
+// pair is two data centres with a host in each, and what became of the mail so far.
+type pair struct {
+	*testing.T
+	cluster          *cassandratest.Cluster
+	one, two         string // the names of the data centres
+	config1, config2 cassandra.Config
+	store1, store2   *cassandra.Store
+	server2          *pop3test.Server
+	heard2           storetest.Recorder // of the statements of store2
+	lag              lagging            // from one to two
+
+	missed      []string // IDs of lost@, which are listed in two and have no content there
+	small       []string // IDs of anna@, of the same kind
+	large       string   // the ID of a large message of anna@, of the same kind
+	torn, whole string   // IDs of halved@: of the first, a chunk is in two
+	session2    mailbox.Mailbox
+	doomed      string // an ID of ben@, removed in two
+}
+
+const (
+	anna   = "anna@example.org"
+	ben    = "ben@example.org"
+	lost   = "lost@example.org"   // whose mail dc2 does not get before dc1 is gone
+	halved = "halved@example.org" // of whose mail dc2 gets a part
+)
+
+func newPair(t *testing.T) *pair {
 	cluster := cassandratest.Start(t, dcTopology(t))
-	one, two := cluster.DCs[0].Name, cluster.DCs[1].Name
-	config1 := storetest.Migrate(t, cluster)
-	require.ErrorContains(t, cassandra.Migrate(t.Context(), config1, cassandra.Replication{two: 1}), "no replicas in Config.LocalDC, "+one)
-	config1.Timeout = 2 * time.Second
-	config1.ChunkSize = 16 << 10
-	config2 := storetest.In(config1, cluster, two)
-	var heard storetest.Recorder // of dc2
-	config2.Observer = heard.Observe
-	store1 := storetest.NewStore(t, config1)
-	store2 := storetest.NewStore(t, config2)
-	server2 := pop3test.NewServer(t, pop3.Login(pop3test.AnyPassword(), store2))
-	// A node that is killed forgets the last 100 ms of its commit log
-	// (commitlog_sync: periodic), and a data centre may have one node only.
-	kill := func(dc string) {
-		for _, node := range cluster.Nodes {
-			if node.DC == dc {
-				_, err := cluster.NodeTool(t.Context(), node.Name, "flush", config1.Keyspace)
-				require.NoError(t, err)
-			}
-		}
-		require.NoError(t, cluster.Kill(dc))
-	}
-	replicated := func(user string, bodies ...string) {
-		storetest.Eventually(t, "replicated", func() bool { return len(storetest.List(t, store2, user)) == len(bodies) })
-		storetest.Holds(t, store2, user, bodies...)
-	}
+	p := &pair{T: t, cluster: cluster, one: cluster.DCs[0].Name, two: cluster.DCs[1].Name}
+	p.config1 = storetest.Migrate(t, cluster)
+	require.ErrorContains(t, cassandra.Migrate(t.Context(), p.config1, cassandra.Replication{p.two: 1}), "no replicas in Config.LocalDC, "+p.one)
+	p.config1.Timeout = 2 * time.Second
+	p.config1.ChunkSize = 16 << 10
+	p.config2 = storetest.In(p.config1, cluster, p.two)
+	p.config2.Observer = p.heard2.Observe
+	p.store1 = storetest.NewStore(t, p.config1)
+	p.store2 = storetest.NewStore(t, p.config2)
+	p.server2 = pop3test.NewServer(t, pop3.Login(pop3test.AnyPassword(), p.store2))
+	p.lag = lagging{storetest.TablesOf(t, cluster, p.config1), storetest.TablesOf(t, cluster, p.config2)}
+	return p
+}
 
-	// Deliver in one, read in the other: the same messages, the same unique-ids.
-	const user = "anna@example.org"
-	before := []string{storetest.Body(1), storetest.Body(2), storetest.BigBody(1, 100<<10), storetest.Body(4)}
-	for _, text := range before {
-		storetest.Deliver(t, store1, user, text)
-	}
-	replicated(user, before...)
-	uidls := func(store mailbox.Store, user string) (all []string) {
-		for _, m := range storetest.List(t, store, user) {
-			all = append(all, mailbox.UIDL(m))
+// kill kills the nodes of a data centre. One that is killed forgets the last 100 ms
+// of its commit log (commitlog_sync: periodic), and a data centre may have no
+// other, so that they are flushed first.
+func (p *pair) kill(dc string) {
+	for _, node := range p.cluster.Nodes {
+		if node.DC == dc {
+			_, err := p.cluster.NodeTool(p.Context(), node.Name, "flush", p.config1.Keyspace)
+			require.NoError(p, err)
 		}
-		return all
 	}
-	require.Equal(t, uidls(store1, user), uidls(store2, user), "P5: the same unique-ids in both data centres, in the same order")
-	storetest.Deliver(t, store2, user, storetest.Body(5))
-	storetest.Eventually(t, "replicated", func() bool { return len(storetest.List(t, store1, user)) == 5 })
-	storetest.Holds(t, store1, user, append(before, storetest.Body(5))...)
-	require.Equal(t, uidls(store1, user), uidls(store2, user), "P5")
+	require.NoError(p, p.cluster.Kill(dc))
+}
 
-	// dc2 is gone; dc1 serves its mail as ever, and takes more.
-	kill(two)
-	start := time.Now()
-	const lost = "lost@example.org" // whose mail dc2 does not get before dc1 is gone
-	var missed []string
+func (p *pair) wake(dc string) { wake(p.T, p.cluster, dc, p.store1, p.store2) }
+
+// replicated waits until a store lists so many messages.
+func (p *pair) replicated(store *cassandra.Store, user string, messages int) {
+	storetest.Eventually(p, "replicated", func() bool { return len(storetest.List(p, store, user)) == messages })
+}
+
+// sameUIDLs requires the same unique-ids in both data centres, in the same order
+// (P5).
+func (p *pair) sameUIDLs(user string) {
+	p.Helper()
+	var uidls [2][]string
+	for i, store := range []*cassandra.Store{p.store1, p.store2} {
+		for _, m := range storetest.List(p, store, user) {
+			uidls[i] = append(uidls[i], mailbox.UIDL(m))
+		}
+	}
+	require.Equal(p, uidls[0], uidls[1], "P5")
+}
+
+// bothServeTheSame delivers in each and lists in the other.
+func (p *pair) bothServeTheSame() {
+	bodies := []string{storetest.Body(1), storetest.Body(2), storetest.BigBody(1, 100<<10), storetest.Body(4)}
+	for _, text := range bodies {
+		storetest.Deliver(p, p.store1, anna, text)
+	}
+	p.replicated(p.store2, anna, len(bodies))
+	storetest.Holds(p, p.store2, anna, bodies...)
+	p.sameUIDLs(anna)
+
+	storetest.Deliver(p, p.store2, anna, storetest.Body(5))
+	p.replicated(p.store1, anna, len(bodies)+1)
+	storetest.Holds(p, p.store1, anna, append(bodies, storetest.Body(5))...)
+	p.sameUIDLs(anna)
+}
+
+// oneServesAlone has dc1 serve its mail as ever and take more while dc2 is gone.
+// dc2 comes back without any of it.
+func (p *pair) oneServesAlone() {
+	p.kill(p.two)
+	began := time.Now()
 	for i := range 20 {
-		missed = append(missed, storetest.Deliver(t, store1, lost, storetest.Body(200+i)).ID)
+		p.missed = append(p.missed, storetest.Deliver(p, p.store1, lost, storetest.Body(200+i)).ID)
 	}
-	var ids []string
 	for i := range 4 {
-		ids = append(ids, storetest.Deliver(t, store1, user, storetest.Body(100+i)).ID)
+		p.small = append(p.small, storetest.Deliver(p, p.store1, anna, storetest.Body(100+i)).ID)
 	}
-	large := storetest.Deliver(t, store1, user, storetest.BigBody(2, 200<<10))
-	const halved = "halved@example.org" // of whose mail dc2 gets a part
-	torn := storetest.Deliver(t, store1, halved, storetest.BigBody(3, 200<<10))
-	whole := storetest.Deliver(t, store1, halved, storetest.Body(300))
-	require.Len(t, storetest.List(t, store1, user), 10)
-	require.NoError(t, storetest.Open(t, store1, user).Delete(t.Context(), []string{storetest.List(t, store1, user)[0].ID}))
-	require.Len(t, storetest.List(t, store1, user), 9)
-	t.Logf("27 messages delivered, 1 removed in %s while %s is down: %s", one, two, time.Since(start))
-	require.Less(t, time.Since(start), 20*time.Second, "nobody waits for the other data centre")
-	wake(t, cluster, two, store1, store2)
-	lag := lagging{storetest.TablesOf(t, cluster, config1), storetest.TablesOf(t, cluster, config2)}
+	p.large = storetest.Deliver(p, p.store1, anna, storetest.BigBody(2, 200<<10)).ID
+	p.torn = storetest.Deliver(p, p.store1, halved, storetest.BigBody(3, 200<<10)).ID
+	p.whole = storetest.Deliver(p, p.store1, halved, storetest.Body(300)).ID
+	require.Len(p, storetest.List(p, p.store1, anna), 10)
+	require.NoError(p, storetest.Open(p, p.store1, anna).Delete(p.Context(), []string{storetest.List(p, p.store1, anna)[0].ID}))
+	require.Len(p, storetest.List(p, p.store1, anna), 9)
+	p.Logf("27 messages delivered, 1 removed in %s while %s is down: %s", p.one, p.two, time.Since(began))
+	require.Less(p, time.Since(began), 20*time.Second, "no call waits for the other data centre")
 
-	// The rows of the listing have arrived in dc2, their content has not.
-	require.Len(t, storetest.List(t, store2, user), 5, "dc2 lags, and its removed message is still there")
-	require.Empty(t, storetest.List(t, store2, lost))
-	lag.listing(store2, user, append(ids, large.ID)...)
-	lag.listing(store2, halved, torn.ID, whole.ID)
-	lag.listing(store2, lost, missed...)
-	lag.firstChunk(torn.ID)
-	session2 := storetest.Open(t, store2, user)
-	listed, err := storetest.TryList(t.Context(), session2)
-	require.NoError(t, err)
-	require.Len(t, listed, 10)
-	content2 := func(id string) int { // a read at LOCAL_QUORUM of dc2 repairs nothing in dc2 from dc1
-		return lag.to.Count("SELECT count(*) FROM KS.message WHERE message_id = ?", id)
-	}
-	require.Zero(t, content2(ids[0]))
-	require.Zero(t, content2(missed[0]))
-	require.Zero(t, content2(large.ID))
-	require.Equal(t, 1, content2(torn.ID))
+	p.wake(p.two)
+	require.Len(p, storetest.List(p, p.store2, anna), 5, "dc2 lags, and its removed message is still there")
+	require.Empty(p, storetest.List(p, p.store2, lost))
+}
 
-	// P2: the ladder finds it, and neither the session nor the repair that it asks
-	// for writes anything.
-	heard.Take()
-	ladder := func(mb mailbox.Mailbox, id, want string) {
-		start := time.Now()
-		got, err := storetest.Read(t.Context(), mb, id)
-		require.NoError(t, err)
-		require.True(t, want == got, "P2: octet for octet")
-		t.Logf("%d octets that are not in this data centre, or not all: %s", len(got), time.Since(start))
-	}
-	ladder(session2, ids[0], storetest.Body(100))
-	ladder(session2, large.ID, storetest.BigBody(2, 200<<10))
-	halved2 := storetest.Open(t, store2, halved)
-	_, err = storetest.TryList(t.Context(), halved2)
-	require.NoError(t, err)
-	ladder(halved2, torn.ID, storetest.BigBody(3, 200<<10))
+// twoFindsWhatHasNotArrived has dc2 read messages whose listing has arrived and
+// whose content has not, or not all of it (P2): it finds them in dc1, and neither
+// the session nor the repair that the session asks for writes anything.
+func (p *pair) twoFindsWhatHasNotArrived() {
+	p.lag.listing(p.store2, anna, append(p.small, p.large)...)
+	p.lag.listing(p.store2, halved, p.torn, p.whole)
+	p.lag.listing(p.store2, lost, p.missed...)
+	p.lag.firstChunk(p.torn)
+	p.session2 = storetest.Open(p, p.store2, anna)
+	listed, err := storetest.TryList(p.Context(), p.session2)
+	require.NoError(p, err)
+	require.Len(p, listed, 10)
+	require.Zero(p, p.contentInTwo(p.small[0]))
+	require.Zero(p, p.contentInTwo(p.missed[0]))
+	require.Zero(p, p.contentInTwo(p.large))
+	require.Equal(p, 1, p.contentInTwo(p.torn))
+
+	p.heard2.Take()
+	p.readsFromOne(p.session2, p.small[0], storetest.Body(100))
+	p.readsFromOne(p.session2, p.large, storetest.BigBody(2, 200<<10))
+	halved2 := storetest.Open(p, p.store2, halved)
+	_, err = storetest.TryList(p.Context(), halved2)
+	require.NoError(p, err)
+	p.readsFromOne(halved2, p.torn, storetest.BigBody(3, 200<<10))
 	everywhere := 0
-	for _, o := range heard.Take() {
-		assert.True(t, strings.HasPrefix(o.Statement, "SELECT"), "P2: a miss writes nothing: %s", o.Statement)
+	for _, o := range p.heard2.Take() {
+		assert.True(p, strings.HasPrefix(o.Statement, "SELECT"), "P2: a miss writes nothing: %s", o.Statement)
 		if o.Consistency == "EACH_QUORUM" {
 			everywhere++
 		}
 	}
-	require.NotZero(t, everywhere)
-	// The repair behind the session reads every message of the mailbox in every
-	// data centre, and reading repairs.
-	storetest.Eventually(t, "the mailboxes are made whole behind the sessions", func() bool {
-		return content2(ids[3]) == 1 && content2(whole.ID) == 1 && content2(large.ID) > 5 && content2(torn.ID) == content2(large.ID)
+	require.NotZero(p, everywhere)
+
+	// The repair that the session asks for reads every message of the mailbox in
+	// every data centre, and reading repairs.
+	storetest.Eventually(p, "the mailboxes are made whole in the background", func() bool {
+		return p.contentInTwo(p.small[3]) == 1 && p.contentInTwo(p.whole) == 1 &&
+			p.contentInTwo(p.large) > 5 && p.contentInTwo(p.torn) == p.contentInTwo(p.large)
 	})
 	// It counts chunks and does not read them, so that what it leaves may be rows
 	// without their octets.
-	ladder(session2, ids[3], storetest.Body(103))
-	ladder(halved2, whole.ID, storetest.Body(300))
+	p.readsFromOne(p.session2, p.small[3], storetest.Body(103))
+	p.readsFromOne(halved2, p.whole, storetest.Body(300))
+}
 
-	// dc1 is gone. dc2 serves its mail, takes and removes more; what it misses is
-	// missed for now, and 100 misses do not take 100 time-outs.
-	storetest.Deliver(t, store2, "ben@example.org", storetest.Body(1))
-	doomed := storetest.Deliver(t, store2, "ben@example.org", storetest.Body(2))
-	storetest.Eventually(t, "replicated", func() bool { return len(storetest.List(t, store1, "ben@example.org")) == 2 })
-	kill(one)
-	session2 = storetest.Open(t, store2, lost)
-	listed, err = storetest.TryList(t.Context(), session2)
-	require.NoError(t, err)
-	require.Len(t, listed, len(missed))
-	start = time.Now()
+// contentInTwo counts the rows of a message's content in dc2. A read at
+// LOCAL_QUORUM there repairs nothing from dc1.
+func (p *pair) contentInTwo(id string) int {
+	return p.lag.to.Count("SELECT count(*) FROM KS.message WHERE message_id = ?", id)
+}
+
+func (p *pair) readsFromOne(mb mailbox.Mailbox, id, want string) {
+	p.Helper()
+	began := time.Now()
+	got, err := storetest.Read(p.Context(), mb, id)
+	require.NoError(p, err)
+	require.True(p, want == got, "P2: octet for octet")
+	p.Logf("%d octets that are not in this data centre, or not all: %s", len(got), time.Since(began))
+}
+
+// twoServesAlone has dc2 serve its mail, take and remove more while dc1 is gone.
+// What it lists and does not have is missing for now, and 100 such reads do not
+// take 100 time-outs.
+func (p *pair) twoServesAlone() {
+	storetest.Deliver(p, p.store2, ben, storetest.Body(1))
+	p.doomed = storetest.Deliver(p, p.store2, ben, storetest.Body(2)).ID
+	p.replicated(p.store1, ben, 2)
+	p.kill(p.one)
+	p.session2 = storetest.Open(p, p.store2, lost)
+	listed, err := storetest.TryList(p.Context(), p.session2)
+	require.NoError(p, err)
+	require.Len(p, listed, len(p.missed))
+	began := time.Now()
 	for i := range 100 {
-		_, err := storetest.Read(t.Context(), session2, missed[i%len(missed)])
-		require.ErrorIs(t, err, mailbox.ErrTemporary)
-		require.False(t, errors.Is(err, mailbox.ErrNotFound), "P2: replication lag is no such message")
+		_, err := storetest.Read(p.Context(), p.session2, p.missed[i%len(p.missed)])
+		require.ErrorIs(p, err, mailbox.ErrTemporary)
+		require.False(p, errors.Is(err, mailbox.ErrNotFound), "P2: replication lag is no such message")
 	}
-	took := time.Since(start)
-	t.Logf("100 misses while %s is down: %s, with a time-out of %s", one, took, config2.Timeout)
-	require.Less(t, took, 30*time.Second)
-	client := dial(t, server2, lost)
-	answer, err := client.Command("RETR 1")
-	require.NoError(t, err)
-	require.True(t, strings.HasPrefix(answer, "-ERR [SYS/TEMP]"), answer)
+	p.Logf("100 misses while %s is down: %s, with a time-out of %s", p.one, time.Since(began), p.config2.Timeout)
+	require.Less(p, time.Since(began), 30*time.Second)
+	answer, err := dial(p, p.server2, lost).Command("RETR 1")
+	require.NoError(p, err)
+	require.True(p, strings.HasPrefix(answer, "-ERR [SYS/TEMP]"), answer)
 
-	start = time.Now()
-	storetest.Holds(t, store2, "ben@example.org", storetest.Body(1), storetest.Body(2))
-	storetest.Deliver(t, store2, "ben@example.org", storetest.Body(3))
-	require.NoError(t, storetest.Open(t, store2, "ben@example.org").Delete(t.Context(), []string{doomed.ID}))
-	storetest.Holds(t, store2, "ben@example.org", storetest.Body(1), storetest.Body(3))
-	_, err = store2.Verify(t.Context(), "ben@example.org")
-	require.ErrorIs(t, err, mailbox.ErrTemporary, "a repair must hear every data centre")
-	t.Logf("local mail in %s while %s is down: %s", two, one, time.Since(start))
+	began = time.Now()
+	storetest.Holds(p, p.store2, ben, storetest.Body(1), storetest.Body(2))
+	storetest.Deliver(p, p.store2, ben, storetest.Body(3))
+	require.NoError(p, storetest.Open(p, p.store2, ben).Delete(p.Context(), []string{p.doomed}))
+	storetest.Holds(p, p.store2, ben, storetest.Body(1), storetest.Body(3))
+	_, err = p.store2.Verify(p.Context(), ben)
+	require.ErrorIs(p, err, mailbox.ErrTemporary, "a repair must hear every data centre")
+	p.Logf("local mail in %s while %s is down: %s", p.two, p.one, time.Since(began))
+}
 
-	// After healing the miss is found again.
-	wake(t, cluster, one, store1, store2)
-	require.Len(t, storetest.List(t, store1, "ben@example.org"), 2, "dc1 lags now, and does not know of the removal")
-	start = time.Now()
-	storetest.Eventually(t, "found again", func() bool {
-		got, err := storetest.Read(t.Context(), session2, missed[1])
+// twoFindsItAgain: once dc1 is back, what was missing for now is found.
+func (p *pair) twoFindsItAgain() {
+	p.wake(p.one)
+	require.Len(p, storetest.List(p, p.store1, ben), 2, "dc1 lags now, and does not know of the removal")
+	began := time.Now()
+	storetest.Eventually(p, "found again", func() bool {
+		got, err := storetest.Read(p.Context(), p.session2, p.missed[1])
 		if err != nil {
-			require.ErrorIs(t, err, mailbox.ErrTemporary)
+			require.ErrorIs(p, err, mailbox.ErrTemporary)
 		}
 		return err == nil && got == storetest.Body(201)
 	})
-	t.Logf("found again %s after the data centre is back", time.Since(start))
+	p.Logf("found again %s after the data centre is back", time.Since(began))
+}
 
-	// P3: what was removed while the other data centre was cut off stays removed,
-	// also after the operator's repair and ours, in both directions.
-	before1, before2 := storetest.ListIDs(t, store1, user), storetest.ListIDs(t, store2, "ben@example.org")
-	require.NotContains(t, before2, doomed.ID)
-	for _, node := range []string{one + "-1", two + "-1"} {
-		out, err := cluster.NodeTool(t.Context(), node, "repair", "-full", config1.Keyspace)
-		require.NoError(t, err, out)
+// removedStaysRemoved: what was removed while the other data centre was gone stays
+// removed (P3), also after the operator's repair and ours, in both directions.
+func (p *pair) removedStaysRemoved() {
+	inOne, inTwo := storetest.ListIDs(p, p.store1, anna), storetest.ListIDs(p, p.store2, ben)
+	require.NotContains(p, inTwo, p.doomed)
+	for _, node := range []string{p.one + "-1", p.two + "-1"} {
+		out, err := p.cluster.NodeTool(p.Context(), node, "repair", "-full", p.config1.Keyspace)
+		require.NoError(p, err, out)
 	}
-	for _, config := range []cassandra.Config{config1, config2} {
-		store := storetest.NewStore(t, storetest.Later(config))
-		for _, who := range []string{user, lost, halved, "ben@example.org"} {
-			_, err := store.Repair(t.Context(), who, cassandra.RepairOptions{})
-			require.NoError(t, err)
+	for _, config := range []cassandra.Config{p.config1, p.config2} {
+		store := storetest.NewStore(p, storetest.Later(config))
+		for _, user := range []string{anna, lost, halved, ben} {
+			_, err := store.Repair(p.Context(), user, cassandra.RepairOptions{})
+			require.NoError(p, err)
 		}
-		storetest.Holds(t, store, "ben@example.org", storetest.Body(1), storetest.Body(3))
-		found := storetest.Readable(t, store, user)
-		require.Len(t, found, 9)
-		for _, id := range before1 {
-			require.Contains(t, found, id)
+		storetest.Holds(p, store, ben, storetest.Body(1), storetest.Body(3))
+		found := storetest.Readable(p, store, anna)
+		require.Len(p, found, 9)
+		for _, id := range inOne {
+			require.Contains(p, found, id)
 		}
-		storetest.Mend(t, store, user)
-		require.Len(t, storetest.Readable(t, store, lost), len(missed))
-		storetest.Mend(t, store, "ben@example.org")
+		storetest.Mend(p, store, anna)
+		require.Len(p, storetest.Readable(p, store, lost), len(p.missed))
+		storetest.Mend(p, store, ben)
 	}
-	require.Equal(t, uidls(store1, user), uidls(store2, user), "P5")
-	require.Equal(t, uidls(store1, "ben@example.org"), uidls(store2, "ben@example.org"), "P5")
+	p.sameUIDLs(anna)
+	p.sameUIDLs(ben)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
 	"github.com/popcask/popcask/internal/dnstest"
+	"github.com/popcask/popcask/internal/slow"
 	"github.com/popcask/popcask/internal/storetest"
 	"github.com/popcask/popcask/mailbox"
 )
@@ -48,83 +49,104 @@ func busy(ctx context.Context, t *testing.T, store *cassandra.Store, users []str
 }
 
 // A store that is used all the time, while one node of three comes back at
-// another address, and then all of them at once, as on Kubernetes. Ready says
-// when the store can work, and it goes on by itself; no acknowledged mail is
-// lost.
+// another address, and then all of them at once, as on Kubernetes. Ready reports
+// whether the store can work, and it goes on by itself; no acknowledged mail is
+// lost (P1).
 func TestReadyAgainWhenTheNodesHaveMoved(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it starts three nodes of its own, and moves them")
-	}
+	slow.Test(t, "three nodes, which are moved")
 	t.Parallel()
-	cluster := cassandratest.Start(t, cassandratest.Topology{
-		DCs:      []cassandratest.DC{{Name: "dc1", Nodes: 3}},
-		Settings: map[string]any{"phi_convict_threshold": 5},
-		Private:  true,
-	})
-	const name = "cassandra.test"
-	dns := dnstest.Start(t)
-	resolve := func() {
-		var addresses []string
-		for _, node := range cluster.Nodes {
-			addresses = append(addresses, node.Address)
-		}
-		dns.Set(name, addresses...)
-	}
-	resolve()
-	config := storetest.Migrate(t, cluster)
-	config.Hosts = []string{fmt.Sprintf("%s:%d", name, cluster.Nodes[0].Port)}
-	config.Timeout = 5 * time.Second
-	var heard storetest.Recorder
-	config.Observer = heard.Observe
-	session := storetest.Connect(t, config)
-	store := storetest.NewStore(t, config)
-	users := []string{"anna@example.org", "ben@example.org"}
+	m := newMoving(t)
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	acknowledged, wait := busy(ctx, t, store, users)
-
-	ready := func() bool { return session.Ready(t.Context()) == nil }
+	users := []string{anna, ben}
+	acknowledged, wait := busy(ctx, t, m.store, users)
 	began := time.Now()
 	step := func(what string) {
 		t.Logf("%5.1f s: %s; %d acknowledged", time.Since(began).Seconds(), what, acknowledged.total())
 	}
-	// goesOn waits until the store works, by way of every node where it is now.
-	goesOn := func() {
-		require.Eventually(t, ready, 3*time.Minute, 50*time.Millisecond, "ready")
-		before := acknowledged.total()
-		require.Eventually(t, func() bool { return acknowledged.total() > before+10 }, 3*time.Minute, 50*time.Millisecond, "deliveries")
-		heard.Take()
-		answering := make(map[string]bool)
-		require.Eventually(t, func() bool {
-			for _, o := range heard.Take() {
-				if o.Err == nil {
-					answering[o.Host] = true
-				}
-			}
-			return !slices.ContainsFunc(cluster.Hosts(""), func(host string) bool { return !answering[host] })
-		}, 3*time.Minute, 50*time.Millisecond, "every node is asked")
-	}
-	goesOn()
+	m.goesOn(acknowledged)
 
-	require.NoError(t, cluster.Move(t.Context(), "dc1-2"))
+	require.NoError(t, m.cluster.Move(t.Context(), "dc1-2"))
 	step("one node has moved")
-	goesOn()
+	m.goesOn(acknowledged)
 	step("it is asked there")
-	require.NoError(t, cluster.Settle(t.Context()))
-	resolve()
+	require.NoError(t, m.cluster.Settle(t.Context()))
+	m.resolve()
 
 	moved := make(chan error, 1)
-	dns.Set(name) // the service has no pods
-	go func() { moved <- cluster.Move(t.Context(), "") }()
+	m.dns.Set(movingName) // the service has no pods
+	go func() { moved <- m.cluster.Move(t.Context(), "") }()
 	var err error
-	require.Eventually(t, func() bool { err = session.Ready(t.Context()); return err != nil }, 3*time.Minute, 50*time.Millisecond, "not ready")
+	m.eventually("not ready", func() bool { err = m.session.Ready(t.Context()); return err != nil })
 	require.ErrorContains(t, err, "cassandra: not ready: ")
 	require.NoError(t, <-moved)
-	resolve()
+	m.resolve()
 	step("all have moved")
-	goesOn()
+	m.goesOn(acknowledged)
 	step("ready, and every node is asked")
 	stop()
 	wait()
-	acknowledged.check(t, store, users)
+	acknowledged.check(t, m.store, users)
+}
+
+// moving is three nodes that a store finds by a name.
+type moving struct {
+	*testing.T
+	cluster *cassandratest.Cluster
+	dns     *dnstest.Server
+	heard   storetest.Recorder
+	session *cassandra.Session
+	store   *cassandra.Store
+}
+
+const movingName = "cassandra.test"
+
+func newMoving(t *testing.T) *moving {
+	m := &moving{T: t}
+	m.cluster = cassandratest.Start(t, cassandratest.Topology{
+		DCs:      []cassandratest.DC{{Name: "dc1", Nodes: 3}},
+		Settings: map[string]any{"phi_convict_threshold": 5},
+		Private:  true,
+	})
+	m.dns = dnstest.Start(t)
+	m.resolve()
+	config := storetest.Migrate(t, m.cluster)
+	config.Hosts = []string{fmt.Sprintf("%s:%d", movingName, m.cluster.Nodes[0].Port)}
+	config.Timeout = 5 * time.Second
+	config.Observer = m.heard.Observe
+	m.session = storetest.Connect(t, config)
+	m.store = storetest.NewStore(t, config)
+	return m
+}
+
+// resolve gives the name the addresses that the nodes have now.
+func (m *moving) resolve() {
+	var addresses []string
+	for _, node := range m.cluster.Nodes {
+		addresses = append(addresses, node.Address)
+	}
+	m.dns.Set(movingName, addresses...)
+}
+
+// goesOn waits until the store works, by way of every node at its present address.
+func (m *moving) goesOn(acknowledged *mailed) {
+	m.Helper()
+	m.eventually("ready", func() bool { return m.session.Ready(m.Context()) == nil })
+	before := acknowledged.total()
+	m.eventually("deliveries", func() bool { return acknowledged.total() > before+10 })
+	m.heard.Take()
+	answering := make(map[string]bool)
+	m.eventually("every node is asked", func() bool {
+		for _, o := range m.heard.Take() {
+			if o.Err == nil {
+				answering[o.Host] = true
+			}
+		}
+		return !slices.ContainsFunc(m.cluster.Hosts(""), func(host string) bool { return !answering[host] })
+	})
+}
+
+func (m *moving) eventually(what string, condition func() bool) {
+	m.Helper()
+	require.Eventually(m, condition, 3*time.Minute, 50*time.Millisecond, what)
 }

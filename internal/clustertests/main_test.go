@@ -4,7 +4,11 @@ import (
 	"os"
 	"testing"
 
+	"github.com/popcask/popcask/internal/child"
 	"github.com/popcask/popcask/internal/paxostest"
 )
 
-func TestMain(m *testing.M) { os.Exit(paxostest.MainNoLeaks(m)) }
+func TestMain(m *testing.M) {
+	child.Main("repair", repairAll)
+	os.Exit(paxostest.MainNoLeaks(m))
+}

@@ -3,6 +3,7 @@ package clustertests
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -16,6 +17,8 @@ import (
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/parallel"
+	"github.com/popcask/popcask/internal/slow"
 	"github.com/popcask/popcask/internal/storetest"
 	"github.com/popcask/popcask/mailbox"
 	"github.com/popcask/popcask/pop3"
@@ -95,218 +98,254 @@ func (h *halfway) Write(p []byte) (int, error) {
 }
 
 // One of three nodes is killed (-9) or stopped while mail is delivered, read and
-// removed. The other two are a quorum: nothing acknowledged is lost, nothing
-// removed returns, and whatever is refused is refused for now.
-func TestP1P2P4P5P6OneNodeOfThree(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it starts three nodes of its own")
-	}
+// removed. The other two are a quorum: nothing that was acknowledged is lost (P1) or
+// torn (P2), nothing that was removed comes back (P3), each message of a session that
+// failed is wholly there or wholly gone (P4), unique-ids stay distinct (P5) and sizes
+// true (P6). What is refused is refused for now.
+func TestOneNodeOfThree(t *testing.T) {
+	slow.Test(t, "three nodes, which are killed and stopped")
 	t.Parallel()
-	cluster := cassandratest.Start(t, cassandratest.Topology{DCs: []cassandratest.DC{{Name: "dc1", Nodes: 3}}, Private: true})
-	config := storetest.Migrate(t, cluster)
-	config.Timeout = 0 // the default
-	config.PurgeWorkers = 2
-	var when trigger
-	config.Observer = when.observe
-	store := storetest.NewStore(t, config)
-	server := pop3test.NewServer(t, pop3.Login(pop3test.AnyPassword(), store))
-	var mail mailed
-	users := []string{"a@example.org", "b@example.org", "c@example.org"}
-	wake := func(t *testing.T, node string) {
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-		defer cancel()
-		require.NoError(t, cluster.Boot(ctx, node))
-		require.NoError(t, cluster.Settle(ctx))
-	}
-	// sendDuring delivers before, during and after what happens to a node.
-	sendDuring := func(t *testing.T, happen func() error) {
-		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
-		wait := mail.sendUntil(ctx, t, store, users)
-		begun := mail.total()
-		storetest.Eventually(t, "mail flows", func() bool { return mail.total() > begun+15 })
-		require.NoError(t, happen())
-		at := mail.total()
-		storetest.Eventually(t, "mail flows on", func() bool { return mail.total() > at+40 })
-		cancel()
-		require.Zero(t, wait(), "two of three are a quorum: no mail is refused")
-	}
+	c := newTrio(t)
+	t.Run("P1 killed while mail is delivered", c.killedWhileMailIsDelivered)
+	c.wake(t, "dc1-2")
+	c.mail.check(t, c.store, c.users)
+	t.Run("P2 P3 P4 P6 killed in a RETR and a QUIT", c.killedInRETRAndQUIT)
+	t.Run("P1 P4 a node that is stopped", c.stopped)
+	t.Run("P1 no quorum", c.noQuorum)
+	c.nothingIsLeft(t)
+}
 
-	t.Run("P1 killed while mail is delivered", func(t *testing.T) {
-		sendDuring(t, func() error { return cluster.Kill("dc1-2") })
-		mail.check(t, store, users)
-		for _, user := range users {
-			n := statIsSum(t, dial(t, server, user))
-			require.Equal(t, len(mail.of(user)), n)
-		}
-	})
-	wake(t, "dc1-2")
-	mail.check(t, store, users)
+// trio is three nodes, and what was mailed through a store on them.
+type trio struct {
+	cluster *cassandratest.Cluster
+	config  cassandra.Config
+	when    trigger
+	store   *cassandra.Store
+	server  *pop3test.Server
+	mail    mailed
+	users   []string
+}
 
-	t.Run("P2 P3 P4 P6 killed in a RETR and a QUIT", func(t *testing.T) {
-		const reader, quitter, messages, removed = "large@example.org", "quit@example.org", 150, 130
-		big := storetest.BigBody(77, 6<<20)
-		storetest.Deliver(t, store, reader, big)
-		ids := fillMailbox(t, store, quitter, messages)
-		quit := dial(t, server, quitter)
-		for i := range removed {
-			answer, err := quit.Command(fmt.Sprintf("DELE %d", i+1))
-			require.NoError(t, err)
-			require.True(t, strings.HasPrefix(answer, "+OK"), answer)
-		}
-		retr := dial(t, server, reader)
-		statIsSum(t, retr)
+const (
+	reader  = "large@example.org"
+	quitter = "quit@example.org"
+	stopper = "stopped@example.org"
+)
+
+func newTrio(t *testing.T) *trio {
+	c := &trio{users: []string{"a@example.org", "b@example.org", "c@example.org"}}
+	c.cluster = cassandratest.Start(t, cassandratest.Topology{DCs: []cassandratest.DC{{Name: "dc1", Nodes: 3}}, Private: true})
+	c.config = storetest.Migrate(t, c.cluster)
+	c.config.Timeout = 0 // the default
+	c.config.PurgeWorkers = 2
+	c.config.Observer = c.when.observe
+	c.store = storetest.NewStore(t, c.config)
+	c.server = pop3test.NewServer(t, pop3.Login(pop3test.AnyPassword(), c.store))
+	return c
+}
+
+func (c *trio) wake(t *testing.T, node string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	require.NoError(t, c.cluster.Boot(ctx, node))
+	require.NoError(t, c.cluster.Settle(ctx))
+}
+
+// sendDuring delivers before, during and after what happens to a node.
+func (c *trio) sendDuring(t *testing.T, happen func() error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	wait := c.mail.sendUntil(ctx, t, c.store, c.users)
+	begun := c.mail.total()
+	storetest.Eventually(t, "mail flows", func() bool { return c.mail.total() > begun+15 })
+	require.NoError(t, happen())
+	at := c.mail.total()
+	storetest.Eventually(t, "mail flows on", func() bool { return c.mail.total() > at+40 })
+	cancel()
+	require.Zero(t, wait(), "two of three are a quorum: no mail is refused")
+}
+
+func (c *trio) killedWhileMailIsDelivered(t *testing.T) {
+	c.sendDuring(t, func() error { return c.cluster.Kill("dc1-2") })
+	c.mail.check(t, c.store, c.users)
+	for _, user := range c.users {
+		n := statIsSum(t, dial(t, c.server, user))
+		require.Equal(t, len(c.mail.of(user)), n)
+	}
+}
+
+// killedInRETRAndQUIT kills a node at the first mark that a QUIT of many removals
+// writes, in the middle of the RETR of a large message.
+func (c *trio) killedInRETRAndQUIT(t *testing.T) {
+	const messages, removed = 150, 130
+	big := storetest.BigBody(77, 6<<20)
+	storetest.Deliver(t, c.store, reader, big)
+	ids := fillMailbox(t, c.store, quitter, messages)
+	quit := dial(t, c.server, quitter)
+	for i := range removed {
+		answer, err := quit.Command(fmt.Sprintf("DELE %d", i+1))
+		require.NoError(t, err)
+		require.True(t, strings.HasPrefix(answer, "+OK"), answer)
+	}
+	retr := dial(t, c.server, reader)
+	statIsSum(t, retr)
+	answer, err := retr.Command("RETR 1")
+	require.NoError(t, err)
+	require.True(t, strings.HasPrefix(answer, fmt.Sprintf("+OK %d", len(big))), answer)
+
+	killed := make(chan error, 1)
+	c.when.arm("UPDATE mailbox_message", 1, func() { killed <- c.cluster.Kill("dc1-3") })
+	quitAnswer := make(chan string, 1)
+	began := time.Now()
+	var got bytes.Buffer
+	err = retr.CopyBody(io.MultiWriter(&got, &halfway{left: 1 << 20, do: func() {
+		go func() {
+			answer, err := quit.Command("QUIT")
+			assert.NoError(t, err)
+			t.Logf("QUIT with %d messages while a node is killed: %s, %s", removed, answer, time.Since(began))
+			quitAnswer <- answer
+		}()
+		assert.NoError(t, <-killed)
+	}}))
+	t.Logf("RETR of %d octets while a node is killed: %s, %v", got.Len(), time.Since(began), err)
+	if err != nil { // the connection dropped before the final dot: then again
+		require.True(t, strings.HasPrefix(big, got.String()))
+		c.retrieveAgain(t, &got)
+	}
+	require.True(t, big == got.String(), "octet for octet")
+
+	answer = <-quitAnswer
+	gone := wholeOrGone(t, c.store, quitter, ids)
+	if strings.HasPrefix(answer, "+OK") {
+		require.Len(t, gone, removed, "P3: gone after +OK")
+	} else {
+		require.True(t, strings.HasPrefix(answer, "-ERR"), answer)
+	}
+	c.wake(t, "dc1-3")
+	c.staysGone(t, ids, gone)
+}
+
+// retrieveAgain is the client's second attempt, and the next.
+func (c *trio) retrieveAgain(t *testing.T, got *bytes.Buffer) {
+	storetest.Eventually(t, "the client's second attempt", func() bool {
+		retr := dial(t, c.server, reader)
 		answer, err := retr.Command("RETR 1")
 		require.NoError(t, err)
-		require.True(t, strings.HasPrefix(answer, fmt.Sprintf("+OK %d", len(big))), answer)
-
-		killed := make(chan error, 1)
-		when.arm("UPDATE mailbox_message", 1, func() { killed <- cluster.Kill("dc1-3") })
-		quitAnswer := make(chan string, 1)
-		start := time.Now()
-		var got bytes.Buffer
-		err = retr.CopyBody(io.MultiWriter(&got, &halfway{left: 1 << 20, do: func() {
-			go func() {
-				answer, err := quit.Command("QUIT")
-				assert.NoError(t, err)
-				t.Logf("QUIT with %d messages while a node is killed: %s, %s", removed, answer, time.Since(start))
-				quitAnswer <- answer
-			}()
-			assert.NoError(t, <-killed)
-		}}))
-		t.Logf("RETR of %d octets while a node is killed: %s, %v", got.Len(), time.Since(start), err)
-		if err != nil { // the connection dropped before the final dot: then again
-			require.True(t, strings.HasPrefix(big, got.String()))
-			storetest.Eventually(t, "the client's second attempt", func() bool {
-				retr = dial(t, server, reader)
-				answer, err := retr.Command("RETR 1")
-				require.NoError(t, err)
-				if !strings.HasPrefix(answer, "+OK") {
-					require.True(t, strings.HasPrefix(answer, "-ERR [SYS/TEMP]"), answer)
-					return false
-				}
-				got.Reset()
-				return retr.CopyBody(&got) == nil
-			})
+		if !strings.HasPrefix(answer, "+OK") {
+			require.True(t, strings.HasPrefix(answer, "-ERR [SYS/TEMP]"), answer)
+			return false
 		}
-		require.True(t, big == got.String(), "octet for octet")
-
-		answer = <-quitAnswer
-		gone := wholeOrGone(t, store, quitter, ids)
-		if strings.HasPrefix(answer, "+OK") {
-			require.Len(t, gone, removed, "P3: gone after +OK")
-		} else {
-			require.True(t, strings.HasPrefix(answer, "-ERR"), answer)
-		}
-		wake(t, "dc1-3")
-		stillGone := func(when string) {
-			after := wholeOrGone(t, store, quitter, ids)
-			for id := range gone {
-				require.Contains(t, after, id, "P3: back %s", when)
-			}
-		}
-		for range cluster.Nodes { // the one that was away answers, too
-			stillGone("with the node")
-		}
-		_, err = storetest.NewStore(t, storetest.Later(config)).Repair(t.Context(), quitter, cassandra.RepairOptions{})
-		require.NoError(t, err)
-		stillGone("after a repair")
+		got.Reset()
+		return retr.CopyBody(got) == nil
 	})
+}
 
-	t.Run("P1 P4 a node that is stopped", func(t *testing.T) {
-		const user = "stopped@example.org"
-		ids := fillMailbox(t, store, user, 30)
-		sendDuring(t, func() error { return cluster.Pause("dc1-2") })
-		mb := storetest.Open(t, store, user)
-		start := time.Now()
-		_, err := storetest.TryList(t.Context(), mb)
-		require.NoError(t, err)
-		t.Logf("listing while a node is stopped: %s", time.Since(start))
-		start = time.Now()
-		err = mb.Delete(t.Context(), ids[:20])
-		t.Logf("removal while a node is stopped: %s, %v", time.Since(start), err)
-		gone := wholeOrGone(t, store, user, ids)
-		if err == nil {
-			require.Len(t, gone, 20)
-		} else {
-			require.ErrorIs(t, err, mailbox.ErrTemporary)
-		}
-		require.NoError(t, cluster.Resume("dc1-2"))
-		require.NoError(t, cluster.Settle(t.Context()))
-		after := wholeOrGone(t, store, user, ids)
+// staysGone requires that no message comes back (P3) when the node that was away
+// answers, too, and after a repair.
+func (c *trio) staysGone(t *testing.T, ids []string, gone map[string]bool) {
+	stillGone := func(when string) {
+		after := wholeOrGone(t, c.store, quitter, ids)
 		for id := range gone {
-			require.Contains(t, after, id, "P3: back")
+			require.Contains(t, after, id, "P3: back %s", when)
 		}
-		mail.check(t, store, users)
-	})
+	}
+	for range c.cluster.Nodes {
+		stillGone("with the node")
+	}
+	_, err := storetest.NewStore(t, storetest.Later(c.config)).Repair(t.Context(), quitter, cassandra.RepairOptions{})
+	require.NoError(t, err)
+	stillGone("after a repair")
+}
 
-	t.Run("P1 no quorum", func(t *testing.T) {
-		const user = "none@example.org"
-		kept := storetest.Deliver(t, store, user, storetest.Body(1))
-		require.NoError(t, cluster.Pause("dc1-1"))
-		require.NoError(t, cluster.Pause("dc1-3"))
-		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
-		defer cancel()
-		_, err := storetest.TryDeliver(ctx, store, user, storetest.Body(2))
+func (c *trio) stopped(t *testing.T) {
+	ids := fillMailbox(t, c.store, stopper, 30)
+	c.sendDuring(t, func() error { return c.cluster.Pause("dc1-2") })
+	mb := storetest.Open(t, c.store, stopper)
+	began := time.Now()
+	_, err := storetest.TryList(t.Context(), mb)
+	require.NoError(t, err)
+	t.Logf("listing while a node is stopped: %s", time.Since(began))
+	began = time.Now()
+	err = mb.Delete(t.Context(), ids[:20])
+	t.Logf("removal while a node is stopped: %s, %v", time.Since(began), err)
+	gone := wholeOrGone(t, c.store, stopper, ids)
+	if err == nil {
+		require.Len(t, gone, 20)
+	} else {
 		require.ErrorIs(t, err, mailbox.ErrTemporary)
-		_, err = storetest.TryList(ctx, storetest.Open(t, store, user))
-		require.ErrorIs(t, err, mailbox.ErrTemporary)
-		require.NoError(t, cluster.Resume("dc1-1"))
-		require.NoError(t, cluster.Resume("dc1-3"))
-		require.NoError(t, cluster.Settle(t.Context()))
-		var retry mailbox.Message
-		storetest.Eventually(t, "the sender's retry is taken", func() bool {
-			m, err := storetest.TryDeliver(t.Context(), store, user, storetest.Body(2))
-			retry = m
-			return err == nil
-		})
-		storetest.Eventually(t, "the failed attempt is not listed, the retry exactly once", func() bool {
-			mb := storetest.Open(t, store, user)
-			listed, err := storetest.TryList(t.Context(), mb)
-			return err == nil && len(listed) == 2
-		})
-		require.Equal(t, map[string]string{kept.ID: storetest.Body(1), retry.ID: storetest.Body(2)}, storetest.Readable(t, store, user))
-	})
+	}
+	require.NoError(t, c.cluster.Resume("dc1-2"))
+	require.NoError(t, c.cluster.Settle(t.Context()))
+	after := wholeOrGone(t, c.store, stopper, ids)
+	for id := range gone {
+		require.Contains(t, after, id, "P3: back")
+	}
+	c.mail.check(t, c.store, c.users)
+}
 
-	// P5: unique-ids are those that were acknowledged, and distinct.
+// noQuorum stops two nodes: a delivery and a listing are refused for now, and the
+// sender's retry is listed exactly once.
+func (c *trio) noQuorum(t *testing.T) {
+	const user = "none@example.org"
+	kept := storetest.Deliver(t, c.store, user, storetest.Body(1))
+	require.NoError(t, c.cluster.Pause("dc1-1"))
+	require.NoError(t, c.cluster.Pause("dc1-3"))
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+	defer cancel()
+	_, err := storetest.TryDeliver(ctx, c.store, user, storetest.Body(2))
+	require.ErrorIs(t, err, mailbox.ErrTemporary)
+	_, err = storetest.TryList(ctx, storetest.Open(t, c.store, user))
+	require.ErrorIs(t, err, mailbox.ErrTemporary)
+	require.NoError(t, c.cluster.Resume("dc1-1"))
+	require.NoError(t, c.cluster.Resume("dc1-3"))
+	require.NoError(t, c.cluster.Settle(t.Context()))
+	var retry mailbox.Message
+	storetest.Eventually(t, "the sender's retry is taken", func() bool {
+		retry, err = storetest.TryDeliver(t.Context(), c.store, user, storetest.Body(2))
+		return err == nil
+	})
+	storetest.Eventually(t, "the failed attempt is not listed, the retry exactly once", func() bool {
+		mb := storetest.Open(t, c.store, user)
+		listed, err := storetest.TryList(t.Context(), mb)
+		return err == nil && len(listed) == 2
+	})
+	require.Equal(t, map[string]string{kept.ID: storetest.Body(1), retry.ID: storetest.Body(2)}, storetest.Readable(t, c.store, user))
+}
+
+// nothingIsLeft requires that unique-ids are distinct (P5), all that was
+// acknowledged is there (P1), and a repair finds no more than what failed attempts
+// have left.
+func (c *trio) nothingIsLeft(t *testing.T) {
 	seen := make(map[string]bool)
-	for _, user := range append(users, "quit@example.org", "stopped@example.org") {
-		for _, m := range storetest.List(t, store, user) {
+	for _, user := range append(c.users, quitter, stopper) {
+		for _, m := range storetest.List(t, c.store, user) {
 			require.False(t, seen[mailbox.UIDL(m)], "P5: a unique-id comes twice")
 			seen[mailbox.UIDL(m)] = true
 		}
 	}
-	mail.check(t, store, users)
-	check := storetest.NewStore(t, storetest.Later(config))
-	for _, user := range users {
+	c.mail.check(t, c.store, c.users)
+	check := storetest.NewStore(t, storetest.Later(c.config))
+	for _, user := range c.users {
 		storetest.Mend(t, check, user, cassandra.NotRemoved, cassandra.NotListed, cassandra.NotComplete)
 	}
-	mail.check(t, store, users)
+	c.mail.check(t, c.store, c.users)
 }
 
-// fillMailbox delivers messages side by side, and returns their IDs in order.
+// fillMailbox delivers messages side by side, each until it is taken, and returns
+// their IDs in order.
 func fillMailbox(t *testing.T, store *cassandra.Store, user string, messages int) (ids []string) {
 	t.Helper()
-	var group sync.WaitGroup
-	for w := range 5 {
-		group.Go(func() {
-			for i := w; i < messages; i += 5 {
-				for {
-					_, err := storetest.TryDeliver(t.Context(), store, user, storetest.Body(i))
-					if err == nil {
-						break
-					}
-					if !assert.ErrorIs(t, err, mailbox.ErrTemporary) {
-						return
-					}
-				}
+	require.NoError(t, parallel.Each(5, messages, func(i int) error {
+		for {
+			_, err := storetest.TryDeliver(t.Context(), store, user, storetest.Body(i))
+			if !errors.Is(err, mailbox.ErrTemporary) {
+				return err
 			}
-		})
-	}
-	group.Wait()
-	for _, m := range storetest.List(t, store, user) {
-		ids = append(ids, m.ID)
-	}
+		}
+	}))
+	ids = storetest.ListIDs(t, store, user)
 	require.Len(t, ids, messages)
 	return ids
 }

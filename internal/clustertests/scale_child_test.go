@@ -3,81 +3,68 @@ package clustertests
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/popcask/popcask/cassandra"
+	"github.com/popcask/popcask/internal/child"
 	"github.com/popcask/popcask/internal/storetest"
 	"github.com/popcask/popcask/projection"
 )
 
-// A process that repairs: this same test program, started again. It prints its
-// progress, a line each, and is killed or gets to its end.
-
-const repairEnv = "POPCASK_TEST_REPAIR"
-
+// repairJob is what a process that repairs is told. It prints its progress, a line
+// each, and is killed or gets to its end.
 type repairJob struct {
-	Config  storetest.Handover
-	Options cassandra.ScanOptions
+	Config storetest.Handover
+	Repair cassandra.RepairOptions
+	Resume string
+	Rate   int
 }
 
-// MarshalJSON leaves the functions out.
-func (j repairJob) text() (string, error) {
-	o := j.Options
-	text, err := json.Marshal(map[string]any{"Config": j.Config, "Repair": o.RepairOptions, "Resume": o.Resume, "Rate": o.Rate})
-	return string(text), err
-}
-
-// TestRepairChild is not a test: it is the process that repairs.
-func TestRepairChild(t *testing.T) {
-	text := os.Getenv(repairEnv)
-	if text == "" {
-		t.Skip("it is started by TestRepairAtScale")
+// repairAll is the job.
+func repairAll(job repairJob) error {
+	ctx := context.Background()
+	session, err := cassandra.Connect(ctx, job.Config.Config())
+	if err != nil {
+		return err
 	}
-	var job struct {
-		Config storetest.Handover
-		Repair cassandra.RepairOptions
-		Resume string
-		Rate   int
-	}
-	require.NoError(t, json.Unmarshal([]byte(text), &job))
-	session, err := cassandra.Connect(t.Context(), job.Config.Config())
-	require.NoError(t, err)
 	store, err := cassandra.NewStore(session, projection.New(session))
-	require.NoError(t, err)
-	print := func(word string, p cassandra.Progress) {
+	if err != nil {
+		return err
+	}
+	say := func(word string, p cassandra.Progress) {
 		line, err := json.Marshal(p)
-		require.NoError(t, err)
+		if err != nil {
+			panic(err)
+		}
 		fmt.Println(word, string(line))
 	}
-	p, err := store.RepairAll(t.Context(), cassandra.ScanOptions{
-		RepairOptions: job.Repair, Resume: job.Resume, Rate: job.Rate, Progress: func(p cassandra.Progress) { print("PROGRESS", p) },
+	p, err := store.RepairAll(ctx, cassandra.ScanOptions{
+		RepairOptions: job.Repair, Resume: job.Resume, Rate: job.Rate, Progress: func(p cassandra.Progress) { say("PROGRESS", p) },
 	})
-	require.NoError(t, err)
-	require.NoError(t, store.Close(t.Context()))
-	print("DONE", p)
-	os.Exit(0)
+	if err := errors.Join(err, store.Close(ctx)); err != nil {
+		return err
+	}
+	say("DONE", p)
+	return nil
 }
 
 // run runs the process until it has done so much, and kills it then with SIGKILL;
 // or to its end. It returns the last progress that it printed.
 func (j repairJob) run(t *testing.T, kill float64) (last cassandra.Progress) {
 	t.Helper()
-	text, err := j.text()
-	require.NoError(t, err)
-	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestRepairChild$", "-test.count=1", "-test.timeout=2h")
-	child.Env = append(os.Environ(), repairEnv+"="+text)
+	process := child.ForTest(t.Context(), t, "repair", j)
 	var errs bytes.Buffer
-	child.Stderr = &errs
-	out, err := child.StdoutPipe()
+	process.Stderr = &errs
+	out, err := process.StdoutPipe()
 	require.NoError(t, err)
-	require.NoError(t, child.Start())
+	require.NoError(t, process.Start())
 	done := false
 	var said strings.Builder
 	for lines := bufio.NewScanner(out); lines.Scan(); {
@@ -89,11 +76,11 @@ func (j repairJob) run(t *testing.T, kill float64) (last cassandra.Progress) {
 		done = word == "DONE"
 		require.NoError(t, json.Unmarshal([]byte(rest), &last))
 		if last.Done >= kill {
-			require.NoError(t, child.Process.Kill())
+			require.NoError(t, process.Process.Kill())
 			break
 		}
 	}
-	err = child.Wait()
+	err = process.Wait()
 	if kill <= 1 {
 		require.ErrorContains(t, err, "killed", "it had to be killed in the middle: %s%s", said.String(), errs.String())
 		return last

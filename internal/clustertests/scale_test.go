@@ -17,6 +17,8 @@ import (
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/parallel"
+	"github.com/popcask/popcask/internal/slow"
 	"github.com/popcask/popcask/internal/storetest"
 )
 
@@ -71,138 +73,191 @@ type finding struct {
 //
 // With -repair.messages 1000000 -repair.nodes 3 it is the record.
 func TestRepairAtScale(t *testing.T) {
+	slow.Test(t, "thousands of messages")
 	t.Parallel()
-	const days = 60
-	topology := cassandratest.Topology{}
-	if *repairNodes > 1 {
-		topology = cassandratest.Topology{
-			DCs: []cassandratest.DC{{Name: "dc1", Nodes: *repairNodes}}, HeapMB: 1024, JVM: []string{"-XX:TieredStopAtLevel=4"}, Private: true,
-			Settings: map[string]any{ // what is written at first comes faster than a busy machine takes it
-				"memtable_heap_space": "256MiB", "memtable_offheap_space": "256MiB", "write_request_timeout": "30s",
-			},
-		}
-	}
+	s := newScale(t)
+	s.verifyFindsAll()
+	s.repairIsKilledAndResumed()
+	s.purgeRemovesTheUnreadable()
+	s.nothingElseIsFoundOrChanged()
+	s.mailboxesListWhatTheyShould()
+}
+
+// scale is a store with many messages, of which some are not as they should be.
+type scale struct {
+	*testing.T
+	config  cassandra.Config
+	store   *cassandra.Store
+	tables  storetest.Tables
+	wrote   storetest.Recorder // of statements that write
+	users   []string
+	listed  map[string][]cassandra.MessageID // healthy, by user
+	planted map[finding]sickness
+	before  map[string]uint64 // digest of the tables
+}
+
+// scaleDays is how many days the messages are spread over.
+const scaleDays = 60
+
+func newScale(t *testing.T) *scale {
+	s := &scale{T: t, users: usersNamed("user", max(25, *repairMessages/1000))}
 	random := newRandom(t)
-	cluster := cassandratest.Start(t, topology)
-	config := storetest.MigrateWith(t, cluster, func(c *cassandra.Config) { c.Bucket = 10 * 24 * time.Hour })
-	tables := storetest.TablesOf(t, cluster, config)
-	var wrote storetest.Recorder
-	config.Observer = func(o cassandra.Observation) {
+	cluster := cassandratest.Start(t, scaleTopology())
+	s.config = storetest.MigrateWith(t, cluster, func(c *cassandra.Config) { c.Bucket = 10 * 24 * time.Hour })
+	s.tables = storetest.TablesOf(t, cluster, s.config)
+	s.config.Observer = func(o cassandra.Observation) {
 		if !strings.HasPrefix(o.Statement, "SELECT") {
-			wrote.Observe(o)
+			s.wrote.Observe(o)
 		}
 	}
-	store := storetest.NewStore(t, config)
-
-	users := usersNamed("user", max(25, *repairMessages/1000))
+	s.store = storetest.NewStore(t, s.config)
 	began := time.Now()
-	healthy := newSeeder(tables, store, 1024)
-	listed := healthy.seed(users, *repairMessages, days)
-	t.Logf("%d messages of 1 KiB in %d mailboxes: written in %s, %.0f a second", *repairMessages, len(users),
-		time.Since(began).Round(time.Second), float64(*repairMessages)/time.Since(began).Seconds())
-	planted := plantAll(t, random, tables, store, users, days)
-	before := digest(t, tables, planted)
-	t.Logf("%d things are wrong", len(planted))
+	s.listed = newSeeder(s.tables, s.store, 1024).seed(s.users, *repairMessages, scaleDays)
+	t.Logf("%d messages of 1 KiB in %d mailboxes: written in %s", *repairMessages, len(s.users), s.since(began))
+	s.planted = plantAll(t, random, s.tables, s.store, s.users, scaleDays)
+	s.before = s.digest()
+	t.Logf("%d things are wrong", len(s.planted))
+	return s
+}
 
-	// Verify: all of them, and nothing is changed.
+func scaleTopology() cassandratest.Topology {
+	if *repairNodes == 1 {
+		return cassandratest.Topology{}
+	}
+	return cassandratest.Topology{
+		DCs: []cassandratest.DC{{Name: "dc1", Nodes: *repairNodes}}, HeapMB: 1024, JVM: []string{"-XX:TieredStopAtLevel=4"}, Private: true,
+		Settings: map[string]any{ // what is written at first comes faster than a busy machine takes it
+			"memtable_heap_space": "256MiB", "memtable_offheap_space": "256MiB", "write_request_timeout": "30s",
+		},
+	}
+}
+
+// since says how long all messages took, and how many that is a second.
+func (s *scale) since(began time.Time) string {
+	took := time.Since(began)
+	return fmt.Sprintf("%s, %.0f a second", took.Round(time.Millisecond), float64(*repairMessages)/took.Seconds())
+}
+
+func (s *scale) digest() map[string]uint64 { return digest(s.T, s.tables, s.planted) }
+
+// verifyFindsAll requires that a dry run finds all that is wrong and nothing else,
+// and changes nothing.
+func (s *scale) verifyFindsAll() {
 	found := make(map[finding]int)
-	began = time.Now()
-	verified, err := store.VerifyAll(t.Context(), cassandra.ScanOptions{Found: func(r cassandra.Report) {
+	began := time.Now()
+	verified, err := s.store.VerifyAll(s.Context(), cassandra.ScanOptions{Found: func(r cassandra.Report) {
 		f := r.Findings[0]
 		found[finding{r.User, f.Kind, f.ID, f.Bucket}]++
 	}})
-	require.NoError(t, err)
-	t.Logf("verify: %d messages in %s, %.0f a second", verified.Messages, time.Since(began).Round(time.Millisecond), float64(*repairMessages)/time.Since(began).Seconds())
-	for want := range planted {
-		require.Equal(t, 1, found[want], "%+v", want)
+	require.NoError(s, err)
+	s.Logf("verify: %d messages in %s", verified.Messages, s.since(began))
+	for want := range s.planted {
+		require.Equal(s, 1, found[want], "%+v", want)
 		delete(found, want)
 	}
-	require.Empty(t, found, "healthy, and found all the same")
-	require.Equal(t, len(planted), verified.Findings)
-	require.Zero(t, verified.Mended)
-	require.Zero(t, verified.Postponed)
-	require.Zero(t, verified.Failed)
-	require.Empty(t, wrote.Take(), "a dry run writes nothing")
-	require.Equal(t, before, digest(t, tables, planted))
+	require.Empty(s, found, "healthy, and found all the same")
+	require.Equal(s, len(s.planted), verified.Findings)
+	require.Zero(s, verified.Mended)
+	require.Zero(s, verified.Postponed)
+	require.Zero(s, verified.Failed)
+	require.Empty(s, s.wrote.Take(), "a dry run writes nothing")
+	require.Equal(s, s.before, s.digest())
+}
 
-	// Repair: killed in the middle, resumed by another process.
-	began = time.Now()
-	options := cassandra.ScanOptions{RepairOptions: cassandra.RepairOptions{
-		Confirm: time.Second, RemoveIncomplete: true, Orphans: cassandra.RestoreOrphans,
-	}}
-	job := repairJob{Config: storetest.HandOver(config), Options: options}
+// scaleRepair is the repair, but for the content of no mailbox that is incomplete.
+var scaleRepair = cassandra.RepairOptions{Confirm: time.Second, RemoveIncomplete: true, Orphans: cassandra.RestoreOrphans}
+
+// repairIsKilledAndResumed repairs in a process that is killed in the middle, and
+// in another one that goes on from there.
+func (s *scale) repairIsKilledAndResumed() {
+	began := time.Now()
+	job := repairJob{Config: storetest.HandOver(s.config), Repair: scaleRepair}
 	if *repairMessages < 100_000 { // so that there is a middle
-		job.Options.Rate = *repairMessages / 2
+		job.Rate = *repairMessages / 2
 	}
-	killed := job.run(t, 0.6)
-	require.Less(t, killed.Done, 1.0)
-	t.Logf("repair: kill -9 after %s at %.0f %%, to be resumed from %q", time.Since(began).Round(time.Millisecond), 100*killed.Done, killed.Resume)
-	job.Options = options
-	job.Options.Resume = killed.Resume
-	resumed := job.run(t, 2)
-	took := time.Since(began)
-	t.Logf("repair: %d messages, killed and resumed, in %s, %.0f a second", *repairMessages, took.Round(time.Millisecond), float64(*repairMessages)/took.Seconds())
-	require.Equal(t, 1.0, resumed.Done)
-	require.Zero(t, resumed.Failed)
+	killed := job.run(s.T, 0.6)
+	require.Less(s, killed.Done, 1.0)
+	s.Logf("repair: kill -9 after %s at %.0f %%, to be resumed from %q", time.Since(began).Round(time.Millisecond), 100*killed.Done, killed.Resume)
+	job.Rate, job.Resume = 0, killed.Resume
+	resumed := job.run(s.T, 2)
+	s.Logf("repair: %d messages, killed and resumed, in %s", *repairMessages, s.since(began))
+	require.Equal(s, 1.0, resumed.Done)
+	require.Zero(s, resumed.Failed)
+}
 
-	// What is left is content that nobody can read: it is purged.
-	options.Orphans = cassandra.PurgeOrphans
+// purgeRemovesTheUnreadable purges what the repair has left: content that cannot be
+// read.
+func (s *scale) purgeRemovesTheUnreadable() {
 	unreadable := make(map[cassandra.MessageID]bool)
-	for f, p := range planted {
+	for f, p := range s.planted {
 		// Of a ghost only what the index had of it is removed.
 		if f.kind == cassandra.Orphan && !p.kept || f.kind == cassandra.Ghost && p.Content != "" {
 			unreadable[p.id] = true
 		}
 	}
-	options.Found = func(r cassandra.Report) {
+	purged, err := s.store.RepairAll(s.Context(), purging(func(r cassandra.Report) {
 		f := r.Findings[0]
-		require.True(t, unreadable[f.ID] && f.Kind == cassandra.Orphan, "%s %s of %q: %v", f.Kind, f.ID, r.User, f.Err)
-	}
-	purged, err := store.RepairAll(t.Context(), options)
-	require.NoError(t, err)
-	require.Equal(t, len(unreadable), purged.Findings)
-	require.Equal(t, len(unreadable), purged.Mended)
-	require.Zero(t, purged.Postponed)
+		require.True(s, unreadable[f.ID] && f.Kind == cassandra.Orphan, "%s %s of %q: %v", f.Kind, f.ID, r.User, f.Err)
+	}))
+	require.NoError(s, err)
+	require.Equal(s, len(unreadable), purged.Findings)
+	require.Equal(s, len(unreadable), purged.Mended)
+	require.Zero(s, purged.Postponed)
+}
 
-	again, err := store.RepairAll(t.Context(), options)
-	require.NoError(t, err)
-	require.Zero(t, again.Findings, "a second run finds nothing")
-	require.Zero(t, again.Postponed)
-	require.Zero(t, again.Failed)
-	require.Equal(t, before, digest(t, tables, planted), "what was healthy is as it was, to the timestamp of each row")
+func purging(found func(cassandra.Report)) cassandra.ScanOptions {
+	options := cassandra.ScanOptions{RepairOptions: scaleRepair, Found: found}
+	options.Orphans = cassandra.PurgeOrphans
+	return options
+}
 
-	// What the mailboxes with something planted in them list now.
-	for f, p := range planted {
-		if p.kept {
-			listed[f.user] = append(listed[f.user], p.id)
+func (s *scale) nothingElseIsFoundOrChanged() {
+	again, err := s.store.RepairAll(s.Context(), purging(nil))
+	require.NoError(s, err)
+	require.Zero(s, again.Findings, "a second run finds nothing")
+	require.Zero(s, again.Postponed)
+	require.Zero(s, again.Failed)
+	require.Equal(s, s.before, s.digest(), "what was healthy is as it was, to the timestamp of each row")
+}
+
+// mailboxesListWhatTheyShould looks at the mailboxes with something planted in
+// them.
+func (s *scale) mailboxesListWhatTheyShould() {
+	want := make(map[string]map[string]bool) // IDs, by user
+	delivered := make(map[string]int)        // again, under a new ID
+	for f, p := range s.planted {
+		if f.user == "" {
+			continue
 		}
-	}
-	delivered := make(map[string]int) // again, under a new ID
-	for f := range planted {
+		if want[f.user] == nil {
+			want[f.user] = make(map[string]bool)
+			for _, id := range s.listed[f.user] {
+				want[f.user][id.String()] = true
+			}
+		}
+		if p.kept {
+			want[f.user][p.id.String()] = true
+		}
 		if f.kind == cassandra.InGap {
 			delivered[f.user]++
 		}
 	}
-	for user := range usersOf(planted) {
-		want := make(map[string]bool)
-		for _, id := range listed[user] {
-			want[id.String()] = true
-		}
-		for _, m := range storetest.List(t, store, user) {
-			if want[m.ID] {
-				delete(want, m.ID)
+	for user, ids := range want {
+		for _, m := range storetest.List(s, s.store, user) {
+			if ids[m.ID] {
+				delete(ids, m.ID)
 				continue
 			}
 			delivered[user]--
 		}
-		require.Empty(t, want, "not listed: %s", user)
-		require.Zero(t, delivered[user], "delivered again: %s", user)
+		require.Empty(s, ids, "not listed: %s", user)
+		require.Zero(s, delivered[user], "delivered again: %s", user)
 	}
-	for f, p := range planted {
+	for f, p := range s.planted {
 		if p.kept {
-			text, err := storetest.Read(t.Context(), storetest.Open(t, store, f.user), p.id.String())
-			require.NoError(t, err)
-			require.Equal(t, p.Body(), text)
+			text, err := storetest.Read(s.Context(), storetest.Open(s, s.store, f.user), p.id.String())
+			require.NoError(s, err)
+			require.Equal(s, p.Body(), text)
 		}
 	}
 }
@@ -250,16 +305,6 @@ func plantAll(t *testing.T, random *rand.Rand, tables storetest.Tables, store *c
 	return planted
 }
 
-func usersOf(planted map[finding]sickness) map[string]bool {
-	users := make(map[string]bool)
-	for f := range planted {
-		if f.user != "" {
-			users[f.user] = true
-		}
-	}
-	return users
-}
-
 // digest sums up every row of the tables but for those of what was planted and
 // of what was delivered since, with the times at which they were written.
 func digest(t *testing.T, tables storetest.Tables, planted map[finding]sickness) map[string]uint64 {
@@ -276,36 +321,28 @@ func digest(t *testing.T, tables storetest.Tables, planted map[finding]sickness)
 		"projection":      "SELECT message_id, mailbox_id, bucket, size, writetime(size) FROM KS.projection WHERE token(mailbox_id, bucket) > ? AND token(mailbox_id, bucket) <= ?",
 	} {
 		const parts = 64
-		var group sync.WaitGroup
-		places := make(chan struct{}, 4)
-		for i := range parts {
-			places <- struct{}{}
-			group.Go(func() {
-				defer func() { <-places }()
-				after, until := int64(-1<<63)+int64(i)*(1<<58), int64(-1<<63)+int64(i+1)*(1<<58)-1
-				rows := tables.CQL.Query(tables.In(query), after-min(1, int64(i)), until).
-					Consistency(gocql.LocalQuorum).PageSize(1000).Iter()
-				sum := uint64(0)
-				for row := map[string]any{}; rows.MapScan(row); row = map[string]any{} {
-					id := cassandra.MessageID(row["message_id"].(gocql.UUID))
-					if skip[id] || time.Since(id.Time()) < 90*time.Minute {
-						continue
-					}
-					hash := fnv.New64a()
-					for _, name := range slices.Sorted(maps.Keys(row)) {
-						fmt.Fprintf(hash, "%s=%v;", name, row[name])
-					}
-					sum += hash.Sum64()
+		err := parallel.Each(4, parts, func(i int) error {
+			after, until := int64(-1<<63)+int64(i)*(1<<58), int64(-1<<63)+int64(i+1)*(1<<58)-1
+			rows := tables.CQL.Query(tables.In(query), after-min(1, int64(i)), until).
+				Consistency(gocql.LocalQuorum).PageSize(1000).Iter()
+			sum := uint64(0)
+			for row := map[string]any{}; rows.MapScan(row); row = map[string]any{} {
+				id := cassandra.MessageID(row["message_id"].(gocql.UUID))
+				if skip[id] || time.Since(id.Time()) < 90*time.Minute {
+					continue
 				}
-				if err := rows.Close(); err != nil {
-					t.Error(err)
+				hash := fnv.New64a()
+				for _, name := range slices.Sorted(maps.Keys(row)) {
+					fmt.Fprintf(hash, "%s=%v;", name, row[name])
 				}
-				mu.Lock()
-				sums[table] += sum
-				mu.Unlock()
-			})
-		}
-		group.Wait()
+				sum += hash.Sum64()
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			sums[table] += sum
+			return rows.Close()
+		})
+		require.NoError(t, err)
 	}
 	return sums
 }

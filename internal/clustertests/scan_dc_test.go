@@ -9,6 +9,7 @@ import (
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/slow"
 	"github.com/popcask/popcask/internal/storetest"
 	"github.com/popcask/popcask/mailbox"
 )
@@ -17,10 +18,8 @@ import (
 // what has not arrived, purges no content whose membership is only over there,
 // and mends what is wrong over there; while the other one does not answer it says
 // so, and writes nothing (P1, P2).
-func TestP1P2ScanOfADataCentreThatLags(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it starts two nodes of its own")
-	}
+func TestScanOfADataCentreThatLags(t *testing.T) {
+	slow.Test(t, "two nodes, which are killed in turn")
 	t.Parallel()
 	cluster := cassandratest.Start(t, dcTopology(t))
 	one, two := cluster.DCs[0].Name, cluster.DCs[1].Name

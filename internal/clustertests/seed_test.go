@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/gocql/gocql"
@@ -14,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/popcask/popcask/cassandra"
+	"github.com/popcask/popcask/internal/parallel"
 	"github.com/popcask/popcask/internal/storetest"
 )
 
@@ -47,59 +47,52 @@ func (s *seeder) body(id cassandra.MessageID) string {
 	return head + s.noise[from:from+s.octets-len(head)-2] + "\r\n"
 }
 
+// batch is messages of one user in one bucket.
+type batch struct {
+	user string
+	ids  []cassandra.MessageID
+}
+
 // seed spreads messages over the users and over the days before the last two
 // hours, and returns their IDs by user.
 func (s *seeder) seed(users []string, messages, days int) map[string][]cassandra.MessageID {
 	s.T.Helper()
-	const batch, writers = 50, 16
+	const writers = 16
+	var batches []batch
 	seeded := make(map[string][]cassandra.MessageID, len(users))
-	var group sync.WaitGroup
-	places := make(chan struct{}, writers)
-	failed := make(chan error, 1)
-	now := time.Now()
-	for left, n := messages, 0; left > 0; n++ {
-		user := users[n%len(users)]
-		// All of a batch are in one bucket, somewhere in the days.
-		begin := now.Add(-2*time.Hour - rand.N(time.Duration(days)*24*time.Hour))
-		ids := make([]cassandra.MessageID, 0, batch)
-		for range min(batch, left) {
-			id := s.idAt(begin.Add(-rand.N(time.Minute)))
-			if len(ids) == 0 || s.store.Session().Bucket(id) == s.store.Session().Bucket(ids[0]) {
-				ids = append(ids, id)
-			}
-		}
-		left -= len(ids)
-		seeded[user] = append(seeded[user], ids...)
-		places <- struct{}{}
-		group.Go(func() {
-			if err := s.write(user, ids); err != nil {
-				select {
-				case failed <- err:
-				default:
-				}
-			}
-			<-places
-		})
+	for left := messages; left > 0; {
+		b := s.newBatch(users[len(batches)%len(users)], left, days)
+		left -= len(b.ids)
+		batches = append(batches, b)
+		seeded[b.user] = append(seeded[b.user], b.ids...)
 	}
-	group.Wait()
-	select {
-	case err := <-failed:
-		require.NoError(s.T, err)
-	default:
-	}
+	require.NoError(s.T, parallel.Each(writers, len(batches), func(i int) error { return s.write(batches[i]) }))
 	return seeded
 }
 
-// write writes the rows of messages of one bucket, with the timestamps that the
-// store would give them.
-func (s *seeder) write(user string, ids []cassandra.MessageID) error {
-	box, name, err := s.store.Mailbox(user)
+// newBatch is up to 50 messages, somewhere in the days.
+func (s *seeder) newBatch(user string, most, days int) batch {
+	b := batch{user: user}
+	begin := time.Now().Add(-2*time.Hour - rand.N(time.Duration(days)*24*time.Hour))
+	for range min(50, most) {
+		id := s.idAt(begin.Add(-rand.N(time.Minute)))
+		if len(b.ids) == 0 || s.store.Session().Bucket(id) == s.store.Session().Bucket(b.ids[0]) {
+			b.ids = append(b.ids, id)
+		}
+	}
+	return b
+}
+
+// write writes the rows of a batch, with the timestamps that the store would give
+// them.
+func (s *seeder) write(b batch) error {
+	box, name, err := s.store.Mailbox(b.user)
 	if err != nil {
 		return err
 	}
-	bucket := s.store.Session().Bucket(ids[0])
-	members, entries := s.batch(), s.batch()
-	for _, id := range ids {
+	bucket := s.store.Session().Bucket(b.ids[0])
+	members, entries := s.statements(), s.statements()
+	for _, id := range b.ids {
 		at := cassandra.AddedAt(id)
 		members.Query(s.In("INSERT INTO KS.mailbox_message (mailbox_id, bucket, message_id, uid, mod_seq, size) VALUES (?, ?, ?, ?, ?, ?) USING TIMESTAMP ?"),
 			[16]byte(box), bucket, [16]byte(id), rand.Int64N(1<<32), rand.Int64(), int64(s.octets), at)
@@ -114,7 +107,7 @@ func (s *seeder) write(user string, ids []cassandra.MessageID) error {
 	if err := s.one("INSERT INTO KS.ledger (mailbox_id, kind, start, user) VALUES (?, 'bucket', ?, ?) USING TIMESTAMP 1", [16]byte(box), bucket, name); err != nil {
 		return err
 	}
-	return s.writeContents([16]byte(box), ids)
+	return s.writeContents([16]byte(box), b.ids)
 }
 
 // writeContents writes contents, some in a batch, which is fewer round trips: few
@@ -122,7 +115,7 @@ func (s *seeder) write(user string, ids []cassandra.MessageID) error {
 func (s *seeder) writeContents(box [16]byte, ids []cassandra.MessageID) error {
 	const most = 24 << 10
 	for some := range slices.Chunk(ids, max(1, most/(s.octets+200))) {
-		batch := s.batch()
+		batch := s.statements()
 		for _, id := range some {
 			text := []byte(s.body(id))
 			sum := sha256.Sum256(text)
@@ -140,7 +133,7 @@ func (s *seeder) writeContents(box [16]byte, ids []cassandra.MessageID) error {
 // patient tries again what a busy node had no time for, with the same timestamps.
 var patient = &gocql.ExponentialBackoffRetryPolicy{NumRetries: 8, Min: 100 * time.Millisecond, Max: 5 * time.Second}
 
-func (s *seeder) batch() *gocql.Batch {
+func (s *seeder) statements() *gocql.Batch {
 	b := s.CQL.NewBatch(gocql.UnloggedBatch).DefaultTimestamp(false).RetryPolicy(patient)
 	b.SetConsistency(gocql.LocalQuorum)
 	return b

@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/child"
 	"github.com/popcask/popcask/internal/paxostest"
 )
 
@@ -31,7 +32,7 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	HostMain()
+	child.Main("host", beHost)
 	os.Exit(paxostest.MainNoLeaks(m))
 }
 

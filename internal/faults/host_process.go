@@ -15,15 +15,13 @@ import (
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/child"
 )
 
 // A host in a process of its own is this same program, started again. It takes
 // orders on its standard input and writes events on its standard output: each
-// operation when it is called and when it has returned, so that whoever kills it
-// knows what it was doing. It ends when its input does.
-
-// jobEnv tells a program that it is to be a host, and which.
-const jobEnv = "POPCASK_FAULTS_HOST"
+// operation when it is called and when it has returned, so that the one that kills
+// it knows what it was doing.
 
 // job is what a process is told at its start.
 type job struct {
@@ -62,25 +60,8 @@ type event struct {
 	Wrong  string `json:",omitempty"` // what the library may not do
 }
 
-// HostMain is for TestMain: where this process is to be a host, it is one, and
-// the program ends with it.
-func HostMain() {
-	text := os.Getenv(jobEnv)
-	if text == "" {
-		return
-	}
-	if err := beHost(text); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	os.Exit(0)
-}
-
-func beHost(text string) error {
-	var j job
-	if err := json.Unmarshal([]byte(text), &j); err != nil {
-		return fmt.Errorf("faults: %s: %w", jobEnv, err)
-	}
+// beHost is the job of the process.
+func beHost(j job) error {
 	time.AfterFunc(time.Until(j.LastsTill), func() { os.Exit(2) })
 	out := &events{to: os.Stdout}
 	h := &Host{
@@ -105,7 +86,6 @@ func beHost(text string) error {
 				out.say(event{Wrong: err.Error()})
 			}
 		}
-		os.Exit(3) // nobody is there any more
 	}()
 	return h.Run(ctx)
 }
@@ -143,22 +123,17 @@ type process struct {
 // start starts a host within the network of its data centre. record hears of its
 // operations, and of those that it did not end once more, when it has ended.
 func start(ctx context.Context, cluster *cassandratest.Cluster, j job, record func(key, Op), wrong func(string)) (*process, error) {
-	self, err := os.Executable()
+	self, err := child.Command(context.WithoutCancel(ctx), "host", j) // kill ends it, or stop
 	if err != nil {
 		return nil, err
 	}
-	text, err := json.Marshal(j)
-	if err != nil {
-		return nil, err
-	}
-	cmd, err := cluster.Command(context.WithoutCancel(ctx), j.DC, self) // kill ends it, or stop
+	cmd, err := cluster.Command(context.WithoutCancel(ctx), j.DC, self.Path)
 	if err != nil {
 		return nil, err
 	}
 	p := &process{job: j, cmd: cmd, ready: make(chan struct{}), ended: make(chan struct{})}
-	cmd.Env = append(os.Environ(), jobEnv+"="+string(text))
-	cmd.Stderr = &p.errs
-	cmd.SysProcAttr = bound()
+	cmd.Env, cmd.ExtraFiles, cmd.Stderr = self.Env, self.ExtraFiles, &p.errs
+	child.Bind(cmd) // the kernel ends it even while it is stopped
 	if p.orders, err = cmd.StdinPipe(); err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -22,59 +23,60 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/popcask/popcask/internal/child"
 	"github.com/popcask/popcask/mailbox"
 )
 
-// childEnv makes the test binary deliver mail instead of testing. Its value is
-// the directory and, on a second line, the step at which the child kills
-// itself; an empty step means never.
-const childEnv = "POPCASK_MAILDIR_CHILD"
-
 func TestMain(m *testing.M) {
-	if child := os.Getenv(childEnv); child != "" {
-		runChild(child)
-		return
-	}
+	child.Main("deliver", deliverUntilKilled)
 	goleak.VerifyTestMain(m)
 }
 
 // survivors is how many deliveries a child acknowledges before it kills itself.
 const survivors = 3
 
-// runChild prints the ID of every message that was acknowledged.
-func runChild(value string) {
-	dir, killAt, _ := strings.Cut(value, "\n")
-	store, err := New(dir, Options{})
+// delivering is the input of a child process that delivers mail.
+type delivering struct {
+	Dir    string
+	KillAt step // at which the child kills itself; "" means never
+}
+
+// deliverUntilKilled prints the ID of every message that was acknowledged.
+func deliverUntilKilled(d delivering) error {
+	store, err := New(d.Dir, Options{})
 	if err != nil {
-		fmt.Println(err)
-		os.Exit(1)
+		return err
 	}
 	var delivered atomic.Int64
 	store.fault = func(now step) error {
-		if string(now) == killAt && delivered.Load() == survivors {
+		if now == d.KillAt && delivered.Load() == survivors {
 			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 			select {} // until it arrives
 		}
 		return nil
 	}
-	deliverForEver := func() {
+	deliverForEver := func() error {
 		for {
 			// The second recipient is there so that it can be between the two.
 			results, err := store.Append(context.Background(), mailbox.To("bob", "alice"), strings.NewReader(sealedBody()))
-			if err != nil || results[0].Err != nil || results[1].Err != nil {
-				fmt.Println(err, results)
-				os.Exit(1)
+			if err == nil {
+				err = errors.Join(results[0].Err, results[1].Err)
+			}
+			if err != nil {
+				return err
 			}
 			delivered.Add(1)
 			fmt.Printf("bob %s\nalice %s\n", results[0].ID, results[1].ID)
 		}
 	}
-	if killAt == "" {
-		for range 3 {
-			go deliverForEver()
-		}
+	if d.KillAt != "" {
+		return deliverForEver()
 	}
-	deliverForEver()
+	failed := make(chan error)
+	for range 4 {
+		go func() { failed <- deliverForEver() }()
+	}
+	return <-failed
 }
 
 // sealedBody is a message whose first line is a digest of the rest, so that a
@@ -98,13 +100,12 @@ func requireWhole(t testing.TB, body string) {
 // startChild runs a child and returns its acknowledgements.
 func startChild(t testing.TB, dir string, killAt step) (*exec.Cmd, *bufio.Scanner) {
 	t.Helper()
-	child := exec.Command(os.Args[0])
-	child.Env = append(os.Environ(), childEnv+"="+dir+"\n"+string(killAt))
-	child.Stderr = os.Stderr
-	output, err := child.StdoutPipe()
+	process := child.ForTest(t.Context(), t, "deliver", delivering{dir, killAt})
+	process.Stderr = os.Stderr
+	output, err := process.StdoutPipe()
 	require.NoError(t, err)
-	require.NoError(t, child.Start())
-	return child, bufio.NewScanner(output)
+	require.NoError(t, process.Start())
+	return process, bufio.NewScanner(output)
 }
 
 func requireKilled(t testing.TB, child *exec.Cmd) {

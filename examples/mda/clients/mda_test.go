@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/child"
 	"github.com/popcask/popcask/internal/paxostest"
 )
 
@@ -196,7 +197,7 @@ func (m *mda) stop(t *testing.T) {
 	_ = m.process.Process.Signal(syscall.SIGTERM)
 	patience := time.AfterFunc(20*time.Second, func() {
 		t.Errorf("mda: still running 20 s after SIGTERM")
-		_ = killGroup(m.process)
+		_ = child.KillGroup(m.process)
 	})
 	defer patience.Stop()
 	if err := m.process.Wait(); err != nil {

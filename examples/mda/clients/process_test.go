@@ -10,9 +10,10 @@ import (
 	"regexp"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
+
+	"github.com/popcask/popcask/internal/child"
 )
 
 // need finds the program of a client, or skips the test.
@@ -68,18 +69,10 @@ func command(ctx context.Context, home, program string, args ...string) *exec.Cm
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir = home
 	cmd.Env = environment(home)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	cmd.Cancel = func() error { return killGroup(cmd) }
+	child.Bind(cmd)
+	cmd.Cancel = func() error { return child.KillGroup(cmd) }
 	cmd.WaitDelay = 5 * time.Second // for a grandchild that keeps the output open
 	return cmd
-}
-
-func killGroup(cmd *exec.Cmd) error {
-	err := syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-	if errors.Is(err, syscall.ESRCH) {
-		return os.ErrProcessDone
-	}
-	return err
 }
 
 // output is what a client that ended left.
@@ -97,7 +90,7 @@ func run(t *testing.T, cmd *exec.Cmd, codes ...int) output {
 	err := cmd.Run()
 	// What the client left behind in the background goes with it.
 	if cmd.Process != nil {
-		_ = killGroup(cmd)
+		_ = child.KillGroup(cmd)
 	}
 	out := output{stdout.Bytes(), stderr.Bytes(), cmd.ProcessState.ExitCode()}
 	var exit *exec.ExitError

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/popcask/popcask/internal/child"
 )
 
 // The values of a Thunderbird account's socketType, and of its authMethod.
@@ -174,7 +176,7 @@ func startThunderbird(t *testing.T, program, profile string) *thunderbird {
 	}
 	go func() {
 		tb.err = cmd.Wait()
-		_ = killGroup(cmd)
+		_ = child.KillGroup(cmd)
 		close(tb.exited)
 	}()
 	t.Cleanup(func() {

@@ -1,0 +1,7 @@
+//go:build unix && !linux && !freebsd
+
+package child
+
+import "syscall"
+
+func killWithParent(*syscall.SysProcAttr) {}
