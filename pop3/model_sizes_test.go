@@ -20,7 +20,7 @@ func TestP6SizesAgree(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var store memory.Store
 		m := deliver(t, &store, rapid.SliceOfN(anyBody, 1, 5).Draw(t, "bodies"))
-		var handler pop3.Handler = pop3.Login(demo, &store)
+		handler := pop3.Login(demo, &store)
 		if rapid.Bool().Draw(t, "sizes unknown") {
 			handler = pop3.Login(demo, sizeless{&store})
 		}

@@ -174,7 +174,7 @@ func TestSessionIsTheStateMachineOfRFC1939(t *testing.T) {
 			}
 		}
 
-		var handler pop3.Handler = pop3.Login(demo, &store)
+		handler := pop3.Login(demo, &store)
 		if rapid.Bool().Draw(t, "sizes unknown") {
 			handler = pop3.Login(demo, sizeless{&store})
 		}
