@@ -88,7 +88,7 @@ func TestWithoutCassandraTheTestIsSkipped(t *testing.T) {
 }
 
 func TestNodeThatDoesNotStartShowsItsLog(t *testing.T) {
-	t.Setenv("POPCASK_CASSANDRA", "")
+	cassandratest.NeedNodes(t)
 	_, err := cassandratest.Open(t.Context(), cassandratest.Topology{Settings: map[string]any{"no_such_setting": 1}}, cassandratest.Options{})
 	require.ErrorContains(t, err, "node dc1-1 did not start")
 	require.ErrorContains(t, err, "Invalid yaml")

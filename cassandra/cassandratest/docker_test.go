@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/slow"
 )
 
 // fakeDocker does with processes what a Docker engine does with containers, as
@@ -46,6 +47,7 @@ esac
 `
 
 func TestNodesInDocker(t *testing.T) {
+	slow.Test(t, "a node of its own")
 	shared := cassandratest.Start(t, cassandratest.Topology{}) // resolves the jars
 	require.NotEmpty(t, shared.Hosts(""))
 	java, err := exec.LookPath("java")

@@ -102,6 +102,9 @@ func (r *recorder) Fatalf(format string, args ...any) {
 // watch runs Start as a test that may skip or fail.
 func watch(t *testing.T, topology cassandratest.Topology) (cluster *cassandratest.Cluster, r *recorder) {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("Start skips with -short, before anything else")
+	}
 	r = &recorder{TB: t}
 	defer func() {
 		if p := recover(); p != nil && p != any(r) {

@@ -8,11 +8,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/slow"
 )
 
 // A node that moves is the same member of the cluster with the same data, at
 // another address; then all move at once.
 func TestNodesMoveToOtherAddresses(t *testing.T) {
+	slow.Test(t, "two nodes, which move twice")
 	cluster := cassandratest.Start(t, cassandratest.Topology{
 		DCs:      []cassandratest.DC{{Name: "dc1", Nodes: 2}},
 		Settings: map[string]any{"phi_convict_threshold": 5},

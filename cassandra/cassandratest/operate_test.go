@@ -11,11 +11,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/slow"
 )
 
 // Two data centres of a node each: all that a test may do to them, in one go,
 // because a start takes seconds.
 func TestNodesOfAPrivateClusterAreKilledPausedAndRestarted(t *testing.T) {
+	slow.Test(t, "two nodes, which are killed, paused and restarted")
 	cluster := cassandratest.Start(t, cassandratest.Topology{
 		DCs:      []cassandratest.DC{{Name: "dc1", Nodes: 1}, {Name: "dc2", Nodes: 1}},
 		Settings: map[string]any{"tombstone_failure_threshold": 4321, "phi_convict_threshold": 5},

@@ -3,17 +3,22 @@
 package cassandratest
 
 import (
+	"context"
 	"os/exec"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/popcask/popcask/internal/child"
 )
+
+func init() { child.Main("wait", func(struct{}) error { select {} }) }
 
 // A process id alone is not enough to be killed for.
 func TestLeftoversAreEndedByIdAndStartTime(t *testing.T) {
 	s := spec{Dir: t.TempDir()}
 	start := func() (*exec.Cmd, chan struct{}) {
-		cmd := exec.Command("sleep", "600")
+		cmd := child.ForTest(context.Background(), t, "wait", nil)
 		require.NoError(t, cmd.Start())
 		ended := make(chan struct{})
 		go func() { cmd.Wait(); close(ended) }()

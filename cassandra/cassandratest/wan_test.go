@@ -12,11 +12,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/slow"
 )
 
 // Two data centres of a node each, with a WAN between them: all in one go,
 // because a start takes seconds.
 func TestDataCentresWithAWANBetweenThem(t *testing.T) {
+	slow.Test(t, "two nodes, and links that are cut")
 	cluster := cassandratest.Start(t, cassandratest.Topology{
 		DCs:      []cassandratest.DC{{Name: "dc1", Nodes: 1}, {Name: "dc2", Nodes: 1}},
 		Settings: map[string]any{"phi_convict_threshold": 5},
