@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/slow"
 	"github.com/popcask/popcask/internal/storetest"
 	"github.com/popcask/popcask/mailbox"
 )
@@ -14,6 +15,7 @@ import (
 // A store that has lost its whole cluster says so, and goes on by itself when it
 // is back.
 func TestReadyAgainWhenTheClusterIsBack(t *testing.T) {
+	slow.Test(t, "a node of its own, twice")
 	t.Parallel()
 	cluster := cassandratest.Start(t, cassandratest.Topology{Private: true})
 	config := storetest.Migrate(t, cluster)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/slow"
 	"github.com/popcask/popcask/internal/storetest"
 	"github.com/popcask/popcask/mailbox"
 )
@@ -18,6 +19,7 @@ import (
 // P5: two data centres that import the same mail at the same moment, further
 // from each other than an import takes, do not both show its unique-id.
 func TestP5SameUIDLInTwoDataCentres(t *testing.T) {
+	slow.Test(t, "two nodes with a WAN")
 	t.Parallel()
 	cluster := cassandratest.Start(t, cassandratest.Topology{
 		DCs:     []cassandratest.DC{{Name: "dc1", Nodes: 1}, {Name: "dc2", Nodes: 1}},

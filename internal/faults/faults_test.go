@@ -21,6 +21,7 @@ import (
 	"github.com/popcask/popcask/cassandra/cassandratest"
 	"github.com/popcask/popcask/internal/child"
 	"github.com/popcask/popcask/internal/paxostest"
+	"github.com/popcask/popcask/internal/slow"
 )
 
 var (
@@ -42,9 +43,7 @@ func TestMain(m *testing.M) {
 // lost (P1), torn (P2), back again (P3), half removed (P4), or under another
 // unique-id (P5).
 func TestFaults(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it takes some minutes")
-	}
+	slow.Test(t, "minutes of faults on four nodes")
 	seed := *flagSeed
 	if seed == 0 {
 		seed = rand.Uint64()

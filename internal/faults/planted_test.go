@@ -19,6 +19,7 @@ import (
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/slow"
 	"github.com/popcask/popcask/internal/storetest"
 )
 
@@ -26,9 +27,7 @@ import (
 // in a history of a few operations on a real cluster, and the checker must say
 // what it did. The same history without the bug must be clean.
 func TestPlanted(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it starts four nodes")
-	}
+	slow.Test(t, "four nodes")
 	cluster := cassandratest.Start(t, cassandratest.Topology{
 		DCs: []cassandratest.DC{{Name: "dc1", Nodes: 3}, {Name: "dc2", Nodes: 1}},
 		// Without it a coordinator asks the nodes of its own data centre first,
