@@ -15,6 +15,7 @@ import (
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/slow"
 	"github.com/popcask/popcask/internal/storetest"
 	"github.com/popcask/popcask/mailbox"
 )
@@ -31,6 +32,7 @@ var (
 // that passed through it. The node allows few tombstones, so that a listing
 // which read those of the mail that passed would fail.
 func TestP7Cost(t *testing.T) {
+	slow.Test(t, "40,000 messages, and a node of its own")
 	t.Parallel()
 	topology := cassandratest.Topology{Settings: map[string]any{
 		"tombstone_warn_threshold":    *p7Threshold / 2,

@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/popcask/popcask/cassandra"
+	"github.com/popcask/popcask/internal/slow"
 	"github.com/popcask/popcask/internal/storetest"
 	"github.com/popcask/popcask/mailbox"
 )
@@ -134,6 +135,7 @@ func TestP3NothingComesBackInBetween(t *testing.T) {
 // The same across flushes and compactions: tombstones and data end up in
 // different files, are merged, and the data comes again afterwards.
 func TestP3FlushAndCompactionBetween(t *testing.T) {
+	slow.Test(t, "flushes and compactions between the writes")
 	t.Parallel()
 	p := newP3(t, nil)
 	if p.cluster.Dir == "" {

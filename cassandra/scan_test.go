@@ -13,6 +13,7 @@ import (
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/slow"
 	"github.com/popcask/popcask/internal/storetest"
 	"github.com/popcask/popcask/mailbox"
 )
@@ -105,6 +106,7 @@ func TestScanResumesWhereItSaid(t *testing.T) {
 
 // Mail that is delivered and removed during a scan is not a finding.
 func TestScanOfABusyStore(t *testing.T) {
+	slow.Test(t, "many deliveries beside a scan")
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)
 	config.Horizon = 30 * time.Second
