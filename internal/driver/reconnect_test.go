@@ -16,6 +16,7 @@ import (
 	"github.com/popcask/popcask/cassandra/cassandratest"
 	"github.com/popcask/popcask/cassandra/cql"
 	"github.com/popcask/popcask/internal/dnstest"
+	"github.com/popcask/popcask/internal/slow"
 )
 
 // Only a statement that no node has answered counts against the link.
@@ -157,6 +158,7 @@ func blackHole(t *testing.T, ctx context.Context, address string) {
 // connecting may take. The session takes a new link, which resolves the name
 // again; a statement on the old link ends there first.
 func TestDriverThatHasLostItsNodesIsReplaced(t *testing.T) {
+	slow.Test(t, "a node of its own, which is killed")
 	cluster := cassandratest.Start(t, cassandratest.Topology{Private: true})
 	dns := dnstest.Start(t)
 	dns.Set("cassandra.test", cluster.Nodes[0].Address)
@@ -250,6 +252,7 @@ func closeWhileConnecting(t *testing.T, s *Session) {
 // even if the keyspace and the tables have the same names: neither by the old
 // link, which asks there after it has lost its own nodes, nor by a new one.
 func TestAnotherClusterAtTheSameNameIsNotTaken(t *testing.T) {
+	slow.Test(t, "two nodes of its own")
 	own := cassandratest.Start(t, cassandratest.Topology{Private: true, Settings: map[string]any{"cluster_name": "mail"}})
 	other := cassandratest.Start(t, cassandratest.Topology{Private: true, Settings: map[string]any{"cluster_name": "mail"}})
 	const table = "CREATE TABLE mail.t (k int, c int, v text, PRIMARY KEY (k, c))"
