@@ -14,6 +14,7 @@ import (
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/slow"
 	"github.com/popcask/popcask/mailbox/memory"
 )
 
@@ -58,6 +59,7 @@ func TestReadyAndLive(t *testing.T) {
 
 // The program on a cluster that dies and returns.
 func TestReadyWithItsCluster(t *testing.T) {
+	slow.Test(t, "a node of its own, which is killed")
 	cluster := cassandratest.Start(t, cassandratest.Topology{Private: true})
 	config := cassandra.Config{Hosts: cluster.Hosts(""), LocalDC: "dc1", Keyspace: "popcask", Timeout: time.Minute}
 	require.NoError(t, cassandra.Migrate(t.Context(), config, cassandra.Replication{"dc1": 1}))
