@@ -12,7 +12,7 @@
 //     file is plain, as that of the demo user is, POP3 offers APOP too; where one
 //     is hashed it does not, since APOP needs all of them in the clear.
 //   - Mail for user@any.domain goes to "user@any.domain" where there is such a
-//     login, else to "user" (directory.go). The program relays nothing: other
+//     login, else to "user" (users_directory.go). The program relays nothing: other
 //     recipients are refused at RCPT. It does not ask who is delivering, so its
 //     LMTP and SMTP belong on loopback, or behind a mail transfer agent. An
 //     address must have its @.

@@ -45,7 +45,7 @@ func (a *agent) newServer(protocol string) *server {
 	s.EnableSMTPUTF8 = true
 	if !s.LMTP && a.maxSize > 0 && a.maxSize < math.MaxInt64 {
 		// What EHLO announces. go-smtp's DATA refuses a message of just that
-		// size, so it is one more; body.go keeps the limit. LMTP needs an answer
+		// size, so it is one more; smtp_body.go keeps the limit. LMTP needs an answer
 		// for each recipient, which go-smtp does not give.
 		s.MaxMessageBytes = a.maxSize + 1
 	}
