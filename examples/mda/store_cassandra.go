@@ -18,17 +18,17 @@ type cassandraStore struct {
 	session *cassandra.Session
 }
 
-// openCassandra makes the tables, where the flags say so, and opens the store.
+// openCassandra makes the tables, if the flags say so, and opens the store.
 func openCassandra(ctx context.Context, o options, log *slog.Logger) (*cassandraStore, error) {
 	config := cassandra.Config{
 		Hosts:          strings.Split(o.cassandra, ","),
 		LocalDC:        o.dc,
 		Keyspace:       o.keyspace,
-		MaxMessageSize: -1, // it is settled at the door, in octets as received
-		OnError:        func(err error) { log.Warn("behind the sessions", "error", err) },
+		MaxMessageSize: -1, // -max-size is the limit, which counts octets as received
+		OnError:        func(err error) { log.Warn("cassandra: in the background", "error", err) },
 	}
 	if o.createSchema != nil {
-		log.Info("making the keyspace and its tables, where they are not there", "keyspace", o.keyspace, "replication", o.createSchema.String())
+		log.Info("cassandra: making the keyspace and its tables, unless they exist", "keyspace", o.keyspace, "replication", o.createSchema.String())
 		if err := cassandra.Migrate(ctx, config, o.createSchema); err != nil {
 			return nil, fmt.Errorf("-create-schema: %w", err)
 		}
@@ -54,7 +54,7 @@ func (s *cassandraStore) Close(ctx context.Context) error {
 	return s.Store.Close(ctx)
 }
 
-// isEmpty tells whether a user has no mail.
+// isEmpty reports whether a user has no mail.
 func isEmpty(ctx context.Context, s mailbox.Store, user string) (empty bool, err error) {
 	mb, err := s.Open(ctx, mailbox.Login{User: user})
 	if err != nil {

@@ -35,7 +35,7 @@ See what is there, and read the second message:
 Users of your own: mda -users FILE. All flags: mda -h.
 `
 
-// deliverWelcome gives the demo user something to read.
+// deliverWelcome delivers a first message to the demo user.
 func deliverWelcome(ctx context.Context, to mailbox.Appender, ports *ports) error {
 	now := time.Now()
 	text := fmt.Sprintf(welcomeText, now.Format(time.RFC1123Z), now.UnixNano(), ports)
