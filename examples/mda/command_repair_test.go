@@ -41,7 +41,7 @@ func newCommandStore(t *testing.T) *commandStore {
 	return &commandStore{config, session, store, cluster.Session(t, "")}
 }
 
-// deliver delivers a message of so many octets.
+// deliver delivers a message of that many octets.
 func (s *commandStore) deliver(t *testing.T, user string, octets int) cassandra.MessageID {
 	t.Helper()
 	body := strings.Repeat("x", octets-2) + "\r\n"
@@ -77,8 +77,8 @@ func (c command) flagNames() (names []string) {
 	return append(names, "cassandra", "dc", "keyspace", "json")
 }
 
-// mda verify finds a removal that nobody finished, mda repair says what it would
-// do, and does it with -yes.
+// mda verify finds a removal that was begun and not finished; mda repair says what
+// it would do, and does it with -yes.
 func TestVerifyAndRepair(t *testing.T) {
 	s := newCommandStore(t)
 	id := s.deliver(t, "bob", 7)

@@ -61,8 +61,7 @@ func TestHelp(t *testing.T) {
 	require.Equal(t, usageText, stdout.String())
 }
 
-// The usage text is written by hand: no flag may be missing in it, nor its
-// default.
+// The usage text is written by hand. It must have every flag and its default.
 func TestUsageIsComplete(t *testing.T) {
 	var o options
 	newFlags(&o).VisitAll(func(f *flag.Flag) {

@@ -28,8 +28,7 @@ import (
 	"github.com/popcask/popcask/internal/paxostest"
 )
 
-// A store is what the MDA keeps the mail in: a row of the table under which
-// every scenario runs.
+// store is a store of the MDA: a row of the table for which every scenario runs.
 type store struct {
 	name    string
 	durable bool // the mail is still there after a restart
@@ -56,7 +55,7 @@ var (
 	allStores     = []store{maildir, memory, cassandra}
 )
 
-// over runs a scenario once with each store, on an MDA of its own.
+// over runs a scenario once with each store, each on an MDA of its own.
 func over(t *testing.T, stores []store, scenario func(t *testing.T, m *mda), flags ...string) {
 	t.Helper()
 	t.Parallel()
@@ -77,8 +76,8 @@ type mda struct {
 	stderr                  *record
 }
 
-// Names of the users, one for each maildrop that a scenario needs. A secret
-// with a space and one with octets beyond ASCII are in use on purpose.
+// Names of the users, one for each maildrop that a scenario needs. Their secrets
+// have spaces and special characters on purpose.
 const (
 	anna = "anna"
 	bert = "bert"
@@ -91,7 +90,7 @@ var secrets = map[string]string{
 	cleo: "cleo-secret",
 }
 
-// host is what the certificate is made out to, besides the addresses.
+// host is the name in the certificate, besides the addresses.
 const host = "localhost"
 
 func port(address string) string {
@@ -102,12 +101,12 @@ func port(address string) string {
 	return port
 }
 
-// octetFlags are those of an MDA without the trace header fields, on which
-// mail must come out as it went in.
+// octetFlags turn the trace header fields off, so that mail must come out as it
+// went in.
 var octetFlags = []string{"-trace=false"}
 
-// start starts an MDA on free ports and waits until it says that it is ready.
-// It is stopped when the test is over.
+// start starts an MDA on free ports, waits until it is ready, and stops it after
+// the test.
 func start(t *testing.T, store store, flags ...string) *mda {
 	t.Helper()
 	certs := certificates(t)
@@ -125,7 +124,7 @@ func start(t *testing.T, store store, flags ...string) *mda {
 	return m
 }
 
-// restart stops the MDA and starts it again, on other ports: somebody else may
+// restart stops the MDA and starts it again, on other ports: another process may
 // have the old ones by then.
 func (m *mda) restart(t *testing.T) {
 	t.Helper()
@@ -137,8 +136,8 @@ func (m *mda) launch(t *testing.T) {
 	t.Helper()
 	const free = "127.0.0.1:0"
 	args := append([]string{"-pop3", free, "-pop3s", free, "-lmtp", free, "-smtp", free}, m.flags...)
-	// Not the test's own context: that ends before the cleanup that stops the
-	// MDA in its own time.
+	// Not the test's own context: that ends before the cleanup, which stops the
+	// MDA gently.
 	m.process = command(context.Background(), t.TempDir(), build(t), args...)
 	m.process.Stderr = m.stderr
 	stdout, err := m.process.StdoutPipe()
@@ -167,7 +166,7 @@ func (m *mda) launch(t *testing.T) {
 	}
 }
 
-// ready reads the line with which the MDA names its addresses.
+// ready reads the addresses from the ready line.
 func (m *mda) ready(line string) error {
 	words := strings.Fields(line)
 	if len(words) == 0 || words[0] != "ready" {
@@ -188,7 +187,7 @@ func (m *mda) ready(line string) error {
 	return nil
 }
 
-// stop sends SIGTERM, after which the MDA must end with 0.
+// stop sends SIGTERM, after which the MDA must exit with code 0.
 func (m *mda) stop(t *testing.T) {
 	t.Helper()
 	if m.process == nil || m.process.Process == nil {
@@ -236,7 +235,8 @@ var buildOnce = sync.OnceValues(func() (string, error) {
 	return program, nil
 })
 
-// scratch is for what all tests share: the program and the certificates.
+// scratch is a directory for what all tests share: the program and the
+// certificates.
 var scratch string
 
 func TestMain(m *testing.M) {
