@@ -119,7 +119,7 @@ func runJob(ctx context.Context, job job, o options, c *call) (left int, err err
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, store.Close(context.WithoutCancel(ctx))) }()
-	c.store = store.Store
+	c.store = store
 	return job.run(ctx, c)
 }
 

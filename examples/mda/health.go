@@ -79,6 +79,3 @@ func (h *health) ready(ctx context.Context) error {
 	defer cancel()
 	return remote.Ready(ctx)
 }
-
-// Ready returns nil if a quorum of the local data centre answers.
-func (s *cassandraStore) Ready(ctx context.Context) error { return s.session.Ready(ctx) }

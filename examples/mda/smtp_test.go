@@ -138,8 +138,7 @@ const toBoth = `
 func TestSomeRecipientsFail(t *testing.T) {
 	bobIsFull := func(r *running) {
 		r.store.Quota = 10
-		_, err := r.store.Append(t.Context(), mailbox.Delivery{Recipients: []mailbox.Recipient{{User: "bob"}}},
-			strings.NewReader("12345678"))
+		_, err := mailbox.Deliver(t.Context(), r.store, mailbox.To("bob"), strings.NewReader("12345678"))
 		require.NoError(t, err)
 	}
 	t.Run("LMTP answers for each", func(t *testing.T) {

@@ -46,9 +46,11 @@ func openStore(ctx context.Context, o options, log *slog.Logger) (s store, isNew
 		}
 		// With -create-schema and no users of its own it may be a first try.
 		if o.createSchema != nil && o.users == "" {
-			if isNew, err = isEmpty(ctx, c, demo); err != nil {
+			found, err := c.Measure(ctx, demo)
+			if err != nil {
 				return nil, false, errors.Join(err, c.Close(ctx))
 			}
+			isNew = found.Messages == 0
 		}
 		return c, isNew, nil
 	}
