@@ -48,8 +48,8 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run is the program. It returns the exit code: 0 after ^C, 1 if the cluster could
-// not start or ended by itself, 2 if the flags are wrong.
+// run is the program. It returns the exit code: 0 after ^C, 1 if the cluster
+// could not start or ended by itself, 2 if the flags are wrong.
 func run(ctx context.Context, args []string, out, errs io.Writer) int {
 	o, err := parse(args, out)
 	switch {

@@ -12,8 +12,8 @@ import (
 	"github.com/popcask/popcask/cassandra"
 )
 
-// commands are what an operator can do with a Cassandra store: mda NAME. Each is
-// in the file command_NAME.go; verify is in command_repair.go.
+// commands are what an operator can do with a Cassandra store: mda NAME. Each
+// is in the file command_NAME.go; verify is in command_repair.go.
 var commands = []command{
 	{"verify", verifyUsage, func() job { return &repairJob{} }},
 	{"repair", repairUsage, func() job { return &repairJob{repair: true} }},

@@ -12,7 +12,8 @@ Removes all messages from a mailbox, as its user would with DELE and QUIT. Mail 
 comes at the same time stays.
 
   -user NAME         the user whose mailbox it is
-  -yes               remove them; without it nothing is changed
+  -yes               remove them; without it the numbers of messages and octets
+                     are printed, and nothing is changed
 `
 
 // emptyJob is mda empty.

@@ -74,8 +74,8 @@ func (c command) flagNames() (names []string) {
 	return append(names, "cassandra", "dc", "keyspace", "json")
 }
 
-// mda verify finds a removal that was begun and not finished; mda repair says what
-// it would do, and does it with -yes.
+// mda verify finds a removal that was begun and not finished; mda repair says
+// what it would do, and does it with -yes.
 func TestVerifyAndRepair(t *testing.T) {
 	s := newCommandStore(t)
 	id := s.deliver(t, "bob", 7)

@@ -56,8 +56,8 @@ func TestCommands(t *testing.T) {
 	require.Equal(t, 1, s.rows(t, "message", bob))
 }
 
-// orphanCommands restores a message of two hours ago that has no membership, in a
-// store with two mailboxes and one message.
+// orphanCommands restores a message of two hours ago that has no membership, in
+// a store with two mailboxes and one message.
 func orphanCommands(t *testing.T, s *commandStore, mailbox cassandra.MailboxID) {
 	t.Helper()
 	id := cassandra.MessageID(gocql.UUIDFromTime(time.Now().Add(-2 * time.Hour)))
@@ -83,8 +83,8 @@ func orphanCommands(t *testing.T, s *commandStore, mailbox cassandra.MailboxID) 
 	require.Equal(t, "2 mailboxes, 2 messages: 0 findings, 0 mended, 0 postponed\n", out)
 }
 
-// Mistakes in the flags of the commands are one line and exit code 2. -h explains
-// every flag, and the program's own -h names every command.
+// Mistakes in the flags of the commands are one line and exit code 2. -h
+// explains every flag, and the program's own -h names every command.
 func TestCommandFlags(t *testing.T) {
 	for _, args := range [][]string{
 		{"verify", "-yes"}, {"repair", "bob"}, {"repair", "-rate", "fast"}, {"verify", "-rate", "-1"}, {"repair", "-yes", "-confirm", "-1h"}, {"rebuild", "-hold", "-1"}, {"repair", "-user", "bob", "-rate", "10"}, {"rebuild", "-user", "bob", "-resume", "1"}, {"verify", "-nosuch"}, {"repair", "-remove-incomplete"},

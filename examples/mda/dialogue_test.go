@@ -208,8 +208,8 @@ func start(t *testing.T, protocol string, change ...func(*running)) *running {
 	return r
 }
 
-// testLog writes to the output of a test until the test ends. go-smtp may log later:
-// it does not wait for a Data whose chunks were interrupted.
+// testLog writes to the output of a test until the test ends. go-smtp may log
+// later: it does not wait for a Data whose chunks were interrupted.
 type testLog struct {
 	mu  sync.Mutex
 	out io.Writer

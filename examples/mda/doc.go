@@ -8,9 +8,9 @@
 //
 // mda -h explains the flags. What they do not say:
 //
-//   - The users are those in the users file (users.go). If every secret in it is
-//     plain, as the demo user's is, POP3 also offers APOP. If one is hashed, it
-//     does not, since APOP needs all of them in the clear.
+//   - The users are those in the users file (users.go). If every secret in it
+//     is plain, as the demo user's is, POP3 also offers APOP. If one is hashed,
+//     it does not, since APOP needs all of them in the clear.
 //   - Mail for user@any.domain goes to the user "user@any.domain" if there is
 //     one, else to "user" (users_directory.go). The program relays nothing:
 //     other recipients are refused at RCPT. Senders are not authenticated, so
@@ -29,13 +29,14 @@
 //   - A message with more than a hundred Received fields is in a loop and is
 //     refused (RFC 5321 section 6.3).
 //   - With a certificate, LMTP and SMTP offer STARTTLS, and POP3 offers STLS.
-//   - With -health a load balancer can ask whether to send clients here (/ready),
-//     and an orchestrator whether the process is alive (/live). Do not restart a
-//     program that is not ready: a store that has lost its cluster finds it again.
-//   - SIGTERM and SIGINT stop the program: idle clients are told, a message that
-//     is being received gets its reply. A second signal stops it at once.
+//   - With -health a load balancer can ask whether to send clients here
+//     (/ready), and an orchestrator whether the process is alive (/live). Do
+//     not restart a program that is not ready: a store that has lost its
+//     cluster finds it again.
+//   - SIGTERM and SIGINT stop the program: idle clients are told, a message
+//     that is being received gets its reply. A second signal stops it at once.
 //
-// Where to begin reading: main.go wires the parts. The files smtp_*.go take mail
-// in, store*.go open the store, users*.go are the users, and command*.go are the
-// commands for a Cassandra store.
+// Where to begin reading: main.go wires the parts. The files smtp_*.go take
+// mail in, store*.go open the store, users*.go are the users, and command*.go
+// are the commands for a Cassandra store.
 package main

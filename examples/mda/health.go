@@ -15,7 +15,8 @@ import (
 //   - GET /live: 200 as long as the process answers. It does not ask the store:
 //     a store that has lost its cluster connects again by itself, and a restart
 //     would only cut clients off.
-//   - GET /ready: 200 while mail can be taken and served, else 503 and the reason.
+//   - GET /ready: 200 while mail can be taken and served, else 503 and the
+//     reason.
 type health struct {
 	server *http.Server
 	store  atomic.Pointer[store] // nil until it is open
@@ -56,8 +57,8 @@ func (h *health) Serve(listener net.Listener) error {
 // opened notes that the store is open.
 func (h *health) opened(s store) { h.store.Store(&s) }
 
-// stopping notes that no new clients should come. Clients that are connected have
-// the time of grace, and probes get answers until the end.
+// stopping notes that no new clients should come. Clients that are connected
+// have the time of grace, and probes get answers until the end.
 func (h *health) stopping() { h.ending.Store(true) }
 
 func (h *health) close() { h.server.Close() }

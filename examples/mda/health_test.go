@@ -25,8 +25,8 @@ type moody struct {
 
 func (m *moody) Ready(context.Context) error { return m.mood }
 
-// The program is ready from the opening of the store until it is told to stop, if
-// the store is. It is live all the time.
+// The program is ready from the opening of the store until it is told to stop,
+// if the store is. It is live all the time.
 func TestReadyAndLive(t *testing.T) {
 	h := newHealth()
 	get := func(path string) (code int, text string) {

@@ -16,7 +16,8 @@ import (
 	"github.com/popcask/popcask/pop3"
 )
 
-// grace is the time that clients have to finish after the program is told to stop.
+// grace is the time that clients have to finish after the program is told to
+// stop.
 const grace = 10 * time.Second
 
 func main() {
@@ -51,8 +52,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 1
 }
 
-// serve wires the parts and runs them until ctx ends. It takes all addresses before
-// it opens the store, so that a program that cannot start leaves nothing behind.
+// serve wires the parts and runs them until ctx ends. It takes all addresses
+// before it opens the store, so that a program that cannot start leaves nothing
+// behind.
 func serve(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: o.level}))
 	users, err := loadUsers(o.users)
@@ -111,9 +113,9 @@ func serve(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	return errors.Join(err, shutDown(log, store, pop3Server.Shutdown, lmtp.Shutdown, smtp.Shutdown))
 }
 
-// shutDown stops the servers at the same time, and then closes the store that they
-// use. Each of the two steps may take the time of grace. It is not a failure if
-// clients that have not finished by then are cut off.
+// shutDown stops the servers at the same time, and then closes the store that
+// they use. Each of the two steps may take the time of grace. It is not a
+// failure if clients that have not finished by then are cut off.
 func shutDown(log *slog.Logger, store store, servers ...func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()

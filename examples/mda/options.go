@@ -31,7 +31,8 @@ Commands: verify, repair, orphans, rebuild, largest, empty.
 
   mda -store cassandra -cassandra 127.0.0.1 -dc dc1 -create-schema dc1:3,dc2:3
       Keeps mail in a Cassandra cluster, in tables that it makes the first time.
-      A cluster to try: go run ./examples/cluster -dcs dc1:3,dc2:3
+      A cluster to try, which prints its hosts:
+      go run ./examples/cluster -dcs dc1:3,dc2:3
 
   mda -store memory -tls-self-signed -pop3s 127.0.0.1:1995 -log debug
       For trying things out: the mail is gone when the program ends.
@@ -177,8 +178,8 @@ func (o options) check() error {
 	return usagef("every listener is switched off")
 }
 
-// addresses are those of the listeners that are not switched off, by name, in the
-// order of the ready line.
+// addresses are those of the listeners that are not switched off, by name, in
+// the order of the ready line.
 func (o options) addresses() iter.Seq2[string, string] {
 	return func(yield func(name, address string) bool) {
 		for _, flag := range [...]struct{ name, address string }{

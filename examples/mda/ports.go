@@ -35,8 +35,8 @@ func listen(addresses iter.Seq2[string, string]) (*ports, error) {
 	return p, nil
 }
 
-// serve runs a server on the listener of that name, if there is one. It is not a
-// failure that a server ends because it was shut down.
+// serve runs a server on the listener of that name, if there is one. It is not
+// a failure that a server ends because it was shut down.
 func (p *ports) serve(name string, serve func(net.Listener) error) {
 	listener := p.listeners[name]
 	if listener == nil {

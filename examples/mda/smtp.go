@@ -64,10 +64,10 @@ func hostname() string {
 	return "localhost"
 }
 
-// session is one connection, or what STARTTLS makes of it. If a message comes by
-// BDAT, go-smtp calls Data on a goroutine of its own and goes on taking commands.
-// So Data works on a copy of the envelope, and does not ask go-smtp for anything
-// that those commands change.
+// session is one connection, or what STARTTLS makes of it. If a message comes
+// by BDAT, go-smtp calls Data on a goroutine of its own and goes on taking
+// commands. So Data works on a copy of the envelope, and does not ask go-smtp
+// for anything that those commands change.
 type session struct {
 	agent    *agent
 	protocol string
@@ -142,8 +142,8 @@ func (s *session) Data(r io.Reader) error {
 	return oneReply(s.deliver(mail, r))
 }
 
-// LMTPData receives a message over LMTP, which has a reply for each recipient (RFC
-// 2033 section 4.2).
+// LMTPData receives a message over LMTP, which has a reply for each recipient
+// (RFC 2033 section 4.2).
 func (s *session) LMTPData(r io.Reader, status smtp.StatusCollector) error {
 	mail, err := s.envelope()
 	if err != nil {
@@ -155,8 +155,9 @@ func (s *session) LMTPData(r io.Reader, status smtp.StatusCollector) error {
 	return nil
 }
 
-// Reset discards the transaction. If chunks of a message were under way, it waits
-// for their Data: go-smtp would take its reply for that of the next message.
+// Reset discards the transaction. If chunks of a message were under way, it
+// waits for their Data: go-smtp would take its reply for that of the next
+// message.
 func (s *session) Reset() {
 	s.message.Lock()
 	defer s.message.Unlock()
@@ -179,8 +180,9 @@ func (s *session) envelope() (envelope, error) {
 	return s.mail, nil
 }
 
-// deliver gives a message to the store, once for each user, and returns the result
-// for each recipient. It always reads the message to its end, as go-smtp requires.
+// deliver gives a message to the store, once for each user, and returns the
+// result for each recipient. It always reads the message to its end, as go-smtp
+// requires.
 func (s *session) deliver(mail envelope, r io.Reader) []error {
 	s.message.Lock()
 	defer s.message.Unlock()

@@ -10,8 +10,8 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// checkAddress refuses an address that a header field cannot have, and a non-ASCII
-// address if the sender did not announce it (RFC 6531 section 3.5).
+// checkAddress refuses an address that a header field cannot have, and a
+// non-ASCII address if the sender did not announce it (RFC 6531 section 3.5).
 func checkAddress(address string, announced bool) error {
 	switch {
 	case len(address) > mailbox.MaxUserLength || !isText(address):

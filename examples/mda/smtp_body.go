@@ -14,8 +14,8 @@ import (
 const maxHops = 100
 
 // body reads a message as it is received. It gives a slow sender time for each
-// read, and ends in an error if the message is in a loop or too large, or if the
-// sender hung up before its end.
+// read, and ends in an error if the message is in a loop or too large, or if
+// the sender hung up before its end.
 type body struct {
 	source   io.Reader
 	conn     net.Conn
@@ -26,8 +26,8 @@ type body struct {
 	err      error // what Read returns from now on
 }
 
-// newBody makes a body of what go-smtp gives to Data: a pipe if the message comes
-// by BDAT, else its reader of DATA.
+// newBody makes a body of what go-smtp gives to Data: a pipe if the message
+// comes by BDAT, else its reader of DATA.
 func newBody(r io.Reader, conn net.Conn, a *agent) *body {
 	b := &body{conn: conn, patience: a.patience, maxSize: a.maxSize}
 	if pipe, ok := r.(*io.PipeReader); ok {
@@ -57,7 +57,8 @@ func (b *body) Read(p []byte) (int, error) {
 	return 0, b.err
 }
 
-// drain reads the rest of a message of which not all was read, as go-smtp expects.
+// drain reads the rest of a message of which not all was read, as go-smtp
+// expects.
 func (b *body) drain() {
 	for b.err == nil || b.err == errTooManyHops || b.err == smtp.ErrDataTooLarge {
 		b.conn.SetReadDeadline(time.Now().Add(b.patience))

@@ -18,7 +18,8 @@ import (
 	"golang.org/x/net/netutil"
 )
 
-// server is a go-smtp server that can be stopped without waiting for idle clients.
+// server is a go-smtp server that can be stopped without waiting for idle
+// clients.
 type server struct {
 	smtp *smtp.Server
 
@@ -32,9 +33,9 @@ func (s *server) Serve(listener net.Listener) error {
 	return s.smtp.Serve(&tracked{netutil.LimitListener(listener, maxConnections), s})
 }
 
-// Shutdown stops taking connections, sends idle clients away with a 421, waits for
-// messages that are being received, and closes the remaining connections when ctx
-// ends.
+// Shutdown stops taking connections, sends idle clients away with a 421, waits
+// for messages that are being received, and closes the remaining connections
+// when ctx ends.
 func (s *server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	s.stopping = true
@@ -53,8 +54,8 @@ func (s *server) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// smtpLog is what go-smtp writes to. Only a panic is an error; the rest is about
-// peers that came and went.
+// smtpLog is what go-smtp writes to. Only a panic is an error; the rest is
+// about peers that came and went.
 type smtpLog struct{ log *slog.Logger }
 
 // Printf implements [smtp.Logger].

@@ -11,8 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// trace writes the header fields that a final delivery prepends (RFC 5321 section
-// 4.4). A nil trace writes none.
+// trace writes the header fields that a final delivery prepends (RFC 5321
+// section 4.4). A nil trace writes none.
 type trace struct {
 	host string // this machine
 }
@@ -48,8 +48,8 @@ func (s *session) hop(mail envelope, id string, now time.Time) hop {
 	}
 }
 
-// withValue is the protocol as Received names it. go-smtp does not say whether the
-// sender used HELO or EHLO, so all SMTP is ESMTP.
+// withValue is the protocol as Received names it. go-smtp does not say whether
+// the sender used HELO or EHLO, so all SMTP is ESMTP.
 func withValue(protocol string, utf8, encrypted bool) string {
 	switch {
 	case utf8:
@@ -80,7 +80,8 @@ func (t *trace) header(by hop, mail envelope, to recipient) string {
 	return h.String()
 }
 
-// extendedDomain is what the sender calls itself, if a header field can have it.
+// extendedDomain is what the sender calls itself, if a header field can have
+// it.
 func extendedDomain(hello string) string {
 	literal := strings.HasPrefix(hello, "[") && strings.HasSuffix(hello, "]")
 	if literal && isDomain(strings.ReplaceAll(hello[1:len(hello)-1], ":", "")) || isDomain(hello) {

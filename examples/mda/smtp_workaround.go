@@ -11,8 +11,8 @@ import (
 
 // dotted reads a message that comes by DATA. go-smtp's own reader, below it,
 // does not see that a line begins after CR CR LF (any even number of CRs). It
-// leaves a stuffed dot there, and if the last line of a message ends so it waits
-// for the end of the message for ever.
+// leaves a stuffed dot there, and if the last line of a message ends so it
+// waits for the end of the message for ever.
 type dotted struct {
 	source io.Reader
 	conn   net.Conn
@@ -103,8 +103,8 @@ func (d *dotted) take(out []byte, octet byte) []byte {
 
 var longAgo = time.Unix(1, 0)
 
-// chunks reads a message that comes by BDAT. If the connection ends in the middle
-// of the last chunk, go-smtp takes the message for a whole one.
+// chunks reads a message that comes by BDAT. If the connection ends in the
+// middle of the last chunk, go-smtp takes the message for a whole one.
 type chunks struct {
 	pipe io.Reader
 	conn net.Conn
@@ -118,8 +118,8 @@ func (c *chunks) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// hungUp reports whether the peer has ended the connection. It may be called while
-// go-smtp waits for the end of Data, and is not reading.
+// hungUp reports whether the peer has ended the connection. It may be called
+// while go-smtp waits for the end of Data, and is not reading.
 func hungUp(conn net.Conn) bool {
 	wire := wireOf(conn)
 	if wire.ended.Load() {

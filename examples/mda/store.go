@@ -21,10 +21,11 @@ type store interface {
 	mailbox.Appender
 }
 
-// openStore opens the store that the flags ask for, and reports whether it is new.
+// openStore opens the store that the flags ask for, and reports whether it is
+// new.
 //
-// The stores have no limit of their own: -max-size is the limit, which counts octets
-// as received (smtp_body.go).
+// The stores have no limit of their own: -max-size is the limit, which counts
+// octets as received (smtp_body.go).
 func openStore(ctx context.Context, o options, log *slog.Logger) (s store, isNew bool, err error) {
 	switch o.store {
 	case "memory":

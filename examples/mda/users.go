@@ -18,9 +18,9 @@ import (
 	"github.com/popcask/popcask/pop3"
 )
 
-// users are the users that have a maildrop. A users file has one on each line, as
-// name:secret. The name ends at the first colon; the secret is the rest of the
-// line, its spaces included:
+// users are the users that have a maildrop. A users file has one on each line,
+// as name:secret. The name ends at the first colon; the secret is the rest of
+// the line, its spaces included:
 //
 //	# comment
 //	alice@example.org:correct horse battery staple
@@ -115,8 +115,8 @@ func (u *users) add(line string, number int) error {
 // scheme is the prefix of a secret that names its form.
 var scheme = regexp.MustCompile(`^\{([A-Za-z0-9._-]+)\}`)
 
-// bcryptHash is the form of a hash. Package bcrypt checks it at a login only, and
-// then reports a malformed one as a wrong password.
+// bcryptHash is the form of a hash. Package bcrypt checks it at a login only,
+// and then reports a malformed one as a wrong password.
 var bcryptHash = regexp.MustCompile(`^\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}$`)
 
 func parseSecret(text string) (secret, error) {
@@ -153,8 +153,9 @@ func costlier(a, b []byte) []byte {
 	return a
 }
 
-// authenticator returns what POP3 logs users in with. It offers APOP only if all
-// secrets are plain, since the greeting offers APOP to all users or to none.
+// authenticator returns what POP3 logs users in with. It offers APOP only if
+// all secrets are plain, since the greeting offers APOP to all users or to
+// none.
 func (u *users) authenticator() pop3.Authenticator {
 	if u.dummy != nil {
 		return u

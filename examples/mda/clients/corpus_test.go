@@ -22,14 +22,15 @@ type message struct {
 	// message that does not end in CRLF.
 	chunked bool
 
-	// exact messages are not kept unchanged by an mbox, or by a client that parses
-	// header fields. Only clients that return the octets as they come get them.
+	// exact messages are not kept unchanged by an mbox, or by a client that
+	// parses header fields. Only clients that return the octets as they come
+	// get them.
 	exact bool
 }
 
 // wire is the message as POP3 carries it: every line ends in CRLF, a bare CR is
-// content. It is implemented a second time here, in the most obvious way, so that
-// it shares no bug with the code under test.
+// content. It is implemented a second time here, in the most obvious way, so
+// that it shares no bug with the code under test.
 func (m message) wire() []byte {
 	text := bytes.ReplaceAll(bytes.ReplaceAll(m.sent, []byte("\r\n"), []byte("\n")), []byte("\n"), []byte("\r\n"))
 	switch {
@@ -83,8 +84,8 @@ func corpus(tag string) []message {
 	messages = append(messages, message{name: "all-bare-lf", id: "all-bare-lf." + tag + "@corpus.example", chunked: true,
 		sent: []byte("Subject: all-bare-lf\nMessage-ID: <all-bare-lf." + tag + "@corpus.example>\n\nunix\n.\nline ends\n")})
 
-	// DATA can carry this, though few senders send it: only CRLF.CRLF is the end,
-	// and only a dot after CRLF was doubled.
+	// DATA can carry this, though few senders send it: only CRLF.CRLF is the
+	// end, and only a dot after CRLF was doubled.
 	add("bare-lf-by-data", data, "", "\r\nmixed\nline\r\nends\n.\nand dots\n..\n.\r\nQUIT\r\n\n.\r\n.\n.a\r\n")
 
 	// For the clients that return the octets as they come.
@@ -144,8 +145,8 @@ var attachment = sync.OnceValue(func() string {
 })
 
 // same compares the messages that a client has with the wire form of those that
-// were sent. form is what the client is known to do to a message (turn CRLF into
-// LF, say), and is applied to the wire form first; nil means nothing.
+// were sent. form is what the client is known to do to a message (turn CRLF
+// into LF, say), and is applied to the wire form first; nil means nothing.
 func same(t *testing.T, got [][]byte, want []message, form func([]byte) []byte) {
 	t.Helper()
 	const enough = 10
@@ -201,8 +202,8 @@ func difference(got, want []byte) string {
 
 var messageIDField = regexp.MustCompile(`(?mi)^Message-ID:[ \t]*<([^>]*)>`)
 
-// inHeader is how many octets of a message are searched for its Message-ID: under
-// the race detector, regular expressions are too slow for megabytes.
+// inHeader is how many octets of a message are searched for its Message-ID:
+// under the race detector, regular expressions are too slow for megabytes.
 const inHeader = 4 << 10
 
 func messageID(text []byte) string {

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// curl runs curl as a user of the MDA, without a configuration file, and with the
-// test's CA.
+// curl runs curl as a user of the MDA, without a configuration file, and with
+// the test's CA.
 func curl(t *testing.T, codes []int, user string, args ...string) output {
 	t.Helper()
 	args = append([]string{"-q", "-sS", "--max-time", "110", "--cacert", certificates(t).ca, "-u", user + ":" + secrets[user]}, args...)
@@ -105,7 +105,8 @@ func curlCommands(t *testing.T, m *mda, sent []message, url string) {
 	})
 }
 
-// curlRefused logs in with a wrong password, and does not trust the certificate.
+// curlRefused logs in with a wrong password, and does not trust the
+// certificate.
 func curlRefused(t *testing.T, plain, secure string) {
 	const accessDenied, badCertificate = 67, 60
 	t.Run("wrong password", func(t *testing.T) {
@@ -129,8 +130,8 @@ func top(text []byte, lines int) []byte {
 	return append(head[:len(head):len(head)], bytes.Join(parts[:min(lines, len(parts))], nil)...)
 }
 
-// TestTrace checks what a final delivery prepends (RFC 5321 section 4.4): the fields
-// Return-Path, Delivered-To and Received, once each, and nothing else.
+// TestTrace checks what a final delivery prepends (RFC 5321 section 4.4): the
+// fields Return-Path, Delivered-To and Received, once each, and nothing else.
 func TestTrace(t *testing.T) {
 	need(t, "curl", "curl")
 	over(t, allStores, func(t *testing.T, m *mda) {
@@ -173,8 +174,8 @@ func untraced(t *testing.T, text []byte, user string) []byte {
 	return text[len(fields[0]):]
 }
 
-// TestSelfSigned reads mail over POP3S and STLS from an MDA that has made its own
-// certificate, with a curl that does not verify it.
+// TestSelfSigned reads mail over POP3S and STLS from an MDA that has made its
+// own certificate, with a curl that does not verify it.
 func TestSelfSigned(t *testing.T) {
 	need(t, "curl", "curl")
 	t.Parallel()

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// sender is an LMTP or SMTP client that sends a message without changing an octet,
-// apart from dot-stuffing.
+// sender is an LMTP or SMTP client that sends a message without changing an
+// octet, apart from dot-stuffing.
 type sender struct {
 	t    *testing.T
 	conn net.Conn
@@ -143,8 +143,8 @@ func (s *sender) reply(code int, format string, args ...any) string {
 	}
 }
 
-// maildrop returns the unique-ids that a POP3 session sees, oldest first: what a
-// real client has left on the server.
+// maildrop returns the unique-ids that a POP3 session sees, oldest first: what
+// a real client has left on the server.
 func (m *mda) maildrop(t *testing.T, user string) []string {
 	t.Helper()
 	conn, err := tls.DialWithDialer(&net.Dialer{Timeout: 10 * time.Second}, "tcp", m.pop3s,

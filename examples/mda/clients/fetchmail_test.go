@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// fetchmail is a home for fetchmail: its run-control file, the unique-ids that it
-// has seen, and a folder that its delivery agent fills.
+// fetchmail is a home for fetchmail: its run-control file, the unique-ids that
+// it has seen, and a folder that its delivery agent fills.
 type fetchmail struct {
 	program, home, inbox, rc string
 }
@@ -24,7 +24,8 @@ func newFetchmail(t *testing.T, user, server, options string) fetchmail {
 	// The delivery agent writes what fetchmail pipes into it: one file for each
 	// message.
 	agent := write(t, filepath.Join(f.home, "agent"), fmt.Sprintf("exec cat >\"$(mktemp '%s/XXXXXXXX')\"\n", f.inbox))
-	// norewrite, nostripcr and invisible: fetchmail changes as little as possible.
+	// norewrite, nostripcr and invisible: fetchmail changes as little as
+	// possible.
 	f.rc = write(t, filepath.Join(f.home, "fetchmailrc"), fmt.Sprintf(`
 set no syslog
 set no bouncemail

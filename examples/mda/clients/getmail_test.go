@@ -132,9 +132,10 @@ func asNobody(t *testing.T, cmd *exec.Cmd, home string) {
 	cmd.SysProcAttr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
 }
 
-// getmailForm is what getmail makes of a message, which it parses and writes anew:
-// LF ends a line, and so does a bare CR; a message without a Return-Path gets one; a
-// word that is too long for a line of the header gets a line of its own.
+// getmailForm is what getmail makes of a message, which it parses and writes
+// anew: LF ends a line, and so does a bare CR; a message without a Return-Path
+// gets one; a word that is too long for a line of the header gets a line of its
+// own.
 func getmailForm(text []byte) []byte {
 	text = bytes.ReplaceAll(unix(text), []byte("\r"), []byte("\n"))
 	text = bytes.ReplaceAll(text, []byte("\nX-Long: h"), []byte("\nX-Long: \n h"))

@@ -28,7 +28,8 @@ import (
 	"github.com/popcask/popcask/internal/paxostest"
 )
 
-// store is a store of the MDA: a row of the table for which every scenario runs.
+// store is a store of the MDA: a row of the table for which every scenario
+// runs.
 type store struct {
 	name    string
 	durable bool // the mail is still there after a restart
@@ -76,8 +77,8 @@ type mda struct {
 	stderr                  *record
 }
 
-// Names of the users, one for each maildrop that a scenario needs. Their secrets
-// have spaces and special characters on purpose.
+// Names of the users, one for each maildrop that a scenario needs. Their
+// secrets have spaces and special characters on purpose.
 const (
 	anna = "anna"
 	bert = "bert"
@@ -105,8 +106,8 @@ func port(address string) string {
 // went in.
 var octetFlags = []string{"-trace=false"}
 
-// start starts an MDA on free ports, waits until it is ready, and stops it after
-// the test.
+// start starts an MDA on free ports, waits until it is ready, and stops it
+// after the test.
 func start(t *testing.T, store store, flags ...string) *mda {
 	t.Helper()
 	certs := certificates(t)
@@ -124,8 +125,8 @@ func start(t *testing.T, store store, flags ...string) *mda {
 	return m
 }
 
-// restart stops the MDA and starts it again, on other ports: another process may
-// have the old ones by then.
+// restart stops the MDA and starts it again, on other ports: another process
+// may have the old ones by then.
 func (m *mda) restart(t *testing.T) {
 	t.Helper()
 	m.stop(t)

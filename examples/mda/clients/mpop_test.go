@@ -66,7 +66,8 @@ func TestMpop(t *testing.T) {
 	}, octetFlags...)
 }
 
-// mpopRefusesCertificate connects with a trust file that does not have the test's CA.
+// mpopRefusesCertificate connects with a trust file that does not have the
+// test's CA.
 func mpopRefusesCertificate(t *testing.T, program string, m *mda) {
 	t.Parallel()
 	const unavailable = 69 // EX_UNAVAILABLE, or another code that is not 0
@@ -97,8 +98,8 @@ delivery %s
 `, host, port, user, secrets[user], certificates(t).ca, options, onOrOff[keep], uidls, delivery)
 }
 
-// mboxrd returns the messages of an mbox whose "From " lines are quoted reversibly
-// and that has a blank line after each message.
+// mboxrd returns the messages of an mbox whose "From " lines are quoted
+// reversibly and that has a blank line after each message.
 func mboxrd(t *testing.T, mbox []byte) [][]byte {
 	t.Helper()
 	var messages [][]byte
@@ -120,8 +121,8 @@ func mboxrd(t *testing.T, mbox []byte) [][]byte {
 	return messages
 }
 
-// unquoteFrom removes one ">" from each line that begins with one or more of them
-// and "From ".
+// unquoteFrom removes one ">" from each line that begins with one or more of
+// them and "From ".
 func unquoteFrom(text string) []byte {
 	lines := strings.SplitAfter(text, "\n")
 	for i, line := range lines {

@@ -14,8 +14,8 @@ import (
 //go:embed testdata/poplib_client.py
 var poplibClient string
 
-// TestPoplib sends every command with Python's poplib, in plain text, after STLS
-// and over POP3S.
+// TestPoplib sends every command with Python's poplib, in plain text, after
+// STLS and over POP3S.
 func TestPoplib(t *testing.T) {
 	python := need(t, "python3", "python3")
 	over(t, allStores, func(t *testing.T, m *mda) {

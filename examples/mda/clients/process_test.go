@@ -39,8 +39,8 @@ func executable(path string) bool {
 	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
 }
 
-// missing skips the test because something is not installed, unless all of it is
-// required.
+// missing skips the test because something is not installed, unless all of it
+// is required.
 func missing(t *testing.T, format string, args ...any) {
 	t.Helper()
 	if os.Getenv("POPCASK_REQUIRE_CLIENTS") == "1" {
@@ -49,8 +49,8 @@ func missing(t *testing.T, format string, args ...any) {
 	t.Skipf(format, args...)
 }
 
-// environment is what every client gets: a home of its own, no proxies, and none
-// of the settings of the user that runs the tests.
+// environment is what every client gets: a home of its own, no proxies, and
+// none of the settings of the user that runs the tests.
 func environment(home string, more ...string) []string {
 	return append([]string{
 		"HOME=" + home,
@@ -81,8 +81,8 @@ type output struct {
 	code           int
 }
 
-// run runs a client to its end, and fails the test if its exit code is not one of
-// codes (0 if there are none).
+// run runs a client to its end, and fails the test if its exit code is not one
+// of codes (0 if there are none).
 func run(t *testing.T, cmd *exec.Cmd, codes ...int) output {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
@@ -126,8 +126,8 @@ func tail(text []byte) []byte {
 	return text
 }
 
-// record is a writer that a test may read while a process writes to it. Its tail
-// leaves out Gtk's complaints about the missing screen.
+// record is a writer that a test may read while a process writes to it. Its
+// tail leaves out Gtk's complaints about the missing screen.
 type record struct {
 	mutex sync.Mutex
 	text  bytes.Buffer

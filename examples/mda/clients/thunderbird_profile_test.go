@@ -25,8 +25,8 @@ func thunderbirdProfile(t *testing.T, certutil string) string {
 	return profile
 }
 
-// quiet are the preferences of a Thunderbird that speaks to loopback only and asks
-// no questions.
+// quiet are the preferences of a Thunderbird that speaks to loopback only and
+// asks no questions.
 var quiet = map[string]any{
 	// Marionette on a port of its own choosing, written to a file.
 	"marionette.port": 0,
@@ -103,8 +103,8 @@ var quiet = map[string]any{
 	"mail.server.server9.name":               "Local Folders",
 }
 
-// configure writes the preferences: the quiet ones, and the accounts with the ports
-// that the MDA has now.
+// configure writes the preferences: the quiet ones, and the accounts with the
+// ports that the MDA has now.
 func configure(t *testing.T, profile string, m *mda, accounts []tbAccount) {
 	t.Helper()
 	prefs := maps.Clone(quiet)

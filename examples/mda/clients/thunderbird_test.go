@@ -35,9 +35,9 @@ type tbAccount struct {
 	messages int // besides the corpus
 }
 
-// TestThunderbird fetches mail with one profile that has three accounts: over STLS,
-// POP3S and plain text, leaving the mail on the server or not. Then it starts
-// Thunderbird a second time with this profile.
+// TestThunderbird fetches mail with one profile that has three accounts: over
+// STLS, POP3S and plain text, leaving the mail on the server or not. Then it
+// starts Thunderbird a second time with this profile.
 func TestThunderbird(t *testing.T) {
 	program := need(t, "thunderbird", "thunderbird")
 	certutil := need(t, "certutil", "libnss3-tools")
@@ -80,8 +80,8 @@ func TestThunderbird(t *testing.T) {
 	}, octetFlags...)
 }
 
-// firstInboxes checks the inboxes and what is left on the server after the first
-// run.
+// firstInboxes checks the inboxes and what is left on the server after the
+// first run.
 func firstInboxes(t *testing.T, profile string, m *mda, accounts []tbAccount, sent map[string][]message) map[string][]byte {
 	inboxes := make(map[string][]byte)
 	for _, account := range accounts {
@@ -101,7 +101,8 @@ func firstInboxes(t *testing.T, profile string, m *mda, accounts []tbAccount, se
 	return inboxes
 }
 
-// secondInboxes checks what the second run has added to the inboxes of the first.
+// secondInboxes checks what the second run has added to the inboxes of the
+// first.
 func secondInboxes(t *testing.T, profile string, accounts []tbAccount, inboxes map[string][]byte, want map[string][]message) {
 	for _, account := range accounts {
 		t.Run("second run/"+account.user, func(t *testing.T) {
@@ -116,15 +117,16 @@ func secondInboxes(t *testing.T, profile string, accounts []tbAccount, inboxes m
 	}
 }
 
-// thunderbirdFields are the header fields that Thunderbird prepends to a message.
+// thunderbirdFields are the header fields that Thunderbird prepends to a
+// message.
 var thunderbirdFields = regexp.MustCompile(
 	`^X-Account-Key: .*\nX-UIDL: (.*)\nX-Mozilla-Status: .*\nX-Mozilla-Status2: .*\nX-Mozilla-Keys: .*\n`)
 
 // thunderbirdMessages returns the messages of Thunderbird's mbox, and their
-// unique-ids. Thunderbird begins each message with a line that ends in CRLF, unlike
-// the lines of the message, and with header fields of its own. It ends each message
-// with a CRLF, and quotes lines that an mbox reader could take for a beginning. This
-// undoes all of that, and nothing else.
+// unique-ids. Thunderbird begins each message with a line that ends in CRLF,
+// unlike the lines of the message, and with header fields of its own. It ends
+// each message with a CRLF, and quotes lines that an mbox reader could take for
+// a beginning. This undoes all of that, and nothing else.
 func thunderbirdMessages(t *testing.T, mbox []byte) (messages [][]byte, uidls []string) {
 	t.Helper()
 	if len(mbox) == 0 {
@@ -206,8 +208,8 @@ func (tb *thunderbird) script(result any, body string, args ...any) {
 	}
 }
 
-// password stores the secret of an account in the login manager, as the password
-// dialog does.
+// password stores the secret of an account in the login manager, as the
+// password dialog does.
 func (tb *thunderbird) password(a tbAccount) {
 	tb.t.Helper()
 	tb.script(nil, `
