@@ -3,15 +3,9 @@ package clients
 import (
 	"bufio"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"os"
 	"os/exec"
@@ -26,6 +20,7 @@ import (
 	"github.com/popcask/popcask/cassandra/cassandratest"
 	"github.com/popcask/popcask/internal/child"
 	"github.com/popcask/popcask/internal/paxostest"
+	"github.com/popcask/popcask/internal/testcert"
 )
 
 // store is a store of the MDA: a row of the table for which every scenario
@@ -269,64 +264,14 @@ func certificates(t *testing.T) certs {
 }
 
 var certificatesOnce = sync.OnceValues(func() (certs, error) {
-	c := certs{
+	certificate, err := testcert.New()
+	if err != nil {
+		return certs{}, err
+	}
+	return certs{
 		ca:   filepath.Join(scratch, "ca.pem"),
 		cert: filepath.Join(scratch, "cert.pem"),
 		key:  filepath.Join(scratch, "key.pem"),
-		pool: x509.NewCertPool(),
-	}
-	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return c, err
-	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return c, err
-	}
-	ca := &x509.Certificate{
-		SerialNumber:          big.NewInt(1),
-		Subject:               pkix.Name{CommonName: "Popcask client test CA"},
-		NotBefore:             time.Now().Add(-time.Hour),
-		NotAfter:              time.Now().Add(24 * time.Hour),
-		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
-		BasicConstraintsValid: true,
-		IsCA:                  true,
-	}
-	leaf := &x509.Certificate{
-		SerialNumber: big.NewInt(2),
-		Subject:      pkix.Name{CommonName: host},
-		NotBefore:    ca.NotBefore,
-		NotAfter:     ca.NotAfter,
-		KeyUsage:     x509.KeyUsageDigitalSignature,
-		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		DNSNames:     []string{host},
-		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
-	}
-	caDER, err := x509.CreateCertificate(rand.Reader, ca, ca, caKey.Public(), caKey)
-	if err != nil {
-		return c, err
-	}
-	leafDER, err := x509.CreateCertificate(rand.Reader, leaf, ca, key.Public(), caKey)
-	if err != nil {
-		return c, err
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return c, err
-	}
-	caCert, err := x509.ParseCertificate(caDER)
-	if err != nil {
-		return c, err
-	}
-	c.pool.AddCert(caCert)
-	for path, block := range map[string]*pem.Block{
-		c.ca:   {Type: "CERTIFICATE", Bytes: caDER},
-		c.cert: {Type: "CERTIFICATE", Bytes: leafDER},
-		c.key:  {Type: "PRIVATE KEY", Bytes: keyDER},
-	} {
-		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
-			return c, err
-		}
-	}
-	return c, nil
+		pool: certificate.Roots,
+	}, certificate.WriteFiles(scratch)
 })
