@@ -1,12 +1,15 @@
 # What is run most often. The gate is .ci/run, see CONTRIBUTING.md.
 
-.PHONY: quick test faults bench lint
+.PHONY: quick test long faults bench lint
 
 quick: # the server and the stores without a cluster
 	go test ./pop3/... ./mailbox/...
 
-test: # everything that this machine can run
+test: # what this machine can run in some minutes
 	go test ./...
+
+long: # also the tests that take long
+	POPCASK_LONG=1 go test -timeout 1h ./...
 
 faults: # two data centres, with things that break for two minutes (root on Linux)
 	go test ./internal/faults -run TestFaults -v -timeout 30m
