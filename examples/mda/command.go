@@ -12,8 +12,8 @@ import (
 	"github.com/popcask/popcask/cassandra"
 )
 
-// commands are what an operator does with a Cassandra store: mda NAME. Each has a
-// file of its own.
+// commands are what an operator can do with a Cassandra store: mda NAME. Each
+// is in the file command_NAME.go; verify is in command_repair.go.
 var commands = []command{
 	{"verify", verifyUsage, func() job { return &repairJob{} }},
 	{"repair", repairUsage, func() job { return &repairJob{repair: true} }},
@@ -32,9 +32,9 @@ type command struct {
 // job is a command with its flags.
 type job interface {
 	flags(*flag.FlagSet)
-	check() error // finds flags that do not go together
+	check() error // rejects flags that do not go together
 
-	// run does it, and returns how much is left that wants somebody's attention.
+	// run does the job, and returns how much an operator still has to look at.
 	run(ctx context.Context, c *call) (left int, err error)
 }
 
@@ -47,20 +47,21 @@ type call struct {
 
 // commonUsage is the end of the usage of every command.
 const commonUsage = `
-  -cassandra HOSTS   some nodes of the local data centre (127.0.0.1)
+  -cassandra HOSTS   some nodes of the local data centre (127.0.0.1), HOST or
+                     HOST:PORT, with commas between them
   -dc NAME           the local data centre (dc1)
-  -keyspace NAME     where the tables are (popcask)
-  -json              what is found and the end of it as JSON, a line each
+  -keyspace NAME     the keyspace with the tables (popcask)
+  -json              print the results as JSON, one object on each line
 
-What is found goes to standard output, progress to standard error. Exit code: 0
-when nothing is left to do, 3 when something is, 1 when it could not be found out
-or done, 2 when the flags are wrong.
+Results go to standard output, progress to standard error. Exit code: 0 if nothing
+is left to do, 3 if something is, 1 if that could not be found out or done, 2 if
+the flags are wrong.
 `
 
-// exitFound is the exit code where something is left to do.
+// exitFound is the exit code if something is left to do.
 const exitFound = 3
 
-// commandNamed finds a command.
+// commandNamed looks a command up by its name.
 func commandNamed(name string) (command, bool) {
 	for _, c := range commands {
 		if c.name == name {
@@ -70,7 +71,7 @@ func commandNamed(name string) (command, bool) {
 	return command{}, false
 }
 
-// main is the program when its first argument names the command.
+// main is the program if its first argument is the name of the command.
 func (c command) main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	job := c.job()
 	var o options
@@ -111,14 +112,14 @@ func (c command) parse(job job, o *options, call *call, args []string) error {
 	return job.check()
 }
 
-// runJob opens the store for a job, and closes it.
+// runJob opens the store for a job, and closes it after the job.
 func runJob(ctx context.Context, job job, o options, c *call) (left int, err error) {
 	store, err := openCassandra(ctx, o, slog.New(slog.NewTextHandler(c.stderr, nil)))
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, store.Close(context.WithoutCancel(ctx))) }()
-	c.store = store.Store
+	c.store = store
 	return job.run(ctx, c)
 }
 

@@ -13,7 +13,7 @@ import (
 	"github.com/popcask/popcask/cassandra"
 )
 
-// What an operator does beside verify and repair, as a session at a terminal.
+// The commands besides verify and repair, as an operator uses them.
 func TestCommands(t *testing.T) {
 	s := newCommandStore(t)
 	bob, carl := s.deliver(t, "bob", 2000), s.deliver(t, "carl", 1000)
@@ -50,14 +50,23 @@ func TestCommands(t *testing.T) {
 		require.Zero(t, s.rows(t, "message", id), "the process has purged it when it ends")
 	}
 
-	// A message of half an hour ago that no mailbox has any more.
+	orphanCommands(t, s, bobID)
+	_, out, _ = s.mda(t, "largest", "-n", "1")
+	require.Equal(t, "bob: 2 messages, 2007 octets\n", out)
+	require.Equal(t, 1, s.rows(t, "message", bob))
+}
+
+// orphanCommands restores a message of two hours ago that has no membership, in
+// a store with two mailboxes and one message.
+func orphanCommands(t *testing.T, s *commandStore, mailbox cassandra.MailboxID) {
+	t.Helper()
 	id := cassandra.MessageID(gocql.UUIDFromTime(time.Now().Add(-2 * time.Hour)))
 	require.NoError(t, s.db.Query(fmt.Sprintf(
 		"INSERT INTO %s.message (message_id, chunk, data, mailbox_id, size, chunks, head) VALUES (?, 0, ?, ?, 7, 1, 7) USING TIMESTAMP ?", s.config.Keyspace),
-		[16]byte(id), []byte("hello\r\n"), [16]byte(bobID), cassandra.AddedAt(id)).Exec())
+		[16]byte(id), []byte("hello\r\n"), [16]byte(mailbox), cassandra.AddedAt(id)).Exec())
 	finding := "bob: content without membership " + id.String() + ": "
 	end := "mailboxes, 1 messages: 1 findings, "
-	code, out, _ = s.mda(t, "orphans")
+	code, out, _ := s.mda(t, "orphans")
 	require.Equal(t, exitFound, code)
 	require.Equal(t, finding+"found\n2 "+end+"0 mended, 0 postponed\n", out)
 	code, out, _ = s.mda(t, "orphans", "-restore")
@@ -72,13 +81,10 @@ func TestCommands(t *testing.T) {
 	code, out, _ = s.mda(t, "orphans")
 	require.Zero(t, code)
 	require.Equal(t, "2 mailboxes, 2 messages: 0 findings, 0 mended, 0 postponed\n", out)
-	_, out, _ = s.mda(t, "largest", "-n", "1")
-	require.Equal(t, "bob: 2 messages, 2007 octets\n", out)
-	require.Equal(t, 1, s.rows(t, "message", bob))
 }
 
-// Mistakes in the flags of the commands are one line and exit code 2; -h
-// teaches, and names every flag; the program's own -h names every command.
+// Mistakes in the flags of the commands are one line and exit code 2. -h
+// explains every flag, and the program's own -h names every command.
 func TestCommandFlags(t *testing.T) {
 	for _, args := range [][]string{
 		{"verify", "-yes"}, {"repair", "bob"}, {"repair", "-rate", "fast"}, {"verify", "-rate", "-1"}, {"repair", "-yes", "-confirm", "-1h"}, {"rebuild", "-hold", "-1"}, {"repair", "-user", "bob", "-rate", "10"}, {"rebuild", "-user", "bob", "-resume", "1"}, {"verify", "-nosuch"}, {"repair", "-remove-incomplete"},

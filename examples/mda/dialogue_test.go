@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 	}))
 }
 
-// patienceOfTests ends what hangs.
+// patienceOfTests bounds each connection and each shutdown.
 const patienceOfTests = 5 * time.Second
 
 // dialogue is the client's end of a connection.
@@ -62,7 +62,7 @@ func (d *dialogue) use(conn net.Conn) {
 //	S: a line of the server; * stands for anything
 //	S: EOF
 //
-// What the client says in a row goes out in one write.
+// Lines of the client that follow each other go out in one write.
 func (d *dialogue) play(script string) {
 	d.t.Helper()
 	var out strings.Builder
@@ -77,9 +77,9 @@ func (d *dialogue) play(script string) {
 	}
 	for line := range strings.SplitSeq(script, "\n") {
 		line = strings.TrimSpace(line)
-		who, text, _ := strings.Cut(line, ":")
+		side, text, _ := strings.Cut(line, ":")
 		text = strings.TrimPrefix(text, " ")
-		switch who {
+		switch side {
 		case "":
 		case "C":
 			out.WriteString(text + "\r\n")
@@ -115,7 +115,7 @@ func (d *dialogue) expect(want string) {
 	require.Equal(d.t, want, got)
 }
 
-// hello takes the greeting and says LHLO or EHLO.
+// hello reads the greeting and sends LHLO or EHLO.
 func (d *dialogue) hello(protocol string) {
 	d.t.Helper()
 	d.play("S: 220 *")
@@ -139,7 +139,7 @@ func (d *dialogue) sayHello(protocol string) {
 	}
 }
 
-// startTLS is hello, STARTTLS, and hello once more.
+// startTLS is hello, STARTTLS, and LHLO or EHLO again.
 func (d *dialogue) startTLS(protocol string) {
 	d.t.Helper()
 	d.hello(protocol)
@@ -157,7 +157,7 @@ func (d *dialogue) secure() {
 }
 
 // hangUp ends the client's half of the connection and returns what the server
-// still says.
+// still sends.
 func (d *dialogue) hangUp() string {
 	d.t.Helper()
 	require.NoError(d.t, d.conn.(interface{ CloseWrite() error }).CloseWrite())
@@ -208,8 +208,8 @@ func start(t *testing.T, protocol string, change ...func(*running)) *running {
 	return r
 }
 
-// testLog is the output of a test, and nothing after its end: go-smtp does not
-// wait for a Data whose BDAT was broken off.
+// testLog writes to the output of a test until the test ends. go-smtp may log
+// later: it does not wait for a Data whose chunks were interrupted.
 type testLog struct {
 	mu  sync.Mutex
 	out io.Writer
@@ -231,7 +231,7 @@ func (l *testLog) Write(p []byte) (int, error) {
 	return l.out.Write(p)
 }
 
-// mail is what a user has, oldest first.
+// mail returns the messages of a user, oldest first.
 func (r *running) mail(t *testing.T, user string) []string {
 	t.Helper()
 	ctx := t.Context()
@@ -266,7 +266,7 @@ func protocols(t *testing.T, test func(t *testing.T, protocol string)) {
 	}
 }
 
-// ok is a positive answer to a message for alice.
+// ok is a positive reply to a message for alice.
 func ok(protocol string) string {
 	if protocol == "LMTP" {
 		return "S: 250 2.0.0 <alice@example.org> OK: queued\n"

@@ -12,17 +12,18 @@ import (
 
 // health answers the probes of a load balancer over HTTP:
 //
-//   - GET /live: 200 as long as the process answers. It does not look at the
-//     store: one that has lost its cluster connects again by itself, and a
-//     restart would only cut clients off.
-//   - GET /ready: 200 while mail can be taken and served, else 503 and why.
+//   - GET /live: 200 as long as the process answers. It does not ask the store:
+//     a store that has lost its cluster connects again by itself, and a restart
+//     would only cut clients off.
+//   - GET /ready: 200 while mail can be taken and served, else 503 and the
+//     reason.
 type health struct {
 	server *http.Server
 	store  atomic.Pointer[store] // nil until it is open
 	ending atomic.Bool
 }
 
-// probePatience is how long a store may take to say that it is ready.
+// probePatience is how long a store may take to report that it is ready.
 const probePatience = 5 * time.Second
 
 var (
@@ -45,7 +46,7 @@ func newHealth() *health {
 	return h
 }
 
-// Serve answers what listener accepts, until close.
+// Serve answers requests on listener until close.
 func (h *health) Serve(listener net.Listener) error {
 	if err := h.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err
@@ -53,11 +54,11 @@ func (h *health) Serve(listener net.Listener) error {
 	return nil
 }
 
-// opened says that the store is there.
+// opened notes that the store is open.
 func (h *health) opened(s store) { h.store.Store(&s) }
 
-// stopping says that no new clients should come. Those that are there have their
-// time of grace, and probes their answers.
+// stopping notes that no new clients should come. Clients that are connected
+// have the time of grace, and probes get answers until the end.
 func (h *health) stopping() { h.ending.Store(true) }
 
 func (h *health) close() { h.server.Close() }
@@ -70,7 +71,7 @@ func (h *health) ready(ctx context.Context) error {
 	case s == nil:
 		return errStarting
 	}
-	// A store on this machine's own disk has nobody to ask.
+	// A store in this process or on its disk is always ready.
 	remote, ok := (*s).(interface{ Ready(context.Context) error })
 	if !ok {
 		return nil
@@ -79,6 +80,3 @@ func (h *health) ready(ctx context.Context) error {
 	defer cancel()
 	return remote.Ready(ctx)
 }
-
-// Ready tells whether a quorum of the local data centre answers.
-func (s *cassandraStore) Ready(ctx context.Context) error { return s.session.Ready(ctx) }

@@ -18,7 +18,7 @@ import (
 	"github.com/popcask/popcask/mailbox/memory"
 )
 
-// moody is a store that may say that it is not ready.
+// moody is a store that is ready or not, as a test wants it.
 type moody struct {
 	store
 	mood error
@@ -26,8 +26,8 @@ type moody struct {
 
 func (m *moody) Ready(context.Context) error { return m.mood }
 
-// Ready from when the store is open until the program is told to stop, where the
-// store does not say otherwise; live all the time.
+// The program is ready from the opening of the store until it is told to stop,
+// if the store is. It is live all the time.
 func TestReadyAndLive(t *testing.T) {
 	h := newHealth()
 	get := func(path string) (code int, text string) {
@@ -57,7 +57,7 @@ func TestReadyAndLive(t *testing.T) {
 	require.Equal(t, 404, code)
 }
 
-// The program on a cluster that dies and returns.
+// The program is ready again after its cluster was down.
 func TestReadyWithItsCluster(t *testing.T) {
 	slow.Test(t, "a node of its own, which is killed")
 	cluster := cassandratest.Start(t, cassandratest.Topology{Private: true})

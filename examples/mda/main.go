@@ -9,13 +9,15 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
 	"github.com/popcask/popcask/pop3"
 )
 
-// grace is what clients have to finish when the program is told to stop.
+// grace is the time that clients have to finish after the program is told to
+// stop.
 const grace = 10 * time.Second
 
 func main() {
@@ -24,7 +26,7 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run is the program without its process; it returns the exit code.
+// run is the program without its process. It returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if len(args) > 0 {
 		if command, ok := commandNamed(args[0]); ok {
@@ -50,10 +52,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 1
 }
 
-// serve wires the parts and runs them until ctx ends.
+// serve wires the parts and runs them until ctx ends. It takes all addresses
+// before it opens the store, so that a program that cannot start leaves nothing
+// behind.
 func serve(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: o.level}))
-
 	users, err := loadUsers(o.users)
 	if err != nil {
 		return err
@@ -62,90 +65,76 @@ func serve(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	var ports ports
-	defer ports.close()
-	for name, address := range o.addresses() {
-		if err := ports.listen(name, address); err != nil {
-			return err
-		}
-	}
-
-	if o.users == "" && !ports.onLoopback() {
-		log.Warn("others can reach POP3, and everybody knows the password of the user demo: see -users")
-	}
-
-	failed := make(chan error, 5)
-	health := newHealth()
-	defer health.close()
-	ports.serve("health", health.Serve, failed)
-
-	store, isNew, err := openStore(ctx, o, log)
+	ports, err := listen(o.addresses())
 	if err != nil {
 		return err
 	}
-	if isNew && o.users == "" {
-		if err := deliverWelcome(ctx, store, &ports); err != nil {
-			return err
-		}
+	defer ports.close()
+	if o.users == "" && !ports.onLoopback() {
+		log.Warn("other machines can reach POP3, and the password of the user demo is public: see -users")
+	}
+
+	health := newHealth()
+	defer health.close()
+	ports.serve("health", health.Serve)
+	store, isNew, err := openStore(ctx, o, log)
+	if err == nil && isNew && o.users == "" {
+		err = deliverWelcome(ctx, store, ports)
+	}
+	if err != nil {
+		return err
 	}
 
 	pop3Server := &pop3.Server{
 		Handler:           pop3.Login(users.authenticator(), store),
 		TLSConfig:         tlsConfig,
-		AllowInsecureAuth: o.allowInsecureAuth(&ports),
+		AllowInsecureAuth: o.allowInsecureAuth(ports),
 		Implementation:    "Popcask",
 		Logger:            log,
 	}
 	agent := &agent{
-		directory: users,
-		store:     store,
-		trace:     newTrace(o.trace),
-		maxSize:   o.maxSize,
-		patience:  fiveMinutes,
-		tlsConfig: tlsConfig,
-		log:       log,
+		directory: users, store: store, trace: newTrace(o.trace), maxSize: o.maxSize,
+		patience: fiveMinutes, tlsConfig: tlsConfig, log: log,
 	}
 	lmtp, smtp := agent.newServer("LMTP"), agent.newServer("SMTP")
-
-	ports.serve("pop3", pop3Server.Serve, failed)
-	ports.serve("pop3s", pop3Server.ServeTLS, failed)
-	ports.serve("lmtp", lmtp.Serve, failed)
-	ports.serve("smtp", smtp.Serve, failed)
+	ports.serve("pop3", pop3Server.Serve)
+	ports.serve("pop3s", pop3Server.ServeTLS)
+	ports.serve("lmtp", lmtp.Serve)
+	ports.serve("smtp", smtp.Serve)
 	health.opened(store)
-	fmt.Fprintln(stdout, "ready", &ports)
+	fmt.Fprintln(stdout, "ready", ports)
 
 	select {
 	case <-ctx.Done():
 		log.Info("stopping")
-	case err = <-failed:
+	case err = <-ports.failed:
 	}
 	health.stopping()
-	return errors.Join(err, shutDown(log, pop3Server.Shutdown, lmtp.Shutdown, smtp.Shutdown, store.Close))
+	return errors.Join(err, shutDown(log, store, pop3Server.Shutdown, lmtp.Shutdown, smtp.Shutdown))
 }
 
-// shutDown stops the servers at the same time, and then what they use, all
-// within the time of grace. Clients that do not finish in it are cut off, which
-// is nothing to fail for.
-func shutDown(log *slog.Logger, pop3, lmtp, smtp, store func(context.Context) error) error {
+// shutDown stops the servers at the same time, and then closes the store that
+// they use. Each of the two steps may take the time of grace. It is not a
+// failure if clients that have not finished by then are cut off.
+func shutDown(log *slog.Logger, store store, servers ...func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
-	servers := []func(context.Context) error{pop3, lmtp, smtp}
-	stopped := make(chan error)
+	var stopping sync.WaitGroup
 	for _, stop := range servers {
-		go func() { stopped <- stop(ctx) }()
+		stopping.Go(func() {
+			if err := stop(ctx); err != nil {
+				log.Warn("clients were cut off", "error", err)
+			}
+		})
 	}
-	for range servers {
-		if err := <-stopped; err != nil {
-			log.Warn("clients were cut off", "error", err)
-		}
-	}
+	stopping.Wait()
 	ctx, cancel = context.WithTimeout(context.Background(), grace)
 	defer cancel()
-	return store(ctx)
+	return store.Close(ctx)
 }
 
-// allowInsecureAuth is what -insecure-auth says, else whether nobody but this
-// machine can reach POP3.
+// allowInsecureAuth is the value of -insecure-auth. Without the flag it reports
+// whether POP3 can be reached from this machine only.
 func (o options) allowInsecureAuth(ports *ports) bool {
 	if o.insecureAuth != nil {
 		return *o.insecureAuth

@@ -13,10 +13,10 @@ import (
 )
 
 const usageText = `Usage: mda [flags]
-       mda verify|repair|orphans|rebuild|largest|empty [flags]
-                            for a Cassandra store: mda verify -h explains
+       mda COMMAND [flags]    for a Cassandra store; mda COMMAND -h explains
 
-A mail delivery agent: LMTP and SMTP in, a maildrop per user, POP3 out.
+A mail delivery agent: LMTP and SMTP in, one maildrop for each user, POP3 out.
+Commands: verify, repair, orphans, rebuild, largest, empty.
 
   mda
       Keeps mail in ./maildata, for the user demo with the password demo.
@@ -26,66 +26,67 @@ A mail delivery agent: LMTP and SMTP in, a maildrop per user, POP3 out.
 
   mda -users users.txt -dir /var/mail/popcask -pop3 :110 -pop3s :995 \
       -tls-cert cert.pem -tls-key key.pem
-      Serves POP3 to everybody, with passwords over TLS only, and takes mail
-      from this machine.
+      Serves POP3 to other machines, with passwords over TLS only, and takes
+      mail from this machine.
 
   mda -store cassandra -cassandra 127.0.0.1 -dc dc1 -create-schema dc1:3,dc2:3
-      Keeps mail in a Cassandra cluster, whose tables it makes the first time.
-      One to try: go run ./examples/cluster -dcs dc1:3,dc2:3
+      Keeps mail in a Cassandra cluster, in tables that it makes the first time.
+      A cluster to try, which prints its hosts:
+      go run ./examples/cluster -dcs dc1:3,dc2:3
 
   mda -store memory -tls-self-signed -pop3s 127.0.0.1:1995 -log debug
-      For trying things out: nothing is kept.
+      For trying things out: the mail is gone when the program ends.
 
-Addresses are host:port; a port of 0 takes a free one, an empty address switches
-the listener off. When all are up, one line on standard output begins with
-"ready" and names them.
+Addresses are host:port. Port 0 takes a free port, and an empty address switches
+the listener off. When all listeners are up, one line on standard output begins
+with "ready" and has their addresses.
 
   -pop3 ADDRESS      POP3 (127.0.0.1:1110)
   -pop3s ADDRESS     POP3 with TLS from the first octet (off)
-  -lmtp ADDRESS      LMTP, mail from a mail transfer agent (127.0.0.1:1124)
-  -smtp ADDRESS      SMTP, mail from anything else (127.0.0.1:1125)
+  -lmtp ADDRESS      LMTP, for mail from a mail transfer agent (127.0.0.1:1124)
+  -smtp ADDRESS      SMTP, for mail from other programs (127.0.0.1:1125)
   -health ADDRESS    HTTP for the probes of a load balancer (off): GET /live is 200
-                     as long as the program runs, GET /ready while it can work,
-                     else 503
+                     as long as the program runs; GET /ready is 200 while mail can
+                     be taken and served, else 503
 
-  -store KIND        what keeps the mail (maildir): maildir, cassandra, or memory,
-                     which is gone when the program ends
-  -dir DIRECTORY     where maildir keeps its mail (./maildata)
+  -store KIND        the store that keeps the mail (maildir): maildir, cassandra,
+                     or memory, which is empty again after a restart
+  -dir DIRECTORY     the directory of the maildir store (./maildata)
   -cassandra HOSTS   some nodes of the local data centre (127.0.0.1), HOST or
                      HOST:PORT, with commas between them
   -dc NAME           the local data centre (dc1)
-  -keyspace NAME     where the tables are (popcask)
+  -keyspace NAME     the keyspace with the tables (popcask)
   -create-schema REPLICAS
-                     make the keyspace and its tables where they are not there,
-                     with so many replicas in each data centre: dc1:3,dc2:3
-  -max-size OCTETS   the largest message that is taken, 0 for any (52428800)
+                     make the keyspace and its tables, unless they exist, with
+                     this number of replicas in each data centre: dc1:3,dc2:3
+  -max-size OCTETS   the largest message that is taken; 0 for no limit (52428800)
   -trace=false       do not prepend Return-Path, Delivered-To and Received
 
-  -users FILE        who has a maildrop: a line name:secret each, the secret plain
-                     or {BCRYPT} and a hash; # begins a comment line
-                     (without it: the user demo with the password demo)
+  -users FILE        the users that have a maildrop, one name:secret on each line;
+                     a secret is plain, or {BCRYPT} and a hash; # begins a comment
+                     line (without it: the user demo with the password demo)
 
   -tls-cert FILE     certificate chain and
   -tls-key FILE      private key in PEM form: POP3 then offers STLS, LMTP and SMTP
                      STARTTLS
-  -tls-self-signed   makes a certificate, for tests
-  -insecure-auth     take passwords without TLS (true where every POP3 address is
-                     on loopback, else false)
+  -tls-self-signed   make a certificate, for tests
+  -insecure-auth     take passwords without TLS (true if every POP3 address is on
+                     loopback, else false)
 
   -log LEVEL         debug, info or warn, on standard error (info)
 
-Exit code: 0 after SIGTERM or SIGINT, 1 when something went wrong, 2 when the
-flags are wrong.
+Exit code: 0 after SIGTERM or SIGINT, 1 if something went wrong, 2 if the flags
+are wrong.
 `
 
-// options are what the flags say.
+// options are the values of the flags.
 type options struct {
 	pop3, pop3s, lmtp, smtp, health string
 
 	store, dir string
 
 	cassandra, dc, keyspace string
-	createSchema            cassandra.Replication // nil: do not
+	createSchema            cassandra.Replication // nil: the tables exist
 
 	maxSize int64
 	trace   bool
@@ -94,7 +95,7 @@ type options struct {
 
 	tlsCert, tlsKey string
 	tlsSelfSigned   bool
-	insecureAuth    *bool // nil: not said
+	insecureAuth    *bool // nil: the flag was not given
 
 	level slog.Level
 }
@@ -108,7 +109,7 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 
 func newFlags(o *options) *flag.FlagSet {
 	flags := flag.NewFlagSet("mda", flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // run says it in one line
+	flags.SetOutput(io.Discard) // run reports the error in one line
 	flags.StringVar(&o.pop3, "pop3", "127.0.0.1:1110", "")
 	flags.StringVar(&o.pop3s, "pop3s", "", "")
 	flags.StringVar(&o.lmtp, "lmtp", "127.0.0.1:1124", "")
@@ -153,7 +154,7 @@ func parseOptions(args []string) (options, error) {
 	return o, o.check()
 }
 
-// check finds flags that do not go together.
+// check rejects flags that do not go together.
 func (o options) check() error {
 	switch {
 	case o.store != "maildir" && o.store != "memory" && o.store != "cassandra":
@@ -177,8 +178,8 @@ func (o options) check() error {
 	return usagef("every listener is switched off")
 }
 
-// addresses are the listeners that are not switched off, in the order of the
-// ready line.
+// addresses are those of the listeners that are not switched off, by name, in
+// the order of the ready line.
 func (o options) addresses() iter.Seq2[string, string] {
 	return func(yield func(name, address string) bool) {
 		for _, flag := range [...]struct{ name, address string }{

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/x509"
 	"flag"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -60,8 +61,7 @@ func TestHelp(t *testing.T) {
 	require.Equal(t, usageText, stdout.String())
 }
 
-// The usage text is written by hand: no flag may be missing in it, nor its
-// default.
+// The usage text is written by hand. It must have every flag and its default.
 func TestUsageIsComplete(t *testing.T) {
 	var o options
 	newFlags(&o).VisitAll(func(f *flag.Flag) {
@@ -95,16 +95,15 @@ func TestInsecureAuthOnLoopbackOnly(t *testing.T) {
 		{":0", "", &yes, true},
 		{"127.0.0.1:0", "", &no, false},
 	} {
-		var ports ports
-		defer ports.close()
-		for name, address := range (options{pop3: test.pop3, pop3s: test.pop3s}).addresses() {
-			err := ports.listen(name, address)
-			if strings.HasPrefix(address, "[::1]") && err != nil {
+		t.Run(fmt.Sprintf("%q %q %v", test.pop3, test.pop3s, test.want), func(t *testing.T) {
+			ports, err := listen(options{pop3: test.pop3, pop3s: test.pop3s}.addresses())
+			if test.pop3s == "[::1]:0" && err != nil {
 				t.Skip("no IPv6 here")
 			}
 			require.NoError(t, err)
-		}
-		require.Equal(t, test.want, options{insecureAuth: test.said}.allowInsecureAuth(&ports), "%+v", test)
+			defer ports.close()
+			require.Equal(t, test.want, options{insecureAuth: test.said}.allowInsecureAuth(ports))
+		})
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"net"
 	"strings"
 
@@ -10,42 +11,45 @@ import (
 )
 
 // ports are the listeners of the program, by the names of their flags. Printed,
-// they are what the ready line says.
+// they are the rest of the ready line.
 type ports struct {
 	names     []string
 	listeners map[string]net.Listener
+	failed    chan error // of the servers
 }
 
-// listen takes an address, so that it is known before anything starts whether
-// all of them can be had.
-func (p *ports) listen(name, address string) error {
-	listener, err := net.Listen("tcp", address)
-	if err != nil {
-		return fmt.Errorf("-%s: %w", name, err)
+// listen listens on addresses, by the names of their flags: on all of them, or
+// there is an error.
+func listen(addresses iter.Seq2[string, string]) (*ports, error) {
+	p := &ports{listeners: make(map[string]net.Listener)}
+	for name, address := range addresses {
+		listener, err := net.Listen("tcp", address)
+		if err != nil {
+			p.close()
+			return nil, fmt.Errorf("-%s: %w", name, err)
+		}
+		p.names = append(p.names, name)
+		p.listeners[name] = listener
 	}
-	if p.listeners == nil {
-		p.listeners = make(map[string]net.Listener)
-	}
-	p.names = append(p.names, name)
-	p.listeners[name] = listener
-	return nil
+	p.failed = make(chan error, len(p.names))
+	return p, nil
 }
 
-// serve hands the listener of that name, if there is one, to a server. That the
-// server ends because it was told to is no failure.
-func (p *ports) serve(name string, serve func(net.Listener) error, failed chan<- error) {
+// serve runs a server on the listener of that name, if there is one. It is not
+// a failure that a server ends because it was shut down.
+func (p *ports) serve(name string, serve func(net.Listener) error) {
 	listener := p.listeners[name]
 	if listener == nil {
 		return
 	}
 	go func() {
 		if err := serve(listener); err != nil && !errors.Is(err, pop3.ErrServerClosed) {
-			failed <- fmt.Errorf("-%s: %w", name, err)
+			p.failed <- fmt.Errorf("-%s: %w", name, err)
 		}
 	}()
 }
 
-// addr is where the listener of that name is, nil where there is none.
+// addr is the address of the listener of that name, nil if there is none.
 func (p *ports) addr(name string) net.Addr {
 	if listener := p.listeners[name]; listener != nil {
 		return listener.Addr()
@@ -53,7 +57,7 @@ func (p *ports) addr(name string) net.Addr {
 	return nil
 }
 
-// onLoopback tells whether nobody but this machine can reach POP3.
+// onLoopback reports whether POP3 can be reached from this machine only.
 func (p *ports) onLoopback() bool {
 	for _, name := range []string{"pop3", "pop3s"} {
 		if tcp, ok := p.addr(name).(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {

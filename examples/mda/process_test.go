@@ -177,8 +177,8 @@ func TestCurlReadsTheWelcomeMessage(t *testing.T) {
 	}
 }
 
-// A users file has no demo user in it, and POP3 that others can reach takes no
-// passwords in the clear.
+// With a users file there is no demo user, and with -insecure-auth=false POP3
+// takes no passwords in the clear.
 func TestUsersAndTLS(t *testing.T) {
 	users := filepath.Join(t.TempDir(), "users")
 	require.NoError(t, os.WriteFile(users, []byte("alice:a\n"), 0o600))
@@ -196,7 +196,8 @@ func TestUsersAndTLS(t *testing.T) {
 	d.play("C: MAIL FROM:<>\nS: 250 *\nC: RCPT TO:<demo@example.org>\nS: 550 5.1.1 *")
 }
 
-// Clients that idle do not keep the program from stopping, and are told.
+// Idle clients do not keep the program from stopping, and are told that it
+// stops.
 func TestStopWithClients(t *testing.T) {
 	p := launch(t, "-store", "memory")
 	reader, sender := dial(t, p.address["pop3"]), dial(t, p.address["smtp"])
@@ -221,8 +222,8 @@ func TestPortInUse(t *testing.T) {
 	require.NoDirExists(t, dir, "the next start is still the first")
 }
 
-// Killed at any moment, the program has every message that it acknowledged, and
-// no part of any other.
+// A program that is killed at any moment has every message that it
+// acknowledged, and no part of any other.
 func TestKilledInMidDelivery(t *testing.T) {
 	const senders, enough = 4, 60
 	dir := filepath.Join(t.TempDir(), "mail")

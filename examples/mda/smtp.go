@@ -17,10 +17,10 @@ import (
 )
 
 const (
-	maxRecipients  = 100             // RFC 5321 section 4.5.3.1.8 wants at least these
-	maxConnections = 1000            // of each protocol; further ones wait
-	maxLine        = 64 << 10        // octets: there is mail that breaks the rule of 998
-	fiveMinutes    = 5 * time.Minute // of patience with a sender (RFC 5321 section 4.5.3.2.7)
+	maxRecipients  = 100             // the minimum of RFC 5321 section 4.5.3.1.8
+	maxConnections = 1000            // for each protocol; further ones wait
+	maxLine        = 64 << 10        // octets; some mail has more than the 998 that are allowed
+	fiveMinutes    = 5 * time.Minute // to wait for a sender (RFC 5321 section 4.5.3.2.7)
 )
 
 // agent takes mail and delivers it.
@@ -44,9 +44,9 @@ func (a *agent) newServer(protocol string) *server {
 	s.TLSConfig = a.tlsConfig
 	s.EnableSMTPUTF8 = true
 	if !s.LMTP && a.maxSize > 0 && a.maxSize < math.MaxInt64 {
-		// What EHLO announces. go-smtp's DATA refuses a message of just that
-		// size, so it is one more; body.go keeps the limit. LMTP needs an answer
-		// for each recipient, which go-smtp does not give.
+		// EHLO announces this size. go-smtp's DATA refuses a message of exactly
+		// this size, so it is one more; smtp_body.go enforces the limit. LMTP
+		// needs a reply for each recipient, which go-smtp does not give.
 		s.MaxMessageBytes = a.maxSize + 1
 	}
 	s.MaxRecipients = maxRecipients
@@ -64,10 +64,10 @@ func hostname() string {
 	return "localhost"
 }
 
-// session is one connection, or what STARTTLS makes of it. go-smtp calls Data on
-// another goroutine than the rest where the message comes by BDAT, and takes
-// commands meanwhile: so Data works on a copy of the envelope, and does not ask
-// go-smtp for what those commands change.
+// session is one connection, or what STARTTLS makes of it. If a message comes
+// by BDAT, go-smtp calls Data on a goroutine of its own and goes on taking
+// commands. So Data works on a copy of the envelope, and does not ask go-smtp
+// for anything that those commands change.
 type session struct {
 	agent    *agent
 	protocol string
@@ -80,7 +80,7 @@ type session struct {
 	mail envelope
 }
 
-// envelope is what a sender says before the message.
+// envelope is what a sender sends before the message.
 type envelope struct {
 	begun bool   // by MAIL
 	hello string // what the sender calls itself
@@ -96,7 +96,7 @@ type recipient struct {
 
 var _ smtp.LMTPSession = (*session)(nil)
 
-// Mail answers MAIL FROM.
+// Mail handles MAIL FROM.
 func (s *session) Mail(from string, options *smtp.MailOptions) error {
 	if err := checkAddress(from, options.UTF8); err != nil {
 		return err
@@ -107,7 +107,7 @@ func (s *session) Mail(from string, options *smtp.MailOptions) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.mail.begun {
-		// go-smtp would keep the recipients of the first one, and say 250 for
+		// go-smtp would keep the recipients of the first one, and reply 250 to
 		// them.
 		return errNestedMAIL
 	}
@@ -115,7 +115,7 @@ func (s *session) Mail(from string, options *smtp.MailOptions) error {
 	return nil
 }
 
-// Rcpt answers RCPT TO.
+// Rcpt handles RCPT TO.
 func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -132,8 +132,8 @@ func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 	return nil
 }
 
-// Data takes a message that came over SMTP, which has one answer for all
-// recipients: yes only where all of them have it.
+// Data receives a message over SMTP, which has one reply for all recipients. It
+// is positive only if all of them have the message.
 func (s *session) Data(r io.Reader) error {
 	mail, err := s.envelope()
 	if err != nil {
@@ -142,8 +142,8 @@ func (s *session) Data(r io.Reader) error {
 	return oneReply(s.deliver(mail, r))
 }
 
-// LMTPData takes a message that came over LMTP, which has an answer for each
-// recipient (RFC 2033 section 4.2).
+// LMTPData receives a message over LMTP, which has a reply for each recipient
+// (RFC 2033 section 4.2).
 func (s *session) LMTPData(r io.Reader, status smtp.StatusCollector) error {
 	mail, err := s.envelope()
 	if err != nil {
@@ -155,8 +155,9 @@ func (s *session) LMTPData(r io.Reader, status smtp.StatusCollector) error {
 	return nil
 }
 
-// Reset forgets the message that was begun. A Data whose chunks were broken off
-// ends first: go-smtp would take its answer for that of the next message.
+// Reset discards the transaction. If chunks of a message were under way, it
+// waits for their Data: go-smtp would take its reply for that of the next
+// message.
 func (s *session) Reset() {
 	s.message.Lock()
 	defer s.message.Unlock()
@@ -168,20 +169,20 @@ func (s *session) Reset() {
 // Logout is the end of the connection.
 func (s *session) Logout() error { return nil }
 
-// envelope is what there is to deliver to. Nobody is an error: go-smtp takes
-// silence for a delivery.
+// envelope returns the envelope to deliver to. It is an error if it has no
+// recipients: go-smtp would take the missing replies for a delivery.
 func (s *session) envelope() (envelope, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.mail.to) == 0 {
-		return envelope{}, smtp.ErrDataReset // before Data had begun
+		return envelope{}, smtp.ErrDataReset // RSET came before Data began
 	}
 	return s.mail, nil
 }
 
-// deliver hands a message to the store, once for each user, and returns what
-// became of it for each recipient. It reads the message to its end in any case:
-// go-smtp wants that.
+// deliver gives a message to the store, once for each user, and returns the
+// result for each recipient. It always reads the message to its end, as go-smtp
+// requires.
 func (s *session) deliver(mail envelope, r io.Reader) []error {
 	s.message.Lock()
 	defer s.message.Unlock()
@@ -192,7 +193,7 @@ func (s *session) deliver(mail envelope, r io.Reader) []error {
 	id := newID()
 	received := time.Now()
 	delivery := mailbox.Delivery{Received: received}
-	place := make(map[string]int) // of a user among the delivery's recipients
+	place := make(map[string]int) // index of a user in delivery.Recipients
 	for _, to := range mail.to {
 		if _, twice := place[to.user]; twice {
 			continue

@@ -134,12 +134,11 @@ const toBoth = `
 	C: .
 `
 
-// Bob has no room for the second message.
+// Bob's mailbox has no room for the message.
 func TestSomeRecipientsFail(t *testing.T) {
 	bobIsFull := func(r *running) {
 		r.store.Quota = 10
-		_, err := r.store.Append(t.Context(), mailbox.Delivery{Recipients: []mailbox.Recipient{{User: "bob"}}},
-			strings.NewReader("12345678"))
+		_, err := mailbox.Deliver(t.Context(), r.store, mailbox.To("bob"), strings.NewReader("12345678"))
 		require.NoError(t, err)
 	}
 	t.Run("LMTP answers for each", func(t *testing.T) {
@@ -162,7 +161,7 @@ func TestSomeRecipientsFail(t *testing.T) {
 		`)
 		require.Equal(t, []string{"x\r\n"}, r.mail(t, "alice"))
 	})
-	t.Run("SMTP says for good that nobody gets it", func(t *testing.T) {
+	t.Run("SMTP has a final reply if no recipient gets it", func(t *testing.T) {
 		r := start(t, "SMTP", func(r *running) { r.store.Quota = 1 })
 		d := dial(t, r.address)
 		d.hello("SMTP")
@@ -270,7 +269,8 @@ func TestLoop(t *testing.T) {
 	})
 }
 
-// A panic in the store is an answer and a line in the log, and not the end.
+// A panic in the store is a reply and a line in the log, and not the end of the
+// program.
 func TestStorePanics(t *testing.T) {
 	protocols(t, func(t *testing.T, protocol string) {
 		var log bytes.Buffer
@@ -387,7 +387,7 @@ func TestShutdown(t *testing.T) {
 	require.Equal(t, []string{"first line\r\nlast line\r\n"}, r.mail(t, "alice"))
 }
 
-func TestShutdownCutsOffWhoDoesNotFinish(t *testing.T) {
+func TestShutdownCutsOffUnfinishedMessages(t *testing.T) {
 	r := start(t, "LMTP")
 	d := dial(t, r.address)
 	d.hello("LMTP")

@@ -21,11 +21,11 @@ type store interface {
 	mailbox.Appender
 }
 
-// openStore opens the store that the flags ask for, and tells whether it was
-// made just now.
+// openStore opens the store that the flags ask for, and reports whether it is
+// new.
 //
-// The stores have no limit of their own: the largest message is settled at the
-// door, in octets as received.
+// The stores have no limit of their own: -max-size is the limit, which counts
+// octets as received (smtp_body.go).
 func openStore(ctx context.Context, o options, log *slog.Logger) (s store, isNew bool, err error) {
 	switch o.store {
 	case "memory":
@@ -45,11 +45,13 @@ func openStore(ctx context.Context, o options, log *slog.Logger) (s store, isNew
 		if err != nil {
 			return nil, false, err
 		}
-		// Whoever makes the tables for the demo user wants to see something.
+		// With -create-schema and no users of its own it may be a first try.
 		if o.createSchema != nil && o.users == "" {
-			if isNew, err = isEmpty(ctx, c, demo); err != nil {
+			found, err := c.Measure(ctx, demo)
+			if err != nil {
 				return nil, false, errors.Join(err, c.Close(ctx))
 			}
+			isNew = found.Messages == 0
 		}
 		return c, isNew, nil
 	}

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// tlsConfig is nil where no flag asks for TLS.
+// tlsConfig is nil if no flag asks for TLS.
 func (o options) tlsConfig() (*tls.Config, error) {
 	var certificate tls.Certificate
 	var err error
@@ -36,8 +36,8 @@ func (o options) tlsConfig() (*tls.Config, error) {
 	}, nil
 }
 
-// selfSigned makes a certificate for this machine that nobody has a reason to
-// trust: for tests.
+// selfSigned makes a certificate for this machine, for tests: no client has a
+// reason to trust it.
 func selfSigned(now time.Time) (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

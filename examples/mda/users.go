@@ -18,9 +18,9 @@ import (
 	"github.com/popcask/popcask/pop3"
 )
 
-// users are those who have a maildrop. A users file has one a line, as
-// name:secret. The name ends at the first colon; the secret is the rest of the
-// line, its spaces included:
+// users are the users that have a maildrop. A users file has one on each line,
+// as name:secret. The name ends at the first colon; the secret is the rest of
+// the line, its spaces included:
 //
 //	# comment
 //	alice@example.org:correct horse battery staple
@@ -31,8 +31,8 @@ import (
 type users struct {
 	secrets map[string]secret // by canonical name
 
-	// dummy is compared against where the user is unknown or the secret plain,
-	// so that an answer takes equally long for all. nil where no secret is
+	// dummy is the hash to compare with if the user is unknown or the secret is
+	// plain, so that all answers take equally long. It is nil if no secret is
 	// hashed.
 	dummy []byte
 }
@@ -46,7 +46,7 @@ type secret struct {
 
 const demo = "demo"
 
-// loadUsers reads a users file; no file is the demo user alone.
+// loadUsers reads a users file; "" means the demo user alone.
 func loadUsers(file string) (*users, error) {
 	if file == "" {
 		return parseUsers(strings.NewReader(demo + ":" + demo))
@@ -112,11 +112,11 @@ func (u *users) add(line string, number int) error {
 	return nil
 }
 
-// scheme is how a secret says that it is not plain.
+// scheme is the prefix of a secret that names its form.
 var scheme = regexp.MustCompile(`^\{([A-Za-z0-9._-]+)\}`)
 
-// bcryptHash is what package bcrypt does not check until somebody logs in, and
-// then tells from a wrong password by nothing.
+// bcryptHash is the form of a hash. Package bcrypt checks it at a login only,
+// and then reports a malformed one as a wrong password.
 var bcryptHash = regexp.MustCompile(`^\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}$`)
 
 func parseSecret(text string) (secret, error) {
@@ -153,8 +153,9 @@ func costlier(a, b []byte) []byte {
 	return a
 }
 
-// authenticator is what POP3 asks. APOP can be had only where all secrets are
-// plain: it is announced to everybody in the greeting, or to nobody.
+// authenticator returns what POP3 logs users in with. It offers APOP only if
+// all secrets are plain, since the greeting offers APOP to all users or to
+// none.
 func (u *users) authenticator() pop3.Authenticator {
 	if u.dummy != nil {
 		return u
@@ -196,13 +197,14 @@ func (u *users) find(name string) (user string, known bool) {
 	return user, known
 }
 
-// samePlain takes equally long for any two secrets of the same lengths.
+// samePlain reports whether two secrets are the same. It takes equally long for
+// all secrets of the same lengths.
 func samePlain(want, got string) bool {
 	w, g := sha256.Sum256([]byte(want)), sha256.Sum256([]byte(got))
 	return subtle.ConstantTimeCompare(w[:], g[:]) == 1
 }
 
-// actsForItself refuses everybody who asks for somebody else's maildrop.
+// actsForItself refuses a user that asks for the maildrop of another one.
 func actsForItself(user, authorizationID string) error {
 	if authorizationID == "" {
 		return nil

@@ -118,8 +118,8 @@ func TestAuthenticate(t *testing.T) {
 	}
 }
 
-// What an unknown user is compared against costs as much as the costliest that
-// a known one is.
+// A login of an unknown user takes as long as the costliest hash of a known
+// one.
 func TestUnknownUsersTakeAsLong(t *testing.T) {
 	cheap, dear := hash(t, "b", bcrypt.MinCost), hash(t, "b", bcrypt.MinCost+1)
 	u, err := parseUsers(strings.NewReader("a:{BCRYPT}" + cheap + "\nb:{BCRYPT}" + dear + "\nc:{BCRYPT}" + cheap + "\nd:plain"))

@@ -35,7 +35,7 @@ See what is there, and read the second message:
 Users of your own: mda -users FILE. All flags: mda -h.
 `
 
-// deliverWelcome gives the demo user something to read.
+// deliverWelcome delivers a first message to the demo user.
 func deliverWelcome(ctx context.Context, to mailbox.Appender, ports *ports) error {
 	now := time.Now()
 	text := fmt.Sprintf(welcomeText, now.Format(time.RFC1123Z), now.UnixNano(), ports)
@@ -44,12 +44,9 @@ func deliverWelcome(ctx context.Context, to mailbox.Appender, ports *ports) erro
 			text = strings.ReplaceAll(text, "ADDRESS-OF-"+strings.ToUpper(name), addr.String())
 		}
 	}
-	delivery := mailbox.Delivery{Recipients: []mailbox.Recipient{{User: demo}}, Received: now}
-	results, err := to.Append(ctx, delivery, strings.NewReader(text))
-	if err == nil {
-		err = results[0].Err
-	}
-	if err != nil {
+	delivery := mailbox.To(demo)
+	delivery.Received = now
+	if _, err := mailbox.Deliver(ctx, to, delivery, strings.NewReader(text)); err != nil {
 		return fmt.Errorf("deliver the welcome message: %w", err)
 	}
 	return nil

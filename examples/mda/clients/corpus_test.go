@@ -12,24 +12,25 @@ import (
 	"testing"
 )
 
-// message is one mail of the corpus.
+// message is one message of the corpus.
 type message struct {
 	name string // what is special about it
-	id   string // its Message-ID, by which it is found again
+	id   string // its Message-ID, by which it is recognised
 	sent []byte // as the sender has it
 
-	// What the protocol can carry, but not by DATA (which ends every line with
-	// CRLF): it is sent by BDAT (RFC 3030).
+	// chunked messages are sent by BDAT (RFC 3030), since DATA cannot carry a
+	// message that does not end in CRLF.
 	chunked bool
 
-	// What has no place in an mbox or in the parser of a client that reads
-	// header fields: only the clients that hand out the octets get it.
+	// exact messages are not kept unchanged by an mbox, or by a client that
+	// parses header fields. Only clients that return the octets as they come
+	// get them.
 	exact bool
 }
 
-// wire is the message as POP3 carries it: every line ends in CRLF, a bare CR
-// is content. It is written down here a second time, in the most obvious way,
-// so that no bug is shared with the code under test.
+// wire is the message as POP3 carries it: every line ends in CRLF, a bare CR is
+// content. It is implemented a second time here, in the most obvious way, so
+// that it shares no bug with the code under test.
 func (m message) wire() []byte {
 	text := bytes.ReplaceAll(bytes.ReplaceAll(m.sent, []byte("\r\n"), []byte("\n")), []byte("\n"), []byte("\r\n"))
 	switch {
@@ -41,7 +42,7 @@ func (m message) wire() []byte {
 	return append(text, '\r', '\n')
 }
 
-// corpus is the mail that every client gets: tag makes its Message-IDs unique.
+// corpus is the mail that every client gets. tag makes its Message-IDs unique.
 func corpus(tag string) []message {
 	var messages []message
 	add := func(name string, m message, header, body string) {
@@ -83,11 +84,11 @@ func corpus(tag string) []message {
 	messages = append(messages, message{name: "all-bare-lf", id: "all-bare-lf." + tag + "@corpus.example", chunked: true,
 		sent: []byte("Subject: all-bare-lf\nMessage-ID: <all-bare-lf." + tag + "@corpus.example>\n\nunix\n.\nline ends\n")})
 
-	// What DATA carries, though few senders send it: there only CRLF.CRLF is the
-	// end, and only a dot behind CRLF was doubled.
+	// DATA can carry this, though few senders send it: only CRLF.CRLF is the
+	// end, and only a dot after CRLF was doubled.
 	add("bare-lf-by-data", data, "", "\r\nmixed\nline\r\nends\n.\nand dots\n..\n.\r\nQUIT\r\n\n.\r\n.\n.a\r\n")
 
-	// For the clients that give the octets away as they came.
+	// For the clients that return the octets as they come.
 	exact, exactChunked := message{exact: true}, message{exact: true, chunked: true}
 	add("final-cr", exactChunked, "", "\r\nThe last line ends in a CR.\r")
 	add("cr-before-the-line-end", exactChunked, "", "\r\nTwo CRs and a LF.\r\r\n.dot\r\n.\r\r\n..\r\n\r\r\n")
@@ -101,7 +102,7 @@ func corpus(tag string) []message {
 	return messages
 }
 
-// tolerant leaves out what only octet-exact clients can show.
+// tolerant leaves out what only octet-exact clients can return.
 func tolerant(messages []message) []message {
 	return slices.DeleteFunc(messages, func(m message) bool { return m.exact })
 }
@@ -143,9 +144,9 @@ var attachment = sync.OnceValue(func() string {
 	return body.String()
 })
 
-// same compares what a client has with the wire form of what was sent. form is
-// what the client is known to do to a message (turn CRLF into LF, say): it is
-// done to the wire form before the comparison; nil for nothing.
+// same compares the messages that a client has with the wire form of those that
+// were sent. form is what the client is known to do to a message (turn CRLF
+// into LF, say), and is applied to the wire form first; nil means nothing.
 func same(t *testing.T, got [][]byte, want []message, form func([]byte) []byte) {
 	t.Helper()
 	const enough = 10
@@ -201,8 +202,8 @@ func difference(got, want []byte) string {
 
 var messageIDField = regexp.MustCompile(`(?mi)^Message-ID:[ \t]*<([^>]*)>`)
 
-// inHeader is how far into a message its Message-ID is looked for: under the
-// race detector, regular expressions are too slow for megabytes.
+// inHeader is how many octets of a message are searched for its Message-ID:
+// under the race detector, regular expressions are too slow for megabytes.
 const inHeader = 4 << 10
 
 func messageID(text []byte) string {

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// curl runs curl as a user of the MDA. It knows no configuration file, and
-// trusts the test's CA.
+// curl runs curl as a user of the MDA, without a configuration file, and with
+// the test's CA.
 func curl(t *testing.T, codes []int, user string, args ...string) output {
 	t.Helper()
 	args = append([]string{"-q", "-sS", "--max-time", "110", "--cacert", certificates(t).ca, "-u", user + ":" + secrets[user]}, args...)
@@ -57,55 +57,65 @@ func TestCurl(t *testing.T) {
 			})
 		}
 
-		t.Run("LIST", func(t *testing.T) {
-			var want strings.Builder
-			for i, m := range sent {
-				fmt.Fprintf(&want, "%d %d\r\n", i+1, len(m.wire()))
-			}
-			if got := curl(t, nil, anna, secure).stdout; string(got) != want.String() {
-				t.Errorf("got\n%s\nwant\n%s", got, want.String())
-			}
-		})
-		t.Run("UIDL", func(t *testing.T) {
-			var want strings.Builder
-			for i, id := range m.maildrop(t, anna) {
-				fmt.Fprintf(&want, "%d %s\r\n", i+1, id)
-			}
-			if got := curl(t, nil, anna, "-X", "UIDL", secure).stdout; string(got) != want.String() {
-				t.Errorf("got\n%s\nwant\n%s", got, want.String())
-			}
-		})
-		t.Run("TOP", func(t *testing.T) {
-			for i, m := range sent {
-				for _, lines := range []int{0, 1, 3} {
-					got := curl(t, nil, anna, "-X", fmt.Sprintf("TOP %d %d", i+1, lines), secure).stdout
-					if want := top(m.wire(), lines); !bytes.Equal(got, want) {
-						t.Errorf("%s, %d lines: %s", m.name, lines, difference(got, want))
-					}
-				}
-				if i == 12 { // a process each is dear; poplib asks for the rest
-					break
-				}
-			}
-		})
-		t.Run("DELE", func(t *testing.T) {
-			before := m.maildrop(t, anna)
-			curl(t, nil, anna, "--head", "-X", "DELE 2", secure)
-			after := m.maildrop(t, anna)
-			if want := append(before[:1:1], before[2:]...); fmt.Sprint(after) != fmt.Sprint(want) {
-				t.Errorf("after DELE 2 the maildrop is %v, want %v", after, want)
-			}
-		})
-
-		const accessDenied, badCertificate = 67, 60
-		t.Run("wrong password", func(t *testing.T) {
-			curl(t, []int{accessDenied}, anna, "-u", "anna:wrong", secure)
-		})
-		t.Run("unknown CA", func(t *testing.T) {
-			curl(t, []int{badCertificate}, anna, "--cacert", "/etc/ssl/certs/ca-certificates.crt", secure)
-			curl(t, []int{badCertificate}, anna, "--cacert", "/etc/ssl/certs/ca-certificates.crt", "--ssl-reqd", plain)
-		})
+		curlCommands(t, m, sent, secure)
+		curlRefused(t, plain, secure)
 	}, octetFlags...)
+}
+
+// curlCommands sends the other commands than RETR.
+func curlCommands(t *testing.T, m *mda, sent []message, url string) {
+	t.Run("LIST", func(t *testing.T) {
+		var want strings.Builder
+		for i, m := range sent {
+			fmt.Fprintf(&want, "%d %d\r\n", i+1, len(m.wire()))
+		}
+		if got := curl(t, nil, anna, url).stdout; string(got) != want.String() {
+			t.Errorf("got\n%s\nwant\n%s", got, want.String())
+		}
+	})
+	t.Run("UIDL", func(t *testing.T) {
+		var want strings.Builder
+		for i, id := range m.maildrop(t, anna) {
+			fmt.Fprintf(&want, "%d %s\r\n", i+1, id)
+		}
+		if got := curl(t, nil, anna, "-X", "UIDL", url).stdout; string(got) != want.String() {
+			t.Errorf("got\n%s\nwant\n%s", got, want.String())
+		}
+	})
+	t.Run("TOP", func(t *testing.T) {
+		for i, m := range sent {
+			for _, lines := range []int{0, 1, 3} {
+				got := curl(t, nil, anna, "-X", fmt.Sprintf("TOP %d %d", i+1, lines), url).stdout
+				if want := top(m.wire(), lines); !bytes.Equal(got, want) {
+					t.Errorf("%s, %d lines: %s", m.name, lines, difference(got, want))
+				}
+			}
+			if i == 12 { // a process for each is slow; poplib tests the rest
+				break
+			}
+		}
+	})
+	t.Run("DELE", func(t *testing.T) {
+		before := m.maildrop(t, anna)
+		curl(t, nil, anna, "--head", "-X", "DELE 2", url)
+		after := m.maildrop(t, anna)
+		if want := append(before[:1:1], before[2:]...); fmt.Sprint(after) != fmt.Sprint(want) {
+			t.Errorf("after DELE 2 the maildrop is %v, want %v", after, want)
+		}
+	})
+}
+
+// curlRefused logs in with a wrong password, and does not trust the
+// certificate.
+func curlRefused(t *testing.T, plain, secure string) {
+	const accessDenied, badCertificate = 67, 60
+	t.Run("wrong password", func(t *testing.T) {
+		curl(t, []int{accessDenied}, anna, "-u", "anna:wrong", secure)
+	})
+	t.Run("unknown CA", func(t *testing.T) {
+		curl(t, []int{badCertificate}, anna, "--cacert", "/etc/ssl/certs/ca-certificates.crt", secure)
+		curl(t, []int{badCertificate}, anna, "--cacert", "/etc/ssl/certs/ca-certificates.crt", "--ssl-reqd", plain)
+	})
 }
 
 // top is what TOP sends of a message: its header, the blank line and the first
@@ -120,8 +130,8 @@ func top(text []byte, lines int) []byte {
 	return append(head[:len(head):len(head)], bytes.Join(parts[:min(lines, len(parts))], nil)...)
 }
 
-// TestTrace looks at what a final delivery prepends (RFC 5321 section 4.4):
-// Return-Path, Delivered-To and Received, once each, and nothing else.
+// TestTrace checks what a final delivery prepends (RFC 5321 section 4.4): the
+// fields Return-Path, Delivered-To and Received, once each, and nothing else.
 func TestTrace(t *testing.T) {
 	need(t, "curl", "curl")
 	over(t, allStores, func(t *testing.T, m *mda) {
@@ -142,7 +152,7 @@ func TestTrace(t *testing.T) {
 
 var traceFields = regexp.MustCompile(`^Return-Path: (.*)\r\nDelivered-To: (.*)\r\nReceived: ((?:.*\r\n)(?:[ \t].*\r\n)*)`)
 
-// untraced takes the trace header fields off.
+// untraced checks and removes the trace header fields.
 func untraced(t *testing.T, text []byte, user string) []byte {
 	t.Helper()
 	fields := traceFields.FindSubmatch(text)
@@ -164,8 +174,8 @@ func untraced(t *testing.T, text []byte, user string) []byte {
 	return text[len(fields[0]):]
 }
 
-// TestSelfSigned has the MDA make its own certificate, and curl, told not to
-// look at it, read mail over POP3S and STLS.
+// TestSelfSigned reads mail over POP3S and STLS from an MDA that has made its
+// own certificate, with a curl that does not verify it.
 func TestSelfSigned(t *testing.T) {
 	need(t, "curl", "curl")
 	t.Parallel()

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// sender is an LMTP or SMTP client that changes no octet: what it is told to
-// deliver is what goes through the socket, dot-stuffing aside.
+// sender is an LMTP or SMTP client that sends a message without changing an
+// octet, apart from dot-stuffing.
 type sender struct {
 	t    *testing.T
 	conn net.Conn
@@ -82,7 +82,7 @@ func (s *sender) send(m message, user string) {
 		s.write([]byte(envelope))
 		s.reply(250, "MAIL for %s", m.name)
 		s.reply(250, "RCPT for %s", m.name)
-		// In two chunks, so that they are put together again.
+		// In two chunks, which the server puts together again.
 		half := len(m.sent) / 2
 		s.write(fmt.Appendf(nil, "BDAT %d\r\n%s", half, m.sent[:half]))
 		s.reply(250, "BDAT for %s", m.name)
@@ -143,8 +143,8 @@ func (s *sender) reply(code int, format string, args ...any) string {
 	}
 }
 
-// maildrop is what a POP3 session sees: the unique-ids, oldest first. It is the
-// least of clients, and asks what a real one left on the server.
+// maildrop returns the unique-ids that a POP3 session sees, oldest first: what
+// a real client has left on the server.
 func (m *mda) maildrop(t *testing.T, user string) []string {
 	t.Helper()
 	conn, err := tls.DialWithDialer(&net.Dialer{Timeout: 10 * time.Second}, "tcp", m.pop3s,

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// fetchmail is a home for fetchmail: its run-control file, the list of the
-// unique-ids that it has seen, and a folder that its delivery agent fills.
+// fetchmail is a home for fetchmail: its run-control file, the unique-ids that
+// it has seen, and a folder that its delivery agent fills.
 type fetchmail struct {
 	program, home, inbox, rc string
 }
@@ -21,9 +21,11 @@ type fetchmail struct {
 func newFetchmail(t *testing.T, user, server, options string) fetchmail {
 	t.Helper()
 	f := fetchmail{program: need(t, "fetchmail", "fetchmail"), home: t.TempDir(), inbox: t.TempDir()}
-	// The delivery agent keeps what fetchmail pipes into it: a file a message.
+	// The delivery agent writes what fetchmail pipes into it: one file for each
+	// message.
 	agent := write(t, filepath.Join(f.home, "agent"), fmt.Sprintf("exec cat >\"$(mktemp '%s/XXXXXXXX')\"\n", f.inbox))
-	// norewrite, nostripcr and invisible: as little as possible is done to it.
+	// norewrite, nostripcr and invisible: fetchmail changes as little as
+	// possible.
 	f.rc = write(t, filepath.Join(f.home, "fetchmailrc"), fmt.Sprintf(`
 set no syslog
 set no bouncemail
@@ -44,7 +46,7 @@ poll %s protocol pop3 uidl timeout 30 %s
 const (
 	fetchmailGotMail = 0
 	fetchmailNoMail  = 1
-	fetchmailBadTLS  = 2  // "socket error": it is what a refused certificate is, too
+	fetchmailBadTLS  = 2  // "socket error", which a refused certificate is, too
 	fetchmailLimited = 13 // the limit was reached, there is more
 )
 

@@ -41,25 +41,7 @@ func TestGetmail(t *testing.T) {
 				for _, dir := range []string{"cur", "new", "tmp"} {
 					write(t, filepath.Join(maildir, dir, ".keep"), "")
 				}
-				config := write(t, filepath.Join(home, "getmailrc"), fmt.Sprintf(`
-[retriever]
-%s
-server = %s
-username = %s
-password = %s
-timeout = 30
-
-[destination]
-type = Maildir
-path = %s/
-
-[options]
-read_all = false
-delete = %v
-delivered_to = false
-received = false
-verbose = 0
-`, way.retriever, host, way.user, secrets[way.user], maildir, way.remove))
+				config := write(t, filepath.Join(home, "getmailrc"), getmailConfig(way.retriever, way.user, maildir, way.remove))
 				fetch := func() {
 					t.Helper()
 					cmd := command(within(t, 2*time.Minute), home, python, launcher, program, "--getmaildir", home, "--rcfile", config)
@@ -90,14 +72,37 @@ verbose = 0
 	}, octetFlags...)
 }
 
-// getmail delivers no mail as root. Nobody is who it runs as where the tests
-// run as root.
+// getmailConfig is getmail's run-control file.
+func getmailConfig(retriever, user, maildir string, remove bool) string {
+	return fmt.Sprintf(`
+[retriever]
+%s
+server = %s
+username = %s
+password = %s
+timeout = 30
+
+[destination]
+type = Maildir
+path = %s/
+
+[options]
+read_all = false
+delete = %v
+delivered_to = false
+received = false
+verbose = 0
+`, retriever, host, user, secrets[user], maildir, remove)
+}
+
+// nobody is the user that getmail runs as if the tests run as root: as root it
+// delivers no mail.
 const nobody = 65534
 
 func homeOfNobody(t *testing.T) string {
 	t.Helper()
-	// Not t.TempDir, whose parent belongs to root alone. In memory where that
-	// can be, since getmail has each message flushed to the disk twice.
+	// Not t.TempDir, whose parent only root can enter. In memory if possible,
+	// since getmail flushes each message to the disk twice.
 	base := "/dev/shm"
 	if info, err := os.Stat(base); err != nil || !info.IsDir() {
 		base = ""
@@ -127,9 +132,10 @@ func asNobody(t *testing.T, cmd *exec.Cmd, home string) {
 	cmd.SysProcAttr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
 }
 
-// getmailForm is what getmail, which parses a message and writes it anew, makes
-// of it: LF ends a line, and so does a bare CR; a Return-Path comes first where
-// there is none; a word too long for a line of the header gets one of its own.
+// getmailForm is what getmail makes of a message, which it parses and writes
+// anew: LF ends a line, and so does a bare CR; a message without a Return-Path
+// gets one; a word that is too long for a line of the header gets a line of its
+// own.
 func getmailForm(text []byte) []byte {
 	text = bytes.ReplaceAll(unix(text), []byte("\r"), []byte("\n"))
 	text = bytes.ReplaceAll(text, []byte("\nX-Long: h"), []byte("\nX-Long: \n h"))

@@ -30,66 +30,15 @@ func TestKnadh(t *testing.T) {
 					t.Fatal(err)
 				}
 				client := pop3.New(pop3.Opt{Host: host, Port: portNumber, Dialer: deadline{way.dialer}})
-				login := func() *pop3.Conn {
-					conn, err := client.NewConn()
-					if err != nil {
-						t.Fatal(err)
-					}
-					if err := conn.Auth(way.user, secrets[way.user]); err != nil {
-						t.Fatal(err)
-					}
-					return conn
-				}
-				conn := login()
-				count, size, err := conn.Stat()
-				if err != nil {
-					t.Fatal(err)
-				}
-				list, err := conn.List(0)
-				if err != nil {
-					t.Fatal(err)
-				}
-				uidl, err := conn.Uidl(0)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if count != len(sent) || len(list) != count || len(uidl) != count {
-					t.Fatalf("STAT %d, LIST %d, UIDL %d messages; %d were sent", count, len(list), len(uidl), len(sent))
-				}
-				var messages [][]byte
-				for _, entry := range list {
-					size -= entry.Size
-					text, err := conn.RetrRaw(entry.ID)
-					if err != nil {
-						t.Fatal(err)
-					}
-					messages = append(messages, text.Bytes())
-				}
-				if size != 0 {
-					t.Errorf("STAT's size is %d more than the sum of LIST", size)
-				}
-				// This client hands out lines as they come over the wire,
-				// doubled dots and all.
-				same(t, messages, sent, stuff)
-
+				conn := knadhLogin(t, client, way.user)
+				knadhRetrieve(t, conn, sent)
 				if entity, err := conn.Top(1, 1); err != nil || entity.Header.Get("Subject") != sent[0].name {
 					t.Errorf("TOP 1 1: %v, %v", entity, err)
 				}
-				if err := conn.Dele(1, 2); err != nil {
-					t.Error(err)
-				}
-				if err := conn.Rset(); err != nil {
-					t.Error(err)
-				}
-				if err := conn.Dele(count); err != nil {
-					t.Error(err)
-				}
-				if err := conn.Quit(); err != nil {
-					t.Error(err)
-				}
-				conn = login()
-				if left, _, err := conn.Stat(); err != nil || left != count-1 {
-					t.Errorf("after one DELE: %d messages, %v, want %d", left, err, count-1)
+				knadhDelete(t, conn, len(sent))
+				conn = knadhLogin(t, client, way.user)
+				if left, _, err := conn.Stat(); err != nil || left != len(sent)-1 {
+					t.Errorf("after one DELE: %d messages, %v, want %d", left, err, len(sent)-1)
 				}
 				if err := conn.Quit(); err != nil {
 					t.Error(err)
@@ -99,7 +48,71 @@ func TestKnadh(t *testing.T) {
 	}, octetFlags...)
 }
 
-// tlsDialer brings the client a CA, for which it has no option.
+func knadhLogin(t *testing.T, client *pop3.Client, user string) *pop3.Conn {
+	t.Helper()
+	conn, err := client.NewConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.Auth(user, secrets[user]); err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+// knadhRetrieve compares STAT, LIST, UIDL and RETR with what was sent.
+func knadhRetrieve(t *testing.T, conn *pop3.Conn, sent []message) {
+	t.Helper()
+	count, size, err := conn.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := conn.List(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	uidl, err := conn.Uidl(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if count != len(sent) || len(list) != count || len(uidl) != count {
+		t.Fatalf("STAT %d, LIST %d, UIDL %d messages; %d were sent", count, len(list), len(uidl), len(sent))
+	}
+	var messages [][]byte
+	for _, entry := range list {
+		size -= entry.Size
+		text, err := conn.RetrRaw(entry.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		messages = append(messages, text.Bytes())
+	}
+	if size != 0 {
+		t.Errorf("STAT's size is %d more than the sum of LIST", size)
+	}
+	// This client returns lines as they come over the wire, with
+	// their doubled dots.
+	same(t, messages, sent, stuff)
+}
+
+// knadhDelete marks messages and unmarks them, and then deletes the last one.
+func knadhDelete(t *testing.T, conn *pop3.Conn, count int) {
+	t.Helper()
+	if err := conn.Dele(1, 2); err != nil {
+		t.Error(err)
+	}
+	if err := conn.Rset(); err != nil {
+		t.Error(err)
+	}
+	if err := conn.Dele(count); err != nil {
+		t.Error(err)
+	}
+	if err := conn.Quit(); err != nil {
+		t.Error(err)
+	}
+}
+
+// tlsDialer makes the client trust a CA, for which it has no option.
 type tlsDialer struct{ config *tls.Config }
 
 func (d tlsDialer) Dial(network, address string) (net.Conn, error) {

@@ -14,17 +14,17 @@ import (
 	"time"
 )
 
-// marionette drives a Gecko program by its remote protocol: a JSON array with
-// its length before it, [0, id, command, parameters] there and
-// [1, id, error, result] back.
+// marionette drives a Gecko program by its remote protocol: JSON arrays with
+// their length before them, [0, id, command, parameters] to the program and [1,
+// id, error, result] back.
 type marionette struct {
 	conn net.Conn
 	in   *bufio.Reader
 	id   int
 }
 
-// dialMarionette waits until the program has named its port in the profile,
-// and starts a session. exited says that the program is gone.
+// dialMarionette waits until the program has written its port to the profile,
+// and starts a session. exited is closed when the program has ended.
 func dialMarionette(ctx context.Context, profile string, exited <-chan struct{}) (*marionette, error) {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()

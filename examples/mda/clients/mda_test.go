@@ -3,15 +3,9 @@ package clients
 import (
 	"bufio"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"os"
 	"os/exec"
@@ -26,10 +20,11 @@ import (
 	"github.com/popcask/popcask/cassandra/cassandratest"
 	"github.com/popcask/popcask/internal/child"
 	"github.com/popcask/popcask/internal/paxostest"
+	"github.com/popcask/popcask/internal/testcert"
 )
 
-// A store is what the MDA keeps the mail in: a row of the table under which
-// every scenario runs.
+// store is a store of the MDA: a row of the table for which every scenario
+// runs.
 type store struct {
 	name    string
 	durable bool // the mail is still there after a restart
@@ -56,7 +51,7 @@ var (
 	allStores     = []store{maildir, memory, cassandra}
 )
 
-// over runs a scenario once with each store, on an MDA of its own.
+// over runs a scenario once with each store, each on an MDA of its own.
 func over(t *testing.T, stores []store, scenario func(t *testing.T, m *mda), flags ...string) {
 	t.Helper()
 	t.Parallel()
@@ -77,8 +72,8 @@ type mda struct {
 	stderr                  *record
 }
 
-// Names of the users, one for each maildrop that a scenario needs. A secret
-// with a space and one with octets beyond ASCII are in use on purpose.
+// Names of the users, one for each maildrop that a scenario needs. Their
+// secrets have spaces and special characters on purpose.
 const (
 	anna = "anna"
 	bert = "bert"
@@ -91,7 +86,7 @@ var secrets = map[string]string{
 	cleo: "cleo-secret",
 }
 
-// host is what the certificate is made out to, besides the addresses.
+// host is the name in the certificate, besides the addresses.
 const host = "localhost"
 
 func port(address string) string {
@@ -102,12 +97,12 @@ func port(address string) string {
 	return port
 }
 
-// octetFlags are those of an MDA without the trace header fields, on which
-// mail must come out as it went in.
+// octetFlags turn the trace header fields off, so that mail must come out as it
+// went in.
 var octetFlags = []string{"-trace=false"}
 
-// start starts an MDA on free ports and waits until it says that it is ready.
-// It is stopped when the test is over.
+// start starts an MDA on free ports, waits until it is ready, and stops it
+// after the test.
 func start(t *testing.T, store store, flags ...string) *mda {
 	t.Helper()
 	certs := certificates(t)
@@ -125,8 +120,8 @@ func start(t *testing.T, store store, flags ...string) *mda {
 	return m
 }
 
-// restart stops the MDA and starts it again, on other ports: somebody else may
-// have the old ones by then.
+// restart stops the MDA and starts it again, on other ports: another process
+// may have the old ones by then.
 func (m *mda) restart(t *testing.T) {
 	t.Helper()
 	m.stop(t)
@@ -137,8 +132,8 @@ func (m *mda) launch(t *testing.T) {
 	t.Helper()
 	const free = "127.0.0.1:0"
 	args := append([]string{"-pop3", free, "-pop3s", free, "-lmtp", free, "-smtp", free}, m.flags...)
-	// Not the test's own context: that ends before the cleanup that stops the
-	// MDA in its own time.
+	// Not the test's own context: that ends before the cleanup, which stops the
+	// MDA gently.
 	m.process = command(context.Background(), t.TempDir(), build(t), args...)
 	m.process.Stderr = m.stderr
 	stdout, err := m.process.StdoutPipe()
@@ -167,7 +162,7 @@ func (m *mda) launch(t *testing.T) {
 	}
 }
 
-// ready reads the line with which the MDA names its addresses.
+// ready reads the addresses from the ready line.
 func (m *mda) ready(line string) error {
 	words := strings.Fields(line)
 	if len(words) == 0 || words[0] != "ready" {
@@ -188,7 +183,7 @@ func (m *mda) ready(line string) error {
 	return nil
 }
 
-// stop sends SIGTERM, after which the MDA must end with 0.
+// stop sends SIGTERM, after which the MDA must exit with code 0.
 func (m *mda) stop(t *testing.T) {
 	t.Helper()
 	if m.process == nil || m.process.Process == nil {
@@ -236,7 +231,8 @@ var buildOnce = sync.OnceValues(func() (string, error) {
 	return program, nil
 })
 
-// scratch is for what all tests share: the program and the certificates.
+// scratch is a directory for what all tests share: the program and the
+// certificates.
 var scratch string
 
 func TestMain(m *testing.M) {
@@ -268,64 +264,14 @@ func certificates(t *testing.T) certs {
 }
 
 var certificatesOnce = sync.OnceValues(func() (certs, error) {
-	c := certs{
+	certificate, err := testcert.New()
+	if err != nil {
+		return certs{}, err
+	}
+	return certs{
 		ca:   filepath.Join(scratch, "ca.pem"),
 		cert: filepath.Join(scratch, "cert.pem"),
 		key:  filepath.Join(scratch, "key.pem"),
-		pool: x509.NewCertPool(),
-	}
-	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return c, err
-	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return c, err
-	}
-	ca := &x509.Certificate{
-		SerialNumber:          big.NewInt(1),
-		Subject:               pkix.Name{CommonName: "Popcask client test CA"},
-		NotBefore:             time.Now().Add(-time.Hour),
-		NotAfter:              time.Now().Add(24 * time.Hour),
-		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
-		BasicConstraintsValid: true,
-		IsCA:                  true,
-	}
-	leaf := &x509.Certificate{
-		SerialNumber: big.NewInt(2),
-		Subject:      pkix.Name{CommonName: host},
-		NotBefore:    ca.NotBefore,
-		NotAfter:     ca.NotAfter,
-		KeyUsage:     x509.KeyUsageDigitalSignature,
-		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		DNSNames:     []string{host},
-		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
-	}
-	caDER, err := x509.CreateCertificate(rand.Reader, ca, ca, caKey.Public(), caKey)
-	if err != nil {
-		return c, err
-	}
-	leafDER, err := x509.CreateCertificate(rand.Reader, leaf, ca, key.Public(), caKey)
-	if err != nil {
-		return c, err
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return c, err
-	}
-	caCert, err := x509.ParseCertificate(caDER)
-	if err != nil {
-		return c, err
-	}
-	c.pool.AddCert(caCert)
-	for path, block := range map[string]*pem.Block{
-		c.ca:   {Type: "CERTIFICATE", Bytes: caDER},
-		c.cert: {Type: "CERTIFICATE", Bytes: leafDER},
-		c.key:  {Type: "PRIVATE KEY", Bytes: keyDER},
-	} {
-		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
-			return c, err
-		}
-	}
-	return c, nil
+		pool: certificate.Roots,
+	}, certificate.WriteFiles(scratch)
 })

@@ -35,22 +35,7 @@ func TestMpop(t *testing.T) {
 				if way.mbox {
 					delivery = "mbox " + mbox
 				}
-				keep := map[bool]string{true: "on", false: "off"}[way.keep]
-				config := write(t, filepath.Join(home, "mpoprc"), fmt.Sprintf(`
-account default
-host %s
-port %s
-timeout 30
-user %s
-password %s
-tls_trust_file %s
-%s
-only_new on
-keep %s
-uidls_file %s
-received_header off
-delivery %s
-`, host, way.port, way.user, secrets[way.user], certificates(t).ca, way.options, keep, filepath.Join(home, "uidls"), delivery))
+				config := write(t, filepath.Join(home, "mpoprc"), mpopConfig(t, way.user, way.port, way.options, way.keep, filepath.Join(home, "uidls"), delivery))
 				fetch := func() {
 					t.Helper()
 					run(t, command(within(t, 2*time.Minute), home, program, "-C", config, "--quiet"))
@@ -77,20 +62,44 @@ delivery %s
 				same(t, messages(), slices.Concat(sent, more), unix)
 			})
 		}
-		t.Run("unknown CA", func(t *testing.T) {
-			t.Parallel()
-			const unavailable = 69 // EX_UNAVAILABLE, or so; whatever it is, not 0
-			out := run(t, command(within(t, 2*time.Minute), t.TempDir(), program, "-C", "/dev/null", "--host", host,
-				"--port", port(m.pop3s), "--tls=on", "--tls-starttls=off", "--tls-trust-file=/etc/ssl/certs/ca-certificates.crt", "--serverinfo"), unavailable, 76, 68)
-			if !strings.Contains(string(out.stderr), "certificate") {
-				t.Errorf("%s", out.stderr)
-			}
-		})
+		t.Run("unknown CA", func(t *testing.T) { mpopRefusesCertificate(t, program, m) })
 	}, octetFlags...)
 }
 
-// mboxrd takes the messages out of an mbox whose "From " lines are quoted
-// reversibly and that has a blank line behind each message.
+// mpopRefusesCertificate connects with a trust file that does not have the
+// test's CA.
+func mpopRefusesCertificate(t *testing.T, program string, m *mda) {
+	t.Parallel()
+	const unavailable = 69 // EX_UNAVAILABLE, or another code that is not 0
+	out := run(t, command(within(t, 2*time.Minute), t.TempDir(), program, "-C", "/dev/null", "--host", host,
+		"--port", port(m.pop3s), "--tls=on", "--tls-starttls=off", "--tls-trust-file=/etc/ssl/certs/ca-certificates.crt", "--serverinfo"), unavailable, 76, 68)
+	if !strings.Contains(string(out.stderr), "certificate") {
+		t.Errorf("%s", out.stderr)
+	}
+}
+
+// mpopConfig is mpop's run-control file.
+func mpopConfig(t *testing.T, user, port, options string, keep bool, uidls, delivery string) string {
+	onOrOff := map[bool]string{true: "on", false: "off"}
+	return fmt.Sprintf(`
+account default
+host %s
+port %s
+timeout 30
+user %s
+password %s
+tls_trust_file %s
+%s
+only_new on
+keep %s
+uidls_file %s
+received_header off
+delivery %s
+`, host, port, user, secrets[user], certificates(t).ca, options, onOrOff[keep], uidls, delivery)
+}
+
+// mboxrd returns the messages of an mbox whose "From " lines are quoted
+// reversibly and that has a blank line after each message.
 func mboxrd(t *testing.T, mbox []byte) [][]byte {
 	t.Helper()
 	var messages [][]byte
@@ -112,8 +121,8 @@ func mboxrd(t *testing.T, mbox []byte) [][]byte {
 	return messages
 }
 
-// unquoteFrom takes one ">" off the lines that begin with any number of them
-// and "From ".
+// unquoteFrom removes one ">" from each line that begins with one or more of
+// them and "From ".
 func unquoteFrom(text string) []byte {
 	lines := strings.SplitAfter(text, "\n")
 	for i, line := range lines {

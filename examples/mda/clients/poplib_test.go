@@ -14,8 +14,8 @@ import (
 //go:embed testdata/poplib_client.py
 var poplibClient string
 
-// TestPoplib has Python's poplib say every command, in plain text, after STLS
-// and over POP3S.
+// TestPoplib sends every command with Python's poplib, in plain text, after
+// STLS and over POP3S.
 func TestPoplib(t *testing.T) {
 	python := need(t, "python3", "python3")
 	over(t, allStores, func(t *testing.T, m *mda) {
@@ -39,7 +39,7 @@ func TestPoplib(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				// -I: what the machine's Python is set up to do is left out.
+				// -I: without the machine's own Python settings.
 				script := write(t, filepath.Join(t.TempDir(), "poplib_client.py"), poplibClient)
 				cmd := command(within(t, 2*time.Minute), t.TempDir(), python, "-I", "-X", "utf8", script)
 				cmd.Stdin = bytes.NewReader(options)

@@ -19,8 +19,8 @@ import (
 // need finds the program of a client, or skips the test.
 func need(t *testing.T, program, install string) string {
 	t.Helper()
-	// Debian's own first: a pyenv or the like on the machine does not decide
-	// which client is tested.
+	// Debian's own first, so that a pyenv or the like on the machine does not
+	// decide which client is tested.
 	for _, dir := range []string{"/usr/bin", "/usr/sbin"} {
 		if path := filepath.Join(dir, program); executable(path) {
 			return path
@@ -39,8 +39,8 @@ func executable(path string) bool {
 	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
 }
 
-// missing skips the test for want of something to install, except where all of
-// it must be there.
+// missing skips the test because something is not installed, unless all of it
+// is required.
 func missing(t *testing.T, format string, args ...any) {
 	t.Helper()
 	if os.Getenv("POPCASK_REQUIRE_CLIENTS") == "1" {
@@ -49,8 +49,8 @@ func missing(t *testing.T, format string, args ...any) {
 	t.Skipf(format, args...)
 }
 
-// environment is what every client gets: a home of its own, and neither
-// proxies nor the settings of whoever runs the tests.
+// environment is what every client gets: a home of its own, no proxies, and
+// none of the settings of the user that runs the tests.
 func environment(home string, more ...string) []string {
 	return append([]string{
 		"HOME=" + home,
@@ -75,20 +75,20 @@ func command(ctx context.Context, home, program string, args ...string) *exec.Cm
 	return cmd
 }
 
-// output is what a client that ended left.
+// output is what a client wrote, and its exit code.
 type output struct {
 	stdout, stderr []byte
 	code           int
 }
 
-// run waits for a client to end, and fails the test when
-// its exit code is none of those wanted (0 when none is named).
+// run runs a client to its end, and fails the test if its exit code is not one
+// of codes (0 if there are none).
 func run(t *testing.T, cmd *exec.Cmd, codes ...int) output {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()
-	// What the client left behind in the background goes with it.
+	// Kill what the client started in the background and left there.
 	if cmd.Process != nil {
 		_ = child.KillGroup(cmd)
 	}
@@ -110,14 +110,14 @@ func run(t *testing.T, cmd *exec.Cmd, codes ...int) output {
 	return out
 }
 
-// within bounds one step of a test.
+// within returns a context that bounds one step of a test.
 func within(t *testing.T, limit time.Duration) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	t.Cleanup(cancel)
 	return ctx
 }
 
-// tail keeps a failure readable.
+// tail shortens an output to its end, so that a failure stays readable.
 func tail(text []byte) []byte {
 	const limit = 2000
 	if len(text) > limit {
@@ -126,8 +126,8 @@ func tail(text []byte) []byte {
 	return text
 }
 
-// record is a writer that a test may look into while a process writes to it.
-// It forgets Gtk's complaints about the screen that a headless program lacks.
+// record is a writer that a test may read while a process writes to it. Its
+// tail leaves out Gtk's complaints about the missing screen.
 type record struct {
 	mutex sync.Mutex
 	text  bytes.Buffer

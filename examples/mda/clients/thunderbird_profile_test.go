@@ -3,6 +3,7 @@ package clients
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -24,87 +25,93 @@ func thunderbirdProfile(t *testing.T, certutil string) string {
 	return profile
 }
 
-// configure writes the preferences: the accounts, on the ports that the MDA has
-// now, and nothing that asks of any network but loopback.
+// quiet are the preferences of a Thunderbird that speaks to loopback only and
+// asks no questions.
+var quiet = map[string]any{
+	// Marionette on a port of its own choosing, written to a file.
+	"marionette.port": 0,
+
+	// Nothing leaves the machine: every request for anything but a
+	// loopback address goes to a proxy that is not there.
+	"network.proxy.type":                                          1,
+	"network.proxy.http":                                          "127.0.0.1",
+	"network.proxy.http_port":                                     9,
+	"network.proxy.ssl":                                           "127.0.0.1",
+	"network.proxy.ssl_port":                                      9,
+	"network.proxy.socks":                                         "127.0.0.1",
+	"network.proxy.socks_port":                                    9,
+	"network.proxy.socks_remote_dns":                              true,
+	"network.dns.disablePrefetch":                                 true,
+	"network.connectivity-service.enabled":                        false,
+	"network.captive-portal-service.enabled":                      false,
+	"network.trr.mode":                                            5,
+	"app.update.enabled":                                          false,
+	"app.update.auto":                                             false,
+	"app.update.disabledForTesting":                               true,
+	"app.normandy.enabled":                                        false,
+	"app.donation.eoy.version.viewed":                             999,
+	"browser.safebrowsing.blockedURIs.enabled":                    false,
+	"browser.safebrowsing.malware.enabled":                        false,
+	"browser.safebrowsing.phishing.enabled":                       false,
+	"browser.safebrowsing.downloads.remote.enabled":               false,
+	"browser.region.network.url":                                  "",
+	"browser.region.update.enabled":                               false,
+	"browser.search.update":                                       false,
+	"datareporting.healthreport.uploadEnabled":                    false,
+	"datareporting.policy.dataSubmissionEnabled":                  false,
+	"datareporting.policy.dataSubmissionPolicyBypassNotification": true,
+	"toolkit.telemetry.enabled":                                   false,
+	"toolkit.telemetry.server":                                    "data:,",
+	"extensions.update.enabled":                                   false,
+	"extensions.getAddons.cache.enabled":                          false,
+	"extensions.blocklist.enabled":                                false,
+	"extensions.systemAddon.update.enabled":                       false,
+	"media.gmp-manager.url":                                       "data:,",
+	"media.gmp-manager.updateEnabled":                             false,
+	"services.settings.server":                                    "data:,#remote-settings-dummy/v1",
+	"security.OCSP.enabled":                                       0,
+	"mail.inappnotifications.enabled":                             false,
+	"mail.inappnotifications.url":                                 "",
+	"mailnews.start_page.enabled":                                 false,
+	"mailnews.start_page.url":                                     "",
+	"mailnews.start_page_override.mstone":                         "ignore",
+
+	// No questions, no noise, no indexing.
+	"mail.provider.suppress_dialog_on_startup": true,
+	"mail.rights.version":                      1,
+	"mail.spotlight.firstRunDone":              true,
+	"mail.winsearch.firstRunDone":              true,
+	"mail.shell.checkDefaultClient":            false,
+	"mail.shell.checkDefaultMail":              false,
+	"mail.biff.show_alert":                     false,
+	"mail.biff.play_sound":                     false,
+	"mail.chat.enabled":                        false,
+	"mailnews.database.global.indexer.enabled": false,
+	"app.use_without_mail_account":             true,
+	"browser.shell.checkDefaultBrowser":        false,
+	"toolkit.startup.max_resumed_crashes":      -1,
+	"browser.sessionstore.resume_from_crash":   false,
+	"mail.prompt_purge_threshhold":             false,
+	"mail.purge.ask":                           false,
+
+	// Local folders, which every profile has.
+	"mail.accountmanager.localfoldersserver": "server9",
+	"mail.account.account9.server":           "server9",
+	"mail.server.server9.type":               "none",
+	"mail.server.server9.hostname":           "Local Folders",
+	"mail.server.server9.userName":           "nobody",
+	"mail.server.server9.name":               "Local Folders",
+}
+
+// configure writes the preferences: the quiet ones, and the accounts with the
+// ports that the MDA has now.
 func configure(t *testing.T, profile string, m *mda, accounts []tbAccount) {
 	t.Helper()
-	prefs := map[string]any{
-		// Marionette on a port of its own choosing, written to a file.
-		"marionette.port": 0,
+	prefs := maps.Clone(quiet)
+	prefs["mail.root.pop3"] = filepath.Join(profile, "Mail")
+	prefs["mail.root.none"] = filepath.Join(profile, "Mail")
+	prefs["mail.server.server9.directory"] = filepath.Join(profile, "Mail", "Local Folders")
 
-		// Nothing leaves the machine: every request for anything but a
-		// loopback address goes to a proxy that is not there.
-		"network.proxy.type":                                          1,
-		"network.proxy.http":                                          "127.0.0.1",
-		"network.proxy.http_port":                                     9,
-		"network.proxy.ssl":                                           "127.0.0.1",
-		"network.proxy.ssl_port":                                      9,
-		"network.proxy.socks":                                         "127.0.0.1",
-		"network.proxy.socks_port":                                    9,
-		"network.proxy.socks_remote_dns":                              true,
-		"network.dns.disablePrefetch":                                 true,
-		"network.connectivity-service.enabled":                        false,
-		"network.captive-portal-service.enabled":                      false,
-		"network.trr.mode":                                            5,
-		"app.update.enabled":                                          false,
-		"app.update.auto":                                             false,
-		"app.update.disabledForTesting":                               true,
-		"app.normandy.enabled":                                        false,
-		"app.donation.eoy.version.viewed":                             999,
-		"browser.safebrowsing.blockedURIs.enabled":                    false,
-		"browser.safebrowsing.malware.enabled":                        false,
-		"browser.safebrowsing.phishing.enabled":                       false,
-		"browser.safebrowsing.downloads.remote.enabled":               false,
-		"browser.region.network.url":                                  "",
-		"browser.region.update.enabled":                               false,
-		"browser.search.update":                                       false,
-		"datareporting.healthreport.uploadEnabled":                    false,
-		"datareporting.policy.dataSubmissionEnabled":                  false,
-		"datareporting.policy.dataSubmissionPolicyBypassNotification": true,
-		"toolkit.telemetry.enabled":                                   false,
-		"toolkit.telemetry.server":                                    "data:,",
-		"extensions.update.enabled":                                   false,
-		"extensions.getAddons.cache.enabled":                          false,
-		"extensions.blocklist.enabled":                                false,
-		"extensions.systemAddon.update.enabled":                       false,
-		"media.gmp-manager.url":                                       "data:,",
-		"media.gmp-manager.updateEnabled":                             false,
-		"services.settings.server":                                    "data:,#remote-settings-dummy/v1",
-		"security.OCSP.enabled":                                       0,
-		"mail.inappnotifications.enabled":                             false,
-		"mail.inappnotifications.url":                                 "",
-		"mailnews.start_page.enabled":                                 false,
-		"mailnews.start_page.url":                                     "",
-		"mailnews.start_page_override.mstone":                         "ignore",
-
-		// No questions, no noise, no indexing.
-		"mail.provider.suppress_dialog_on_startup": true,
-		"mail.rights.version":                      1,
-		"mail.spotlight.firstRunDone":              true,
-		"mail.winsearch.firstRunDone":              true,
-		"mail.shell.checkDefaultClient":            false,
-		"mail.shell.checkDefaultMail":              false,
-		"mail.biff.show_alert":                     false,
-		"mail.biff.play_sound":                     false,
-		"mail.chat.enabled":                        false,
-		"mailnews.database.global.indexer.enabled": false,
-		"app.use_without_mail_account":             true,
-		"browser.shell.checkDefaultBrowser":        false,
-		"toolkit.startup.max_resumed_crashes":      -1,
-		"browser.sessionstore.resume_from_crash":   false,
-		"mail.prompt_purge_threshhold":             false,
-		"mail.purge.ask":                           false,
-
-		"mail.root.pop3":                         filepath.Join(profile, "Mail"),
-		"mail.root.none":                         filepath.Join(profile, "Mail"),
-		"mail.accountmanager.localfoldersserver": "server9",
-		"mail.account.account9.server":           "server9",
-		"mail.server.server9.type":               "none",
-		"mail.server.server9.hostname":           "Local Folders",
-		"mail.server.server9.userName":           "nobody",
-		"mail.server.server9.name":               "Local Folders",
-		"mail.server.server9.directory":          filepath.Join(profile, "Mail", "Local Folders"),
-	}
 	var keys []string
 	for i, a := range accounts {
 		account, identity, server := fmt.Sprintf("account%d", i+1), fmt.Sprintf("id%d", i+1), "mail.server."+a.key+"."

@@ -21,7 +21,7 @@ const (
 	implicitTLS = 3
 
 	passwordClear     = 3 // USER and PASS, or AUTH PLAIN
-	passwordEncrypted = 4 // APOP, where CRAM-MD5 is not offered
+	passwordEncrypted = 4 // APOP, if CRAM-MD5 is not offered
 )
 
 // tbAccount is an account in a Thunderbird profile.
@@ -35,9 +35,9 @@ type tbAccount struct {
 	messages int // besides the corpus
 }
 
-// TestThunderbird has one profile with three accounts fetch mail over STARTTLS,
-// POP3S and plain text, leaving it on the server or not, and starts Thunderbird
-// a second time on it.
+// TestThunderbird fetches mail with one profile that has three accounts: over
+// STLS, POP3S and plain text, leaving the mail on the server or not. Then it
+// starts Thunderbird a second time with this profile.
 func TestThunderbird(t *testing.T) {
 	program := need(t, "thunderbird", "thunderbird")
 	certutil := need(t, "certutil", "libnss3-tools")
@@ -61,21 +61,7 @@ func TestThunderbird(t *testing.T) {
 			tb.fetch(account)
 		}
 		tb.quit()
-		inboxes := make(map[string][]byte)
-		for _, account := range accounts {
-			t.Run("first run/"+account.user, func(t *testing.T) {
-				inboxes[account.user] = read(t, account.inbox(profile))
-				messages, uidls := thunderbirdMessages(t, inboxes[account.user])
-				same(t, messages, sent[account.user], unix)
-				left := m.maildrop(t, account.user)
-				switch {
-				case !account.leave && len(left) > 0:
-					t.Errorf("%d messages left on the server, want none", len(left))
-				case account.leave && !slices.Equal(left, uidls):
-					t.Errorf("Thunderbird noted the unique-ids %v, the maildrop has %v", uidls, left)
-				}
-			})
-		}
+		inboxes := firstInboxes(t, profile, m, accounts, sent)
 
 		// The second run fetches what is new, one message, and nothing else:
 		// unique-ids outlive a restart of the server, too.
@@ -90,33 +76,57 @@ func TestThunderbird(t *testing.T) {
 			tb.fetch(account)
 		}
 		tb.quit()
-		for _, account := range accounts {
-			t.Run("second run/"+account.user, func(t *testing.T) {
-				before, after := inboxes[account.user], read(t, account.inbox(profile))
-				added, found := bytes.CutPrefix(after, before)
-				if !found {
-					t.Fatalf("the inbox of the first run, %d octets, is not the beginning of that of the second, %d octets", len(before), len(after))
-				}
-				messages, _ := thunderbirdMessages(t, added)
-				var want []message
-				if account.user == cleo {
-					want = late
-				}
-				same(t, messages, want, unix)
-			})
-		}
+		secondInboxes(t, profile, accounts, inboxes, map[string][]message{cleo: late})
 	}, octetFlags...)
 }
 
-// thunderbirdFields are those that Thunderbird prepends to a message.
+// firstInboxes checks the inboxes and what is left on the server after the
+// first run.
+func firstInboxes(t *testing.T, profile string, m *mda, accounts []tbAccount, sent map[string][]message) map[string][]byte {
+	inboxes := make(map[string][]byte)
+	for _, account := range accounts {
+		t.Run("first run/"+account.user, func(t *testing.T) {
+			inboxes[account.user] = read(t, account.inbox(profile))
+			messages, uidls := thunderbirdMessages(t, inboxes[account.user])
+			same(t, messages, sent[account.user], unix)
+			left := m.maildrop(t, account.user)
+			switch {
+			case !account.leave && len(left) > 0:
+				t.Errorf("%d messages left on the server, want none", len(left))
+			case account.leave && !slices.Equal(left, uidls):
+				t.Errorf("Thunderbird noted the unique-ids %v, the maildrop has %v", uidls, left)
+			}
+		})
+	}
+	return inboxes
+}
+
+// secondInboxes checks what the second run has added to the inboxes of the
+// first.
+func secondInboxes(t *testing.T, profile string, accounts []tbAccount, inboxes map[string][]byte, want map[string][]message) {
+	for _, account := range accounts {
+		t.Run("second run/"+account.user, func(t *testing.T) {
+			before, after := inboxes[account.user], read(t, account.inbox(profile))
+			added, found := bytes.CutPrefix(after, before)
+			if !found {
+				t.Fatalf("the inbox of the first run, %d octets, is not the beginning of that of the second, %d octets", len(before), len(after))
+			}
+			messages, _ := thunderbirdMessages(t, added)
+			same(t, messages, want[account.user], unix)
+		})
+	}
+}
+
+// thunderbirdFields are the header fields that Thunderbird prepends to a
+// message.
 var thunderbirdFields = regexp.MustCompile(
 	`^X-Account-Key: .*\nX-UIDL: (.*)\nX-Mozilla-Status: .*\nX-Mozilla-Status2: .*\nX-Mozilla-Keys: .*\n`)
 
-// thunderbirdMessages takes the messages out of Thunderbird's mbox, and their
-// unique-ids. It begins each with a line that, unlike all lines of a message,
-// ends in CRLF, and with header fields of its own; it ends each with a CRLF; and
-// it quotes what an mbox reader could take for such a beginning. All that is
-// undone here, and nothing else.
+// thunderbirdMessages returns the messages of Thunderbird's mbox, and their
+// unique-ids. Thunderbird begins each message with a line that ends in CRLF,
+// unlike the lines of the message, and with header fields of its own. It ends
+// each message with a CRLF, and quotes lines that an mbox reader could take for
+// a beginning. This undoes all of that, and nothing else.
 func thunderbirdMessages(t *testing.T, mbox []byte) (messages [][]byte, uidls []string) {
 	t.Helper()
 	if len(mbox) == 0 {
@@ -198,8 +208,8 @@ func (tb *thunderbird) script(result any, body string, args ...any) {
 	}
 }
 
-// password stores the secret of an account with the login manager, where the
-// dialog that asks for it puts it.
+// password stores the secret of an account in the login manager, as the
+// password dialog does.
 func (tb *thunderbird) password(a tbAccount) {
 	tb.t.Helper()
 	tb.script(nil, `
@@ -210,7 +220,7 @@ func (tb *thunderbird) password(a tbAccount) {
 	`, host, a.user, secrets[a.user])
 }
 
-// fetch does what "Get Messages" does, and waits for its end.
+// fetch does what "Get Messages" does, and waits until it has ended.
 func (tb *thunderbird) fetch(a tbAccount) {
 	tb.t.Helper()
 	began := time.Now()

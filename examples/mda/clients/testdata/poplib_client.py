@@ -1,4 +1,4 @@
-"""Says every command of POP3 through Python's poplib and prints what came.
+"""Sends every command of POP3 with Python's poplib and prints the results.
 
 Reads {"way", "host", "port", "ca", "user", "password", "messages"} as JSON on
 standard input and prints JSON. Ends with a traceback when the server does not

@@ -10,14 +10,15 @@ import (
 	"github.com/popcask/popcask/cassandra"
 )
 
-const scanUsage = `  -rate N            messages a second, to spare the cluster; 0 for no limit (0)
-  -resume WHERE      go on where an earlier run ended, which said where
-  -hold N            hold in memory whether the content of so many messages is
-                     complete, 10 octets each; with more messages than that the
-                     memberships are read several times (8000000)
+const scanUsage = `  -rate N            read at most N messages a second, to spare the cluster; 0 for
+                     no limit (0)
+  -resume PLACE      continue an earlier run at PLACE, which that run printed
+  -hold N            remember for N messages, at 10 octets each, whether their
+                     content is complete; if there are more, the memberships are
+                     read several times (8000000)
 `
 
-// scanFlags are those of commands that go through everything.
+// scanFlags are the flags of commands that scan all mailboxes.
 type scanFlags struct{ scan cassandra.ScanOptions }
 
 func (f *scanFlags) add(flags *flag.FlagSet) {
@@ -26,7 +27,7 @@ func (f *scanFlags) add(flags *flag.FlagSet) {
 	flags.IntVar(&f.scan.Hold, "hold", 0, "")
 }
 
-// check finds what makes no sense, and would mean something else.
+// check rejects numbers that would mean something else to the store.
 func (f *scanFlags) check() error {
 	switch {
 	case f.scan.Rate < 0:
@@ -39,39 +40,39 @@ func (f *scanFlags) check() error {
 	return nil
 }
 
-// checkUser is check for a command that may go through one mailbox instead.
+// checkUser is check for a command that can also look at one mailbox only.
 func (f *scanFlags) checkUser(user string) error {
 	if user != "" && (f.scan.Rate != 0 || f.scan.Resume != "" || f.scan.Hold != 0) {
-		return usagef("-rate, -resume and -hold are for a run through everything, not for -user")
+		return usagef("-rate, -resume and -hold are for a run through all mailboxes, not for -user")
 	}
 	return f.check()
 }
 
-// through goes through everything, saying how far it is.
-func (f *scanFlags) through(ctx context.Context, c *call, scan func(context.Context, cassandra.ScanOptions) (cassandra.Progress, error)) (cassandra.Progress, error) {
+// runScan scans all mailboxes and reports its progress.
+func (f *scanFlags) runScan(ctx context.Context, c *call, scan func(context.Context, cassandra.ScanOptions) (cassandra.Progress, error)) (cassandra.Progress, error) {
 	f.scan.Found = c.report
 	f.scan.Progress = progressTo(c.stderr)
 	p, err := scan(ctx, f.scan)
 	if p.Resume != "" && err != nil {
-		fmt.Fprintf(c.stderr, "broken off; go on with -resume %q\n", p.Resume)
+		fmt.Fprintf(c.stderr, "interrupted; continue with -resume %q\n", p.Resume)
 	}
 	return p, err
 }
 
-// end says how a scan ended, and returns what is left.
-func (f *scanFlags) end(c *call, p cassandra.Progress, dry bool) (left int, err error) {
+// end prints the totals of a scan, and returns how many findings are left.
+func (f *scanFlags) end(c *call, p cassandra.Progress, dryRun bool) (left int, err error) {
 	c.say(map[string]int{
 		"mailboxes": p.Mailboxes, "messages": p.Messages, "findings": p.Findings,
 		"mended": p.Mended, "postponed": p.Postponed, "failed": p.Failed,
 	}, "%d mailboxes, %d messages: %d findings, %d mended, %d postponed", p.Mailboxes, p.Messages, p.Findings, p.Mended, p.Postponed)
-	if dry && p.Findings > 0 && !c.asJSON {
+	if dryRun && p.Findings > 0 && !c.asJSON {
 		fmt.Fprintln(c.stdout, "nothing was changed: -yes does it")
 	}
-	return p.Findings - p.Mended, unseen(p)
+	return p.Findings - p.Mended, skipped(p)
 }
 
-// unseen says that a scan went on without something.
-func unseen(p cassandra.Progress) error {
+// skipped returns an error if the scan could not look at everything.
+func skipped(p cassandra.Progress) error {
 	if p.Failed > 0 {
 		return fmt.Errorf("%d messages or buckets could not be looked at", p.Failed)
 	}
@@ -88,7 +89,7 @@ type found struct {
 	Error   string `json:"error,omitempty"`
 }
 
-// report prints what was found in a mailbox.
+// report prints the findings in a mailbox.
 func (c *call) report(r cassandra.Report) {
 	for _, f := range r.Findings {
 		line := found{User: r.User, Mailbox: r.Mailbox.String(), Kind: string(f.Kind), Mended: f.Mended}
@@ -111,7 +112,7 @@ func (c *call) report(r cassandra.Report) {
 	}
 }
 
-// progressTo says every few seconds how far a scan is.
+// progressTo prints every few seconds how far a scan has come.
 func progressTo(w io.Writer) func(cassandra.Progress) {
 	const interval = 5 * time.Second
 	last := time.Now()

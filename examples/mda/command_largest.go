@@ -9,10 +9,10 @@ import (
 
 const largestUsage = `Usage: mda largest [flags]
 
-Names the largest maildrops, with the messages and the octets that are listed in
-them.
+Prints the largest mailboxes, with the numbers of messages and octets that their
+listings have.
 
-  -n N               how many (20)
+  -n N               how many mailboxes (20)
 `
 
 // largestJob is mda largest.
@@ -29,24 +29,25 @@ func (j *largestJob) check() error {
 
 func (j *largestJob) run(ctx context.Context, c *call) (left int, err error) {
 	largest, err := c.store.Largest(ctx, j.most)
-	for _, usage := range largest {
-		c.usage(usage)
+	for _, m := range largest {
+		c.usage(m)
 	}
 	return 0, err
 }
 
-// maildrop is a maildrop as JSON.
-type maildrop struct {
+// mailboxUsage is how much is in a mailbox, as JSON.
+type mailboxUsage struct {
 	User     string `json:"user"`
 	Mailbox  string `json:"mailbox"`
 	Messages int    `json:"messages"`
 	Octets   int64  `json:"octets"`
 }
 
-func (c *call) usage(d cassandra.Usage) {
-	name := d.User
+// usage prints how much is in a mailbox, whose user may be unknown.
+func (c *call) usage(m cassandra.Usage) {
+	name := m.User
 	if name == "" {
-		name = d.Mailbox.String()
+		name = m.Mailbox.String()
 	}
-	c.say(maildrop{d.User, d.Mailbox.String(), d.Messages, d.Octets}, "%s: %d messages, %d octets", name, d.Messages, d.Octets)
+	c.say(mailboxUsage{m.User, m.Mailbox.String(), m.Messages, m.Octets}, "%s: %d messages, %d octets", name, m.Messages, m.Octets)
 }

@@ -8,11 +8,12 @@ import (
 
 const emptyUsage = `Usage: mda empty -user NAME [flags]
 
-Removes all messages of a mailbox, as the user would with DELE and QUIT. Without
--yes it says what there is. Mail that comes meanwhile stays.
+Removes all messages from a mailbox, as its user would with DELE and QUIT. Mail that
+comes at the same time stays.
 
-  -user NAME         whose mailbox
-  -yes               do it
+  -user NAME         the user whose mailbox it is
+  -yes               remove them; without it the numbers of messages and octets
+                     are printed, and nothing is changed
 `
 
 // emptyJob is mda empty.
@@ -28,7 +29,7 @@ func (j *emptyJob) flags(flags *flag.FlagSet) {
 
 func (j *emptyJob) check() error {
 	if j.user == "" {
-		return usagef("whose? -user NAME")
+		return usagef("-user is missing")
 	}
 	return nil
 }
@@ -38,19 +39,19 @@ func (j *emptyJob) run(ctx context.Context, c *call) (left int, err error) {
 	if j.yes {
 		do = c.store.Empty
 	}
-	usage, err := do(ctx, j.user)
+	found, err := do(ctx, j.user)
 	if err != nil {
 		return 0, err
 	}
-	c.usage(usage)
+	c.usage(found)
 	switch {
-	case j.yes && usage.Messages > 0 && !c.asJSON:
+	case j.yes && found.Messages > 0 && !c.asJSON:
 		fmt.Fprintln(c.stdout, "removed")
-	case !j.yes && usage.Messages > 0:
+	case !j.yes && found.Messages > 0:
 		if !c.asJSON {
 			fmt.Fprintln(c.stdout, "nothing was changed: -yes does it")
 		}
-		return usage.Messages, nil
+		return found.Messages, nil
 	}
 	return 0, nil
 }

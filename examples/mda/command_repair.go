@@ -10,27 +10,29 @@ import (
 
 const verifyUsage = `Usage: mda verify [flags]
 
-Compares what the mailboxes of a Cassandra store, their listings and the content
-say of each other, in every data centre. It changes nothing. It can be broken off
-with ^C, or killed, and resumed.
+Compares the mailboxes of a Cassandra store, their listings and the content with
+each other, in every data centre. It changes nothing. It can be interrupted with
+^C, or killed, and resumed.
 
-  -user NAME         one mailbox only; content that is in none is not looked for
+  -user NAME         this mailbox only; content that is in no mailbox is not
+                     looked for
 ` + scanUsage
 
 const repairUsage = `Usage: mda repair [flags]
 
-Says what mda verify says, and with -yes mends it. What comes and goes meanwhile
-is left alone, and so is mail that is younger than an hour. It can be broken off
-with ^C, or killed, and resumed. What is done about content that is in no mailbox:
-mda orphans -h.
+Finds what mda verify finds, and with -yes mends it. What comes or goes at the same
+time is left alone, and so is mail that is younger than an hour, except that a
+removal which has begun is finished. It can be interrupted with ^C, or killed, and
+resumed. Content that is in no mailbox is only reported: see mda orphans -h.
 
-  -yes               do it
-  -user NAME         one mailbox only; content that is in none is not looked for
-  -confirm DURATION  wait so long and look again before removing something for
-                     good because nobody has its content; 1h is safe, 0 leaves
-                     it (0s)
-  -remove-incomplete with -confirm: remove messages whose content is nowhere
-                     complete, whose delivery was never acknowledged
+  -yes               mend; without it nothing is changed
+  -user NAME         this mailbox only; content that is in no mailbox is not
+                     looked for
+  -confirm DURATION  before something is removed for good because its content is
+                     in no data centre, wait this long and look again; 1h is safe,
+                     0 leaves it as it is (0s)
+  -remove-incomplete with -confirm: remove messages whose content is not complete
+                     in any data centre; their delivery was never acknowledged
 ` + scanUsage
 
 // repairJob is mda verify and mda repair.
@@ -63,9 +65,9 @@ func (j *repairJob) run(ctx context.Context, c *call) (left int, err error) {
 	case j.user != "":
 		p, err = j.one(ctx, c)
 	case j.yes:
-		p, err = j.through(ctx, c, c.store.RepairAll)
+		p, err = j.runScan(ctx, c, c.store.RepairAll)
 	default:
-		p, err = j.through(ctx, c, c.store.VerifyAll)
+		p, err = j.runScan(ctx, c, c.store.VerifyAll)
 	}
 	if err != nil {
 		return 0, err

@@ -10,9 +10,9 @@ import (
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-// What goes over the wire after DATA, and what the maildrop has then. RFC 5321
-// sections 4.5.2 (transparency) and 2.3.8 (only CRLF ends a line; what is bare
-// stays within one); the maildrop has CRLF throughout.
+// The octets on the wire after DATA, and those in the maildrop afterwards. RFC
+// 5321 sections 4.5.2 (transparency) and 2.3.8 (only CRLF ends a line; a bare
+// CR or LF does not); in the maildrop every line ends in CRLF.
 func TestDataOctetForOctet(t *testing.T) {
 	bits := make([]byte, 0, 256)
 	for b := range 256 {
@@ -106,7 +106,7 @@ func TestChunksOctetForOctet(t *testing.T) {
 	})
 }
 
-// A message that has not come to its end is nobody's.
+// A message without its end is not delivered.
 func TestCutShort(t *testing.T) {
 	for name, message := range map[string]string{
 		"in DATA":               "C: DATA\nS: 354 *\nC: half of it",

@@ -10,8 +10,8 @@ import (
 )
 
 // MAIL within a transaction is refused (RFC 5321 section 4.1.4) and changes
-// nothing. go-smtp would let it through and keep the recipients, to whom it
-// would say 250 for a message that nobody delivered to them.
+// nothing. go-smtp would let it through and keep the recipients. It would reply
+// 250 for a message that was not delivered to them.
 func TestMAILWithinATransaction(t *testing.T) {
 	protocols(t, func(t *testing.T, protocol string) {
 		r := start(t, protocol)
@@ -46,8 +46,9 @@ func TestTheLargestMessage(t *testing.T) {
 	})
 }
 
-// Who stalls in the middle of a message has to send it again, on another
-// connection: what he still sends on this one is no command.
+// A sender that stalls in the middle of a message has to send it again, on
+// another connection. What it still sends on this one is not taken for
+// commands.
 func TestStalled(t *testing.T) {
 	for name, message := range map[string]string{
 		"in DATA":    "C: DATA\nS: 354 *\nC: half of it",
@@ -77,9 +78,9 @@ func TestStalled(t *testing.T) {
 	}
 }
 
-// go-smtp runs Data on a goroutine of its own while a message comes by BDAT, and
-// takes commands meanwhile that change its connection. The race detector is the
-// judge; over LMTP it would find a race in go-smtp itself.
+// While a message comes by BDAT, go-smtp runs Data on a goroutine of its own
+// and takes commands that change its connection. The race detector is the
+// judge. Over LMTP it would find a race in go-smtp itself.
 func TestCommandsBetweenChunks(t *testing.T) {
 	for name, between := range map[string]func(*dialogue){
 		"EHLO":     func(*dialogue) {},

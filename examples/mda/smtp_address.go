@@ -10,8 +10,8 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// checkAddress refuses what has no place in a header field, and non-ASCII
-// addresses from a sender that did not announce them (RFC 6531 section 3.5).
+// checkAddress refuses an address that a header field cannot have, and a
+// non-ASCII address if the sender did not announce it (RFC 6531 section 3.5).
 func checkAddress(address string, announced bool) error {
 	switch {
 	case len(address) > mailbox.MaxUserLength || !isText(address):
@@ -22,8 +22,8 @@ func checkAddress(address string, announced bool) error {
 	return nil
 }
 
-// path writes an address as it stands between < and >: go-smtp has taken the
-// quotes off its local part.
+// path writes an address as it stands between < and >. go-smtp has removed the
+// quotes from its local part.
 func path(address string) string {
 	at := strings.LastIndexByte(address, '@')
 	if at < 0 || isDotString(address[:at]) {
@@ -33,7 +33,7 @@ func path(address string) string {
 	return `"` + quoted + `"` + address[at:]
 }
 
-// isDotString tells whether a local part needs no quotes (RFC 5321 section
+// isDotString reports whether a local part needs no quotes (RFC 5321 section
 // 4.1.2, with the non-ASCII of RFC 6531).
 func isDotString(local string) bool {
 	for atom := range strings.SplitSeq(local, ".") {
@@ -46,7 +46,7 @@ func isDotString(local string) bool {
 	return true
 }
 
-// isText tells whether s is UTF-8 without control characters.
+// isText reports whether s is UTF-8 without control characters.
 func isText(s string) bool { return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl) }
 
 func isASCII(s string) bool {

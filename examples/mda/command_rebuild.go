@@ -9,12 +9,12 @@ import (
 
 const rebuildUsage = `Usage: mda rebuild [flags]
 
-Lists again what is in the mailboxes and not on their lists, for when the table of
-the projection was lost. What was removed, or is marked to be, stays off. It may
-run beside deliveries and sessions, and again at any time; it can be broken off
-and resumed.
+Lists again what is in the mailboxes but not in their listings, for a store that
+has lost the table of the projection. What was removed, or is marked as removed,
+is not listed. It may run at the same time as deliveries and sessions, and more
+than once; it can be interrupted with ^C, or killed, and resumed.
 
-  -user NAME         one mailbox only
+  -user NAME         this mailbox only
 ` + scanUsage
 
 // rebuildJob is mda rebuild.
@@ -35,11 +35,11 @@ func (j *rebuildJob) run(ctx context.Context, c *call) (left int, err error) {
 	if j.user != "" {
 		p.Mended, err = c.store.Rebuild(ctx, j.user)
 	} else {
-		p, err = j.through(ctx, c, c.store.RebuildAll)
+		p, err = j.runScan(ctx, c, c.store.RebuildAll)
 	}
 	if err != nil {
 		return 0, err
 	}
 	c.say(map[string]int{"listed": p.Mended}, "%d messages listed again", p.Mended)
-	return 0, unseen(p)
+	return 0, skipped(p)
 }

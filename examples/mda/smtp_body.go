@@ -13,9 +13,9 @@ import (
 // 5321 section 6.3).
 const maxHops = 100
 
-// body reads a message as it is received: it gives a sender that is slow but
-// alive time for every stretch, and ends in an error where the message is in a
-// loop or too large, or where the sender hung up before its end.
+// body reads a message as it is received. It gives a slow sender time for each
+// read, and ends in an error if the message is in a loop or too large, or if
+// the sender hung up before its end.
 type body struct {
 	source   io.Reader
 	conn     net.Conn
@@ -26,8 +26,8 @@ type body struct {
 	err      error // what Read returns from now on
 }
 
-// newBody reads what go-smtp gives to Data: a pipe where the message comes by
-// BDAT, else its reader of DATA.
+// newBody makes a body of what go-smtp gives to Data: a pipe if the message
+// comes by BDAT, else its reader of DATA.
 func newBody(r io.Reader, conn net.Conn, a *agent) *body {
 	b := &body{conn: conn, patience: a.patience, maxSize: a.maxSize}
 	if pipe, ok := r.(*io.PipeReader); ok {
@@ -57,8 +57,8 @@ func (b *body) Read(p []byte) (int, error) {
 	return 0, b.err
 }
 
-// drain reads what is left of a message that was given up before its end:
-// go-smtp expects that.
+// drain reads the rest of a message of which not all was read, as go-smtp
+// expects.
 func (b *body) drain() {
 	for b.err == nil || b.err == errTooManyHops || b.err == smtp.ErrDataTooLarge {
 		b.conn.SetReadDeadline(time.Now().Add(b.patience))
@@ -68,7 +68,7 @@ func (b *body) drain() {
 	}
 }
 
-// hopCounter counts Received fields in a header that passes in stretches.
+// hopCounter counts the Received fields of a header that comes in pieces.
 type hopCounter struct {
 	hops   int
 	line   []byte // the beginning of the current line

@@ -18,8 +18,8 @@ import (
 	"golang.org/x/net/netutil"
 )
 
-// server is a go-smtp server that can be stopped without waiting for clients
-// that have nothing to say.
+// server is a go-smtp server that can be stopped without waiting for idle
+// clients.
 type server struct {
 	smtp *smtp.Server
 
@@ -28,13 +28,14 @@ type server struct {
 	stopping bool
 }
 
-// Serve answers what listener accepts, until Shutdown.
+// Serve serves the connections that listener accepts, until Shutdown.
 func (s *server) Serve(listener net.Listener) error {
 	return s.smtp.Serve(&tracked{netutil.LimitListener(listener, maxConnections), s})
 }
 
-// Shutdown stops taking connections, turns idle clients away with a 421, waits
-// for messages that are under way, and cuts off what is left when ctx ends.
+// Shutdown stops taking connections, sends idle clients away with a 421, waits
+// for messages that are being received, and closes the remaining connections
+// when ctx ends.
 func (s *server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	s.stopping = true
@@ -53,8 +54,8 @@ func (s *server) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// smtpLog is what go-smtp writes to. Only of a panic should anybody know; the
-// rest is about peers that came and went.
+// smtpLog is what go-smtp writes to. Only a panic is an error; the rest is
+// about peers that came and went.
 type smtpLog struct{ log *slog.Logger }
 
 // Printf implements [smtp.Logger].
@@ -69,7 +70,7 @@ func (l smtpLog) Printf(format string, args ...any) {
 // Println implements [smtp.Logger].
 func (l smtpLog) Println(args ...any) { l.Printf("%s", fmt.Sprintln(args...)) }
 
-// tracked is a listener whose connections the server knows.
+// tracked is a listener that registers its connections with the server.
 type tracked struct {
 	net.Listener
 	server *server
@@ -100,15 +101,15 @@ type wire struct {
 	server *server
 
 	ended  atomic.Bool // a read failed for good: the peer hung up
-	hangUp atomic.Bool // nothing more is to be read
+	hangUp atomic.Bool // reads return EOF from now on
 
 	mu       sync.Mutex
-	messages int  // under way
-	stopping bool // nothing new is to begin
-	instant  bool // reads are not to wait
+	messages int  // that are being received
+	stopping bool // no new message may begin
+	instant  bool // reads do not wait
 }
 
-// wireOf finds the wire under a connection.
+// wireOf returns the wire under a connection.
 func wireOf(conn net.Conn) *wire {
 	if encrypted, ok := conn.(*tls.Conn); ok {
 		conn = encrypted.NetConn()
@@ -116,8 +117,8 @@ func wireOf(conn net.Conn) *wire {
 	return conn.(*wire)
 }
 
-// work says that a message is under way, until the function that it returns is
-// called: Shutdown waits for that.
+// work notes that a message is being received, until done is called. Shutdown
+// waits for that.
 func (w *wire) work() (done func()) {
 	w.add(1)
 	return func() { w.add(-1) }
@@ -129,7 +130,7 @@ func (w *wire) add(messages int) {
 	w.messages += messages
 }
 
-// stop lets go-smtp's next read time out, to which it says 421.
+// stop makes go-smtp's next read time out, after which go-smtp sends 421.
 func (w *wire) stop() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -161,15 +162,15 @@ func (w *wire) Read(p []byte) (int, error) {
 	case !errors.Is(err, os.ErrDeadlineExceeded):
 		w.ended.Store(true)
 	case w.stalled():
-		// What is still to come of the message must not be taken for commands;
-		// and of a chunk's error go-smtp would make a final one.
+		// The rest of the message must not be taken for commands. And go-smtp
+		// would turn an error in a chunk into a final reply.
 		w.hangUp.Store(true)
 		err = errTryAgain
 	}
 	return n, err
 }
 
-// stalled tells of a time-out whether it is that of a sender in the middle of a
+// stalled reports whether a time-out is that of a sender in the middle of a
 // message.
 func (w *wire) stalled() bool {
 	w.mu.Lock()

@@ -9,16 +9,18 @@ import (
 
 const orphansUsage = `Usage: mda orphans [flags]
 
-Finds content that is in no mailbox: of a delivery that failed and could not be
-undone, or of a removal that the cluster has half forgotten. Without -yes nothing
-is changed. Restore first, read, and purge what nobody wants then.
+Finds content that is in no mailbox. It is left by a delivery that failed and could
+not be undone, or by a removal of which the cluster has forgotten a part. Without
+-yes nothing is changed. Restore first, read the mail, then purge what is not
+wanted.
 
-  -restore           put it back into its mailbox, where it is complete. A message
+  -restore           put content that is complete back into its mailbox. A message
                      that was removed within gc_grace_seconds stays removed; one
                      that was removed before that may come back
   -purge             with -confirm: delete what is older than gc_grace_seconds
-  -confirm DURATION  with -purge: wait so long and look again before; 1h is safe
-  -yes               do it
+  -confirm DURATION  with -purge: wait this long and look again before deleting;
+                     1h is safe
+  -yes               do what -restore or -purge says
 ` + scanUsage
 
 // orphansJob is mda orphans.
@@ -57,7 +59,7 @@ func (j *orphansJob) run(ctx context.Context, c *call) (left int, err error) {
 			j.scan.Orphans = cassandra.PurgeOrphans
 		}
 	}
-	p, err := j.through(ctx, c, scan)
+	p, err := j.runScan(ctx, c, scan)
 	if err != nil {
 		return 0, err
 	}

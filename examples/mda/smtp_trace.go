@@ -11,8 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// trace writes the fields that a final delivery prepends (RFC 5321 section 4.4).
-// A nil trace writes none.
+// trace writes the header fields that a final delivery prepends (RFC 5321
+// section 4.4). A nil trace writes none.
 type trace struct {
 	host string // this machine
 }
@@ -33,8 +33,7 @@ type hop struct {
 	time     time.Time
 }
 
-// newID names a message among all that this program takes, in its Received
-// field and in the log.
+// newID makes the name of a message in its Received field and in the log.
 func newID() string { return rand.Text()[:16] }
 
 // hop describes the message that is being received.
@@ -49,8 +48,8 @@ func (s *session) hop(mail envelope, id string, now time.Time) hop {
 	}
 }
 
-// withValue is the protocol as Received names it. go-smtp does not tell HELO from
-// EHLO, so all SMTP is ESMTP.
+// withValue is the protocol as Received names it. go-smtp does not say whether
+// the sender used HELO or EHLO, so all SMTP is ESMTP.
 func withValue(protocol string, utf8, encrypted bool) string {
 	switch {
 	case utf8:
@@ -64,7 +63,7 @@ func withValue(protocol string, utf8, encrypted bool) string {
 	return protocol
 }
 
-// header is what one recipient's copy begins with.
+// header is the beginning of one recipient's copy.
 func (t *trace) header(by hop, mail envelope, to recipient) string {
 	if t == nil {
 		return ""
@@ -74,15 +73,15 @@ func (t *trace) header(by hop, mail envelope, to recipient) string {
 	fmt.Fprintf(&h, "Delivered-To: %s\r\n", path(to.address))
 	fmt.Fprintf(&h, "Received: from %s (%s)\r\n", extendedDomain(by.hello), addressLiteral(by.remote))
 	fmt.Fprintf(&h, "\tby %s with %s id %s", t.host, by.protocol, by.id)
-	if len(mail.to) == 1 { // the others are nobody's business
+	if len(mail.to) == 1 { // else one recipient would learn of the others
 		fmt.Fprintf(&h, "\r\n\tfor <%s>", path(to.address))
 	}
 	fmt.Fprintf(&h, ";\r\n\t%s\r\n", by.time.Format(time.RFC1123Z))
 	return h.String()
 }
 
-// extendedDomain is what the sender calls itself, where that can stand in a
-// header field.
+// extendedDomain is what the sender calls itself, if a header field can have
+// it.
 func extendedDomain(hello string) string {
 	literal := strings.HasPrefix(hello, "[") && strings.HasSuffix(hello, "]")
 	if literal && isDomain(strings.ReplaceAll(hello[1:len(hello)-1], ":", "")) || isDomain(hello) {
@@ -91,7 +90,8 @@ func extendedDomain(hello string) string {
 	return "unknown"
 }
 
-// isDomain takes what stands in host names, underscores too.
+// isDomain reports whether name has the characters of a host name only, or
+// underscores.
 func isDomain(name string) bool {
 	return name != "" && len(name) <= 255 && utf8.ValidString(name) && !strings.ContainsFunc(name, func(r rune) bool {
 		return !isAlphanumeric(r) && !strings.ContainsRune(".-_", r)

@@ -8,8 +8,8 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// Lookup implements [mailbox.Directory]: a recipient is the login name, else its
-// part before the @.
+// Lookup implements [mailbox.Directory]: an address belongs to the user of that
+// name, else to the user whose name is the part before the @.
 func (u *users) Lookup(_ context.Context, address string) (string, error) {
 	name, err := mailbox.CanonicalUser(address)
 	if err != nil {

@@ -7,21 +7,20 @@ import (
 	"time"
 )
 
-// What go-smtp v0.25.1 does not do for a message is done here; tests say where a
-// later release makes it unnecessary.
+// This file works around faults of go-smtp v0.25.1.
 
 // dotted reads a message that comes by DATA. go-smtp's own reader, below it,
-// does not see that a line begins after CR CR LF (any even number of CRs): it
-// leaves a stuffed dot there, and waits for ever for a message to end whose last
-// line ends so.
+// does not see that a line begins after CR CR LF (any even number of CRs). It
+// leaves a stuffed dot there, and if the last line of a message ends so it
+// waits for the end of the message for ever.
 type dotted struct {
 	source io.Reader
 	conn   net.Conn
 
-	crs        int // CRs right before
+	crs        int // CRs that came last
 	state      dotState
 	overlooked bool   // go-smtp has not seen the final dot
-	ready      []byte // read, and not yet handed out
+	ready      []byte // read, and not yet returned
 	buffer     [4 << 10]byte
 	err        error
 }
@@ -30,9 +29,9 @@ type dotState int
 
 const (
 	anywhere   dotState = iota
-	lineStart           // of a line that go-smtp takes for the middle of one
-	afterDot            // which was the first octet of that line
-	afterDotCR          // which were the first two
+	lineStart           // of a line whose start go-smtp does not see
+	afterDot            // the first octet of that line was a dot
+	afterDotCR          // the first two were a dot and CR
 )
 
 func (d *dotted) Read(p []byte) (int, error) {
@@ -45,15 +44,15 @@ func (d *dotted) Read(p []byte) (int, error) {
 		return n, nil
 	}
 	if d.overlooked {
-		// go-smtp would read on. So its reads end at once, until it reads the
-		// next command and sets a deadline of its own.
+		// go-smtp would read on. This ends its reads at once, until it reads
+		// the next command and sets its own deadline.
 		d.conn.SetReadDeadline(longAgo)
 	}
 	return 0, d.err
 }
 
-// fill reads octet by octet: go-smtp's reader comes back only when the slice is
-// full, and might be waiting for what never comes.
+// fill reads octet by octet: go-smtp's reader returns only when the slice is
+// full, and might wait for octets that never come.
 func (d *dotted) fill() {
 	out := d.buffer[:0]
 	var octet [1]byte
@@ -69,7 +68,7 @@ func (d *dotted) fill() {
 	d.ready = out
 }
 
-// take appends what octet means.
+// take handles one octet, and appends to out what is part of the message.
 func (d *dotted) take(out []byte, octet byte) []byte {
 	switch d.state {
 	case lineStart:
@@ -104,8 +103,8 @@ func (d *dotted) take(out []byte, octet byte) []byte {
 
 var longAgo = time.Unix(1, 0)
 
-// chunks reads a message that comes by BDAT. go-smtp takes a chunk that ends
-// with the connection for a whole one, and the message with it.
+// chunks reads a message that comes by BDAT. If the connection ends in the
+// middle of the last chunk, go-smtp takes the message for a whole one.
 type chunks struct {
 	pipe io.Reader
 	conn net.Conn
@@ -119,8 +118,8 @@ func (c *chunks) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// hungUp tells whether the peer has ended the connection. It may be asked while
-// go-smtp is waiting for the end of Data, and is not reading.
+// hungUp reports whether the peer has ended the connection. It may be called
+// while go-smtp waits for the end of Data, and is not reading.
 func hungUp(conn net.Conn) bool {
 	wire := wireOf(conn)
 	if wire.ended.Load() {
@@ -130,13 +129,13 @@ func hungUp(conn net.Conn) bool {
 	if !ok {
 		return false
 	}
-	// TLS has an end of its own, which only a read shows: one that does not
-	// wait. What it finds are commands that the peer sent ahead; it has to send
-	// them again, on another connection.
+	// Only a read shows the end of a TLS connection. This one does not wait. If
+	// it finds commands that the peer sent ahead, the peer has to send them
+	// again, on another connection.
 	encrypted.SetReadDeadline(longAgo)
 	n, err := io.Copy(io.Discard, encrypted)
 	if n > 0 {
 		wire.hangUp.Store(true)
 	}
-	return err == nil // it came to an end, and not to the deadline
+	return err == nil // the end, and not the deadline
 }

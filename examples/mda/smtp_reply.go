@@ -10,8 +10,8 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// toReply says in SMTP what a directory or a store says in Go. The text of an
-// error stays here.
+// toReply translates an error of a directory or a store into an SMTP reply. The
+// sender does not see the text of the error.
 func toReply(err error) error {
 	var reply *smtp.SMTPError
 	switch {
@@ -39,15 +39,17 @@ var errTryAgain = &smtp.SMTPError{
 	Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0}, Message: "Temporary failure, try again later",
 }
 
-// errNestedMAIL answers MAIL within a transaction (RFC 5321 section 4.1.4).
+// errNestedMAIL is the reply to MAIL within a transaction (RFC 5321 section
+// 4.1.4).
 var errNestedMAIL = &smtp.SMTPError{
 	Code: 503, EnhancedCode: smtp.EnhancedCode{5, 5, 1}, Message: "A message was begun already: RSET ends it",
 }
 
-// oneReply makes one answer of those for all recipients. Where nobody got the
-// message and nobody ever will, it is final. Where some did not get it and
-// others did, or may later, the sender is to try again: whoever got it gets it
-// twice then, but nobody loses it.
+// oneReply makes one reply out of the results for all recipients. If no
+// recipient got the message and none ever will, the reply is final. If some
+// recipients did not get it but others did, or may get it later, the sender has
+// to try again. The recipients that got it then get it twice, but none loses
+// it.
 func oneReply(errs []error) error {
 	var final error
 	delivered := 0

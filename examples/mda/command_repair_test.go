@@ -2,10 +2,12 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"flag"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gocql/gocql"
 	"github.com/stretchr/testify/require"
@@ -19,36 +21,31 @@ import (
 
 // commandStore is a store for commands to work on.
 type commandStore struct {
-	config  cassandra.Config
-	session *cassandra.Session
-	store   *cassandra.Store
-	db      *gocql.Session
+	config cassandra.Config
+	store  *cassandra.Store
+	db     *gocql.Session
 }
 
 func newCommandStore(t *testing.T) *commandStore {
 	t.Helper()
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	dc := cluster.DCs[0].Name
-	config := cassandra.Config{Hosts: cluster.Hosts(dc), LocalDC: dc, Keyspace: cluster.KeyspaceName(t)}
+	config := cassandra.Config{Hosts: cluster.Hosts(dc), LocalDC: dc, Keyspace: cluster.KeyspaceName(t), Timeout: time.Minute}
 	paxostest.Watch(t, cluster, config.Keyspace)
 	require.NoError(t, cassandra.Migrate(t.Context(), config, cassandra.Replication{dc: 1}))
-	session, err := cassandra.Connect(t.Context(), config)
+	store, err := cassandra.Open(t.Context(), config, projection.New)
 	require.NoError(t, err)
-	t.Cleanup(session.Close)
-	store, err := cassandra.NewStore(session, projection.New(session))
-	require.NoError(t, err)
-	t.Cleanup(func() { store.Close(t.Context()) })
-	return &commandStore{config, session, store, cluster.Session(t, "")}
+	t.Cleanup(func() { require.NoError(t, store.Close(context.WithoutCancel(t.Context()))) })
+	return &commandStore{config, store, cluster.Session(t, "")}
 }
 
-// deliver delivers a message of so many octets.
+// deliver delivers a message of that many octets.
 func (s *commandStore) deliver(t *testing.T, user string, octets int) cassandra.MessageID {
 	t.Helper()
 	body := strings.Repeat("x", octets-2) + "\r\n"
-	results, err := s.store.Append(t.Context(), mailbox.Delivery{Recipients: []mailbox.Recipient{{User: user}}}, strings.NewReader(body))
+	message, err := mailbox.Deliver(t.Context(), s.store, mailbox.To(user), strings.NewReader(body))
 	require.NoError(t, err)
-	require.NoError(t, results[0].Err)
-	id, err := cassandra.ParseMessageID(results[0].Message.ID)
+	id, err := cassandra.ParseMessageID(message.ID)
 	require.NoError(t, err)
 	return id
 }
@@ -77,8 +74,8 @@ func (c command) flagNames() (names []string) {
 	return append(names, "cassandra", "dc", "keyspace", "json")
 }
 
-// mda verify finds a removal that nobody finished, mda repair says what it would
-// do, and does it with -yes.
+// mda verify finds a removal that was begun and not finished; mda repair says
+// what it would do, and does it with -yes.
 func TestVerifyAndRepair(t *testing.T) {
 	s := newCommandStore(t)
 	id := s.deliver(t, "bob", 7)
@@ -86,7 +83,7 @@ func TestVerifyAndRepair(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, s.db.Query(fmt.Sprintf(
 		"UPDATE %s.mailbox_message USING TIMESTAMP ? SET removed = true WHERE mailbox_id = ? AND bucket = ? AND message_id = ?", s.config.Keyspace),
-		cassandra.AddedAt(id)+1, [16]byte(bob), s.session.Bucket(id), [16]byte(id)).Exec())
+		cassandra.AddedAt(id)+1, [16]byte(bob), s.store.Session().Bucket(id), [16]byte(id)).Exec())
 	finding := "bob: removal not finished " + id.String() + ": "
 
 	code, out, errs := s.mda(t, "verify")
