@@ -71,7 +71,7 @@ func (d dyingIndex) Removed(ctx context.Context, m cassandra.MailboxID, ids []ca
 	return d.around(func() error { return d.Index.Removed(ctx, m, ids) })
 }
 
-// doCrash is the job of the process.
+// doCrash is what the process does.
 func doCrash(c crash) error {
 	ctx := context.Background()
 	var armed atomic.Bool
@@ -116,8 +116,8 @@ func doCrash(c crash) error {
 	return nil
 }
 
-// run runs the process to its end, and tells what it had acknowledged, and
-// whether it got to its end.
+// run runs the process to its end. It returns what the process had acknowledged,
+// and whether it was not killed.
 func (c crash) run(t testing.TB) (acknowledged string, done bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

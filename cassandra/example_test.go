@@ -14,7 +14,6 @@ import (
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/mailbox"
 	"github.com/popcask/popcask/pop3"
-	"github.com/popcask/popcask/pop3/pop3test"
 	"github.com/popcask/popcask/projection"
 )
 
@@ -73,7 +72,7 @@ func Example() {
 	})
 	go http.ListenAndServe(":8080", nil)
 
-	server := &pop3.Server{Handler: pop3.Login(pop3test.AnyPassword(), store)}
+	server := &pop3.Server{Handler: pop3.Login(pop3.Users{"bob@example.org": "secret"}, store)}
 	log.Fatal(server.ListenAndServe())
 }
 
@@ -99,6 +98,7 @@ func ExampleParseReplication() {
 	fmt.Println(replication, err)
 	_, err = cassandra.ParseReplication("paris")
 	fmt.Println(err)
-	// Output: lyon:3,paris:3 <nil> cassandra: replication "paris": want a data
-	// centre and its replicas, as in dc1:3,dc2:3
+	// Output:
+	// lyon:3,paris:3 <nil>
+	// cassandra: replication "paris": want a data centre and its replicas, as in dc1:3,dc2:3
 }
