@@ -99,6 +99,7 @@ func ExampleParseReplication() {
 	fmt.Println(replication, err)
 	_, err = cassandra.ParseReplication("paris")
 	fmt.Println(err)
-	// Output: lyon:3,paris:3 <nil> cassandra: replication "paris": want a data
-	// centre and its replicas, as in dc1:3,dc2:3
+	// Output:
+	// lyon:3,paris:3 <nil>
+	// cassandra: replication "paris": want a data centre and its replicas, as in dc1:3,dc2:3
 }

@@ -28,12 +28,11 @@ func Example() {
 	for _, statement := range []*cql.Statement{insertEntry, deleteEntry, selectSlice, selectTokens} {
 		fmt.Println(statement)
 	}
-	// Output: INSERT INTO listing (mailbox_id,bucket,message_id,size) VALUES
-	// (?,?,?,?) USING TIMESTAMP ? DELETE FROM listing USING TIMESTAMP ? WHERE
-	// mailbox_id=? AND bucket=? AND message_id=? SELECT message_id,size FROM
-	// listing WHERE mailbox_id=? AND bucket=? AND message_id>=? AND
-	// message_id<=? SELECT mailbox_id,bucket,message_id,size FROM listing WHERE
-	// token(mailbox_id,bucket)>? AND token(mailbox_id,bucket)<=?
+	// Output:
+	// INSERT INTO listing (mailbox_id,bucket,message_id,size) VALUES (?,?,?,?) USING TIMESTAMP ?
+	// DELETE FROM listing USING TIMESTAMP ? WHERE mailbox_id=? AND bucket=? AND message_id=?
+	// SELECT message_id,size FROM listing WHERE mailbox_id=? AND bucket=? AND message_id>=? AND message_id<=?
+	// SELECT mailbox_id,bucket,message_id,size FROM listing WHERE token(mailbox_id,bucket)>? AND token(mailbox_id,bucket)<=?
 }
 
 // All rows of a partition between two IDs, page by page.
@@ -69,7 +68,7 @@ func ExampleBatch() {
 
 	batch.Add(deleteEntry, 1_785_585_600_000_002, mailbox, bucket+1, [16]byte{4})
 	fmt.Println(batch.Check())
-	// Output: 2 <nil> cql: a batch writes to two partitions: DELETE FROM
-	// listing USING TIMESTAMP ? WHERE mailbox_id=? AND bucket=? AND
-	// message_id=?
+	// Output:
+	// 2 <nil>
+	// cql: a batch writes to two partitions: DELETE FROM listing USING TIMESTAMP ? WHERE mailbox_id=? AND bucket=? AND message_id=?
 }
