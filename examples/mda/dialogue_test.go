@@ -17,17 +17,16 @@ import (
 
 	"github.com/emersion/go-smtp"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
+	"github.com/popcask/popcask/internal/paxostest"
 	"github.com/popcask/popcask/mailbox"
 	"github.com/popcask/popcask/mailbox/memory"
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		os.RemoveAll(scratch)
-		os.Exit(code)
-	}))
+	code := paxostest.MainNoLeaks(m)
+	os.RemoveAll(scratch)
+	os.Exit(code)
 }
 
 // patienceOfTests bounds each connection and each shutdown.
