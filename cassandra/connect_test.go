@@ -61,8 +61,8 @@ func TestConnectErrors(t *testing.T) {
 	_, err = cassandra.Connect(ctx, config)
 	require.ErrorIs(t, err, context.Canceled)
 
-	require.NoError(t, raw.Query("UPDATE "+keyspace+".settings USING TIMESTAMP 2 SET version = 99 WHERE id = 'popcask'").Exec())
-	fails(same, "the keyspace has version 99 of the schema, this program wants 1")
+	require.NoError(t, raw.Query("UPDATE "+keyspace+".settings USING TIMESTAMP 3 SET version = 99 WHERE id = 'popcask'").Exec())
+	fails(same, "the keyspace has version 99 of the schema, this program wants 2")
 	require.NoError(t, raw.Query("TRUNCATE "+keyspace+".settings").Exec())
 	fails(same, "keyspace %s has no settings: write them with cassandra.Migrate", keyspace)
 }

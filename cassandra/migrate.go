@@ -14,8 +14,9 @@ import (
 	"github.com/popcask/popcask/internal/driver"
 )
 
-// schemaVersion is the version of schema.cql.
-const schemaVersion = 1
+// schemaVersion is the version of schema.cql. In version 1 the ledger was a table
+// of another name.
+const schemaVersion = 2
 
 //go:embed schema.cql
 var schemaText string
@@ -43,6 +44,9 @@ func Migrate(ctx context.Context, config Config, replication Replication) error 
 		return fmt.Errorf("cassandra: migrate: %w", err)
 	}
 	defer db.Close()
+	if err := checkExisting(ctx, db, config); err != nil {
+		return fmt.Errorf("cassandra: migrate: %w", err)
+	}
 	for _, statement := range schemaStatements() {
 		if err := db.Define(ctx, statement); err != nil {
 			return fmt.Errorf("cassandra: migrate: %s: %w", firstLine(statement), err)
@@ -52,6 +56,20 @@ func Migrate(ctx context.Context, config Config, replication Replication) error 
 		return fmt.Errorf("cassandra: migrate: %w", err)
 	}
 	return nil
+}
+
+// checkExisting compares the settings of a keyspace that is there already with
+// what this program needs, before anything is added to it.
+func checkExisting(ctx context.Context, db connection, config Config) error {
+	tables, _, err := db.Tables(ctx, config.Keyspace)
+	if err != nil || tables["settings"] == nil {
+		return err
+	}
+	there, err := readSettings(ctx, db)
+	if err != nil || there == nil {
+		return err
+	}
+	return there.check(config)
 }
 
 func createKeyspace(ctx context.Context, config Config, replication Replication) error {

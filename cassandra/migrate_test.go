@@ -55,6 +55,20 @@ func TestMigrateTwiceChangesNothing(t *testing.T) {
 	require.Equal(t, []string{m.ID}, storetest.ListIDs(t, storetest.NewStore(t, config), "bob"))
 }
 
+// A keyspace that another version of the schema made is refused, and nothing is
+// added to it: an empty ledger beside the old one would hide all of its mail.
+func TestMigrateRefusesAnotherVersion(t *testing.T) {
+	t.Parallel()
+	cluster, config, replication := unmigrated(t)
+	require.NoError(t, cassandra.Migrate(t.Context(), config, replication))
+	raw := cluster.Session(t, "")
+	require.NoError(t, raw.Query("UPDATE "+config.Keyspace+".settings USING TIMESTAMP 3 SET version = 1 WHERE id = 'popcask'").Exec())
+	require.NoError(t, raw.Query("DROP TABLE "+config.Keyspace+".ledger").Exec())
+	const refusal = "the keyspace has version 1 of the schema, this program wants 2"
+	require.ErrorContains(t, cassandra.Migrate(t.Context(), config, replication), refusal)
+	require.Error(t, raw.Query("SELECT kind FROM "+config.Keyspace+".ledger").Exec(), "there is no such table")
+}
+
 // Several hosts migrate at the same time, and get the same settings: those with
 // which the first of them returned, so that a host which has connected already
 // loses no mail.

@@ -27,7 +27,7 @@ func TestP1NoGapSoonAfterAChangeOfReplication(t *testing.T) {
 	clock.advance(2 * time.Hour)
 
 	// As if a host had seen another replication last.
-	tables.Exec("UPDATE KS.settings USING TIMESTAMP 2 SET replication = 'another', replication_since = 0 WHERE id = 'popcask'")
+	tables.Exec("UPDATE KS.settings USING TIMESTAMP 3 SET replication = 'another', replication_since = 0 WHERE id = 'popcask'")
 	for range 2 {
 		require.NoError(t, store.Prove(t.Context(), "demo"))
 		require.Empty(t, tables.Gaps(id))
@@ -54,7 +54,7 @@ func TestP1NothingIsRemovedSoonAfterAChangeOfReplication(t *testing.T) {
 	} {
 		p.Put(tables, store, user)
 	}
-	tables.Exec("UPDATE KS.settings USING TIMESTAMP 2 SET replication = 'another', replication_since = 0 WHERE id = 'popcask'")
+	tables.Exec("UPDATE KS.settings USING TIMESTAMP 3 SET replication = 'another', replication_since = 0 WHERE id = 'popcask'")
 	options := cassandra.RepairOptions{Confirm: time.Millisecond, RemoveIncomplete: true, Orphans: cassandra.PurgeOrphans}
 	all := func(store *cassandra.Store) cassandra.Progress {
 		p, err := store.RepairAll(t.Context(), cassandra.ScanOptions{RepairOptions: options})
