@@ -11,6 +11,7 @@ import (
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/slow"
 	"github.com/popcask/popcask/internal/storetest"
 	"github.com/popcask/popcask/mailbox"
 )
@@ -20,6 +21,7 @@ import (
 // around them, mends it, and fails nowhere. So do the list of the largest
 // maildrops and the rebuild of the index.
 func TestScanOfTombstones(t *testing.T) {
+	slow.Test(t, "thousands of messages, on a node that allows few tombstones")
 	t.Parallel()
 	cluster := cassandratest.Start(t, cassandratest.Topology{Settings: map[string]any{
 		"tombstone_warn_threshold": 500, "tombstone_failure_threshold": 1000,

@@ -9,6 +9,7 @@ import (
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/slow"
 	"github.com/popcask/popcask/internal/storetest"
 	"github.com/popcask/popcask/mailbox"
 )
@@ -17,6 +18,7 @@ import (
 // and no gap that would spare them: the mailbox opens, shows what is in it,
 // takes and gives up mail, and can be verified and repaired.
 func TestTombstonesWithoutAnyGap(t *testing.T) {
+	slow.Test(t, "thousands of messages, on a node that allows few tombstones")
 	t.Parallel()
 	cluster := cassandratest.Start(t, cassandratest.Topology{Settings: map[string]any{
 		"tombstone_warn_threshold": 500, "tombstone_failure_threshold": 1000,
