@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/popcask/popcask/internal/child"
+	"github.com/popcask/popcask/internal/slow"
 )
 
 // The values of a Thunderbird account's socketType, and of its authMethod.
@@ -39,6 +40,7 @@ type tbAccount struct {
 // STLS, POP3S and plain text, leaving the mail on the server or not. Then it
 // starts Thunderbird a second time with this profile.
 func TestThunderbird(t *testing.T) {
+	slow.Test(t, "a mail program with a user interface")
 	program := need(t, "thunderbird", "thunderbird")
 	certutil := need(t, "certutil", "libnss3-tools")
 	over(t, durableStores, func(t *testing.T, m *mda) {
