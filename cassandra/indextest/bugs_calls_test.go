@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 
 	"github.com/popcask/popcask/cassandra"
 )
@@ -209,11 +210,16 @@ func callBugs() []bug {
 			}
 		}},
 		{"ConcurrentCalls", "one call at a time, else an error", ruleParallel, func(p *planted) {
+			var busy sync.Mutex
+			second := make(chan struct{}) // closed when a call has come during another one
+			refused := sync.OnceFunc(func() { close(second) })
 			p.onAdded = func(ctx context.Context, mailbox cassandra.MailboxID, e cassandra.Entry) error {
-				if !p.mu.TryLock() {
+				if !busy.TryLock() {
+					refused()
 					return errors.New("busy")
 				}
-				p.mu.Unlock()
+				defer busy.Unlock()
+				<-second
 				return p.added(ctx, mailbox, e)
 			}
 		}},
