@@ -30,11 +30,7 @@ type repairJob struct {
 // repairAll is the job.
 func repairAll(job repairJob) error {
 	ctx := context.Background()
-	session, err := cassandra.Connect(ctx, job.Config.Config())
-	if err != nil {
-		return err
-	}
-	store, err := cassandra.NewStore(session, projection.New(session))
+	store, err := cassandra.Open(ctx, job.Config.Config(), projection.New)
 	if err != nil {
 		return err
 	}

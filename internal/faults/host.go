@@ -33,7 +33,7 @@ type Host struct {
 	Config cassandra.Config
 
 	// Index makes the index; nil means [projection.New].
-	Index func(*cassandra.Session) (cassandra.Index, error)
+	Index func(*cassandra.Session) cassandra.Index
 
 	// Workers is how many things are done at a time. 0 means 3.
 	Workers int
@@ -77,7 +77,7 @@ func (h *Host) fillIn() {
 		h.Deadline = 5 * time.Second
 	}
 	if h.Index == nil {
-		h.Index = func(s *cassandra.Session) (cassandra.Index, error) { return projection.New(s), nil }
+		h.Index = func(s *cassandra.Session) cassandra.Index { return projection.New(s) }
 	}
 	if h.clock.right = h.Config.Now; h.clock.right == nil {
 		h.clock.right = time.Now
@@ -108,21 +108,18 @@ func (h *Host) Order(order string) error {
 // often as it takes. The error says what the library may not do: everything else
 // is in the history.
 func (h *Host) Run(ctx context.Context) error {
-	h.prepare()
-	session, err := h.connect(ctx)
+	w, err := h.open(ctx)
+	for err != nil && ctx.Err() == nil {
+		select { // its data centre may be down
+		case <-time.After(500 * time.Millisecond):
+			w, err = h.open(ctx)
+		case <-ctx.Done():
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("faults: host %s: %w", h.Name, err)
 	}
-	defer session.Close()
-	index, err := h.Index(session)
-	if err != nil {
-		return fmt.Errorf("faults: host %s: index: %w", h.Name, err)
-	}
-	store, err := cassandra.NewStore(session, index)
-	if err != nil {
-		return fmt.Errorf("faults: host %s: %w", h.Name, err)
-	}
-	server, address, err := h.serve(store)
+	server, address, err := h.serve(w.store)
 	if err != nil {
 		return fmt.Errorf("faults: host %s: %w", h.Name, err)
 	}
@@ -131,13 +128,13 @@ func (h *Host) Run(ctx context.Context) error {
 	}
 	var working sync.WaitGroup
 	for i := range h.Workers {
-		w := &worker{host: h, store: store, address: address, number: i, random: h.random(i)}
+		w := &worker{host: h, store: w.store, address: address, number: i, random: h.random(i)}
 		working.Go(func() { w.work(ctx) })
 	}
 	working.Wait()
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
 	defer cancel()
-	if err := errors.Join(server.Shutdown(closing), store.Close(closing)); err != nil {
+	if err := errors.Join(server.Shutdown(closing), w.store.Close(closing)); err != nil {
 		return fmt.Errorf("faults: host %s: close: %w", h.Name, err)
 	}
 	return nil
@@ -147,17 +144,15 @@ func (h *Host) Run(ctx context.Context) error {
 // to purge what was removed.
 const closeTime = time.Minute
 
-func (h *Host) connect(ctx context.Context) (*cassandra.Session, error) {
-	for {
-		session, err := cassandra.Connect(ctx, h.Config)
-		if err == nil || ctx.Err() != nil {
-			return session, err
-		}
-		select { // its data centre may be down
-		case <-time.After(500 * time.Millisecond):
-		case <-ctx.Done():
-		}
+// open opens the store, for a worker that uses it directly. The caller closes the
+// store.
+func (h *Host) open(ctx context.Context) (*worker, error) {
+	h.prepare()
+	store, err := cassandra.Open(ctx, h.Config, h.Index)
+	if err != nil {
+		return nil, err
 	}
+	return &worker{host: h, store: store}, nil
 }
 
 // serve serves POP3 on a loopback port, with any password.

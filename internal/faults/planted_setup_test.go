@@ -108,21 +108,18 @@ func (p *plot) host(name, dc string, b bug) (*worker, *cassandra.Session) {
 	if p.planted && b.tamper != nil {
 		config.Wrap = storetest.Tamper(b.tamper)
 	}
-	session, err := cassandra.Connect(p.Context(), config)
-	require.NoError(p, err)
-	p.Cleanup(session.Close)
-	var index cassandra.Index = projection.New(session)
+	h := &Host{Name: dc + "/" + name, DC: dc, Config: config, Deadline: time.Minute, Record: p.record()}
 	if b.index != nil {
-		index = b.index(index)
+		h.Index = func(s *cassandra.Session) cassandra.Index { return b.index(projection.New(s)) }
 	}
-	store, err := cassandra.NewStore(session, index)
+	w, err := h.open(p.Context())
 	require.NoError(p, err)
 	p.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 		defer cancel()
-		require.NoError(p, store.Close(ctx))
+		require.NoError(p, w.store.Close(ctx))
 	})
-	return &worker{host: &Host{Name: dc + "/" + name, DC: dc, Deadline: time.Minute, Record: p.record()}, store: store}, session
+	return w, w.store.Session()
 }
 
 // record keeps the operations of a host. Those that it is told of twice are over.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/parallel"
 )
 
 // settings are those of the nodes. The commit log is synchronous, because a node
@@ -278,13 +279,11 @@ func (r *run) kill() {
 
 // everyNode runs nodetool against every node.
 func (r *run) everyNode(ctx context.Context, args ...string) error {
-	errs := make([]error, len(r.cluster.Nodes))
-	var group sync.WaitGroup
-	for i, node := range r.cluster.Nodes {
-		group.Go(func() { _, errs[i] = r.cluster.NodeTool(ctx, node.Name, args...) })
-	}
-	group.Wait()
-	return errors.Join(errs...)
+	nodes := r.cluster.Nodes
+	return parallel.Each(len(nodes), len(nodes), func(i int) error {
+		_, err := r.cluster.NodeTool(ctx, nodes[i].Name, args...)
+		return err
+	})
 }
 
 // tables are those that have tombstones.

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
+	"slices"
 	"time"
 
 	"github.com/popcask/popcask/cassandra"
+	"github.com/popcask/popcask/internal/parallel"
 	"github.com/popcask/popcask/mailbox"
-	"github.com/popcask/popcask/projection"
 )
 
 // heal ends whatever is wrong still, and repairs: the operator's repair first,
@@ -84,23 +84,12 @@ func (r *run) final(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		users := make(chan string)
-		var group sync.WaitGroup
-		for i := range 4 {
+		users := slices.Concat(r.users...)
+		parallel.Each(4, len(users), func(i int) error {
 			w := &worker{host: w.host, store: w.store, number: i}
-			group.Go(func() {
-				for user := range users {
-					w.look(ctx, user)
-				}
-			})
-		}
-		for _, step := range r.users {
-			for _, user := range step {
-				users <- user
-			}
-		}
-		close(users)
-		group.Wait()
+			w.look(ctx, users[i])
+			return nil
+		})
 		done()
 	}
 	return nil
@@ -112,22 +101,15 @@ func (r *run) inProcess(ctx context.Context, name string, c cassandra.Config) (w
 		Name: name, DC: c.LocalDC, Config: c, Deadline: time.Minute,
 		Record: func(number int64, op Op) { r.record(key{host: name, number: number}, op) },
 	}
-	session, err := cassandra.Connect(ctx, c)
-	if err != nil {
+	if w, err = h.open(ctx); err != nil {
 		return nil, nil, err
 	}
-	store, err := cassandra.NewStore(session, projection.New(session))
-	if err != nil {
-		session.Close()
-		return nil, nil, err
-	}
-	return &worker{host: h, store: store}, func() {
+	return w, func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
 		defer cancel()
-		if err := store.Close(ctx); err != nil {
+		if err := w.store.Close(ctx); err != nil {
 			r.wrong(err.Error())
 		}
-		session.Close()
 	}, nil
 }
 

@@ -53,6 +53,14 @@ func Later(config cassandra.Config) cassandra.Config {
 // that has a [Problem].
 func Connect(t testing.TB, config cassandra.Config) *cassandra.Session {
 	t.Helper()
+	session, err := cassandra.Connect(t.Context(), checked(t, config))
+	require.NoError(t, err)
+	t.Cleanup(session.Close)
+	return session
+}
+
+// checked adds [CheckP9] to the observer of a configuration.
+func checked(t testing.TB, config cassandra.Config) cassandra.Config {
 	host := config.Observer
 	config.Observer = func(o cassandra.Observation) {
 		CheckP9(t, o)
@@ -60,17 +68,13 @@ func Connect(t testing.TB, config cassandra.Config) *cassandra.Session {
 			host(o)
 		}
 	}
-	session, err := cassandra.Connect(t.Context(), config)
-	require.NoError(t, err)
-	t.Cleanup(session.Close)
-	return session
+	return config
 }
 
 // NewStore makes a store, with a session of its own, that closes with the test.
 func NewStore(t testing.TB, config cassandra.Config) *cassandra.Store {
 	t.Helper()
-	session := Connect(t, config)
-	store, err := cassandra.NewStore(session, projection.New(session))
+	store, err := cassandra.Open(t.Context(), checked(t, config), projection.New)
 	require.NoError(t, err)
 	t.Cleanup(func() { CloseStore(t, store) })
 	return store

@@ -105,11 +105,7 @@ func prepare(ctx context.Context, cluster *cassandratest.Cluster) (works []work,
 	if err := cassandra.Migrate(ctx, config, cassandra.Replication{"dc1": 1, "dc2": 1}); err != nil {
 		return nil, nil, err
 	}
-	session, err := cassandra.Connect(ctx, config)
-	if err != nil {
-		return nil, nil, err
-	}
-	store, err := cassandra.NewStore(session, projection.New(session))
+	store, err := cassandra.Open(ctx, config, projection.New)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -120,7 +116,6 @@ func prepare(ctx context.Context, cluster *cassandratest.Cluster) (works []work,
 	library := &library{store: store}
 	stop = func() {
 		store.Close(ctx)
-		session.Close()
 		lwt.close()
 	}
 	return []work{
