@@ -25,60 +25,74 @@ type Availability struct {
 	Longest map[Kind]time.Duration
 }
 
-// availability goes through the operations of everybody, but for those of the
+// availability goes through the operations of all hosts, but for those of the
 // final pass.
 func availability(ops []Op, faults []Fault) []Availability {
-	type key struct{ nemesis, dc string }
-	rows := make(map[key]*Availability)
-	row := func(nemesis, dc string) *Availability {
-		at := key{nemesis, dc}
-		if rows[at] == nil {
-			rows[at] = &Availability{Nemesis: nemesis, DC: dc, Longest: make(map[Kind]time.Duration)}
-			for _, f := range faults {
-				if f.Nemesis == nemesis {
-					rows[at].Faults++
-				}
-			}
-		}
-		return rows[at]
+	table := availabilities{faults: faults, rows: make(map[[2]string]*Availability)}
+	type group struct {
+		dc   string
+		kind Kind
 	}
-	kinds := make(map[string]map[Kind][]*Op) // by data centre
+	groups := make(map[group][]*Op)
 	for i := range ops {
 		op := &ops[i]
 		if op.Final {
 			continue
 		}
-		if kinds[op.DC] == nil {
-			kinds[op.DC] = make(map[Kind][]*Op)
-		}
-		kinds[op.DC][op.Kind] = append(kinds[op.DC][op.Kind], op)
-		until := op.Return
-		if until.IsZero() {
-			until = op.Call
-		}
-		for _, nemesis := range during(faults, op.Call, until) {
-			r := row(nemesis, op.DC)
-			r.Ops++
-			if op.Outcome == Failed || op.Outcome == Unknown {
-				r.Failed++
+		table.count(op)
+		g := group{op.DC, op.Kind}
+		groups[g] = append(groups[g], op)
+	}
+	for g, ops := range groups {
+		for _, s := range droughts(ops) {
+			for _, nemesis := range during(faults, s.from, s.to) {
+				longest := table.row(nemesis, g.dc).Longest
+				longest[g.kind] = max(longest[g.kind], s.to.Sub(s.from))
 			}
 		}
 	}
-	for dc, byKind := range kinds {
-		for kind, ops := range byKind {
-			for _, s := range droughts(ops) {
-				for _, nemesis := range during(faults, s.from, s.to) {
-					longest := row(nemesis, dc).Longest
-					longest[kind] = max(longest[kind], s.to.Sub(s.from))
-				}
+	return table.sorted()
+}
+
+// availabilities is a table of them, by nemesis and data centre.
+type availabilities struct {
+	faults []Fault
+	rows   map[[2]string]*Availability
+}
+
+func (a availabilities) row(nemesis, dc string) *Availability {
+	at := [2]string{nemesis, dc}
+	if a.rows[at] == nil {
+		a.rows[at] = &Availability{Nemesis: nemesis, DC: dc, Longest: make(map[Kind]time.Duration)}
+		for _, f := range a.faults {
+			if f.Nemesis == nemesis {
+				a.rows[at].Faults++
 			}
 		}
 	}
+	return a.rows[at]
+}
+
+// count counts an operation for each nemesis that was at work meanwhile.
+func (a availabilities) count(op *Op) {
+	until := op.Return
+	if until.IsZero() {
+		until = op.Call
+	}
+	for _, nemesis := range during(a.faults, op.Call, until) {
+		r := a.row(nemesis, op.DC)
+		r.Ops++
+		if op.Outcome == Failed || op.Outcome == Unknown {
+			r.Failed++
+		}
+	}
+}
+
+func (a availabilities) sorted() (table []Availability) {
 	order := func(a, b *Availability) int {
 		return cmp.Or(cmp.Compare(a.Nemesis, b.Nemesis), cmp.Compare(a.DC, b.DC))
 	}
-	var table []Availability
-	for _, r := range slices.SortedFunc(maps.Values(rows), order) {
+	for _, r := range slices.SortedFunc(maps.Values(a.rows), order) {
 		table = append(table, *r)
 	}
 	return table

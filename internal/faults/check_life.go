@@ -74,64 +74,75 @@ func newHistory(ops []Op) *history {
 	slices.SortStableFunc(h.ops, func(a, b Op) int { return a.Call.Compare(b.Call) })
 	h.alias = aliases(h.ops)
 	dcs, users := make(map[string]bool), make(map[string]bool)
-	about := func(op *Op, m Message) *life {
-		l := h.of(m)
-		if l == nil {
-			l = &life{id: cmp.Or(h.alias[m.ID], m.ID), user: op.User}
-			h.byID[l.id] = l
-			h.lives = append(h.lives, l)
-		}
-		l.sight(op, m)
-		return l
-	}
 	for i := range h.ops {
 		op := &h.ops[i]
 		dcs[op.DC], users[op.User] = true, true
-		switch op.Kind {
-		case Deliver:
-			h.delivered = append(h.delivered, op)
-			key := delivered{op.User, op.Body}
-			h.attempts[key] = append(h.attempts[key], op)
-			if op.Outcome == OK {
-				l := about(op, op.Message)
-				l.added = append(l.added, op)
-			}
-		case List:
-			if op.Outcome != OK {
-				continue
-			}
-			list := &listing{Op: op, has: make(map[*life]bool, len(op.Listed))}
-			for _, m := range op.Listed {
-				l := about(op, m)
-				l.seen = cmp.Or(l.seen, op)
-				if list.has[l] {
-					list.twice = append(list.twice, l)
-				}
-				list.has[l] = true
-			}
-			at := place{op.DC, op.User}
-			h.listings[at] = append(h.listings[at], list)
-			if op.Final {
-				h.final[at] = list
-			}
-		case Retrieve:
-			l := about(op, op.Message)
-			l.reads = append(l.reads, op)
-			if op.Outcome == OK {
-				l.seen = cmp.Or(l.seen, op)
-			}
-		case Remove:
-			for _, m := range op.Removed {
-				l := about(op, m)
-				l.removes = append(l.removes, op)
-			}
-		}
+		h.add(op)
 	}
 	for _, l := range h.lives {
 		l.settle()
 	}
 	h.dcs, h.users = slices.Sorted(maps.Keys(dcs)), slices.Sorted(maps.Keys(users))
 	return h
+}
+
+// add adds an operation to the lives of the messages that it is about.
+func (h *history) add(op *Op) {
+	switch op.Kind {
+	case Deliver:
+		h.delivered = append(h.delivered, op)
+		key := delivered{op.User, op.Body}
+		h.attempts[key] = append(h.attempts[key], op)
+		if op.Outcome == OK {
+			l := h.about(op, op.Message)
+			l.added = append(l.added, op)
+		}
+	case List:
+		if op.Outcome == OK {
+			h.addListing(op)
+		}
+	case Retrieve:
+		l := h.about(op, op.Message)
+		l.reads = append(l.reads, op)
+		if op.Outcome == OK {
+			l.seen = cmp.Or(l.seen, op)
+		}
+	case Remove:
+		for _, m := range op.Removed {
+			l := h.about(op, m)
+			l.removes = append(l.removes, op)
+		}
+	}
+}
+
+func (h *history) addListing(op *Op) {
+	list := &listing{Op: op, has: make(map[*life]bool, len(op.Listed))}
+	for _, m := range op.Listed {
+		l := h.about(op, m)
+		l.seen = cmp.Or(l.seen, op)
+		if list.has[l] {
+			list.twice = append(list.twice, l)
+		}
+		list.has[l] = true
+	}
+	at := place{op.DC, op.User}
+	h.listings[at] = append(h.listings[at], list)
+	if op.Final {
+		h.final[at] = list
+	}
+}
+
+// about is the life of a message, which begins here if the operation is the first
+// one about it.
+func (h *history) about(op *Op, m Message) *life {
+	l := h.of(m)
+	if l == nil {
+		l = &life{id: cmp.Or(h.alias[m.ID], m.ID), user: op.User}
+		h.byID[l.id] = l
+		h.lives = append(h.lives, l)
+	}
+	l.sight(op, m)
+	return l
 }
 
 var timeBased = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-1[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$`)
