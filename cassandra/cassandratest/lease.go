@@ -103,47 +103,23 @@ func acquire(ctx context.Context, s spec, progress func(string)) (*lease, error)
 // spawnKeeper starts a keeper and takes a lease, from it or from another that has
 // come first. Nil and no error mean: try again.
 func spawnKeeper(ctx context.Context, s spec, socket string, progress func(string)) (*lease, error) {
-	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
-		return nil, err
-	}
-	logPath := filepath.Join(s.Dir, "keeper.log")
-	log, err := os.OpenFile(logPath, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	defer log.Close()
-	cmd, err := child.Detached(keeperJob, s, s.Dir) // the directory is for a reader of ps
-	if err != nil {
-		return nil, err
-	}
-	words, handshake, err := os.Pipe()
+	keeper, words, err := s.startKeeper()
 	if err != nil {
 		return nil, err
 	}
 	defer words.Close()
-
-	cmd.Args[0] = keeperJob
-	cmd.Dir = s.Dir
-	cmd.Stdout, cmd.Stderr = log, log
-	cmd.ExtraFiles = []*os.File{handshake}
-	err = cmd.Start()
-	handshake.Close()
-	if err != nil {
-		return nil, fmt.Errorf("start the keeper of the cluster: %w", err)
-	}
-
 	stop := context.AfterFunc(ctx, func() { words.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
 	for word := make([]byte, 16); ; {
 		n, err := words.Read(word)
 		switch {
 		case ctx.Err() != nil:
-			cmd.Process.Release()
+			keeper.Release()
 			return nil, context.Cause(ctx)
 		case errors.Is(err, io.EOF):
-			cmd.Wait()
-			text, _ := os.ReadFile(logPath)
-			return nil, fmt.Errorf("the keeper of the cluster did not start (%s):\n%s", logPath, tail(string(text), 10))
+			keeper.Wait()
+			text, _ := os.ReadFile(s.keeperLog())
+			return nil, fmt.Errorf("the keeper of the cluster did not start (%s):\n%s", s.keeperLog(), tail(string(text), 10))
 		case err != nil:
 			return nil, err
 		}
@@ -151,18 +127,51 @@ func spawnKeeper(ctx context.Context, s spec, socket string, progress func(strin
 		conn, answer, err := ask(ctx, socket, request{Op: opLease}, progress)
 		switch {
 		case err == nil && ours:
-			return &lease{conn: conn, socket: socket, layout: answer.Layout, keeper: cmd.Process}, nil
+			return &lease{conn: conn, socket: socket, layout: answer.Layout, keeper: keeper}, nil
 		case err == nil:
-			cmd.Process.Release()
+			keeper.Release()
 			return &lease{conn: conn, socket: socket, layout: answer.Layout}, nil
 		case !errors.Is(err, errGone):
-			cmd.Process.Release()
+			keeper.Release()
 			return nil, err
 		case ours:
-			cmd.Process.Release()
+			keeper.Release()
 			return nil, nil
 		}
 	}
+}
+
+func (s spec) keeperLog() string { return filepath.Join(s.Dir, "keeper.log") }
+
+// startKeeper starts a keeper. What it says of its start is read from words: see
+// handshake.
+func (s spec) startKeeper() (keeper *os.Process, words *os.File, err error) {
+	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
+		return nil, nil, err
+	}
+	log, err := os.OpenFile(s.keeperLog(), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer log.Close()
+	cmd, err := child.Detached(keeperJob, s, s.Dir) // the directory is for a reader of ps
+	if err != nil {
+		return nil, nil, err
+	}
+	words, end, err := os.Pipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer end.Close()
+	cmd.Args[0] = keeperJob
+	cmd.Dir = s.Dir
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.ExtraFiles = []*os.File{end}
+	if err := cmd.Start(); err != nil {
+		words.Close()
+		return nil, nil, fmt.Errorf("start the keeper of the cluster: %w", err)
+	}
+	return cmd.Process, words, nil
 }
 
 // awaitEnd returns when a private cluster that did not come up has ended: its

@@ -18,70 +18,93 @@ import (
 // because a start takes seconds.
 func TestNodesOfAPrivateClusterAreKilledPausedAndRestarted(t *testing.T) {
 	slow.Test(t, "two nodes, which are killed, paused and restarted")
+	p := newPrivate(t)
+	p.asOrdered()
+	nodetool(t, p.cluster, p.keyspace)
+	p.killed()
+	p.backWithItsData()
+	p.paused()
+	p.shutDown()
+
+	pids := nodePIDs(t, p.cluster.Dir)
+	keeper := keeperPID(t, pids[0])
+	require.NoError(t, p.cluster.Close())
+	require.True(t, noneAlive(append(pids, keeper))(), "Close returns when all are gone")
+	require.NoDirExists(t, p.cluster.Dir)
+}
+
+// private is two data centres, and a table in both.
+type private struct {
+	*testing.T
+	cluster  *cassandratest.Cluster
+	keyspace string
+	one      *gocql.Session // in dc1
+}
+
+func newPrivate(t *testing.T) *private {
 	cluster := cassandratest.Start(t, cassandratest.Topology{
 		DCs:      []cassandratest.DC{{Name: "dc1", Nodes: 1}, {Name: "dc2", Nodes: 1}},
 		Settings: map[string]any{"tombstone_failure_threshold": 4321, "phi_convict_threshold": 5},
 		Private:  true,
 	})
-	ctx := t.Context()
-	require.Len(t, cluster.Hosts(""), 2)
-	require.Equal(t, []string{cluster.Nodes[1].Addr()}, cluster.Hosts("dc2"))
+	p := &private{T: t, cluster: cluster, keyspace: cluster.Keyspace(t), one: cluster.Session(t, "dc1")}
+	require.NoError(t, p.one.Query("CREATE TABLE "+p.keyspace+".t (id int PRIMARY KEY)").Exec())
+	return p
+}
 
-	keyspace := cluster.Keyspace(t)
-	one := cluster.Session(t, "dc1")
-	require.NoError(t, one.Query("CREATE TABLE "+keyspace+".t (id int PRIMARY KEY)").Exec())
-	write := func(id int, level gocql.Consistency) error {
-		ctx, cancel := context.WithTimeout(ctx, 8*time.Second)
-		defer cancel()
-		return one.Query("INSERT INTO "+keyspace+".t (id) VALUES (?)", id).Consistency(level).WithContext(ctx).Exec()
-	}
-	require.NoError(t, write(1, gocql.EachQuorum))
+func (p *private) write(id int, level gocql.Consistency) error {
+	ctx, cancel := context.WithTimeout(p.Context(), 8*time.Second)
+	defer cancel()
+	return p.one.Query("INSERT INTO "+p.keyspace+".t (id) VALUES (?)", id).Consistency(level).WithContext(ctx).Exec()
+}
 
+func (p *private) asOrdered() {
+	require.Len(p, p.cluster.Hosts(""), 2)
+	require.Equal(p, []string{p.cluster.Nodes[1].Addr()}, p.cluster.Hosts("dc2"))
+	require.NoError(p, p.write(1, gocql.EachQuorum))
 	var value string
-	require.NoError(t, one.Query("SELECT value FROM system_views.settings WHERE name = 'tombstone_failure_threshold'").Scan(&value))
-	require.Equal(t, "4321", value)
+	require.NoError(p, p.one.Query("SELECT value FROM system_views.settings WHERE name = 'tombstone_failure_threshold'").Scan(&value))
+	require.Equal(p, "4321", value)
+}
 
-	nodetool(t, cluster, keyspace)
-
-	// Killed: gone at once, noticed by the other later.
-	pids := nodePIDs(t, cluster.Dir)
-	require.NoError(t, cluster.Kill("dc2"))
-	require.False(t, alive(pids[1]))
-	require.NoError(t, write(2, gocql.LocalQuorum))
-	require.NoError(t, cluster.Settle(ctx))
+// killed: gone at once, noticed by the other later.
+func (p *private) killed() {
+	pids := nodePIDs(p.T, p.cluster.Dir)
+	require.NoError(p, p.cluster.Kill("dc2"))
+	require.False(p, alive(pids[1]))
+	require.NoError(p, p.write(2, gocql.LocalQuorum))
+	require.NoError(p, p.cluster.Settle(p.Context()))
 	var unavailable *gocql.RequestErrUnavailable
-	require.ErrorAs(t, write(3, gocql.EachQuorum), &unavailable)
-	require.ErrorContains(t, cluster.Kill("dc2"), "node dc2-1 is not running")
-	require.ErrorContains(t, cluster.Boot(ctx, "dc1-1"), "is running already")
-	require.ErrorContains(t, cluster.Kill("dc3"), `no node and no data centre is called "dc3"; there are dc1-1, dc2-1`)
+	require.ErrorAs(p, p.write(3, gocql.EachQuorum), &unavailable)
+	require.ErrorContains(p, p.cluster.Kill("dc2"), "node dc2-1 is not running")
+	require.ErrorContains(p, p.cluster.Boot(p.Context(), "dc1-1"), "is running already")
+	require.ErrorContains(p, p.cluster.Kill("dc3"), `no node and no data centre is called "dc3"; there are dc1-1, dc2-1`)
+}
 
-	// Back again, with its data.
-	require.NoError(t, cluster.Boot(ctx, "dc2-1"))
-	require.NoError(t, cluster.Settle(ctx))
-	require.NoError(t, write(3, gocql.EachQuorum))
-	two := cluster.Session(t, "dc2")
+func (p *private) backWithItsData() {
+	require.NoError(p, p.cluster.Boot(p.Context(), "dc2-1"))
+	require.NoError(p, p.cluster.Settle(p.Context()))
+	require.NoError(p, p.write(3, gocql.EachQuorum))
 	var id int
-	require.NoError(t, two.Query("SELECT id FROM "+keyspace+".t WHERE id = 1").Scan(&id))
+	require.NoError(p, p.cluster.Session(p, "dc2").Query("SELECT id FROM "+p.keyspace+".t WHERE id = 1").Scan(&id))
+}
 
-	// Paused: still connected, says nothing.
-	require.NoError(t, cluster.Pause("dc2-1"))
-	require.Error(t, write(4, gocql.EachQuorum))
-	require.NoError(t, cluster.Resume("dc2-1"))
-	require.NoError(t, cluster.Settle(ctx))
-	require.NoError(t, write(5, gocql.EachQuorum))
+// paused: still connected, says nothing.
+func (p *private) paused() {
+	require.NoError(p, p.cluster.Pause("dc2-1"))
+	require.Error(p, p.write(4, gocql.EachQuorum))
+	require.NoError(p, p.cluster.Resume("dc2-1"))
+	require.NoError(p, p.cluster.Settle(p.Context()))
+	require.NoError(p, p.write(5, gocql.EachQuorum))
+}
 
-	// Shut down while it is paused; the other restarts alone.
-	require.NoError(t, cluster.Pause("dc2-1"))
-	require.NoError(t, cluster.Shutdown("dc2-1"))
-	require.NoError(t, cluster.Restart(ctx, "dc1-1"))
-	one = cluster.Session(t, "dc1")
-	require.NoError(t, write(6, gocql.LocalQuorum))
-
-	pids = nodePIDs(t, cluster.Dir)
-	keeper := keeperPID(t, pids[0])
-	require.NoError(t, cluster.Close())
-	require.True(t, noneAlive(append(pids, keeper))(), "Close returns when all are gone")
-	require.NoDirExists(t, cluster.Dir)
+// shutDown shuts one down while it is paused; the other restarts alone.
+func (p *private) shutDown() {
+	require.NoError(p, p.cluster.Pause("dc2-1"))
+	require.NoError(p, p.cluster.Shutdown("dc2-1"))
+	require.NoError(p, p.cluster.Restart(p.Context(), "dc1-1"))
+	p.one = p.cluster.Session(p, "dc1")
+	require.NoError(p, p.write(6, gocql.LocalQuorum))
 }
 
 func nodetool(t *testing.T, cluster *cassandratest.Cluster, keyspace string) {

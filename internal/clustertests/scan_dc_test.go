@@ -21,74 +21,108 @@ import (
 func TestScanOfADataCentreThatLags(t *testing.T) {
 	slow.Test(t, "two nodes, which are killed in turn")
 	t.Parallel()
+	l := newLag(t)
+	l.oneGetsMailAlone()
+	l.verifyFindsOnlyWhatIsWrong()
+	resume := l.nothingIsWrittenWithoutOne()
+	l.repairMends(resume)
+}
+
+// lag is two data centres without hints, of which the second misses mail.
+type lag struct {
+	*testing.T
+	cluster          *cassandratest.Cluster
+	one, two         string
+	config1, config2 cassandra.Config
+	heard2           storetest.Recorder // of the statements of store2
+	store1, store2   *cassandra.Store
+	scan             cassandra.ScanOptions
+	unlisted, listed []cassandra.MessageID // planted, one for each user
+}
+
+// lagUsers get lagEach messages each.
+const lagUsers, lagEach = 5, 4
+
+func newLag(t *testing.T) *lag {
 	cluster := cassandratest.Start(t, dcTopology(t))
-	one, two := cluster.DCs[0].Name, cluster.DCs[1].Name
-	config1 := storetest.Migrate(t, cluster)
-	config1.Timeout = 5 * time.Second
-	config2 := storetest.In(config1, cluster, two)
-	var heard storetest.Recorder
-	config2.Observer = heard.Observe
-	store1 := storetest.NewStore(t, config1)
-	scan := cassandra.ScanOptions{RepairOptions: cassandra.RepairOptions{
+	l := &lag{T: t, cluster: cluster, one: cluster.DCs[0].Name, two: cluster.DCs[1].Name}
+	l.config1 = storetest.Migrate(t, cluster)
+	l.config1.Timeout = 5 * time.Second
+	l.config2 = storetest.In(l.config1, cluster, l.two)
+	l.config2.Observer = l.heard2.Observe
+	l.store1 = storetest.NewStore(t, l.config1)
+	l.scan = cassandra.ScanOptions{RepairOptions: cassandra.RepairOptions{
 		Confirm: time.Millisecond, RemoveIncomplete: true, Orphans: cassandra.PurgeOrphans,
 	}}
+	return l
+}
 
-	// dc2 misses all of it, hints are off.
-	require.NoError(t, cluster.Kill(two))
-	tables1 := storetest.TablesOf(t, cluster, config1)
-	const users, each, old = 5, 4, 12 * 24 * time.Hour
-	var unlisted, listed []cassandra.MessageID
-	for n := range users {
+// oneGetsMailAlone delivers and plants while dc2 is gone, which misses all of it
+// but for two rows.
+func (l *lag) oneGetsMailAlone() {
+	require.NoError(l, l.cluster.Kill(l.two))
+	tables1 := storetest.TablesOf(l, l.cluster, l.config1)
+	const old = 12 * 24 * time.Hour
+	for n := range lagUsers {
 		user := fmt.Sprintf("user%d", n)
-		for i := range each {
-			storetest.Deliver(t, store1, user, storetest.Body(i))
+		for i := range lagEach {
+			storetest.Deliver(l, l.store1, user, storetest.Body(i))
 		}
-		unlisted = append(unlisted, storetest.Plant{Age: old, Content: "whole", Member: "live", Bucket: true}.Put(tables1, store1, user))
-		listed = append(listed, storetest.Plant{Age: old, Content: "chunked", Member: "live", Listed: true, Bucket: true}.Put(tables1, store1, user))
+		l.unlisted = append(l.unlisted, storetest.Plant{Age: old, Content: "whole", Member: "live", Bucket: true}.Put(tables1, l.store1, user))
+		l.listed = append(l.listed, storetest.Plant{Age: old, Content: "chunked", Member: "live", Listed: true, Bucket: true}.Put(tables1, l.store1, user))
 	}
-	wake(t, cluster, two, store1)
-	store2 := storetest.NewStore(t, storetest.Later(config2))
-	tables2 := storetest.TablesOf(t, cluster, config2)
-	require.Empty(t, storetest.List(t, store2, "user0"), "it lags")
+	wake(l.T, l.cluster, l.two, l.store1)
+	l.store2 = storetest.NewStore(l, storetest.Later(l.config2))
+	tables2 := storetest.TablesOf(l, l.cluster, l.config2)
+	require.Empty(l, storetest.List(l, l.store2, "user0"), "it lags")
 	// Of this one the content has arrived, and of that one its place on the list.
-	storetest.Plant{Content: "chunked"}.Write(tables2, store1, "user0", listed[0])
-	storetest.Plant{Listed: true}.Write(tables2, store1, "user1", listed[1])
-	require.Equal(t, 3, tables2.Content(listed[0]))
-	require.Zero(t, tables2.Members(store2, "user0", store2.Session().Bucket(listed[0])))
-	require.Equal(t, 1, tables2.Entries(store2, "user1", store2.Session().Bucket(listed[1])))
+	storetest.Plant{Content: "chunked"}.Write(tables2, l.store1, "user0", l.listed[0])
+	storetest.Plant{Listed: true}.Write(tables2, l.store1, "user1", l.listed[1])
+	require.Equal(l, 3, tables2.Content(l.listed[0]))
+	require.Zero(l, tables2.Members(l.store2, "user0", l.store2.Session().Bucket(l.listed[0])))
+	require.Equal(l, 1, tables2.Entries(l.store2, "user1", l.store2.Session().Bucket(l.listed[1])))
+}
 
-	verified, err := store2.VerifyAll(t.Context(), scan)
-	require.NoError(t, err)
-	require.Equal(t, users*(each+2), verified.Messages)
-	require.Equal(t, len(unlisted), verified.Findings)
-	require.Zero(t, verified.Failed)
+func (l *lag) verifyFindsOnlyWhatIsWrong() {
+	verified, err := l.store2.VerifyAll(l.Context(), l.scan)
+	require.NoError(l, err)
+	require.Equal(l, lagUsers*(lagEach+2), verified.Messages)
+	require.Equal(l, len(l.unlisted), verified.Findings)
+	require.Zero(l, verified.Failed)
+}
 
-	require.NoError(t, cluster.Kill(one))
-	heard.Take()
-	_, err = store2.VerifyAll(t.Context(), scan)
-	require.Error(t, err)
-	p, err := store2.RepairAll(t.Context(), scan)
-	require.Error(t, err)
-	require.Zero(t, p.Mended)
-	_, err = store2.Rebuild(t.Context(), "user0")
-	require.ErrorIs(t, err, mailbox.ErrTemporary)
-	for _, o := range heard.Take() {
-		require.Contains(t, o.Statement, "SELECT", "nothing is written")
+// nothingIsWrittenWithoutOne scans in dc2 while dc1 is gone, and returns where the
+// repair is to be resumed.
+func (l *lag) nothingIsWrittenWithoutOne() (resume string) {
+	require.NoError(l, l.cluster.Kill(l.one))
+	l.heard2.Take()
+	_, err := l.store2.VerifyAll(l.Context(), l.scan)
+	require.Error(l, err)
+	p, err := l.store2.RepairAll(l.Context(), l.scan)
+	require.Error(l, err)
+	require.Zero(l, p.Mended)
+	_, err = l.store2.Rebuild(l.Context(), "user0")
+	require.ErrorIs(l, err, mailbox.ErrTemporary)
+	for _, o := range l.heard2.Take() {
+		require.Contains(l, o.Statement, "SELECT", "nothing is written")
 	}
-	wake(t, cluster, one, store1)
+	wake(l.T, l.cluster, l.one, l.store1)
+	return p.Resume
+}
 
-	storetest.Eventually(t, "both data centres are asked again", func() bool {
-		_, err := store2.Verify(t.Context(), "user0")
+func (l *lag) repairMends(resume string) {
+	storetest.Eventually(l, "both data centres are asked again", func() bool {
+		_, err := l.store2.Verify(l.Context(), "user0")
 		return err == nil
 	})
-	scan.Resume = p.Resume
-	repaired, err := store2.RepairAll(t.Context(), scan)
-	require.NoError(t, err)
-	require.Equal(t, len(unlisted), repaired.Mended)
-	again, err := store1.VerifyAll(t.Context(), cassandra.ScanOptions{})
-	require.NoError(t, err)
-	require.Zero(t, again.Findings)
-	for n := range users {
-		require.Len(t, storetest.Readable(t, store1, fmt.Sprintf("user%d", n)), each+2)
+	l.scan.Resume = resume
+	repaired, err := l.store2.RepairAll(l.Context(), l.scan)
+	require.NoError(l, err)
+	require.Equal(l, len(l.unlisted), repaired.Mended)
+	again, err := l.store1.VerifyAll(l.Context(), cassandra.ScanOptions{})
+	require.NoError(l, err)
+	require.Zero(l, again.Findings)
+	for n := range lagUsers {
+		require.Len(l, storetest.Readable(l, l.store1, fmt.Sprintf("user%d", n)), lagEach+2)
 	}
 }
