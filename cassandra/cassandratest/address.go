@@ -3,9 +3,8 @@ package cassandratest
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
-	"os"
-	"path/filepath"
 	"runtime"
 	"strconv"
 )
@@ -33,7 +32,7 @@ func (p place) cql() string {
 }
 
 // locks hold addresses until they are released or this process ends.
-type locks []*os.File
+type locks []io.Closer
 
 func (l locks) release() {
 	for _, lock := range l {
@@ -44,17 +43,21 @@ func (l locks) release() {
 // errAddresses says that the machine has no room for a cluster.
 var errAddresses = errors.New("not enough free loopback addresses")
 
-// claimPlaces finds n addresses on which nothing listens. Each is held by a lock
-// in dir until release is called or this process ends, so that two clusters that
-// start at the same moment do not take the same ones.
-func claimPlaces(dir string, n int) (places []place, release func(), err error) {
+// claimPort is the port of an address that its cluster holds, from before its nodes
+// start until they have ended, and while one of them is dead: so no other cluster
+// of this machine takes the address, of whatever user that is.
+const claimPort = "7198"
+
+// claimPlaces finds n addresses on which nothing listens, and holds them until
+// release is called or this process ends.
+func claimPlaces(n int) (places []place, release func(), err error) {
 	var last error
 	for _, p := range portPairs {
 		var held locks
 		places = nil
 		for i := 1; i <= 254 && len(places) < n; i++ {
 			at := place{Address: fmt.Sprintf("127.0.0.%d", i), Ports: p, JMX: jmxBase + i}
-			lock, err := claim(dir, at)
+			lock, err := claim(at)
 			if err != nil {
 				last = err
 				continue
@@ -74,10 +77,10 @@ func claimPlaces(dir string, n int) (places []place, release func(), err error) 
 }
 
 // claimSame takes exactly these places again, for nodes that have data already.
-func claimSame(dir string, places []place) (release func(), err error) {
+func claimSame(places []place) (release func(), err error) {
 	var held locks
 	for _, at := range places {
-		lock, err := claim(dir, at)
+		lock, err := claim(at)
 		if err != nil {
 			held.release()
 			return nil, fmt.Errorf("the nodes of this directory live on %s, which is taken: %w", at.Address, err)
@@ -87,11 +90,11 @@ func claimSame(dir string, places []place) (release func(), err error) {
 	return held.release, nil
 }
 
-// claim locks one place and makes sure that its ports are free.
-func claim(dir string, at place) (*os.File, error) {
-	lock, err := tryLock(filepath.Join(dir, at.Address+".lock"))
+// claim holds one place and makes sure that its ports are free.
+func claim(at place) (io.Closer, error) {
+	lock, err := net.Listen("tcp4", net.JoinHostPort(at.Address, claimPort))
 	if err != nil {
-		return nil, fmt.Errorf("%s: another cluster of ours has it: %w", at.Address, err)
+		return nil, fmt.Errorf("%s: another cluster has it: %w", at.Address, err)
 	}
 	for _, addr := range []string{
 		at.cql(),

@@ -9,18 +9,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The tests use the directory of the real locks: they must not try the ports of
-// an address that a cluster is about to use.
-func lockDir(t *testing.T) string {
-	dir, err := runtimeDir()
-	require.NoError(t, err)
-	return dir
-}
-
 func TestClustersThatStartTogetherTakeDifferentAddresses(t *testing.T) {
 	taken := map[string]bool{}
 	for range 3 {
-		places, release, err := claimPlaces(lockDir(t), 3)
+		places, release, err := claimPlaces(3)
 		require.NoError(t, err)
 		t.Cleanup(release)
 		for _, p := range places {
@@ -31,7 +23,7 @@ func TestClustersThatStartTogetherTakeDifferentAddresses(t *testing.T) {
 }
 
 func TestAddressWithAnyOfItsPortsTakenIsPassedOver(t *testing.T) {
-	places, release, err := claimPlaces(lockDir(t), 1)
+	places, release, err := claimPlaces(1)
 	require.NoError(t, err)
 	at := places[0]
 	jmx := net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: at.JMX}
@@ -40,15 +32,15 @@ func TestAddressWithAnyOfItsPortsTakenIsPassedOver(t *testing.T) {
 		require.NoError(t, err)
 		release()
 
-		_, err = claimSame(lockDir(t), []place{at})
+		_, err = claimSame([]place{at})
 		require.ErrorContains(t, err, at.Address+", which is taken")
-		others, releaseOthers, err := claimPlaces(lockDir(t), 1)
+		others, releaseOthers, err := claimPlaces(1)
 		require.NoError(t, err)
 		require.NotEqual(t, at.Address, others[0].Address)
 		releaseOthers()
 
 		require.NoError(t, stranger.Close())
-		release, err = claimSame(lockDir(t), []place{at})
+		release, err = claimSame([]place{at})
 		require.NoError(t, err)
 	}
 	release()

@@ -84,7 +84,7 @@ func (f *fleet) claim() (layout layoutFile, err error) {
 	if s.Topology.WAN {
 		places, f.release, err = claimSubnets(base, s.Topology.DCs)
 	} else {
-		places, f.release, err = claimPlaces(base, s.Topology.nodeCount())
+		places, f.release, err = claimPlaces(s.Topology.nodeCount())
 	}
 	if err != nil {
 		return layoutFile{}, err
@@ -125,7 +125,7 @@ func claimAgain(base string, layout layoutFile) (release func(), err error) {
 	if layout.WAN {
 		return claimSameSubnets(base, places)
 	}
-	return claimSame(base, places)
+	return claimSame(places)
 }
 
 // threads are those on which the nodes of each data centre start: for a WAN, one

@@ -49,12 +49,8 @@ func (k *keeper) move(ctx context.Context, name string, progress func(string)) (
 	if err != nil {
 		return nil, err
 	}
-	base, err := runtimeDir()
-	if err != nil {
-		return nil, err
-	}
 	// The old places stay claimed: a driver may still come and ask there.
-	places, release, err := claimPlaces(base, len(nodes))
+	places, release, err := claimPlaces(len(nodes))
 	if err != nil {
 		return nil, err
 	}

@@ -30,6 +30,14 @@ type wan struct {
 	close   func() // ends all but the guard
 }
 
+// lockDir is the directory of the real locks: a test must not take the subnet that a
+// cluster is about to use.
+func lockDir(t *testing.T) string {
+	dir, err := runtimeDir()
+	require.NoError(t, err)
+	return dir
+}
+
 // openWAN makes a network that ends with the test.
 func openWAN(t *testing.T, dcs ...DC) *wan {
 	t.Helper()
