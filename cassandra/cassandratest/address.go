@@ -9,15 +9,15 @@ import (
 	"strconv"
 )
 
-// ports are those a node listens on. All nodes of a cluster have the same: they
-// differ by address, as the nodes of a real cluster do. Another pair is for a
-// machine on which something listens on 9042 on every address.
+// ports are those that a node listens on. All nodes of a cluster have the same
+// ports and differ by address, as the nodes of a real cluster do. Another pair is
+// for a machine on which something listens on 9042 on every address.
 type ports struct{ CQL, Storage int }
 
 var portPairs = []ports{{9042, 7000}, {19042, 17000}, {29042, 27000}}
 
-// jmxBase and the last number of the address make the JMX port: Cassandra's
-// local JMX listens on 127.0.0.1 only, whatever the address of the node.
+// jmxBase plus the last number of the address is the JMX port: the local JMX of
+// Cassandra listens on 127.0.0.1, not on the address of the node.
 const jmxBase = 7200
 
 // place is where a node listens.
@@ -40,12 +40,12 @@ func (l locks) release() {
 	}
 }
 
-// errAddresses says that the machine has no room for a cluster.
+// errAddresses means that the machine has no room for a cluster.
 var errAddresses = errors.New("not enough free loopback addresses")
 
-// claimPort is the port of an address that its cluster holds, from before its nodes
-// start until they have ended, and while one of them is dead: so no other cluster
-// of this machine takes the address, of whatever user that is.
+// claimPort is a port of each address that its cluster listens on, from before the
+// nodes start until all have ended, and while one of them is dead. So no other
+// cluster of this machine takes the address, not even that of another user.
 const claimPort = "7198"
 
 // claimPlaces finds n addresses on which nothing listens, and holds them until
@@ -76,7 +76,7 @@ func claimPlaces(n int) (places []place, release func(), err error) {
 	return nil, nil, fmt.Errorf("%w: want %d with the ports 9042 and 7000 free, the last one tried: %w%s", errAddresses, n, last, hint)
 }
 
-// claimSame takes exactly these places again, for nodes that have data already.
+// claimSame claims these places and no others, for nodes that have data already.
 func claimSame(places []place) (release func(), err error) {
 	var held locks
 	for _, at := range places {
@@ -90,7 +90,7 @@ func claimSame(places []place) (release func(), err error) {
 	return held.release, nil
 }
 
-// claim holds one place and makes sure that its ports are free.
+// claim holds one place and checks that its ports are free.
 func claim(at place) (io.Closer, error) {
 	lock, err := net.Listen("tcp4", net.JoinHostPort(at.Address, claimPort))
 	if err != nil {

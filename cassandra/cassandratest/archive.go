@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// prepare makes sure, once for a machine, that there are jars and an archive of
-// loaded classes. Keepers that come at the same time wait for the first.
+// prepare makes the jars and an archive of loaded classes, if they are not there: once
+// for a user. Keepers that start at the same time wait for the first.
 func prepare(ctx context.Context, s software, progress func(string)) error {
-	// A Java that cannot record, a cut-down one say, is asked once only.
+	// A Java that cannot record, such as a cut-down one, is asked only once.
 	failed := s.Archive + ".failed"
 	if s.Docker || exists(s.Jars) && (exists(s.Archive) || exists(failed)) {
 		return nil
@@ -48,9 +48,9 @@ func prepare(ctx context.Context, s software, progress func(string)) error {
 	return nil
 }
 
-// recordClasses starts a node only to have the JVM write the classes it loaded,
-// parsed and verified, into an archive: class data sharing. With it a node needs
-// a third less processor time until it answers.
+// recordClasses starts a node so that the JVM writes the classes that it has loaded
+// and verified into an archive: class data sharing. With the archive a node needs a
+// third less processor time until it answers.
 func recordClasses(ctx context.Context, s software, base string) error {
 	dir, err := os.MkdirTemp(base, "record-")
 	if err != nil {

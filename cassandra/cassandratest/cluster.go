@@ -16,11 +16,10 @@ import (
 //
 // The methods that hurt nodes take the name of a node ("dc1-2"), of a data centre
 // ("dc2"), or "" for all nodes. They work on a cluster that is [Topology.Private]
-// and on one of [Open]; on another they return an error, since other tests use
-// it too.
+// and on one of [Open]. On a shared cluster they return an error.
 type Cluster struct {
-	// DCs are the data centres, in the order of the topology. An existing cluster
-	// has its own names: take them from here.
+	// DCs are the data centres, in the order of the topology. Take their names from
+	// here: those of an existing cluster may differ from the topology's.
 	DCs []DC
 
 	// Nodes are the nodes, data centre by data centre.
@@ -32,7 +31,7 @@ type Cluster struct {
 	lease    *lease // nil for an existing cluster
 	private  bool
 	progress func(string)
-	guard    *guard // of a WAN, else nil
+	guard    *guard // of a WAN; nil without one
 }
 
 // Node is a node of a [Cluster].
@@ -45,24 +44,23 @@ type Node struct {
 	at place
 }
 
-// Addr is the node's address and port, as "127.0.0.1:9042".
+// Addr returns the node's address and port, as "127.0.0.1:9042".
 func (n Node) Addr() string { return net.JoinHostPort(n.Address, strconv.Itoa(n.Port)) }
 
 // Options are for [Open].
 type Options struct {
-	// Dir is where the cluster keeps its data from one run to the next; the
-	// directory is made when needed. Default: a temporary one, removed at the end.
+	// Dir is the directory in which the cluster keeps its data from one run to the
+	// next. It is created if needed. Default: a temporary one, removed at the end.
 	Dir string
 
-	// Progress gets a line at each step of the start. Default: none.
+	// Progress is called with a line at each step of the start. It may be nil.
 	Progress func(string)
 }
 
-// Open starts a cluster for a program that is not a test. It is the program's
-// own: [Cluster.Close] ends it, and so does the end of the program, whatever its
-// cause. Topology.Grace and Topology.Private have no meaning here.
-//
-// It returns when every node answers and takes all others for alive.
+// Open starts a cluster for a program that is not a test. It returns when every node
+// answers and takes all others for alive. The cluster is the program's own:
+// [Cluster.Close] ends it, and so does the end of the program, even a kill -9.
+// Topology.Grace and Topology.Private have no meaning here.
 func Open(ctx context.Context, topology Topology, options Options) (*Cluster, error) {
 	topology.Private = true
 	return open(ctx, topology, options)
@@ -115,8 +113,8 @@ func open(ctx context.Context, topology Topology, options Options) (*Cluster, er
 // closePatience is how long the end of a cluster may take.
 const closePatience = time.Minute
 
-// Close ends the cluster and returns when none of its processes is left; of a
-// shared one it ends the lease only.
+// Close ends the cluster and returns when none of its processes is left. On a shared
+// cluster it only ends the lease.
 func (c *Cluster) Close() error { return c.close(false) }
 
 func (c *Cluster) close(keepLogs bool) error {
@@ -135,8 +133,8 @@ func (c *Cluster) close(keepLogs bool) error {
 	return nil
 }
 
-// Lost is closed when the cluster has ended without being asked to: when somebody
-// killed its keeper. Call it once at most, and Close in any case.
+// Lost returns a channel that is closed if the cluster ends without Close: if its
+// keeper is killed. Call it once at most. Close must be called all the same.
 func (c *Cluster) Lost() <-chan struct{} {
 	lost := make(chan struct{})
 	go func() {
@@ -147,8 +145,8 @@ func (c *Cluster) Lost() <-chan struct{} {
 	return lost
 }
 
-// Hosts are the addresses of the nodes of a data centre, or of all for "": as
-// "127.0.0.1:9042", the form in which drivers take them.
+// Hosts returns the addresses of the nodes of a data centre, or of all nodes for "",
+// in the form that drivers take: "127.0.0.1:9042".
 func (c *Cluster) Hosts(dc string) []string {
 	var hosts []string
 	for _, n := range c.Nodes {
@@ -159,7 +157,7 @@ func (c *Cluster) Hosts(dc string) []string {
 	return hosts
 }
 
-// Node is the node of that name.
+// Node returns the node with that name.
 func (c *Cluster) Node(name string) (Node, error) {
 	for _, n := range c.Nodes {
 		if n.Name == name {
@@ -169,18 +167,18 @@ func (c *Cluster) Node(name string) (Node, error) {
 	return Node{}, fmt.Errorf("cassandratest: no node is called %q", name)
 }
 
-// LogFile is the path of a node's log.
+// LogFile returns the path of a node's log.
 func (c *Cluster) LogFile(node string) string {
 	return filepath.Join(c.Dir, "logs", node+".log")
 }
 
-// Kill ends nodes as kill -9 does, and returns when their processes have ended.
-// The other nodes notice after about 15 s: see Settle.
+// Kill ends nodes with SIGKILL, and returns when their processes have ended. The
+// other nodes notice after about 15 s: see Settle.
 func (c *Cluster) Kill(nodes string) error {
 	return c.do(context.Background(), "kill", request{Op: opKill, Nodes: nodes})
 }
 
-// Pause stops nodes with SIGSTOP: they keep their connections and say nothing.
+// Pause stops nodes with SIGSTOP: they keep their connections and do not answer.
 func (c *Cluster) Pause(nodes string) error {
 	return c.do(context.Background(), "pause", request{Op: opPause, Nodes: nodes})
 }
@@ -190,22 +188,22 @@ func (c *Cluster) Resume(nodes string) error {
 	return c.do(context.Background(), "resume", request{Op: opResume, Nodes: nodes})
 }
 
-// Shutdown ends nodes with SIGTERM: they tell the others, write what they hold,
-// and go. A node that has not gone after 30 s is killed.
+// Shutdown ends nodes with SIGTERM: they tell the others, and flush what they have in
+// memory. A node that has not ended after 30 s is killed.
 func (c *Cluster) Shutdown(nodes string) error {
 	return c.do(context.Background(), "shut down", request{Op: opShutdown, Nodes: nodes})
 }
 
-// Boot starts nodes that are not running, and returns when each answers queries.
-// The others may still take them for dead: see Settle.
+// Boot starts nodes that do not run, and returns when each answers queries. The
+// others may still take them for dead: see Settle.
 func (c *Cluster) Boot(ctx context.Context, nodes string) error {
 	return c.do(ctx, "boot", request{Op: opBoot, Nodes: nodes})
 }
 
 // Settle waits until every node that runs takes exactly the nodes that run for
-// alive: after Kill and Pause about 15 s, after Boot and Resume a second or two.
-// Paused nodes do not count as running, and those behind a [Link] that is cut, one
-// way or both, are expected to be taken for dead.
+// alive: about 15 s after Kill and Pause, a second or two after Boot and Resume.
+// Paused nodes do not count as running. The nodes on the other side of a [Link] that
+// is cut, one way or both, are expected to be taken for dead.
 func (c *Cluster) Settle(ctx context.Context) error {
 	return c.do(ctx, "settle", request{Op: opSettle})
 }

@@ -74,7 +74,7 @@ func TestExistingClusterIsUsed(t *testing.T) {
 }
 
 func TestWithoutCassandraTheTestIsSkipped(t *testing.T) {
-	never := cassandratest.Topology{HeapMB: 999} // nobody has this one running
+	never := cassandratest.Topology{HeapMB: 999} // no other test has this one running
 	t.Setenv("POPCASK_CASSANDRA", "")
 	t.Setenv("JAVA_HOME", "")
 	t.Setenv("PATH", t.TempDir())

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// nodeSpec is what a node is, before and between its lives as a process.
+// nodeSpec is a node, whether it has a process or not.
 type nodeSpec struct {
 	Name   string // "dc1-1"
 	DC     string
@@ -21,9 +21,9 @@ type nodeSpec struct {
 // vnodes is the number of tokens of a node.
 const vnodes = 4
 
-// layOut makes the nodes of a topology. Tokens are dealt out evenly and by hand:
-// nodes that start at the same moment then cannot choose the same ones, and each
-// owns as much as the others of its data centre.
+// layOut returns the nodes of a topology. It deals out the tokens evenly: so nodes that
+// start at the same moment do not choose the same ones, and each owns as much as the
+// others of its data centre.
 func layOut(t Topology, places []place) []nodeSpec {
 	var nodes []nodeSpec
 	for d, dc := range t.DCs {
@@ -40,8 +40,8 @@ func layOut(t Topology, places []place) []nodeSpec {
 	return nodes
 }
 
-// settings is the node's cassandra.yaml. What is not here has Cassandra's own
-// default; all is small, because several nodes share a machine with the tests.
+// settings returns the node's cassandra.yaml. The rest has Cassandra's own defaults.
+// All is small, because several nodes share a machine with the tests.
 func (n nodeSpec) settings(cluster, dir string, seeds []string, overrides map[string]any) map[string]any {
 	s := map[string]any{
 		"cluster_name":           cluster,
@@ -56,8 +56,8 @@ func (n nodeSpec) settings(cluster, dir string, seeds []string, overrides map[st
 		"ssl_storage_port":       n.Ports.Storage + 1,
 		"native_transport_port":  n.Ports.CQL,
 		"start_native_transport": true,
-		// Every node is a seed: any of them may be the first, or the only one, to
-		// come back.
+		// Every node is a seed: any of them may be the first to come back, or the
+		// only one.
 		"seed_provider": []any{map[string]any{
 			"class_name": "org.apache.cassandra.locator.SimpleSeedProvider",
 			"parameters": []any{map[string]any{"seeds": strings.Join(seeds, ",")}},
@@ -90,7 +90,8 @@ func (n nodeSpec) settings(cluster, dir string, seeds []string, overrides map[st
 	return s
 }
 
-// logback keeps the log of a node short: what went wrong, and who came and went.
+// logback keeps the log of a node short: what went wrong, and which nodes came and
+// went.
 const logback = `<configuration>
   <appender name="OUT" class="ch.qos.logback.core.ConsoleAppender">
     <encoder><pattern>%-5level %date{HH:mm:ss.SSS} [%thread] %logger{0}: %msg%n</pattern></encoder>
@@ -105,7 +106,7 @@ const logback = `<configuration>
 </configuration>
 `
 
-// writeConfig writes the files a node starts from into its directory.
+// writeConfig writes the files that a node reads at its start into its directory.
 func (n nodeSpec) writeConfig(cluster, dir string, seeds []string, t Topology) error {
 	for _, sub := range []string{"conf", "tmp"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
@@ -129,8 +130,8 @@ func (n nodeSpec) writeConfig(cluster, dir string, seeds []string, t Topology) e
 	return nil
 }
 
-// javaModules opens what Cassandra reaches into, as its own jvm17-server.options
-// does.
+// javaModules opens the packages of the JDK that Cassandra uses, as its own
+// jvm17-server.options does.
 var javaModules = []string{
 	"--add-exports=java.base/jdk.internal.misc=ALL-UNNAMED",
 	"--add-exports=java.base/jdk.internal.ref=ALL-UNNAMED",
@@ -160,10 +161,10 @@ var javaModules = []string{
 	"--add-opens=jdk.management/com.sun.management.internal=ALL-UNNAMED",
 }
 
-// java are the arguments that every JVM of ours has. Nodes are started far more
-// often than they are measured, so this JVM starts fast: until it answers, a node
-// takes 2.8 s of processor time, against 9.5 s with the JVM's own choices. (C1 alone
-// halves it, the archived classes take off another third.)
+// java returns the arguments of every JVM here. Nodes are started far more often than
+// they are measured, so this JVM starts fast: until it answers, a node takes 2.8 s of
+// processor time, against 9.5 s with the JVM's own choices. (C1 alone halves it, the
+// archived classes take off another third.)
 func (s software) java() []string {
 	args := append([]string{}, javaModules...)
 	args = append(args, "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-Xss512k")
@@ -173,36 +174,36 @@ func (s software) java() []string {
 	return args
 }
 
-// javaArgs are the arguments of java that make it this node.
+// javaArgs returns the arguments of java that make it this node.
 func (n nodeSpec) javaArgs(dir string, s software, t Topology) []string {
 	heap := strconv.Itoa(t.HeapMB) + "m"
 	conf := "file://" + filepath.Join(dir, "conf") + "/"
 	args := append(s.java(),
-		// As root a node locks the memory it has at its start: start with little.
+		// As root, a node locks the memory that it has at its start: start with little.
 		"-Xms96m", "-Xmx"+heap, "-XX:MaxDirectMemorySize="+heap, "-XX:+ExitOnOutOfMemoryError",
-		// A native library unpacked there would stay in /tmp after a kill -9.
+		// A native library that is unpacked in /tmp would stay there after a kill -9.
 		"-Djava.io.tmpdir="+filepath.Join(dir, "tmp"), "-Djna.tmpdir="+filepath.Join(dir, "tmp"),
 		"-Dcassandra.config="+conf+"cassandra.yaml",
 		"-Dcassandra-rackdc.properties="+conf+"rackdc.properties",
 		"-Dlogback.configurationFile="+conf+"logback.xml",
 		"-Dcassandra.storagedir="+dir,
-		"-Dcassandra-foreground=yes", // else it closes its standard output, and the log ends
+		"-Dcassandra-foreground=yes", // or it closes its standard output, and the log ends
 		"-Dcassandra.jmx.local.port="+strconv.Itoa(n.JMX),
 		"-Djdk.attach.allowAttachSelf=true",
 		"-Dio.netty.tryReflectionSetAccessible=true",
 		"-Dio.netty.eventLoopThreads=4",
 
-		// A cluster whose nodes are known beforehand need not wait for strangers.
+		// All nodes are known beforehand: none waits for others to appear.
 		"-Dcassandra.ring_delay_ms=1000",
 		"-Dcassandra.skip_wait_for_gossip_to_settle=0",
 		"-Dcassandra.shutdown_announce_in_ms=200",
 		"-Dcassandra.superuser_setup_delay_ms=0",
-		// Else it inserts 100,000 rows at each start to find this out: 1.3 s.
+		// Or it inserts 100,000 rows at each start to find this out: 1.3 s.
 		"-Dcassandra.memtable.row_overhead_size=180",
 	)
 	if !t.Private {
-		// A schema that a restart forgets, and less than half of the work for a
-		// keyspace with its tables: a node that is shared is not restarted.
+		// A restart forgets the schema, but a shared node is not restarted. A
+		// keyspace with its tables is less than half of the work.
 		args = append(args, "-Dcassandra.test.flush_local_schema_changes=false")
 	}
 	args = append(args, t.JVM...)

@@ -9,9 +9,8 @@ import (
 	"syscall"
 )
 
-// docker runs nodes in containers on the network of the host, with the same
-// addresses, files and arguments as local ones: only java and the jars are the
-// image's.
+// docker runs nodes in containers on the network of the host, with the same addresses,
+// files and arguments as local ones. Only java and the jars are those of the image.
 type docker struct{ cluster string }
 
 func (d docker) name(n nodeSpec) string { return d.cluster + "-" + n.Name }
@@ -26,7 +25,7 @@ func (d docker) command(n nodeSpec, dir string, args []string) *exec.Cmd {
 	return exec.Command("docker", append(run, args...)...)
 }
 
-// signal goes through the engine: our child is only its client.
+// signal goes through the engine: the child of this process is only its client.
 func (d docker) signal(n nodeSpec, _ *os.Process, sig os.Signal) error {
 	number, ok := sig.(syscall.Signal)
 	if !ok {
@@ -39,6 +38,5 @@ func (d docker) signal(n nodeSpec, _ *os.Process, sig os.Signal) error {
 	return nil
 }
 
-// clear removes a container whose keeper was killed: the engine knows nothing
-// of that.
+// clear removes a container whose keeper was killed: the engine does not notice that.
 func (d docker) clear(n nodeSpec) { exec.Command("docker", "rm", "--force", d.name(n)).Run() }

@@ -12,11 +12,11 @@ import (
 	"github.com/popcask/popcask/internal/parallel"
 )
 
-// fleet is the nodes of one cluster, in the hands of the keeper.
+// fleet is the nodes of one cluster. The keeper has it.
 type fleet struct {
 	spec    spec
 	nodes   []*node
-	network *network // of a WAN, else nil
+	network *network // of a WAN; nil without one
 	release func()   // gives the addresses back
 	state   sync.Mutex
 }
@@ -128,8 +128,8 @@ func claimAgain(base string, layout layoutFile) (release func(), err error) {
 	return claimSame(places)
 }
 
-// threads are those on which the nodes of each data centre start: for a WAN, one
-// in the network of each, which is built.
+// threads returns the thread on which the nodes of each data centre start. For a WAN
+// it builds the network, and each thread is in that of its data centre.
 func (f *fleet) threads(layout layoutFile) (map[string]thread, error) {
 	threads := make(map[string]thread)
 	if !layout.WAN {
@@ -149,7 +149,7 @@ func (f *fleet) threads(layout layoutFile) (map[string]thread, error) {
 	return threads, nil
 }
 
-// stopAll ends every node: at once, or with a goodbye when the data is kept.
+// stopAll ends every node: with SIGKILL, or with SIGTERM if the data is kept.
 func (f *fleet) stopAll() {
 	parallel.Each(len(f.nodes), len(f.nodes), func(i int) error {
 		if f.spec.Keep {

@@ -10,18 +10,17 @@ import (
 	"syscall"
 )
 
-// guard keeps this program from speaking to the outside by mistake. When a
-// cluster has ended, a driver that goes on dialling its nodes would be sent along
-// the machine's default route. With the guard it is told at once that nobody
-// listens there: the guard is the second choice for the cluster's subnets, a
-// namespace in which all their addresses are the kernel's own. It stays as long as
-// this process, and goes with it, however that ends.
+// guard keeps this program from speaking to the outside by mistake. If a driver goes
+// on dialling the nodes of a cluster that has ended, its packets would take the
+// machine's default route. With the guard its connections are refused at once: the
+// guard is the second choice of a route to the cluster's subnets, and leads to a
+// namespace in which all their addresses are local. The guard ends with this process.
 type guard struct {
 	namespace int // a file descriptor
 	device    string
 }
 
-// openGuard also shows whether there can be a WAN at all.
+// openGuard returns an error if there can be no WAN on this machine.
 func openGuard() (*guard, error) {
 	if os.Geteuid() != 0 {
 		return nil, fmt.Errorf("%w: it needs root", errNoWANHere)
@@ -62,7 +61,7 @@ func openGuard() (*guard, error) {
 	return g, nil
 }
 
-// stand takes the second place for subnets, for good.
+// stand makes the guard the second choice for subnets, until this process ends.
 func (g *guard) stand(subnets []netip.Prefix) error {
 	var routes strings.Builder
 	for _, s := range subnets {

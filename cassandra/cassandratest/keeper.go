@@ -17,16 +17,16 @@ import (
 // keeperJob is what a keeper is called, also in a list of processes.
 const keeperJob = "popcask-cassandra-keeper"
 
-// A test binary cannot be given a second main function, and to ask every package
-// of tests for a TestMain would be forgotten. So the keeper starts here; in a
-// process that spawnKeeper has not started, this does nothing.
+// A test binary has no main function of ours, and a TestMain in every package that
+// uses this one would be forgotten. So the keeper starts here. In other processes this
+// does nothing.
 func init() { child.Main(keeperJob, keep) }
 
 // firstLease is how long a keeper waits for the test that started it.
 const firstLease = 10 * time.Second
 
-// keeper is the parent of the nodes of one cluster. It lives in a process of its
-// own, for as long as anybody holds a lease, and Grace longer.
+// keeper is the parent of the nodes of one cluster. It is a process of its own, which
+// ends Grace after the last lease.
 type keeper struct {
 	spec   spec
 	ctx    context.Context // ends with the keeper
@@ -79,8 +79,8 @@ func keep(s spec) error {
 	return nil
 }
 
-// awaitTurn waits for the keeper before us to end. It returns nil if the process
-// that started us does not wait any more.
+// awaitTurn waits until an earlier keeper has ended. It returns nil if the process
+// that started this one does not wait any more.
 func awaitTurn(path string, spawner handshake) (*os.File, error) {
 	for {
 		lock, err := tryLock(path)
@@ -116,14 +116,14 @@ func (k *keeper) serve(listener net.Listener) {
 	}
 }
 
-// handle carries out the request of one connection.
+// handle answers the request of one connection.
 func (k *keeper) handle(conn net.Conn) {
 	var r request
 	lines := json.NewDecoder(conn)
 	if lines.Decode(&r) != nil {
 		return
 	}
-	// The client sends nothing more: the next thing to read is its end.
+	// The client sends nothing more: reading returns when it has ended.
 	ctx, cancel := context.WithCancel(k.ctx)
 	defer cancel()
 	go func() {
@@ -152,7 +152,7 @@ func (k *keeper) handle(conn net.Conn) {
 			k.keepLogs = true // the error names them
 			k.mu.Unlock()
 			k.end()
-			<-k.gone // so that the next one finds the field clear
+			<-k.gone // so that the next keeper finds nothing left
 			return
 		}
 		<-ctx.Done()
@@ -187,7 +187,7 @@ func answer(layout *layoutFile, err error) reply {
 
 var errEnding = errors.New("the keeper is ending")
 
-// take adds a lease. A private cluster has one for all its life.
+// take adds a lease. A private cluster has one, from its start to its end.
 func (k *keeper) take() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -223,7 +223,7 @@ func (k *keeper) give() {
 	})
 }
 
-// bootRun is a start of the cluster under way, which any number of leases watch.
+// bootRun is a start of the cluster, which any number of leases wait for.
 type bootRun struct {
 	mu      sync.Mutex
 	lines   []string
@@ -240,8 +240,8 @@ func (b *bootRun) change(f func()) {
 	b.changed = make(chan struct{})
 }
 
-// await returns when the cluster is up. The first lease starts it; a later one
-// that finds a node dead starts that.
+// await returns when the cluster is up. The first lease starts it. A later one that
+// finds a node dead starts that node.
 func (k *keeper) await(ctx context.Context, progress func(string)) (*layoutFile, error) {
 	k.mu.Lock()
 	if k.booted == nil || k.finished(k.booted) && !k.fleet.allRunning() {
@@ -257,7 +257,7 @@ func (k *keeper) await(ctx context.Context, progress func(string)) (*layoutFile,
 
 	shown := 0
 	if k.finished(b) {
-		shown = len(b.lines) // old news
+		shown = len(b.lines) // of an earlier lease
 	}
 	for {
 		b.mu.Lock()
@@ -333,12 +333,12 @@ func (k *keeper) layout() *layoutFile {
 	return l
 }
 
-// stop ends the nodes and removes what need not stay.
+// stop ends the nodes and removes the files that are not kept.
 func (k *keeper) stop() {
 	k.mu.Lock()
 	b := k.booted
 	k.mu.Unlock()
-	for b != nil { // a start under way ends by itself: its context has ended
+	for b != nil { // a start ends by itself: its context has ended
 		b.mu.Lock()
 		done, changed := b.done, b.changed
 		b.mu.Unlock()

@@ -11,8 +11,8 @@ import (
 	"github.com/gocql/gocql"
 )
 
-// Session is a driver's session on a data centre of the cluster, or on all of it
-// with "", which closes with the test. It reads and writes at LOCAL_QUORUM.
+// Session returns a session of the driver with a data centre of the cluster, or with
+// all of it for "". It closes with the test. It reads and writes at LOCAL_QUORUM.
 func (c *Cluster) Session(t testing.TB, dc string) *gocql.Session {
 	t.Helper()
 	session, err := c.Config(dc).CreateSession()
@@ -25,12 +25,12 @@ func (c *Cluster) Session(t testing.TB, dc string) *gocql.Session {
 
 var notInName = regexp.MustCompile(`[^a-z0-9]+`)
 
-// KeyspaceName makes a name that no other test uses, for a test that creates the
-// keyspace itself. The keyspace of that name is dropped with the test, if it is
-// there; not in a private cluster, which ends anyway.
+// KeyspaceName returns a name that no other test uses, for a test that creates the
+// keyspace itself. If the keyspace exists at the end of the test it is dropped; not in
+// a private cluster, which ends anyway.
 func (c *Cluster) KeyspaceName(t testing.TB) string {
 	t.Helper()
-	// At most 48 octets, of which the end is random: enough never to meet another.
+	// At most 48 octets, of which the last 13 are random.
 	base := strings.Trim(notInName.ReplaceAllString(strings.ToLower(t.Name()), "_"), "_")
 	name := "t_" + base[:min(len(base), 32)] + "_" + strings.ToLower(rand.Text()[:13])
 	if !c.private {
@@ -52,7 +52,8 @@ func (c *Cluster) Keyspace(t testing.TB) string {
 	return name
 }
 
-// Replication is that of [Cluster.Keyspace], as CQL writes it: "'dc1': 3, 'dc2': 3".
+// Replication returns that of [Cluster.Keyspace] in the form of CQL:
+// "'dc1': 3, 'dc2': 3".
 func (c *Cluster) Replication() string {
 	parts := make([]string, len(c.DCs))
 	for i, dc := range c.DCs {

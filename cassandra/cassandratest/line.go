@@ -8,18 +8,18 @@ import (
 	"time"
 )
 
-// A line loses what it cannot hold, as a router does.
+// A line drops the packets that it has no room for, as a router does.
 const (
-	// maxBacklog is how long a packet waits at most for those before it to leave,
-	// on a line with a rate.
+	// maxBacklog is how long a packet waits at most for those before it, on a line with
+	// a rate.
 	maxBacklog = 100 * time.Millisecond
 
 	// maxHeld bounds the octets on their way: 320 MB/s at a delay of 100 ms.
 	maxHeld = 32 << 20
 )
 
-// line carries IPv4 packets in one direction, in order: each leaves when those
-// before it have, at the line's rate, and arrives after the delay.
+// line carries IPv4 packets in one direction, in order: each leaves after those before
+// it, at the line's rate, and arrives after the delay.
 type line struct {
 	out func([]byte)
 
@@ -33,7 +33,7 @@ type line struct {
 	queue   []packet
 	held    int // octets in the queue
 	traffic Traffic
-	changed chan struct{} // something happened that carry must see
+	changed chan struct{} // wakes carry up
 }
 
 type packet struct {
@@ -54,7 +54,7 @@ func newLine(out func([]byte)) *line {
 // enter sends a packet; the caller may reuse its octets.
 func (l *line) enter(octets []byte) {
 	if len(octets) == 0 || octets[0]>>4 != 4 {
-		return // the kernel's own IPv6 chatter
+		return // IPv6 packets of the kernel itself
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -106,8 +106,8 @@ func (l *line) carry(ctx context.Context) {
 	}
 }
 
-// deliver hands out what is due, and says how long the next packet has to wait.
-// It holds the lock meanwhile, so that nothing arrives once cut has returned.
+// deliver hands out the packets that are due, and returns how long the next one has to
+// wait. It holds the lock meanwhile, so that nothing arrives after cut has returned.
 func (l *line) deliver() (wait time.Duration, waiting bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -126,7 +126,7 @@ func (l *line) deliver() (wait time.Duration, waiting bool) {
 	return 0, false
 }
 
-// setDelay is valid for the packets on their way too.
+// setDelay also holds for the packets on their way.
 func (l *line) setDelay(d time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -134,7 +134,7 @@ func (l *line) setDelay(d time.Duration) {
 	l.wake()
 }
 
-// setRate is valid for the packets that enter from now on.
+// setRate holds for the packets that enter from now on.
 func (l *line) setRate(octets int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -147,7 +147,7 @@ func (l *line) setLoss(fraction float64, seed uint64) {
 	l.loss, l.dice = fraction, rand.New(rand.NewPCG(seed, 0))
 }
 
-// setCut cuts the line or mends it. What is on its way at a cut is lost.
+// setCut cuts the line or heals it. Packets on their way at a cut are lost.
 func (l *line) setCut(cut bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

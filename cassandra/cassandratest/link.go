@@ -10,27 +10,26 @@ import (
 )
 
 var (
-	// errNoWAN says why this machine, as it is, has no WAN for a test.
+	// errNoWAN means that this machine has no WAN for a test.
 	errNoWAN = errors.New("no WAN here")
 
-	// errNoWANHere says that nothing can be installed to have one.
+	// errNoWANHere means that no installation would change that.
 	errNoWANHere = fmt.Errorf("%w", errNoWAN)
 )
 
 // Link is the link between two data centres of a cluster with [Topology.WAN]. At
-// first it has no delay, no limit of its rate, and loses nothing. All of that can
-// be changed at any time, by any number of goroutines, and each method returns
-// when the change is made. Packets are of 9000 octets at most, and keep their
-// order.
+// first it has no delay, no limit of its rate, and loses nothing. Each method
+// returns after the change is made. Packets have 9000 octets at most, and keep their
+// order. A Link is safe for concurrent use.
 type Link struct {
 	cluster *Cluster
 	a, b    string
 }
 
-// Link is the link between two data centres, whichever is named first.
+// Link returns the link between two data centres, named in any order.
 func (c *Cluster) Link(a, b string) *Link { return &Link{c, a, b} }
 
-// linkOrder is what the keeper is asked to do to a link: what is not nil.
+// linkOrder is what the keeper is asked to do to a link. Nil means no change.
 type linkOrder struct {
 	A, B  string
 	Delay *time.Duration `json:",omitempty"`
@@ -41,10 +40,10 @@ type linkOrder struct {
 	Heal  bool           `json:",omitempty"`
 }
 
-// SetDelay sets how long a packet is on its way, which is half a round trip. It
-// holds for the packets that are on their way too. Timers and busy processors
-// come on top of it: a round trip of 50 ms was seen to take 50.6 to 51.1, one
-// without a delay less than 0.1.
+// SetDelay sets how long a packet is on its way, which is half a round trip. It also
+// holds for the packets that are on their way. Timers and busy processors come on
+// top of it: a round trip of 50 ms was seen to take 50.6 to 51.1 ms, one without a
+// delay less than 0.1 ms.
 func (l *Link) SetDelay(oneWay time.Duration) error {
 	if oneWay < 0 {
 		return l.wrong("delay", oneWay)
@@ -52,9 +51,8 @@ func (l *Link) SetDelay(oneWay time.Duration) error {
 	return l.order(linkOrder{Delay: &oneWay})
 }
 
-// SetRate limits what passes in each direction, in octets a second; 0 means no
-// limit. A packet that would have to wait more than 0.1 s for those before it is
-// lost.
+// SetRate limits each direction to a number of octets a second. 0 means no limit. A
+// packet that would have to wait more than 0.1 s for those before it is lost.
 func (l *Link) SetRate(octets int64) error {
 	if octets < 0 {
 		return l.wrong("rate", octets)
@@ -62,8 +60,8 @@ func (l *Link) SetRate(octets int64) error {
 	return l.order(linkOrder{Rate: &octets})
 }
 
-// SetLoss sets the fraction of the packets that are lost in each direction, by
-// chance: 0.01 is one in a hundred. The seed decides which, counted from now.
+// SetLoss sets the fraction of the packets that are lost in each direction, at
+// random: 0.01 is one in a hundred. The seed decides which, counted from now.
 func (l *Link) SetLoss(fraction float64, seed uint64) error {
 	if !(fraction >= 0 && fraction <= 1) {
 		return l.wrong("loss", fraction)
@@ -71,13 +69,13 @@ func (l *Link) SetLoss(fraction float64, seed uint64) error {
 	return l.order(linkOrder{Loss: &fraction, Seed: seed})
 }
 
-// Cut cuts the link. What is on its way is lost, and when Cut has returned
-// nothing arrives any more: the nodes get no answer, and no error either. They
-// give each other up after some 15 s; see [Cluster.Settle].
+// Cut cuts the link. Packets on their way are lost, and after Cut has returned
+// nothing arrives: the nodes get neither an answer nor an error. They take each other
+// for dead after some 15 s; see [Cluster.Settle].
 func (l *Link) Cut() error { return l.order(linkOrder{Cut: []string{l.a, l.b}}) }
 
-// CutFrom cuts one direction: what this data centre sends does not arrive at the
-// other, and what the other sends does.
+// CutFrom cuts one direction: packets from this data centre do not arrive at the
+// other, while those of the other do arrive.
 func (l *Link) CutFrom(dc string) error {
 	if dc != l.a && dc != l.b {
 		return fmt.Errorf("cassandratest: the link between %s and %s has no end %q", l.a, l.b, dc)
@@ -88,8 +86,8 @@ func (l *Link) CutFrom(dc string) error {
 // Heal ends all cuts; delay, rate and loss are as before.
 func (l *Link) Heal() error { return l.order(linkOrder{Heal: true}) }
 
-// Traffic is what was sent so far, from the first named data centre to the second
-// and from the second to the first.
+// Traffic returns what was sent so far, from the data centre that was named first to
+// the second, and back.
 func (l *Link) Traffic() (there, back Traffic, err error) {
 	answer, err := l.ask(linkOrder{})
 	if err != nil {
@@ -122,11 +120,10 @@ func (l *Link) ask(o linkOrder) (reply, error) {
 
 var errNoLinks = errors.New("the cluster has no WAN: set Topology.WAN")
 
-// Command is a program in the network of a data centre, which reaches its nodes
-// at once and those of the others over the links. It has a loopback interface of
-// its own; this program reaches it at the address of any node of that data
-// centre, at another port. The namespace ends with the cluster, and the program
-// must have ended before.
+// Command returns a command that runs in the network of a data centre. It reaches
+// the nodes of its data centre directly and those of others over the links. It has a
+// loopback interface of its own, and this program reaches it at the address of any
+// node of that data centre. It must end before the cluster does.
 func (c *Cluster) Command(ctx context.Context, dc, program string, args ...string) (*exec.Cmd, error) {
 	if c.guard == nil {
 		return nil, fmt.Errorf("cassandratest: %w", errNoLinks)
@@ -138,7 +135,7 @@ func (c *Cluster) Command(ctx context.Context, dc, program string, args ...strin
 	return exec.CommandContext(ctx, "nsenter", append([]string{"--net=" + path, program}, args...)...), nil
 }
 
-// link carries out an order of a test.
+// link carries out an order.
 func (k *keeper) link(o *linkOrder) ([]Traffic, error) {
 	k.mu.Lock()
 	f := k.fleet

@@ -27,13 +27,13 @@ func TestMain(m *testing.M) {
 		goleak.IgnoreAnyFunction("github.com/gocql/gocql.(*hostConnPool).connect"))
 }
 
-// eventually waits for a condition, a minute at most.
+// eventually waits for a condition, for a minute at most.
 func eventually(t *testing.T, condition func() bool, message string) {
 	t.Helper()
 	require.Eventually(t, condition, time.Minute, 20*time.Millisecond, message)
 }
 
-// alive says whether a process of that id runs.
+// alive reports whether a process with that id runs.
 func alive(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -43,7 +43,7 @@ func alive(pid int) bool {
 	return !strings.HasPrefix(rest, "Z")
 }
 
-// nodePIDs are the processes of a cluster's nodes, by the keeper's own list.
+// nodePIDs returns the processes of a cluster's nodes, from the keeper's own list.
 func nodePIDs(t *testing.T, dir string) []int {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(dir, "processes.json"))
@@ -59,7 +59,7 @@ func nodePIDs(t *testing.T, dir string) []int {
 	return pids
 }
 
-// keeperPID finds the keeper of a cluster: the parent of its nodes.
+// keeperPID returns the process of the keeper: the parent of the nodes.
 func keeperPID(t *testing.T, node int) int {
 	t.Helper()
 	f, err := os.Open(fmt.Sprintf("/proc/%d/status", node))
@@ -86,7 +86,7 @@ func noneAlive(pids []int) func() bool {
 	}
 }
 
-// recorder is a test that is watched by another: it notes how it ended.
+// recorder is a test that another test watches: it notes how it ended.
 type recorder struct {
 	testing.TB
 	skipped, failed string

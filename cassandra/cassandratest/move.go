@@ -6,12 +6,11 @@ import (
 	"fmt"
 )
 
-// Move lets nodes come back at other addresses, as those of a cluster on
-// Kubernetes do: they are shut down and start again with the data that they
-// have, which makes them the same members of the cluster (the same host ID). It
-// returns when each answers queries at its new address, which c.Nodes then has;
-// the others may still look for it at the old one: see Settle. Nobody else gets
-// the old addresses as long as the cluster lasts. The port stays the same.
+// Move shuts nodes down and starts them at other addresses, as happens on Kubernetes.
+// They keep their data, and so they are the same members of the cluster (the same
+// host ID). Move returns when each answers queries at its new address, which c.Nodes
+// then has. The other nodes may still look for it at the old one: see Settle. No other
+// cluster gets the old addresses while this one lasts. The port stays the same.
 //
 // The nodes of a WAN cannot move.
 func (c *Cluster) Move(ctx context.Context, nodes string) error {
@@ -26,7 +25,7 @@ func (c *Cluster) Move(ctx context.Context, nodes string) error {
 	return fmt.Errorf("cassandratest: move %q: %w", nodes, err)
 }
 
-// takeNodes notes where the nodes are.
+// takeNodes takes the addresses of the nodes from a layout.
 func (c *Cluster) takeNodes(layout *layoutFile) {
 	c.lease.layout, c.Nodes = layout, nil
 	for _, n := range layout.Nodes {
@@ -34,7 +33,7 @@ func (c *Cluster) takeNodes(layout *layoutFile) {
 	}
 }
 
-// move moves nodes, on behalf of a test.
+// move moves nodes for a test.
 func (k *keeper) move(ctx context.Context, name string, progress func(string)) (*layoutFile, error) {
 	k.mu.Lock()
 	f := k.fleet
@@ -49,7 +48,7 @@ func (k *keeper) move(ctx context.Context, name string, progress func(string)) (
 	if err != nil {
 		return nil, err
 	}
-	// The old places stay claimed: a driver may still come and ask there.
+	// The old places stay claimed: a driver may still connect to them.
 	places, release, err := claimPlaces(len(nodes))
 	if err != nil {
 		return nil, err
@@ -84,15 +83,15 @@ func (k *keeper) move(ctx context.Context, name string, progress func(string)) (
 	return layout, err
 }
 
-// moveTo changes where a node that is not running will listen.
+// moveTo sets the place of a node that does not run.
 func (n *node) moveTo(at place) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.place = at
 }
 
-// configure writes the configuration of every node. One that runs reads it the
-// next time that it starts.
+// configure writes the configuration of every node, which the node reads when it
+// starts.
 func (f *fleet) configure() error {
 	var seeds []string
 	for _, n := range f.nodes {

@@ -18,11 +18,11 @@ import (
 //	 └──┼──────────────────────┘            └─────────────────────┼───┘
 //	    │ veth                                               veth │
 //	popcask18-0 198.18.0.254                popcask18-1 198.18.1.254
-//	     this program, and whatever else is on the machine
+//	     this program, and the rest of the machine
 //
 // A namespace has routes to its own subnet and, over the links, to those of the
-// others, and no other. Nothing of all this has a name in a file system: it is
-// there as long as the keeper or a node is, and the kernel clears it away.
+// others, and to nothing else. None of this has a name in a file system: the kernel
+// removes it after the keeper and the nodes have ended.
 type network struct {
 	centres  []*centre
 	lines    map[course]*line
@@ -39,10 +39,10 @@ type centre struct {
 	device    string // outside the namespace
 }
 
-// course is the way that packets take: from one data centre to another.
+// course is a direction of packets: from one data centre to another.
 type course struct{ from, to string }
 
-// newNetwork knows who is there; openNetwork builds it.
+// newNetwork returns the network of nodes; openNetwork builds it.
 func newNetwork(nodes []nodeSpec) *network {
 	n := &network{lines: map[course]*line{}}
 	for _, spec := range nodes {
@@ -81,7 +81,7 @@ func (n *network) join(ctx context.Context, running *sync.WaitGroup, a, b *centr
 	}
 }
 
-// paths are those by which the namespaces are entered.
+// paths returns the paths by which the namespaces are entered, by data centre.
 func (n *network) paths() map[string]string {
 	if n == nil {
 		return nil
@@ -93,8 +93,8 @@ func (n *network) paths() map[string]string {
 	return paths
 }
 
-// reaches says whether nodes of two data centres hear of each other: by a link
-// that is whole, or by way of others, since gossip passes news on.
+// reaches reports whether nodes of two data centres hear of each other: over a link
+// that is whole, or through other data centres, since gossip passes news on.
 func (n *network) reaches(from, to string) bool {
 	if n == nil || from == to {
 		return true
@@ -113,7 +113,7 @@ func (n *network) reaches(from, to string) bool {
 	return seen[to]
 }
 
-// close takes everything down; the nodes must have ended.
+// close takes everything down. The nodes must have ended.
 func (n *network) close() {
 	if n != nil {
 		n.tearDown()

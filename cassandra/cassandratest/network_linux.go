@@ -13,9 +13,9 @@ import (
 	"unsafe"
 )
 
-// wanMTU is the size of the packets on a link, that of the jumbo frames which
-// lines between data centres often carry: a smaller one costs more processor
-// time, and takes it from the nodes.
+// wanMTU is the size of the packets on a link: that of jumbo frames, which lines
+// between data centres often carry. Smaller packets cost more processor time, which
+// the nodes need.
 const wanMTU = 9000
 
 // openNetwork builds the WAN of these nodes.
@@ -31,8 +31,8 @@ func openNetwork(nodes []nodeSpec) (*network, error) {
 		}
 		running.Wait()
 		for _, c := range n.centres {
-			// The kernel would do this too, some time after the last process has
-			// left the namespace; then the subnet might be in use again.
+			// The kernel would do this too, but some time after the last process has
+			// left the namespace. By then the subnet may be in use again.
 			ip(fmt.Sprintf("link delete %s\n", c.device))
 			if c.threadID != 0 {
 				c.thread.end()
@@ -64,8 +64,7 @@ func openNetwork(nodes []nodeSpec) (*network, error) {
 	return n, nil
 }
 
-// open makes the namespace, with its nodes' addresses, and the way to it from
-// this one.
+// open makes the namespace, with its nodes' addresses, and connects it to this one.
 func (c *centre) open() error {
 	var err error
 	if c.thread, c.threadID, err = newNamespace(); err != nil {
@@ -84,8 +83,8 @@ func (c *centre) open() error {
 	}
 	inside += "link set lan up\n"
 	return c.thread.do(func() error {
-		// The closed connections of a killed node keep the namespace for as long as
-		// they try to say goodbye, by default over a minute.
+		// The closed connections of a killed node keep the namespace while they try
+		// to reach the other end, by default for over a minute.
 		if err := os.WriteFile("/proc/sys/net/ipv4/tcp_orphan_retries", []byte("3"), 0); err != nil {
 			return err
 		}
@@ -93,8 +92,8 @@ func (c *centre) open() error {
 	})
 }
 
-// newNamespace is a thread in a network namespace of its own, which ends when
-// nothing is in it any more.
+// newNamespace returns a thread in a network namespace of its own. The namespace ends
+// after everything in it.
 func newNamespace() (t thread, id int, err error) {
 	for {
 		t = newThread()
@@ -129,8 +128,8 @@ func (c *centre) connect(number int, to *centre) (tun *os.File, err error) {
 	return tun, err
 }
 
-// openTUN makes a TUN device in the namespace of the calling thread. It is gone
-// when the file is closed.
+// openTUN makes a TUN device in the namespace of the calling thread. Closing the file
+// removes it.
 func openTUN(name string) (*os.File, error) {
 	fd, err := syscall.Open("/dev/net/tun", syscall.O_RDWR|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
 	if err != nil {
@@ -147,12 +146,12 @@ func openTUN(name string) (*os.File, error) {
 		syscall.Close(fd)
 		return nil, fmt.Errorf("make a TUN device: %w", errno)
 	}
-	// Only now, as before the device is made the file cannot be waited for.
+	// Only now: before the device is made, the runtime cannot poll the file.
 	return os.NewFile(uintptr(fd), "/dev/net/tun"), nil
 }
 
-// ip runs the program of that name, in the namespace of the calling thread, on
-// one command a line.
+// ip runs the program ip in the namespace of the calling thread, with one command a
+// line.
 func ip(commands string) error {
 	cmd := exec.Command("ip", "-batch", "-")
 	cmd.Stdin = strings.NewReader(commands)

@@ -12,14 +12,13 @@ import (
 	"github.com/popcask/popcask/internal/child"
 )
 
-// host is what the process of a node runs in: the keeper's own surroundings, or
-// a container.
+// host is where the process of a node runs: beside the keeper, or in a container.
 type host interface {
-	// command is java with these arguments, at home in dir.
+	// command returns java with these arguments, in the directory dir.
 	command(n nodeSpec, dir string, args []string) *exec.Cmd
 	// signal sends a signal to the node's java.
 	signal(n nodeSpec, p *os.Process, sig os.Signal) error
-	// clear ends what an earlier keeper may have left.
+	// clear removes what an earlier keeper may have left.
 	clear(n nodeSpec)
 }
 
@@ -41,7 +40,7 @@ var (
 	errNotRunning = errors.New("is not running")
 )
 
-// start starts the process. The log goes on where it ended.
+// start starts the process, which appends to the log.
 func (n *node) start(args []string) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -58,7 +57,7 @@ func (n *node) start(args []string) error {
 	defer log.Close()
 	cmd := n.host.command(n.nodeSpec, n.dir, args)
 	cmd.Stdout, cmd.Stderr = log, log
-	child.Bind(cmd) // or else the next keeper ends it, by the state file
+	child.Bind(cmd) // if the kernel cannot, the next keeper ends it by the state file
 	if err := n.thread.start(cmd); err != nil {
 		return fmt.Errorf("node %s: %w", n.Name, err)
 	}
@@ -83,21 +82,21 @@ func (n *node) runningLocked() bool {
 	}
 }
 
-// running says that there is a process, paused or not.
+// running reports whether there is a process, paused or not.
 func (n *node) running() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.runningLocked()
 }
 
-// serving says that there is a process that is not paused.
+// serving reports whether there is a process that is not paused.
 func (n *node) serving() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.runningLocked() && !n.paused
 }
 
-// pid is 0 when there is no process.
+// pid returns the id of the process, or 0 if there is none.
 func (n *node) pid() int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -107,16 +106,15 @@ func (n *node) pid() int {
 	return n.cmd.Process.Pid
 }
 
-// died is closed when the present process has ended.
+// died returns a channel that is closed when the present process has ended.
 func (n *node) died() <-chan struct{} {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.exited
 }
 
-// signal sends a signal to the process. A process id that has passed on to
-// somebody else is never hit: the node is our child, and its id is its own until
-// we have waited for it.
+// signal sends a signal to the process. It never hits another process with the same
+// id: the node is a child of this process and keeps its id until it is waited for.
 func (n *node) signal(sig os.Signal) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -130,7 +128,7 @@ func (n *node) signal(sig os.Signal) error {
 	return nil
 }
 
-// kill ends the process as a power failure would, and waits until it has ended.
+// kill ends the process with SIGKILL, and waits until it has ended.
 func (n *node) kill() error {
 	if err := n.signal(os.Kill); err != nil {
 		return err
@@ -139,8 +137,8 @@ func (n *node) kill() error {
 	return nil
 }
 
-// shutdown lets the node say goodbye to the others and write what it holds; one
-// that takes longer than the patience is killed.
+// shutdown lets the node tell the others that it ends and flush what it has in memory.
+// After patience it kills the node.
 func (n *node) shutdown(patience time.Duration) error {
 	n.signal(sigCont)
 	if err := n.signal(sigTerm); err != nil {
@@ -154,7 +152,8 @@ func (n *node) shutdown(patience time.Duration) error {
 	}
 }
 
-// logTail is the end of the node's log, to be shown when it does not start.
+// logTail returns the end of the node's log, for the error of a node that does not
+// start.
 func (n *node) logTail() string {
 	text, err := os.ReadFile(n.log)
 	if err != nil {

@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// shutdownPatience is how long a node may take to say goodbye.
+// shutdownPatience is how long a node may take to end by itself.
 const shutdownPatience = 30 * time.Second
 
 var errNotStarted = errors.New("the cluster has not started")
 
-// operate does something to nodes, on behalf of a test.
+// operate does something to nodes for a test.
 func (k *keeper) operate(ctx context.Context, r request, progress func(string)) error {
 	k.mu.Lock()
 	f := k.fleet
@@ -55,7 +55,7 @@ func (k *keeper) operate(ctx context.Context, r request, progress func(string)) 
 	return fmt.Errorf("the keeper does not know %q: it is of another version", r.Op)
 }
 
-// choose finds nodes by the name of one, of a data centre, or "" for all.
+// choose returns the nodes of a name: that of a node, of a data centre, or "" for all.
 func (f *fleet) choose(name string) ([]*node, error) {
 	var nodes []*node
 	for _, n := range f.nodes {

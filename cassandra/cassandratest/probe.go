@@ -13,11 +13,11 @@ import (
 	"github.com/gocql/gocql"
 )
 
-// pollEvery is how often the keeper looks whether a node has come up.
+// pollEvery is the interval at which the keeper looks whether a node has come up.
 const pollEvery = 100 * time.Millisecond
 
-// probeKeyspace belongs to the keeper. It is replicated to every node, so that a
-// statement at ALL asks whether a coordinator takes every node for alive.
+// probeKeyspace is the keeper's. It is replicated to every node, so that a statement
+// at ALL succeeds only if its coordinator takes every node for alive.
 const probeKeyspace = "popcask_probe"
 
 // poll calls try until it returns nil, the context ends, or stop is closed.
@@ -39,7 +39,7 @@ func poll(ctx context.Context, stop <-chan struct{}, try func(context.Context) e
 	}
 }
 
-// listening says whether something accepts connections there.
+// listening reports whether a process accepts connections there.
 func listening(ctx context.Context, address string) error {
 	d := net.Dialer{Timeout: time.Second}
 	conn, err := d.DialContext(ctx, "tcp", address)
@@ -49,7 +49,7 @@ func listening(ctx context.Context, address string) error {
 	return conn.Close()
 }
 
-// quiet is a driver's logger: it repeats what the caller is told anyway.
+// quiet drops what the driver logs, which is also in the errors that it returns.
 var quiet = log.New(io.Discard, "", 0)
 
 // direct opens a session to one node, and to no other.
@@ -60,19 +60,19 @@ func direct(at place) (*gocql.Session, error) {
 	config.NumConns = 1
 	config.Timeout, config.ConnectTimeout = 3*time.Second, 3*time.Second
 	config.DisableInitialHostLookup = true
-	// No statement of ours waits for schema agreement, which takes a round of gossip
-	// each time: sees waits for all of it at once.
+	// No statement here waits for schema agreement, which takes a round of gossip each
+	// time: sees waits for all of it at once.
 	config.MaxWaitSchemaAgreement = time.Millisecond
 	config.Events.DisableNodeStatusEvents = true
 	config.Events.DisableTopologyEvents = true
 	config.Events.DisableSchemaEvents = true
 	config.Logger = quiet
-	// Asked for only when a topology sets PasswordAuthenticator.
+	// Used only if a topology sets PasswordAuthenticator.
 	config.Authenticator = gocql.PasswordAuthenticator{Username: "cassandra", Password: "cassandra"}
 	return config.CreateSession()
 }
 
-// answers says whether a node answers a query.
+// answers returns an error if a node does not answer a query.
 func answers(ctx context.Context, at place) error {
 	if err := listening(ctx, at.cql()); err != nil {
 		return err
@@ -86,7 +86,7 @@ func answers(ctx context.Context, at place) error {
 	return session.Query("SELECT release_version FROM system.local").WithContext(ctx).Scan(&version)
 }
 
-// createProbe makes the probe's table, once at least two nodes know each other.
+// createProbe makes the probe's table, after two nodes know each other.
 func createProbe(ctx context.Context, at place, dcs []DC) error {
 	session, err := direct(at)
 	if err != nil {
@@ -113,8 +113,8 @@ func createProbe(ctx context.Context, at place, dcs []DC) error {
 	return nil
 }
 
-// sees asks a node as a coordinator whether it takes exactly `want` nodes of the
-// cluster's `all` for alive.
+// sees asks a node, as a coordinator, and returns an error unless it takes exactly
+// want of all nodes for alive.
 func sees(ctx context.Context, at place, want, all int) error {
 	session, err := direct(at)
 	if err != nil {

@@ -15,11 +15,11 @@ import (
 // changes that a keeper and a test say to each other.
 const protocolVersion = 4
 
-// spec is all that a keeper is told.
+// spec is the input of a keeper.
 type spec struct {
 	Key      string // names the socket and the lock
 	Dir      string // the cluster's directory
-	Keep     bool   // the data stays when the keeper ends
+	Keep     bool   // the data stays after the keeper has ended
 	Topology Topology
 	Software software
 }
@@ -27,8 +27,8 @@ type spec struct {
 // clusterName is the cluster's name in Cassandra.
 func (s spec) clusterName() string { return "popcask-" + s.Key }
 
-// request is the one line a connection to the keeper begins with. A lease stays
-// open; any other is answered and closed.
+// request is the line that a connection to the keeper begins with. The connection of
+// a lease stays open; any other is closed after the answer.
 type request struct {
 	Op       string
 	Nodes    string `json:",omitempty"` // a node, a data centre, or "" for all
@@ -44,13 +44,14 @@ const (
 	opResume   = "resume"   // SIGCONT
 	opShutdown = "shutdown" // SIGTERM
 	opBoot     = "boot"     // start those that do not run
-	opSettle   = "settle"   // wait until all agree on who is alive
+	opSettle   = "settle"   // wait until all agree on which nodes are alive
 	opMove     = "move"     // start again at other addresses
-	opLink     = "link"     // change a link, and say what has passed over it
+	opLink     = "link"     // change a link, and report its traffic
 	opEnd      = "end"      // of the cluster
 )
 
-// reply is a line of an answer: any number with Progress, then one with Done.
+// reply is a line of an answer: any number of lines with Progress, then one with
+// Done.
 type reply struct {
 	Progress string      `json:",omitempty"`
 	Done     bool        `json:",omitempty"`
@@ -60,14 +61,14 @@ type reply struct {
 	Traffic  []Traffic   `json:",omitempty"` // of a link: there and back
 }
 
-// errGone says that the keeper went away before it said a word: it was about to
-// end, and another can be started.
+// errGone means that the keeper ended before it said a word: another one can be
+// started.
 var errGone = errors.New("the keeper has ended")
 
-// errInUse says that a cluster which keeps its data runs already.
+// errInUse means that a cluster which keeps its data runs already.
 var errInUse = errors.New("in use by another process")
 
-// ask sends a request and reads the answer. The connection is returned open.
+// ask sends a request and reads the answer. The connection that it returns is open.
 func ask(ctx context.Context, socket string, r request, progress func(string)) (net.Conn, reply, error) {
 	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", socket)
 	if err != nil {

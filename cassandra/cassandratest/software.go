@@ -35,14 +35,14 @@ func (s software) classPath() string {
 	return filepath.Join(s.Jars, "*")
 }
 
-// errNoSoftware is the one line a skipped test shows.
+// errNoSoftware is the line that a skipped test shows.
 var errNoSoftware = errors.New("no Cassandra to test with: install Java 17 and Maven (java and mvn on the PATH), or start a Docker engine, or set POPCASK_CASSANDRA=HOST,HOST")
 
-// errNotHere is that line without Unix.
+// errNotHere is that line on a system other than Unix.
 var errNotHere = errors.New("nodes are started on Unix only: set POPCASK_CASSANDRA to a running cluster")
 
-// findSoftware looks for what this machine can run nodes on. It resolves
-// nothing: see resolveJars.
+// findSoftware looks for what nodes can run on. It downloads nothing: see
+// resolveJars.
 func findSoftware(ctx context.Context) (software, error) {
 	java, version, javaErr := findJava(ctx)
 	if javaErr == nil {
@@ -66,8 +66,8 @@ func findSoftware(ctx context.Context) (software, error) {
 
 var javaVersion = regexp.MustCompile(`version "(\d+)`)
 
-// findJava finds a Java that Cassandra 5.0 runs on: 17, or 11. The version is all
-// that it says of itself.
+// findJava finds a Java that Cassandra 5.0 runs on: 17, or 11. The version is the
+// whole output of java -version.
 func findJava(ctx context.Context) (java, version string, err error) {
 	java = "java"
 	if home := os.Getenv("JAVA_HOME"); home != "" {
@@ -99,7 +99,7 @@ func dockerAnswers(ctx context.Context) bool {
 	return exec.CommandContext(ctx, docker, "version", "--format", "{{.Server.Version}}").Run() == nil
 }
 
-// jarsDir is where the jars of this version are, or will be.
+// jarsDir returns the directory of the jars of this version, which may not exist yet.
 func jarsDir() (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -124,10 +124,10 @@ const pomFile = `<project xmlns="http://maven.apache.org/POM/4.0.0">
 </project>
 `
 
-// resolveJars makes sure that the jars are there: about 100 files, 66 MB, some
-// ten seconds with a good line. They are collected beside the place and then
-// renamed into it, so that a half-full directory is never taken for the whole,
-// and processes that do this at the same time do no harm to each other.
+// resolveJars downloads the jars, if they are not there: about 100 files, 66 MB, some
+// ten seconds on a good line. They are collected in a directory that is then renamed,
+// so that half of them are never taken for all, and several processes may do this at
+// the same time.
 func resolveJars(ctx context.Context, s software, progress func(string)) error {
 	if s.Docker {
 		return nil
@@ -174,7 +174,7 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// tail is the last n lines of a text.
+// tail returns the last n lines of a text.
 func tail(text string, n int) string {
 	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
 	return strings.Join(lines[max(0, len(lines)-n):], "\n")

@@ -8,21 +8,20 @@ import (
 	"time"
 )
 
-// existingEnv names an existing cluster, requireEnv turns skips into failures.
+// existingEnv names an existing cluster, requireEnv makes a failure of a skip.
 const (
 	existingEnv = "POPCASK_CASSANDRA"
 	requireEnv  = "POPCASK_REQUIRE_CASSANDRA"
 )
 
-// Start gives the test a cluster of that topology, starting it when nobody has
-// yet, and returns when it is up: a first node takes 4 s on an idle machine, a
-// running cluster some milliseconds. Its steps go to the test's log. The lease
-// ends with the test.
+// Start returns a cluster of that topology, when it is up. It starts the cluster if
+// it does not run yet: a first node takes 4 s on an idle machine, a running cluster
+// some milliseconds. Each step goes to the test's log. The lease ends with the test.
 //
-// With -short the test is skipped. It is skipped, too, if no cluster can be had;
-// with POPCASK_REQUIRE_CASSANDRA=1 it then fails, unless it asks for a WAN and does
-// not run as root on Linux. A cluster that can be had and does not
-// start fails the test in any case, and shows the end of the node's log.
+// With -short the test is skipped. It is also skipped if no cluster can be had; with
+// POPCASK_REQUIRE_CASSANDRA=1 it fails then, unless it asks for a WAN and does not
+// run as root on Linux. If a cluster can be had and does not start, the test fails
+// in any case, with the end of the node's log.
 func Start(t testing.TB, topology Topology) *Cluster {
 	t.Helper()
 	skipShort(t)
@@ -65,8 +64,7 @@ func Start(t testing.TB, topology Topology) *Cluster {
 	return c
 }
 
-// skipShort skips a test with -short: nodes take seconds to start, and each test
-// waits for them.
+// skipShort skips a test with -short: a node takes seconds to start.
 func skipShort(t testing.TB) {
 	t.Helper()
 	if testing.Short() {
@@ -74,7 +72,8 @@ func skipShort(t testing.TB) {
 	}
 }
 
-// missing skips the test, or fails it.
+// missing skips the test for want of something, or fails it if nothing may be
+// missing.
 func missing(t testing.TB, err error) {
 	t.Helper()
 	if os.Getenv(requireEnv) == "1" {

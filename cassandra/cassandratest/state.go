@@ -7,14 +7,14 @@ import (
 	"path/filepath"
 )
 
-// process names a process for good: an id alone passes on to others.
+// process names a process for good: a later process may have the same id.
 type process struct {
 	Node    string
 	PID     int
-	Started string // as startTime tells
+	Started string // see startTime
 }
 
-// errLocked says that another process holds the lock.
+// errLocked means that another process holds the lock.
 var errLocked = errors.New("locked by another process")
 
 func (s spec) statePath() string { return filepath.Join(s.Dir, "processes.json") }
@@ -32,9 +32,9 @@ func (f *fleet) writeState() {
 	writeJSON(f.spec.statePath(), all)
 }
 
-// endLeftovers kills the nodes of a keeper that was itself killed, where the
-// kernel has not done so already: only processes that the state file names, and
-// of those only the ones that started when it says.
+// endLeftovers kills the nodes of a keeper that was itself killed, if the kernel has
+// not done so. It kills only processes that the state file names and that started
+// when it says.
 func endLeftovers(s spec) {
 	data, err := os.ReadFile(s.statePath())
 	if err != nil {
@@ -45,7 +45,7 @@ func endLeftovers(s spec) {
 		return
 	}
 	for _, p := range all {
-		// The handle first, then the look: what it names cannot change between.
+		// The handle first, then the check: another process cannot come in between.
 		proc, err := os.FindProcess(p.PID)
 		if err != nil {
 			continue

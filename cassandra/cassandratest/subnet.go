@@ -30,15 +30,16 @@ func subnetOf(address string) netip.Prefix {
 	return netip.PrefixFrom(netip.MustParseAddr(address), subnetBits).Masked()
 }
 
-// inSubnet is the address of that number.
+// inSubnet returns the address of a number.
 func inSubnet(subnet netip.Prefix, number int) netip.Addr {
 	a := subnet.Addr().As4()
 	a[3] = byte(number)
 	return netip.AddrFrom4(a)
 }
 
-// claimSubnets finds a free subnet for each data centre, and gives its nodes
-// their places. It holds them as claimPlaces does addresses.
+// claimSubnets finds a free subnet for each data centre, and gives its nodes their
+// places. Each subnet is held by a lock in dir until release is called or this
+// process ends.
 func claimSubnets(dir string, dcs []DC) (places []place, release func(), err error) {
 	var held locks
 	subnet := wanRange.Addr()
@@ -97,8 +98,8 @@ func claimSubnet(dir string, p netip.Prefix) (*os.File, error) {
 	return lock, nil
 }
 
-// unused says that this machine has no address in the subnet and no way to it of
-// its own, such as a VPN's.
+// unused returns an error if this machine has an address in the subnet, or a route
+// to it, such as that of a VPN.
 func unused(p netip.Prefix) error {
 	addresses, err := net.InterfaceAddrs()
 	if err != nil {

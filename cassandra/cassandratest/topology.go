@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Topology says what a cluster looks like. The zero value is one small node, in
-// the data centre "dc1", shared with every other test that asks for the same.
+// Topology describes a cluster. The zero value is one small node in the data centre
+// "dc1", shared with every other test that asks for the same.
 type Topology struct {
 	// DCs are the data centres. Default: "dc1" with one node.
 	DCs []DC
@@ -20,27 +20,27 @@ type Topology struct {
 	// strings, booleans, and lists and maps of them.
 	Settings map[string]any `json:",omitempty"`
 
-	// HeapMB is the heap of each node, in MiB. Default 256, with which a node has
-	// about 410 MiB resident at its start.
+	// HeapMB is the heap of each node, in MiB. Default 256, with which a node has about
+	// 410 MiB resident after its start.
 	HeapMB int
 
-	// JVM are further arguments of java on every node; they come last, so they
-	// win: "-XX:TieredStopAtLevel=4" for the full compiler.
+	// JVM are further arguments of java on every node, such as
+	// "-XX:TieredStopAtLevel=4" for the full compiler. They come last, and so
+	// override the others.
 	JVM []string `json:",omitempty"`
 
-	// Grace is how long the nodes of a shared cluster go on after the last lease
-	// has ended. Default one minute; negative means none.
+	// Grace is how long the nodes of a shared cluster go on after the last lease.
+	// Default one minute; negative means none.
 	Grace time.Duration
 
-	// Private gives the test a cluster for itself, whose nodes it may hurt and
-	// which ends with it.
+	// Private gives the test a cluster of its own, whose nodes it may hurt. The cluster
+	// ends with the test.
 	Private bool `json:",omitempty"`
 
-	// WAN puts each data centre into a network of its own. A [Link] between each
-	// two of them, [Cluster.Link], has a delay, a rate and a loss, none at first,
-	// and can be cut. This program reaches all nodes at once, past the links.
-	// It needs root on Linux, with the programs ip and nsenter; [Start] skips the
-	// test elsewhere. The cluster must be Private.
+	// WAN puts each data centre into a network of its own. The [Link] between each two
+	// of them can have a delay, a rate and a loss, and can be cut. This program reaches
+	// all nodes past the links. It needs root on Linux, with the programs ip and
+	// nsenter; elsewhere [Start] skips the test. The cluster must be Private.
 	WAN bool `json:",omitempty"`
 }
 
@@ -52,8 +52,8 @@ type DC struct {
 
 var dcName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,31}$`)
 
-// ParseDCs reads data centres as people write them: "dc1:3,dc2:3". A name alone
-// is a data centre of one node.
+// ParseDCs reads data centres in the form "dc1:3,dc2:3". A name alone is a data centre
+// of one node.
 func ParseDCs(s string) ([]DC, error) {
 	var dcs []DC
 	for _, part := range strings.Split(s, ",") {
@@ -71,7 +71,7 @@ func ParseDCs(s string) ([]DC, error) {
 	return dcs, checkDCs(dcs)
 }
 
-// FormatDCs writes data centres as [ParseDCs] reads them.
+// FormatDCs writes data centres in the form that [ParseDCs] reads.
 func FormatDCs(dcs []DC) string {
 	parts := make([]string, len(dcs))
 	for i, dc := range dcs {
@@ -80,7 +80,7 @@ func FormatDCs(dcs []DC) string {
 	return strings.Join(parts, ",")
 }
 
-// maxNodes keeps a slip of the finger from starting a thousand JVMs.
+// maxNodes keeps a typing error from starting a thousand JVMs.
 const maxNodes = 32
 
 func checkDCs(dcs []DC) error {
@@ -103,7 +103,7 @@ func checkDCs(dcs []DC) error {
 	return nil
 }
 
-// withDefaults fills in what was left out, and checks the rest.
+// withDefaults fills in the defaults, and checks the rest.
 func (t Topology) withDefaults() (Topology, error) {
 	if len(t.DCs) == 0 {
 		t.DCs = []DC{{Name: "dc1", Nodes: 1}}
@@ -123,7 +123,7 @@ func (t Topology) withDefaults() (Topology, error) {
 	return t, checkDCs(t.DCs)
 }
 
-// nodeCount is the number of nodes in all data centres.
+// nodeCount returns the number of nodes in all data centres.
 func (t Topology) nodeCount() int {
 	n := 0
 	for _, dc := range t.DCs {
