@@ -9,14 +9,13 @@ import (
 	"strings"
 )
 
-// text is a message that says itself who wrote it.
+// text is a message that names its writer.
 type text struct {
 	Body
 	octets string
 }
 
-// write writes a message of about so many octets, in lines of which some begin
-// with a dot.
+// write returns a message of about size octets. Some of its lines begin with a dot.
 func write(writer string, seq, size int, random *rand.Rand) text {
 	var payload strings.Builder
 	for payload.Len() < size {
@@ -33,13 +32,13 @@ func write(writer string, seq, size int, random *rand.Rand) text {
 	return text{body, octets}
 }
 
-// hash is of all that a message says, but for the hash.
+// hash returns the hash of a message without the line that has it.
 func hash(writer string, seq int, payload string) string {
 	sum := sha256.Sum256([]byte(fmt.Sprintf("%s %d %s", writer, seq, payload)))
 	return hex.EncodeToString(sum[:16])
 }
 
-// read finds out whose a message is, and what is torn about it, if anything is.
+// read returns which message a text is, and what is wrong with it, if anything is.
 func read(octets string, listed int64) (body Body, torn string) {
 	if int64(len(octets)) != listed {
 		torn = fmt.Sprintf("%d octets, %d are listed", len(octets), listed)

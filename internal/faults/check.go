@@ -10,53 +10,53 @@ import (
 type Class string
 
 const (
-	// Lost: acknowledged, nobody may have removed it, and the final pass of a
+	// Lost: it was acknowledged, no removal may have removed it, and the final pass of a
 	// data centre does not list it (P1).
 	Lost Class = "lost"
 
-	// Missed: acknowledged, nobody may have removed it, and a listing of the
-	// same data centre that began later does not have it (P1). In the other
-	// data centre that is staleness.
+	// Missed: it was acknowledged, no removal may have removed it, and a listing of the
+	// same data centre that began later does not have it (P1). In the other data centre
+	// that is staleness.
 	Missed Class = "missed"
 
-	// Resurrected: its removal was acknowledged, and a listing of the same data
-	// centre that began later has it, or the final pass of any (P3). Or, in the
-	// data centre that took it in, it was off the list and came back: a removal
-	// that failed leaves a message wholly there or wholly gone (P4).
+	// Resurrected: its removal was acknowledged, and a listing of the same data centre
+	// that began later has it, or the final pass of any data centre (P3). Or, in the data
+	// centre that accepted it, it was off the list and came back: a removal that failed
+	// leaves a message wholly there or wholly gone (P4).
 	Resurrected Class = "resurrected"
 
-	// Duplicated: one body under more IDs than its attempts explain.
+	// Duplicated: one body has more IDs than its attempts explain.
 	Duplicated Class = "duplicated"
 
-	// Corrupt: what was retrieved is not what was delivered under the ID, or
-	// not what was retrieved under it before, or torn; or it has two sizes; or
-	// two deliveries were acknowledged as one ID (P2, P6).
+	// Corrupt: what was retrieved is not what was delivered or retrieved before with
+	// that ID, or it is torn; or it has two sizes; or two deliveries were acknowledged
+	// with one ID (P2, P6).
 	Corrupt Class = "corrupt"
 
-	// ChangedUIDL: a message with two unique-ids, or two with one (P5).
+	// ChangedUIDL: a message has two unique-ids, or two messages have the same (P5).
 	ChangedUIDL Class = "UIDL changed"
 
-	// WronglyGone: "no such message", which is final, about a message that
-	// nobody may have removed before that answer (P2).
+	// WronglyGone: the answer was "no such message", which is final, and no removal may
+	// have removed the message before (P2).
 	WronglyGone Class = "gone"
 
 	// Unreadable: the final pass lists it and cannot retrieve it (P2).
 	Unreadable Class = "unreadable"
 
-	// Phantom: it was listed or retrieved and nobody delivered it there.
+	// Phantom: it was listed or retrieved, and was not delivered there.
 	Phantom Class = "phantom"
 
-	// Halfway: the final pass of one data centre lists it and that of another
-	// one does not: an attempt or a removal that failed and was neither undone
-	// nor finished (P4).
+	// Halfway: the final pass of one data centre lists it and that of another one does
+	// not, after an attempt or a removal that failed, and was neither undone nor finished
+	// (P4).
 	Halfway Class = "halfway"
 
-	// NotLinear: what one data centre showed of the message is not absent, then
-	// present, then removed, in any order of what was done at the same time.
+	// NotLinear: what one data centre showed of the message cannot be ordered as absent,
+	// then present, then removed, whatever the order of concurrent operations.
 	NotLinear Class = "not linearizable"
 )
 
-// Violation is one message, or body, that is not as it was promised.
+// Violation is a message, or a body, for which a promise was broken.
 type Violation struct {
 	Class    Class
 	User     string
@@ -66,7 +66,7 @@ type Violation struct {
 	Evidence []Evidence
 }
 
-// Evidence is an operation without what it says of other messages.
+// Evidence is an operation, without the other messages that it is about.
 type Evidence struct {
 	Kind    Kind
 	DC      string
@@ -77,12 +77,12 @@ type Evidence struct {
 	Outcome Outcome
 	Error   string `json:",omitempty"`
 	Final   bool   `json:",omitempty"`
-	Note    string `json:",omitempty"` // what it says of this message
+	Note    string `json:",omitempty"` // what it says about this message
 }
 
-// Check tells what became of each message of a history. Only what was
-// acknowledged is promised. What failed, or was not heard of again, may have
-// happened at any time from its call on, or not at all.
+// Check reports what became of each message of a history. Only what was acknowledged
+// is promised. An operation that failed, or whose end is not known, may have happened
+// at any time after its call, or not at all.
 func Check(ops []Op, faults []Fault) Report { return check(ops, faults, linearLimit) }
 
 func check(ops []Op, faults []Fault, linearLimit time.Duration) Report {
@@ -111,7 +111,7 @@ type checker struct {
 	*history
 	report        Report
 	uidls         map[uniqueID]ownership
-	stale, lagged []time.Duration // of additions and of removals
+	stale, lagged []time.Duration // of deliveries and of removals
 }
 
 // violated notes a violation. The evidence is in the order of the calls.
@@ -122,7 +122,7 @@ func (c *checker) violated(class Class, l *life, text string, evidence ...Eviden
 	})
 }
 
-// evidence is what an operation says of one message.
+// evidence returns what an operation says about one message.
 func evidence(op *Op, note string, values ...any) Evidence {
 	return Evidence{
 		Kind: op.Kind, DC: op.DC, Host: op.Host, Worker: op.Worker, Call: op.Call, Return: op.Return,
@@ -130,7 +130,7 @@ func evidence(op *Op, note string, values ...any) Evidence {
 	}
 }
 
-// bodyName names a body as people do, with as much of its hash as they compare.
+// bodyName returns a name for a body, with as much of its hash as people compare.
 func bodyName(b Body) string {
 	if b == (Body{}) {
 		return ""

@@ -7,21 +7,20 @@ import (
 	"time"
 )
 
-// quiet is the name of the time in which nothing was done to anything.
+// quiet is the name of the time in which nothing was broken.
 const quiet = "quiet"
 
-// Availability is what a data centre did for its users while a nemesis was at
-// work. Where several were at once, each of them has the operations.
+// Availability is how a data centre served while a nemesis was at work. If several
+// were at work, the operations count for each of them.
 type Availability struct {
 	Nemesis string // "quiet": none
 	DC      string
 	Faults  int // of the nemesis
 	Ops     int
-	Failed  int // or never heard of again
+	Failed  int // or unknown
 
-	// Longest is, for each kind, the longest stretch in which somebody waited
-	// for it or tried again, and nobody succeeded. It may reach beyond the
-	// fault.
+	// Longest is, for each kind, the longest stretch in which workers waited or tried
+	// again, and none succeeded. It may reach beyond the fault.
 	Longest map[Kind]time.Duration
 }
 
@@ -73,7 +72,7 @@ func (a availabilities) row(nemesis, dc string) *Availability {
 	return a.rows[at]
 }
 
-// count counts an operation for each nemesis that was at work meanwhile.
+// count counts an operation, for each nemesis that was at work meanwhile.
 func (a availabilities) count(op *Op) {
 	until := op.Return
 	if until.IsZero() {
@@ -114,14 +113,14 @@ func during(faults []Fault, from, to time.Time) (names []string) {
 // stretch is a stretch of time.
 type stretch struct{ from, to time.Time }
 
-// droughts are the stretches between successes in which somebody waited: from
-// the success before, or, where nobody wanted anything then, from the next call.
-// The one at the end lasts until the last failure was heard.
+// droughts returns the stretches between two successes in which workers waited: from
+// the first success, or, if no operation was called by then, from the next call. The
+// last stretch ends with the last failure.
 func droughts(ops []*Op) (list []stretch) {
 	ops = slices.SortedFunc(slices.Values(ops), func(a, b *Op) int { return a.Call.Compare(b.Call) })
 	worked := func(op *Op) bool { return op.Outcome == OK || op.Outcome == Gone }
 	var ends []time.Time
-	var last time.Time // that anybody waited
+	var last time.Time // of a call or a return
 	for _, op := range ops {
 		if worked(op) {
 			ends = append(ends, op.Return)
@@ -135,7 +134,7 @@ func droughts(ops []*Op) (list []stretch) {
 	slices.SortFunc(ends, time.Time.Compare)
 	ends = append(ends, last)
 	before, next := time.Time{}, 0
-	var pending []*Op // called before the last success, not over then
+	var pending []*Op // called before the last success, and returned later
 	for _, end := range ends {
 		began := end
 		keep := pending[:0]

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// checkContent compares what was retrieved with what was delivered, and what
-// was retrieved, or listed, with what was before.
+// checkContent compares what was retrieved with what was delivered, and with what was
+// retrieved or listed before.
 func (c *checker) checkContent(l *life) {
 	if len(l.added) > 1 {
 		var evidences []Evidence
@@ -37,8 +37,8 @@ func (c *checker) checkContent(l *life) {
 	}
 }
 
-// withOrigin adds where the text that is expected comes from: the delivery, or
-// else the first time that it was retrieved.
+// withOrigin adds the origin of the expected text: the delivery, or else the first
+// retrieval.
 func (c *checker) withOrigin(l *life, e Evidence) []Evidence {
 	if added := l.acknowledged(); added != nil {
 		return []Evidence{e, evidence(added, "delivered %s", bodyName(added.Body))}
@@ -51,8 +51,8 @@ func (c *checker) withOrigin(l *life, e Evidence) []Evidence {
 	return []Evidence{e}
 }
 
-// checkGone looks at each "no such message". Of an attempt that failed it is
-// true once it is undone, and then the final pass does not have the message.
+// checkGone looks at each "no such message". After an attempt that failed this may be
+// true, since the attempt is undone; then the final pass does not have the message.
 func (c *checker) checkGone(l *life) {
 	for _, op := range l.reads {
 		if op.Outcome != Gone || op.User != l.user || l.mayBeRemoved(op.Return) {
@@ -76,8 +76,8 @@ func (c *checker) checkGone(l *life) {
 	}
 }
 
-// checkUIDL wants one unique-id for each message and one message for each
-// unique-id of a mailbox.
+// checkUIDL expects one unique-id for each message, and one message for each unique-id
+// of a mailbox.
 func (c *checker) checkUIDL(l *life) {
 	var first sighting
 	for _, s := range l.message {
@@ -100,8 +100,8 @@ func (c *checker) checkUIDL(l *life) {
 	}
 }
 
-// checkAgain looks at what a repair delivered again. Its range was closed, so
-// that nobody listed it, which no acknowledged message may come to.
+// checkAgain looks at what a repair delivered again. It lay in a closed range, and so
+// was not listed: that must not happen to an acknowledged message.
 func (c *checker) checkAgain(l *life) {
 	if l.again == nil {
 		return
@@ -113,7 +113,7 @@ func (c *checker) checkAgain(l *life) {
 	}
 }
 
-// checkTwice wants each message once on each list.
+// checkTwice expects each message at most once on each list.
 func (c *checker) checkTwice(l *life) {
 	for _, dc := range c.dcs {
 		for _, list := range c.listings[place{dc, l.user}] {

@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// history is the operations, sorted by what the checker asks.
+// history has the operations in the forms that the checker needs.
 type history struct {
 	ops   []Op    // by their calls
-	lives []*life // by the first sight of each ID
+	lives []*life // in the order in which the IDs were first seen
 
 	dcs       []string // ascending
 	users     []string // ascending
@@ -21,7 +21,7 @@ type history struct {
 	delivered []*Op // every attempt
 
 	byID  map[string]*life
-	alias map[string]string // the ID that people know, of a message that was delivered again
+	alias map[string]string // the first ID of a message that was delivered again
 }
 
 // place is a mailbox as one data centre shows it.
@@ -33,31 +33,31 @@ type delivered struct {
 	body Body
 }
 
-// listing is a List that was answered.
+// listing is a List that succeeded.
 type listing struct {
 	*Op
 	has   map[*life]bool
-	twice []*life // that it has twice, under one ID or under two
+	twice []*life // that it has twice, with one ID or with two
 }
 
-// life is all that the history says of one message. A repair that finds one in
-// a range that is closed delivers it again, under an ID that nobody sees: the
-// message goes on showing the old one, as its unique-id. That is one life.
+// life is all that the history says about one message. A repair that finds a message
+// in a closed range delivers it again with a new ID. Its unique-id is still the old
+// ID: both are one life.
 type life struct {
 	id   string
 	user string
-	body Body // zero where nobody knows
+	body Body // zero if it is not known
 
-	added   []*Op // deliveries that were acknowledged as this ID: one
+	added   []*Op // deliveries that were acknowledged with this ID: one
 	removes []*Op // that may have removed it, by their calls
 	reads   []*Op // Retrieve
 	seen    *Op   // first List or Retrieve that shows it
 	message []sighting
-	again   *sighting // the first sight of it under its second ID
+	again   *sighting // the first one with its second ID
 }
 
-// sighting is what an operation says of the message's size and unique-id. Only
-// those that say something new are kept.
+// sighting is what an operation says about the message's size and unique-id. Only those
+// that differ are kept.
 type sighting struct {
 	op *Op
 	Message
@@ -132,8 +132,8 @@ func (h *history) addListing(op *Op) {
 	}
 }
 
-// about is the life of a message, which begins here if the operation is the first
-// one about it.
+// about returns the life of a message. It begins the life if the operation is the first
+// one about the message.
 func (h *history) about(op *Op, m Message) *life {
 	l := h.of(m)
 	if l == nil {
@@ -147,7 +147,7 @@ func (h *history) about(op *Op, m Message) *life {
 
 var timeBased = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-1[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$`)
 
-// aliases are the IDs of messages that show another ID as their unique-id.
+// aliases returns the messages that have another ID as their unique-id, by their IDs.
 func aliases(ops []Op) map[string]string {
 	alias := make(map[string]string)
 	for _, op := range ops {
@@ -162,11 +162,11 @@ func aliases(ops []Op) map[string]string {
 	return alias
 }
 
-// of is the life of a message, nil where there is none yet.
+// of returns the life of a message, or nil if there is none yet.
 func (h *history) of(m Message) *life { return h.byID[cmp.Or(h.alias[m.ID], m.ID)] }
 
-// settle finds out whose it is and what its text is. A delivery knows better
-// than whoever saw it first.
+// settle sets the user and the body. An acknowledged delivery knows them better than
+// the operation that saw the message first.
 func (l *life) settle() {
 	for _, op := range l.reads {
 		if op.Outcome == OK && op.Torn == "" && l.body == (Body{}) {
@@ -190,7 +190,7 @@ func (l *life) sight(op *Op, m Message) {
 	l.message = append(l.message, sighting{op, m})
 }
 
-// acknowledged is the delivery, nil where none was acknowledged as this ID.
+// acknowledged returns the delivery, or nil if none was acknowledged with this ID.
 func (l *life) acknowledged() *Op {
 	if len(l.added) == 0 {
 		return nil
@@ -198,13 +198,13 @@ func (l *life) acknowledged() *Op {
 	return l.added[0]
 }
 
-// mayBeRemoved tells whether somebody may have removed it before a moment: a
-// removal that fails may have happened, from its call on.
+// mayBeRemoved reports whether a removal may have removed it before a moment: one that
+// fails may have happened at any time after its call.
 func (l *life) mayBeRemoved(before time.Time) bool {
 	return len(l.removes) > 0 && l.removes[0].Call.Before(before)
 }
 
-// removed is the first removal that was acknowledged before a moment.
+// removed returns the first removal that was acknowledged before a moment.
 func (l *life) removed(before time.Time) (first *Op) {
 	for _, op := range l.removes {
 		if op.Outcome == OK && !op.Return.After(before) && (first == nil || op.Return.Before(first.Return)) {
@@ -214,7 +214,7 @@ func (l *life) removed(before time.Time) (first *Op) {
 	return first
 }
 
-// span is from the first call to the last return.
+// span returns the time from the first call to the last return.
 func (h *history) span() (from, to time.Time) {
 	for i := range h.ops {
 		op := &h.ops[i]

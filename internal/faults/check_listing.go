@@ -5,8 +5,7 @@ import (
 	"strings"
 )
 
-// checkListing compares every listing of every data centre with what was
-// acknowledged before it began.
+// checkListing compares every listing with what was acknowledged before it began.
 func (c *checker) checkListing(l *life) {
 	for _, dc := range c.dcs {
 		s := &shown{checker: c, life: l, dc: dc}
@@ -21,7 +20,7 @@ func (c *checker) checkListing(l *life) {
 	}
 }
 
-// shown is what a data centre shows of a message.
+// shown is what a data centre shows of a message in its listings.
 type shown struct {
 	*checker
 	*life
@@ -32,7 +31,7 @@ type shown struct {
 	missed    int // how many
 	back      *Op // first listing that should not have had it
 	came      int // how many
-	why       *Op // the removal that was acknowledged; nil where it was off the list
+	why       *Op // the removal that was acknowledged; nil if it was only off the list
 	off       *Op // a listing, after the acknowledgement, that did not have it
 	lost      *Op
 	lateMiss  *Op // last listing elsewhere that did not have it yet
@@ -40,7 +39,7 @@ type shown struct {
 	compared  bool
 }
 
-// during takes a listing while the faults were going on.
+// during takes a listing from before the final pass.
 func (s *shown) during(list *listing) {
 	has := list.has[s.life]
 	s.comesBack(list, has)
@@ -65,7 +64,7 @@ func (s *shown) during(list *listing) {
 	}
 }
 
-// comesBack looks for what was removed and is on the list.
+// comesBack looks for a message that was removed and is on the list.
 func (s *shown) comesBack(list *listing, has bool) {
 	removal := s.removed(list.Call)
 	added := s.acknowledged()
@@ -90,8 +89,8 @@ func (s *shown) comesBack(list *listing, has bool) {
 	}
 }
 
-// removedHere tells whether a removal was acknowledged in this data centre
-// before a listing began.
+// removedHere reports whether a removal was acknowledged in this data centre before a
+// listing began.
 func (s *shown) removedHere(list *listing) bool {
 	for _, op := range s.removes {
 		if op.Outcome == OK && op.DC == s.dc && !list.Call.Before(op.Return) {
@@ -101,7 +100,7 @@ func (s *shown) removedHere(list *listing) bool {
 	return false
 }
 
-// final takes a listing of the final pass, which all data centres must agree on.
+// final takes a listing of the final pass, in which all data centres must agree.
 func (s *shown) final(list *listing) {
 	has := list.has[s.life]
 	switch {
@@ -120,7 +119,7 @@ func (s *shown) final(list *listing) {
 	}
 }
 
-// conclude tells what was found.
+// conclude reports the violations that were found.
 func (s *shown) conclude() {
 	added := s.acknowledged()
 	sight := func(evidence []Evidence) []Evidence { return evidence }
@@ -167,8 +166,8 @@ func (s *shown) conclude() {
 	}
 }
 
-// checkHalfway compares the final passes of the data centres with each other,
-// where the message may be there or not.
+// checkHalfway compares the final passes of the data centres with each other, if the
+// message may be there or not.
 func (c *checker) checkHalfway(l *life) {
 	var has, lacks []Evidence
 	var with, without []string
@@ -178,7 +177,7 @@ func (c *checker) checkHalfway(l *life) {
 			continue
 		}
 		if l.removed(list.Call) != nil || l.acknowledged() != nil && !l.mayBeRemoved(list.Return) {
-			return // it must be nowhere, or everywhere: resurrected, or lost
+			return // it must be nowhere, or everywhere: that is Resurrected, or Lost
 		}
 		if list.has[l] {
 			has, with = append(has, evidence(list.Op, "has it")), append(with, dc)
@@ -199,8 +198,8 @@ func (c *checker) checkHalfway(l *life) {
 	c.violated(Halfway, l, fmt.Sprintf("in the final pass of %s and not in that of %s", strings.Join(with, ", "), strings.Join(without, ", ")), evidences...)
 }
 
-// checkFinalPass notes what the final pass did not look at, and finds what it
-// could not retrieve.
+// checkFinalPass notes what the final pass did not look at, and reports what it could
+// not retrieve.
 func (c *checker) checkFinalPass() {
 	reads := make(map[place]map[string][]*Op)
 	for _, l := range c.lives {
@@ -231,7 +230,7 @@ func (c *checker) checkFinalPass() {
 	}
 }
 
-// checkReadable wants one of the attempts of the final pass to have succeeded.
+// checkReadable expects that one of the attempts of the final pass succeeded.
 func (c *checker) checkReadable(l *life, list *Op, reads []*Op) {
 	evidences := []Evidence{evidence(list, "has it")}
 	for _, op := range reads {

@@ -2,7 +2,7 @@ package faults
 
 import "time"
 
-// Kind is what somebody did.
+// Kind is a kind of operation.
 type Kind string
 
 const (
@@ -12,19 +12,19 @@ const (
 	Remove   Kind = "remove" // DELE of some messages and QUIT
 )
 
-// Outcome is what somebody knows of how it ended.
+// Outcome is what the caller knows of how an operation ended.
 type Outcome string
 
 const (
 	OK      Outcome = "ok"      // acknowledged
-	Failed  Outcome = "failed"  // a temporary error, or none in time: it may or may not have happened
+	Failed  Outcome = "failed"  // a temporary error, or no answer in time: it may have happened or not
 	Gone    Outcome = "gone"    // retrieve: "no such message", which is final
 	Unknown Outcome = "unknown" // the process was killed before it heard
 )
 
-// Op is one operation of one user of the library, as that user saw it. A history
-// is all of them, of all processes. Times are of the machine's clock, which the
-// processes share; that of the library may be wrong.
+// Op is an operation of a host, as the host saw it. A history is all operations of all
+// hosts. Times are those of the machine's clock, which all hosts share; the clock of
+// the library may be wrong.
 type Op struct {
 	Kind    Kind
 	Host    string // the process: "dc1/a"; a new one after it was killed has the same name
@@ -32,7 +32,7 @@ type Op struct {
 	Worker  int // of the process: it does one thing at a time
 	User    string
 	Call    time.Time
-	Return  time.Time // zero where Outcome is Unknown
+	Return  time.Time // zero if Outcome is Unknown
 	Outcome Outcome
 	Error   string
 	POP3    bool `json:",omitempty"` // through the server, not through the library
@@ -40,39 +40,37 @@ type Op struct {
 	// Final: after everything was healed and repaired.
 	Final bool
 
-	// Deliver: what was delivered, and, where it was acknowledged, as what.
+	// Deliver: the body, and, if it was acknowledged, the message.
 	Body    Body
 	Message Message
 
 	// List: all that was listed.
 	Listed []Message
 
-	// Retrieve: the message that was asked for is Message; Body is what came,
-	// where Outcome is OK. Torn says that it is not what its own hash says, or
-	// not as long as the listing.
+	// Retrieve: Message is the one that was asked for. Body is what came, if Outcome is
+	// OK. Torn says how it differs from its own hash, or from the size in the listing.
 	Torn string
 
-	// Remove: what was to be removed.
+	// Remove: the messages to remove.
 	Removed []Message
 }
 
-// Body names the text of a message: each is delivered once, and it says itself
-// who wrote it, with a hash of all of it.
+// Body names the text of a message. Each text is delivered once. It names its writer,
+// and has a hash of all of it.
 type Body struct {
 	Writer string
 	Seq    int
 	Hash   string
 }
 
-// Message is one as the library lists it.
+// Message is a message as the library lists it.
 type Message struct {
 	ID   string
 	UIDL string
 	Size int64
 }
 
-// Fault is something that was done to the cluster, the link, a process or a
-// clock, and when.
+// Fault is what was done to the cluster, a link, a process or a clock, and when.
 type Fault struct {
 	Nemesis  string
 	Target   string

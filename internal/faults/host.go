@@ -25,39 +25,37 @@ type Host struct {
 	Name string // "dc1/a"
 	DC   string
 
-	// Life counts the hosts of the same name that were there before, so that no
-	// two of them write the same message.
+	// Life counts the earlier hosts of the same name, so that no two of them write the
+	// same message.
 	Life int
 
-	// Config is the library's. Its clock is the one that Order sets.
+	// Config is that of the library. Order sets its clock.
 	Config cassandra.Config
 
 	// Index makes the index; nil means [projection.New].
 	Index func(*cassandra.Session) cassandra.Index
 
-	// Workers is how many things are done at a time. 0 means 3.
+	// Workers is how many of them work at the same time. 0 means 3.
 	Workers int
 
-	// Pause is how long a worker rests between two things, on average. 0 means
+	// Pause is how long a worker waits between two pieces of work, on average. 0 means
 	// not at all.
 	Pause time.Duration
 
-	// Deadline is what one operation may take. 0 means 5 seconds.
+	// Deadline is how long one operation may take. 0 means 5 seconds.
 	Deadline time.Duration
 
-	// Seed is what the choices of the workers come from.
+	// Seed decides the choices of the workers.
 	Seed uint64
 
-	// Users are those whose mail is delivered and read. [Host.Order] names
-	// others.
+	// Users are those whose mail is delivered and read. [Host.Order] changes them.
 	Users []string
 
-	// Record is told of each operation twice: when it is called, with the
-	// outcome Unknown, and, under the same number, when it has returned. It is
-	// called from several goroutines.
+	// Record is called twice for each operation: before it, with the outcome Unknown,
+	// and, with the same number, after it. It is called from several goroutines.
 	Record func(number int64, op Op)
 
-	// Ready is called when the host is connected. It may be nil.
+	// Ready is called after the host has connected. It may be nil.
 	Ready func()
 
 	once     sync.Once
@@ -66,7 +64,7 @@ type Host struct {
 	recorded atomic.Int64
 }
 
-// prepare fills in what is zero.
+// prepare fills in the defaults, once.
 func (h *Host) prepare() { h.once.Do(h.fillIn) }
 
 func (h *Host) fillIn() {
@@ -86,7 +84,7 @@ func (h *Host) fillIn() {
 	h.users.Store(&h.Users)
 }
 
-// Order obeys "users A B C" and "clock X": see clock.
+// Order obeys an order: "users A B C", or "clock X", see clock.set.
 func (h *Host) Order(order string) error {
 	h.prepare()
 	verb, rest, _ := strings.Cut(order, " ")
@@ -104,9 +102,9 @@ func (h *Host) Order(order string) error {
 	return fmt.Errorf("faults: a host does not know %q", order)
 }
 
-// Run works until ctx ends, and then ends what it has begun. It connects as
-// often as it takes. The error says what the library may not do: everything else
-// is in the history.
+// Run works until ctx ends, and then ends what it has begun. It tries to connect until
+// that succeeds. Its error is something that the library must never do: everything
+// else is in the history.
 func (h *Host) Run(ctx context.Context) error {
 	w, err := h.open(ctx)
 	for err != nil && ctx.Err() == nil {
@@ -140,8 +138,8 @@ func (h *Host) Run(ctx context.Context) error {
 	return nil
 }
 
-// closeTime is what the end of a host may take: the library tries for some time
-// to purge what was removed.
+// closeTime is how long the end of a host may take: the library purges what was
+// removed, and tries that for some time.
 const closeTime = time.Minute
 
 // open opens the store, for a worker that uses it directly. The caller closes the
@@ -157,8 +155,8 @@ func (h *Host) open(ctx context.Context) (*worker, error) {
 
 // serve serves POP3 on a loopback port, with any password.
 func (h *Host) serve(store mailbox.Store) (server *pop3.Server, address string, err error) {
-	anybody := pop3.AuthenticatorFunc(func(_ context.Context, login mailbox.Login) (string, error) { return login.User, nil })
-	server = &pop3.Server{Handler: pop3.Login(anybody, store), AllowInsecureAuth: true, StoreTimeout: h.Deadline}
+	anyPassword := pop3.AuthenticatorFunc(func(_ context.Context, login mailbox.Login) (string, error) { return login.User, nil })
+	server = &pop3.Server{Handler: pop3.Login(anyPassword, store), AllowInsecureAuth: true, StoreTimeout: h.Deadline}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, "", err
@@ -167,7 +165,7 @@ func (h *Host) serve(store mailbox.Store) (server *pop3.Server, address string, 
 	return server, listener.Addr().String(), nil
 }
 
-// random is where the choices of a worker come from.
+// random returns the source of the choices of a worker.
 func (h *Host) random(worker int) *rand.Rand {
 	sum := fnv.New64a()
 	fmt.Fprintf(sum, "%s %d %d", h.Name, h.Life, worker)

@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// clock is what the library of one host takes for the time.
+// clock is the clock of the library in one host.
 type clock struct {
 	right func() time.Time
 
 	mu     sync.Mutex
 	ahead  time.Duration
-	frozen time.Time // zero: it goes on
+	frozen time.Time // zero means that it goes on
 }
 
 func (c *clock) now() time.Time {

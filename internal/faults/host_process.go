@@ -18,12 +18,11 @@ import (
 	"github.com/popcask/popcask/internal/child"
 )
 
-// A host in a process of its own is this same program, started again. It takes
-// orders on its standard input and writes events on its standard output: each
-// operation when it is called and when it has returned, so that the one that kills
-// it knows what it was doing.
+// A host in a process of its own is this same program, started again. It reads orders
+// on its standard input and writes events on its standard output: each operation
+// before and after it, so that the test knows what a host that it kills was doing.
 
-// job is what a process is told at its start.
+// job is the input of such a process.
 type job struct {
 	Name, DC  string
 	Life      int
@@ -33,11 +32,11 @@ type job struct {
 	Seed      uint64
 	Workers   int
 	Pause     time.Duration
-	LastsTill time.Time // in any case
+	LastsTill time.Time // it ends then in any case
 }
 
-// config is how the library is used here: everything that takes an hour in real
-// life takes a second or two.
+// config is the library's configuration, in which what takes an hour in real life
+// takes a second or two.
 func config(hosts []string, dc, keyspace string) cassandra.Config {
 	return cassandra.Config{
 		Hosts: hosts, LocalDC: dc, Keyspace: keyspace,
@@ -52,15 +51,15 @@ func config(hosts []string, dc, keyspace string) cassandra.Config {
 
 const horizon = 2 * time.Second
 
-// event is a line of a process: one of them is set.
+// event is a line of a process. One of its fields is set.
 type event struct {
 	Ready  bool   `json:",omitempty"`
 	Number int64  `json:",omitempty"`
 	Op     *Op    `json:",omitempty"`
-	Wrong  string `json:",omitempty"` // what the library may not do
+	Wrong  string `json:",omitempty"` // what the library must never do
 }
 
-// beHost is the job of the process.
+// beHost is the main function of the process.
 func beHost(j job) error {
 	time.AfterFunc(time.Until(j.LastsTill), func() { os.Exit(2) })
 	out := &events{to: os.Stdout}
@@ -90,7 +89,7 @@ func beHost(j job) error {
 	return h.Run(ctx)
 }
 
-// events writes each event at once.
+// events writes events, each as a line.
 type events struct {
 	mu sync.Mutex
 	to io.Writer
@@ -106,7 +105,7 @@ func (e *events) say(event event) {
 	e.to.Write(append(line, '\n'))
 }
 
-// process is a host in a process of its own, as who started it sees it.
+// process is a host in a process of its own, on the side of the test.
 type process struct {
 	job
 	cmd    *exec.Cmd
@@ -117,11 +116,11 @@ type process struct {
 
 	mu     sync.Mutex
 	killed bool
-	err    error // once ended; nil where it was killed or stopped
+	err    error // of a process that has ended; nil if it was killed or stopped
 }
 
-// start starts a host within the network of its data centre. record hears of its
-// operations, and of those that it did not end once more, when it has ended.
+// start starts a host within the network of its data centre. It calls record for each
+// operation before and after it, and wrong for what the library must never do.
 func start(ctx context.Context, cluster *cassandratest.Cluster, j job, record func(key, Op), wrong func(string)) (*process, error) {
 	self, err := child.Command(context.WithoutCancel(ctx), "host", j) // kill ends it, or stop
 	if err != nil {
@@ -161,7 +160,7 @@ func (p *process) listen(out io.Reader, record func(key, Op), wrong func(string)
 	for {
 		line, err := lines.ReadBytes('\n')
 		if err != nil {
-			break // of half a line nothing is known
+			break // half a line says nothing
 		}
 		var e event
 		if err := json.Unmarshal(line, &e); err != nil {
@@ -191,7 +190,7 @@ func (p *process) order(text string) error {
 	return err
 }
 
-// kill ends it with SIGKILL.
+// kill ends the host with SIGKILL.
 func (p *process) kill() error {
 	p.mu.Lock()
 	p.killed = true
@@ -204,7 +203,7 @@ func (p *process) kill() error {
 	return err
 }
 
-// stop lets it end what it has begun.
+// stop lets the host end what it has begun, and waits for it.
 func (p *process) stop(ctx context.Context) error {
 	if err := p.order("stop"); err != nil {
 		return fmt.Errorf("stop host %s: %w", p.Name, err)
@@ -218,7 +217,7 @@ func (p *process) stop(ctx context.Context) error {
 	}
 }
 
-// awaitReady waits until it is connected.
+// awaitReady waits until the host is connected.
 func (p *process) awaitReady(ctx context.Context) error {
 	select {
 	case <-p.ready:

@@ -7,14 +7,12 @@ import (
 	"github.com/anishathalye/porcupine"
 )
 
-// To one data centre, a message is absent, then present, then removed, and never
-// anything else again. Whether what its listings showed can be put into one
-// order in which that is so, and in which everything that had returned comes
-// before everything that was called later, is what porcupine finds out, for each
-// message by itself.
+// In one data centre, a message is absent, then present, then removed, and stays so.
+// Porcupine finds out, for each message by itself, whether the operations can be put
+// into an order in which that is true, and in which each one comes before those that
+// were called after it had returned.
 
-// linearLimit is what all of it may take. What is left then is reported as
-// unknown.
+// linearLimit is how long all of it may take. The rest is reported as unknown.
 const linearLimit = 2 * time.Minute
 
 // The states of a message in one data centre.
@@ -24,7 +22,7 @@ const (
 	removed
 )
 
-// deed is what an operation is to one message.
+// deed is what an operation does to one message.
 type deed int
 
 const (
@@ -41,7 +39,7 @@ var message = porcupine.Model{
 		switch now := state.(int); input.(deed) {
 		case add:
 			return true, max(now, present)
-		case take: // wins, whatever comes first
+		case take: // wins, also if it comes first
 			return true, removed
 		case see:
 			return now == present, now
@@ -51,8 +49,8 @@ var message = porcupine.Model{
 	},
 }
 
-// checkLinear checks every message that was delivered in one data centre and
-// removed, if at all, only there.
+// checkLinear checks every message that was delivered in one data centre, and was
+// removed only there or not at all.
 func (c *checker) checkLinear(limit time.Duration) {
 	began := time.Now()
 	for _, l := range c.lives {
@@ -79,9 +77,9 @@ func (c *checker) checkLinear(limit time.Duration) {
 	}
 }
 
-// home is the data centre that took a message in, and the deliveries that may
-// have been it. It is "" where that is not known, where another one removed the
-// message, or where a repair delivered it again.
+// home returns the data centre that accepted a message, and the deliveries that may
+// have been it. It is "" if that is not known, if another data centre removed the
+// message, or if a repair delivered it again.
 func (c *checker) home(l *life) (dc string, deliveries []*Op) {
 	if l.again != nil {
 		return "", nil
@@ -108,10 +106,10 @@ func (c *checker) home(l *life) (dc string, deliveries []*Op) {
 	return dc, deliveries
 }
 
-// steps are the operations about one message in its data centre. Listings that
-// follow from the others are left out, so that few are left: one without it that
-// returned before it was delivered, or was called after its removal returned; and
-// one with it between two others with it.
+// steps returns the operations about one message in its data centre. Listings that
+// follow from the others are left out, so that few are left: those without it that
+// returned before it was delivered, or were called after its removal had returned; and
+// those with it between two others with it.
 func (c *checker) steps(l *life, dc string, deliveries []*Op) (steps []Evidence, ops []porcupine.Operation) {
 	note := func(op *Op, s deed, text string, open bool) {
 		until := op.Return.UnixNano()
@@ -131,7 +129,7 @@ func (c *checker) steps(l *life, dc string, deliveries []*Op) (steps []Evidence,
 		note(op, take, "removes it", op.Outcome != OK)
 	}
 	lists := c.listings[place{dc, l.user}]
-	var firstSeen, lastSeen *Op // the first that returned, the last that was called
+	var firstSeen, lastSeen *Op // the first to return, the last to be called
 	for _, list := range lists {
 		if _, has := list.has[l]; has {
 			if firstSeen == nil || list.Return.Before(firstSeen.Return) {

@@ -11,20 +11,20 @@ import (
 	"github.com/popcask/popcask/cassandra/cassandratest"
 )
 
-// nemesis is somebody who breaks things. None of them breaks what a promise
-// rests on: of no data centre more than a minority of the nodes forgets anything
-// (and with a commit log that is synchronous not even those), clocks are wrong by
-// less than half of gc_grace_seconds, and tombstones go only when a repair has
-// taken them everywhere.
+// nemesis breaks things of one kind. None breaks what a promise rests on: in no data
+// centre does more than a minority of the nodes forget anything (and with a
+// synchronous commit log not even these), clocks are wrong by less than half of
+// gc_grace_seconds, and tombstones go only after a repair has taken them to every
+// node.
 type nemesis struct {
 	name  string
 	holds thing         // what it takes hold of
-	costs time.Duration // about what breaking and healing take, beside the fault itself
+	costs time.Duration // about what breaking and healing take, besides the fault itself
 	aim   func(*rand.Rand, stage) string
 	act   func(context.Context, *run, fault) (heal func(context.Context) error, err error)
 }
 
-// thing is what a nemesis takes hold of.
+// thing is a kind of thing that a nemesis takes hold of.
 type thing int
 
 const (
@@ -40,17 +40,17 @@ const (
 var nemeses = []nemesis{
 	{"kill-node", nodes, 12 * time.Second, oneNode, killNode},          // -9, and started again
 	{"pause-node", nodes, 2 * time.Second, oneNode, pauseNode},         // SIGSTOP, SIGCONT
-	{"restart-dc", nodes, 20 * time.Second, oneDC, restartDC},          // every node of it, with a goodbye
+	{"restart-dc", nodes, 20 * time.Second, oneDC, restartDC},          // every node of it, shut down first
 	{"kill-process", processes, 0, oneHost, killProcess},               // the library's own, -9
 	{"pause-process", processes, 0, oneHost, pauseProcess},             // SIGSTOP, SIGCONT
 	{"cut-link", link, 2 * time.Second, twoDCs, cutLink},               // both ways
 	{"cut-link-one-way", link, 2 * time.Second, twoDCs, cutLinkOneWay}, // what the first one sends is lost
 	{"slow-link", link, 0, twoDCs, slowLink},                           // delay, rate and loss
-	{"drop-hints", nodes | link, 10 * time.Second, twoDCs, dropHints},  // cut, and nobody remembers for the others
+	{"drop-hints", nodes | link, 10 * time.Second, twoDCs, dropHints},  // cut, and no node keeps hints
 	{"clock-wrong", clocks, 0, oneHost, clockWrong},                    // the library's, by minutes
 	{"clock-frozen", clocks, 0, oneHost, clockFrozen},                  // the library's
-	{"repair", nodes | link, 10 * time.Second, nobody, repairNow},      // nodetool repair, in the middle of it all
-	{"compact", everything, 20 * time.Second, nobody, compactNow},      // and tombstones go
+	{"repair", nodes | link, 10 * time.Second, noTarget, repairNow},    // nodetool repair, in the middle of it all
+	{"compact", everything, 20 * time.Second, noTarget, compactNow},    // and tombstones go
 }
 
 func oneNode(random *rand.Rand, s stage) string {
@@ -62,13 +62,13 @@ func oneDC(random *rand.Rand, s stage) string { return s.dcs[random.IntN(len(s.d
 
 func oneHost(random *rand.Rand, s stage) string { return s.hosts[random.IntN(len(s.hosts))] }
 
-// twoDCs are the ends of a link, as "dc1 dc2", in any order.
+// twoDCs returns the ends of a link, as "dc1 dc2", in any order.
 func twoDCs(random *rand.Rand, s stage) string {
 	order := random.Perm(len(s.dcs))
 	return s.dcs[order[0]].Name + " " + s.dcs[order[1]].Name
 }
 
-func nobody(*rand.Rand, stage) string { return "" }
+func noTarget(*rand.Rand, stage) string { return "" }
 
 func killNode(_ context.Context, r *run, f fault) (func(context.Context) error, error) {
 	return r.bootAgain(f.target), r.cluster.Kill(f.target)
@@ -96,7 +96,7 @@ func pauseNode(_ context.Context, r *run, f fault) (func(context.Context) error,
 	}, r.cluster.Pause(f.target)
 }
 
-// killProcess has a new one take its place at once, as a supervisor would.
+// killProcess kills a host, and starts a new one in its place, as a supervisor would.
 func killProcess(ctx context.Context, r *run, f fault) (func(context.Context) error, error) {
 	if err := r.hosts[f.target].kill(); err != nil {
 		return nil, err
@@ -150,8 +150,8 @@ func slowLink(_ context.Context, r *run, f fault) (func(context.Context) error, 
 		set(10*time.Millisecond+upTo(random, 190*time.Millisecond), 200_000+random.Int64N(2_000_000), 0.05*random.Float64())
 }
 
-// dropHints cuts a link while no node keeps hints: what one data centre misses
-// it misses until somebody repairs it.
+// dropHints cuts a link while no node keeps hints: what a data centre misses, it
+// misses until it is repaired.
 func dropHints(ctx context.Context, r *run, f fault) (func(context.Context) error, error) {
 	a, b := ends(f)
 	heal := func(ctx context.Context) error {
@@ -180,8 +180,8 @@ func clockFrozen(_ context.Context, r *run, f fault) (func(context.Context) erro
 	return r.clockOf(f.target, "freeze")
 }
 
-// clockOf sets a clock. A process that takes the place of one that is killed
-// meanwhile has the right one.
+// clockOf sets the clock of a host. If the host is killed meanwhile, the one in its
+// place has the right clock.
 func (r *run) clockOf(host, setting string) (func(context.Context) error, error) {
 	p := r.hosts[host]
 	return func(context.Context) error {
@@ -200,8 +200,8 @@ func compactNow(ctx context.Context, r *run, _ fault) (func(context.Context) err
 	return nil, r.compact(ctx)
 }
 
-// repair is nodetool repair -full of everything. Where each node has a replica
-// of everything, one of them sees to all.
+// repair runs nodetool repair -full. If each node has a replica of everything, one
+// node repairs all.
 func (r *run) repair(ctx context.Context) error {
 	for _, node := range r.cluster.Nodes {
 		if _, err := r.cluster.NodeTool(ctx, node.Name, "repair", "-full", r.keyspace); err != nil {
@@ -214,12 +214,11 @@ func (r *run) repair(ctx context.Context) error {
 	return nil
 }
 
-// compact has tombstones go, as they do after gc_grace_seconds: those from
-// before a repair that took them everywhere (P3 is promised for clusters that
-// are repaired in time). Hints from before the repair would bring back what they
-// add, as would any write that was on its way for so long, so the hints go first,
-// and only tombstones that are some time older than the repair. A full repair flushes
-// what it compares.
+// compact removes tombstones, as compactions do after gc_grace_seconds. Only those go
+// that are some time older than a repair, which takes them to every node first (P3 is
+// promised for clusters that are repaired in time). A hint from before the repair
+// could add again what such a tombstone has removed, so the hints go before. A full
+// repair flushes what it compares.
 func (r *run) compact(ctx context.Context) error {
 	const older, patience = 15 * time.Second, 30 * time.Second
 	if err := r.everyNode(ctx, "truncatehints"); err != nil {
@@ -231,7 +230,7 @@ func (r *run) compact(ctx context.Context) error {
 	}
 	repaired := time.Since(began)
 	var grace time.Duration
-	// On a busy machine a change of the schema takes its time.
+	// A change of the schema takes long on a busy machine.
 	for altering := 5 * time.Second; grace < time.Since(began)+older+patience; altering *= 2 {
 		grace = time.Since(began) + older + patience + altering
 		if err := r.setGrace(ctx, grace); err != nil {

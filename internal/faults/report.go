@@ -9,20 +9,20 @@ import (
 	"time"
 )
 
-// Report is what became of the messages of a history. It is JSON as it stands;
-// times that something took are in nanoseconds there.
+// Report is what became of the messages of a history. It can be written as JSON, with
+// durations in nanoseconds.
 type Report struct {
 	From, To time.Time
 	Faults   int
 
-	Ops       map[Kind]map[Outcome]int // the final pass left out
+	Ops       map[Kind]map[Outcome]int // without the final pass
 	Messages  int                      // acknowledged
 	Removed   int                      // of them, acknowledged
 	InDoubt   int                      // of them, whose removal was not acknowledged
 	Uncertain int                      // seen, and not acknowledged
-	Copies    int                      // of one body, where an attempt was not acknowledged: allowed
-	Again     int                      // that a repair delivered again, since they lay in a range that was closed
-	NeverRead int                      // in the final pass, and nobody had listed them before
+	Copies    int                      // of one body, after an attempt that was not acknowledged: allowed
+	Again     int                      // delivered again by a repair, since they lay in a closed range
+	NeverRead int                      // in the final pass, and not listed before
 
 	Stale         Staleness // mail on its way to the other data centre
 	StaleRemovals Staleness // removals on their way there
@@ -31,33 +31,31 @@ type Report struct {
 	Violations   []Violation
 	Availability []Availability
 
-	// Unverified says what the final pass did not look at, so that nothing is
-	// known of it.
+	// Unverified names what the final pass did not look at.
 	Unverified []string
 }
 
-// Staleness is for how long a data centre that was told nothing itself showed
-// what was not so any more: from the acknowledgement in the one to the call of
-// the last listing in the other. The final pass is no part of it: there it is an
-// error.
+// Staleness is how long the other data centre showed an old state: from the
+// acknowledgement in the one to the call of the last listing in the other that did not
+// show it yet. The final pass does not count: there it is a violation.
 type Staleness struct {
 	Compared    int // messages, once for each other data centre
-	Stale       int // of them, that at least one listing showed
+	Stale       int // of them, stale in at least one listing
 	Median, Max time.Duration
 }
 
-// Linear is how many messages porcupine looked at.
+// Linear counts the messages that porcupine looked at.
 type Linear struct {
 	Checked int
 	Unknown int // the time was over
-	Skipped int // of more than one data centre, or nobody knows of which, or delivered again
+	Skipped int // of more than one data centre, or of an unknown one, or delivered again
 }
 
-// Clean tells whether nothing is wrong with any message. What is unverified, or
-// unknown to porcupine, does not count.
+// Clean reports whether no promise was broken. What is unverified, or unknown to
+// porcupine, does not count.
 func (r Report) Clean() bool { return len(r.Violations) == 0 }
 
-// Of are the violations of a class.
+// Of returns the violations of a class.
 func (r Report) Of(class Class) (list []Violation) {
 	for _, v := range r.Violations {
 		if v.Class == class {
@@ -67,7 +65,7 @@ func (r Report) Of(class Class) (list []Violation) {
 	return list
 }
 
-// classes are all there are, the worst first.
+// classes are all classes, the worst first.
 var classes = []Class{Lost, Missed, Resurrected, Corrupt, WronglyGone, Unreadable, ChangedUIDL, Duplicated, Phantom, Halfway, NotLinear}
 
 var (
@@ -134,11 +132,11 @@ func (s *Staleness) measure(times []time.Duration) {
 	s.Median, s.Max = times[(len(times)-1)/2], times[len(times)-1]
 }
 
-// shownOfAClass is how many violations of one class the text shows in full.
+// shownOfAClass is how many violations of each class the text shows in full.
 const shownOfAClass = 10
 
-// String is the report as text: the verdict first, then the counts, each
-// violation with its evidence, and what was not available for how long.
+// String returns the report as text: the verdict first, then the counts, the violations
+// with their evidence, and the availability.
 func (r Report) String() string {
 	var b strings.Builder
 	total := 0
@@ -209,7 +207,7 @@ func (r Report) writeCounts(b *strings.Builder) {
 	t.Flush()
 }
 
-// String is of how many, and for how long.
+// String returns how many were stale, and for how long.
 func (s Staleness) String() string {
 	return fmt.Sprintf("of %d; median %s, max %s", s.Compared, rounded(s.Median), rounded(s.Max))
 }
@@ -288,7 +286,7 @@ func (r Report) writeAvailability(b *strings.Builder) {
 
 func clockTime(t time.Time) string { return t.Format("15:04:05.000") }
 
-// rounded is as exact as people read it.
+// rounded returns a duration as exact as is worth reading.
 func rounded(d time.Duration) time.Duration {
 	if d < 10*time.Millisecond {
 		return d.Round(10 * time.Microsecond)

@@ -14,17 +14,17 @@ import (
 	"github.com/popcask/popcask/internal/parallel"
 )
 
-// settings are those of the nodes. The commit log is synchronous, because a node
-// that is killed would forget its last 100 ms otherwise, and a data centre may
-// have no other: P1 is promised while a quorum of it survives.
+// settings are those of the nodes. The commit log is synchronous: otherwise a node that
+// is killed forgets its last 100 ms, and a data centre may have only one node. P1 is
+// promised while a quorum of the data centre survives.
 var settings = map[string]any{"commitlog_sync": "batch", "commitlog_sync_period": "0ms"}
 
-// replicas is how many each data centre has, where it has so many nodes.
+// replicas is how many replicas each data centre has, if it has so many nodes.
 const replicas = 3
 
-// usersAStep is how many users are new at each step. They take the places of
-// those of the step before the last: a clock that is ahead closes a mailbox for
-// those whose clocks are right, and it is not to stay closed.
+// usersAStep is how many new users each step has. They replace those of the step
+// before the last: a clock that is ahead closes a mailbox for hosts whose clocks are
+// right, and the workers must not wait for that.
 const usersAStep = 3
 
 // run is one run of the suite: the cluster, the hosts, and what they did.
@@ -33,7 +33,7 @@ type run struct {
 	keyspace string
 	seed     uint64
 	stage    stage
-	till     time.Time // it is over by then
+	till     time.Time // when it is over at the latest
 	log      func(format string, args ...any)
 
 	hosts map[string]*process
@@ -43,7 +43,7 @@ type run struct {
 	ops    map[key]Op
 	wrongs []string
 	faults []Fault
-	now    string // what is going on
+	now    string // the present step, for the log
 	intern map[string]string
 }
 
@@ -59,7 +59,7 @@ func newRun(ctx context.Context, cluster *cassandratest.Cluster, keyspace string
 		replication[dc.Name] = min(dc.Nodes, replicas)
 	}
 	c := r.config(cluster.DCs[0].Name)
-	c.Timeout = 30 * time.Second // a schema takes its time
+	c.Timeout = 30 * time.Second // for the schema
 	c.Bucket = max(15*time.Second, (length / 10).Round(time.Second))
 	if err := cassandra.Migrate(ctx, c, replication); err != nil {
 		return nil, err
@@ -91,7 +91,7 @@ func (r *run) config(dc string) cassandra.Config {
 	return config(r.cluster.Hosts(dc), dc, r.keyspace)
 }
 
-// startHost starts a host, or the one that takes the place of another.
+// startHost starts a host, or starts one again.
 func (r *run) startHost(ctx context.Context, name string) error {
 	life := 1
 	if before := r.hosts[name]; before != nil {
@@ -109,7 +109,7 @@ func (r *run) startHost(ctx context.Context, name string) error {
 	return nil
 }
 
-// nextUsers makes new users.
+// nextUsers adds new users.
 func (r *run) nextUsers() {
 	var users []string
 	for i := range usersAStep {
@@ -118,7 +118,7 @@ func (r *run) nextUsers() {
 	r.users = append(r.users, users)
 }
 
-// currentUsers are those of this step and of the one before.
+// currentUsers returns those of this step and of the one before.
 func (r *run) currentUsers() []string {
 	return slices.Concat(r.users[max(0, len(r.users)-2):]...)
 }
@@ -126,7 +126,7 @@ func (r *run) currentUsers() []string {
 func (r *run) record(k key, op Op) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	// A message is listed many times, and an hour is long.
+	// A message is listed many times, and a run may last an hour: one copy of each text.
 	for _, list := range [][]Message{op.Listed, op.Removed} {
 		for i := range list {
 			list[i].ID, list[i].UIDL = r.one(list[i].ID), r.one(list[i].UIDL)
@@ -150,7 +150,7 @@ func (r *run) wrong(text string) {
 	r.log("WRONG: %s", text)
 }
 
-// history is what was recorded so far.
+// history returns what was recorded so far.
 func (r *run) history() (ops []Op, faults []Fault) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -161,9 +161,9 @@ func (r *run) history() (ops []Op, faults []Fault) {
 	return ops, slices.Clone(r.faults)
 }
 
-// walk goes through the steps. Where healing takes longer than the schedule
-// thinks, as on a busy machine, it leaves out the last of those in which several
-// things break. An error is one of the suite, not of what it tests.
+// walk goes through the steps. If healing takes longer than the schedule expects, as on
+// a busy machine, it leaves out the last of those in which several things break. An
+// error is one of the suite, not of the library.
 func (r *run) walk(ctx context.Context, steps []step, length time.Duration) error {
 	over := time.Now().Add(length)
 	ctx, cancel := context.WithCancel(ctx)
@@ -233,7 +233,7 @@ func (r *run) say(now string) {
 	r.log("%s", now)
 }
 
-// progress tells every ten seconds how it goes.
+// progress logs every ten seconds how far the run is.
 func (r *run) progress(ctx context.Context) {
 	began := time.Now()
 	ticks := time.NewTicker(10 * time.Second)
@@ -256,8 +256,8 @@ func (r *run) progress(ctx context.Context) {
 	}
 }
 
-// stop lets the hosts end what they have begun. One that has just taken the place
-// of another must connect first: where it never does, something is wrong.
+// stop lets the hosts end what they have begun. A host that has just been started
+// again must connect first: if it never does, something is wrong.
 func (r *run) stop(ctx context.Context) error {
 	var errs []error
 	for _, p := range r.hosts {
@@ -270,7 +270,7 @@ func (r *run) stop(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// kill ends the hosts that are there still.
+// kill kills the hosts that still run.
 func (r *run) kill() {
 	for _, p := range r.hosts {
 		p.kill()
@@ -286,7 +286,7 @@ func (r *run) everyNode(ctx context.Context, args ...string) error {
 	})
 }
 
-// tables are those that have tombstones.
+// tables are the tables that have tombstones.
 var tables = []string{"message", "mailbox_message", "projection"}
 
 // setGrace sets how long tombstones stay.

@@ -12,8 +12,8 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// heal ends whatever is wrong still, and repairs: the operator's repair first,
-// then the library's.
+// heal ends the faults that are left, and repairs: the operator's repair first, then
+// the library's.
 func (r *run) heal(ctx context.Context) error {
 	r.say("healing")
 	for i, a := range r.cluster.DCs {
@@ -36,15 +36,15 @@ func (r *run) heal(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if found > 0 { // it has written in one data centre: as soon as it is everywhere
+	if found > 0 { // it wrote at the level of one data centre: bring that to the others
 		r.say("nodetool repair")
 		return r.repair(ctx)
 	}
 	return nil
 }
 
-// repairAll is the library's repair, at a time at which no message is young any
-// more, whatever clock it came from.
+// repairAll runs the library's repair, with a clock for which no message is young, also
+// one from a clock that was ahead.
 func (r *run) repairAll(ctx context.Context) (findings int, err error) {
 	c := r.config(r.cluster.DCs[0].Name)
 	c.Timeout = 10 * time.Second
@@ -95,7 +95,8 @@ func (r *run) final(ctx context.Context) error {
 	return nil
 }
 
-// inProcess is a host of this process, which sees the nodes past the links.
+// inProcess returns a worker of a host in this process, which reaches the nodes past
+// the links. The caller calls done.
 func (r *run) inProcess(ctx context.Context, name string, c cassandra.Config) (w *worker, done func(), err error) {
 	h := &Host{
 		Name: name, DC: c.LocalDC, Config: c, Deadline: time.Minute,
@@ -113,7 +114,8 @@ func (r *run) inProcess(ctx context.Context, name string, c cassandra.Config) (w
 	}, nil
 }
 
-// look lists a mailbox and retrieves all of it. A machine may be too busy once.
+// look lists a mailbox and retrieves all of it. It tries several times, since the
+// machine may be too busy.
 func (w *worker) look(ctx context.Context, user string) {
 	const tries = 4
 	for range tries {

@@ -10,13 +10,13 @@ import (
 	"github.com/popcask/popcask/cassandra/cassandratest"
 )
 
-// step is one or several faults at the same time, and how long they last.
+// step is one fault or several at the same time, and how long they last.
 type step struct {
 	faults []fault
 	lasts  time.Duration
 }
 
-// fault is a nemesis, and whom it is after.
+// fault is a nemesis and its target.
 type fault struct {
 	*nemesis
 	target string
@@ -31,29 +31,29 @@ func (s step) String() string {
 	return fmt.Sprintf("%s for %s", strings.Join(parts, " + "), s.lasts)
 }
 
-// stage is what there is to be hurt.
+// stage is what the nemeses can break.
 type stage struct {
 	dcs   []cassandratest.DC
 	hosts []string // names
 }
 
 const (
-	// A fault that is over in no time hurts nobody, and one that lasts long
-	// leaves less time for others.
+	// A fault that is too short breaks nothing, and one that lasts long leaves less time
+	// for others.
 	shortest = 3 * time.Second
 	longest  = 45 * time.Second
 )
 
-// schedule is what happens in a run: a function of its arguments, and of nothing
-// else. Each nemesis comes once alone, in a random order; then several come at
-// once, until the time is used up.
+// schedule returns what happens in a run, which depends on nothing but the arguments.
+// Each nemesis comes once alone, in a random order. Then several come at once, until
+// the time is used up.
 func schedule(seed uint64, length time.Duration, s stage, names []string) ([]step, error) {
 	chosen, err := choose(names, s)
 	if err != nil {
 		return nil, err
 	}
 	random := rand.New(rand.NewPCG(seed, 0))
-	var left time.Duration // of the length, beside what the healing takes
+	var left time.Duration // of the length, without what the healing takes
 	for _, n := range chosen {
 		left += n.costs
 	}
@@ -79,8 +79,7 @@ func schedule(seed uint64, length time.Duration, s stage, names []string) ([]ste
 	return steps, nil
 }
 
-// mixture is some nemeses that are not in each other's way: no two of them take
-// hold of the same thing.
+// mixture returns some nemeses of which no two take hold of the same kind of thing.
 func mixture(random *rand.Rand, from []*nemesis) (mixed []*nemesis) {
 	most := 2 + random.IntN(2)
 	for _, i := range random.Perm(len(from)) {
@@ -92,7 +91,7 @@ func mixture(random *rand.Rand, from []*nemesis) (mixed []*nemesis) {
 	return mixed
 }
 
-// choose finds nemeses by their names; no names mean all.
+// choose returns the nemeses with these names, or all without any.
 func choose(names []string, s stage) (chosen []*nemesis, err error) {
 	for i := range nemeses {
 		n := &nemeses[i]
@@ -122,7 +121,7 @@ func nemesisNames() (names []string) {
 	return names
 }
 
-// upTo is a time at random, shorter than most.
+// upTo returns a random time up to most.
 func upTo(random *rand.Rand, most time.Duration) time.Duration {
 	return time.Duration(random.Int64N(int64(most)))
 }

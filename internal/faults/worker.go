@@ -13,7 +13,7 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// worker does one thing at a time: a delivery, a session on the store, or one
+// worker does one piece of work at a time: a delivery, a session on the store, or one
 // over POP3.
 type worker struct {
 	host    *Host
@@ -24,7 +24,7 @@ type worker struct {
 	seq     int // of its last message
 }
 
-// work works until ctx ends. What was begun by then goes on to its end.
+// work works until ctx ends, and then ends what it has begun.
 func (w *worker) work(ctx context.Context) {
 	whole := context.WithoutCancel(ctx)
 	for ctx.Err() == nil {
@@ -54,8 +54,8 @@ func (w *worker) call(op Op) (number int64, called Op) {
 	return number, op
 }
 
-// back records how an operation ended. Nothing may have become of it, or all,
-// where there is an error.
+// back records how an operation ended. If there is an error, it may have happened all
+// the same.
 func (w *worker) back(number int64, op Op, err error) {
 	op.Return, op.Outcome = time.Now(), OK
 	switch {
@@ -72,11 +72,11 @@ func (w *worker) user() string {
 	return users[w.random.IntN(len(users))]
 }
 
-// attempts is how often a sender tries.
+// attempts is how many times a sender tries.
 const attempts = 3
 
-// deliver delivers one message, to one user mostly. A sender that was refused
-// sends the same again to those who did not get it.
+// deliver delivers one message, mostly to one user. If it is refused for some, it is
+// sent again to these.
 func (w *worker) deliver(ctx context.Context) {
 	waiting := []string{w.user()}
 	if w.random.IntN(8) == 0 {
@@ -93,8 +93,8 @@ func (w *worker) deliver(ctx context.Context) {
 	}
 }
 
-// size is that of the next message, in octets. What is larger than 64 KiB is
-// stored in chunks.
+// size returns the size of the next message in octets. A message of more than 64 KiB
+// is stored in chunks.
 func (w *worker) size() int {
 	switch n := w.random.IntN(100); {
 	case n < 80:
@@ -142,7 +142,7 @@ func (w *worker) session(ctx context.Context) {
 	user := w.user()
 	box, err := w.store.Open(ctx, mailbox.Login{User: user})
 	if err != nil {
-		return // it reads nothing yet
+		return // nothing was read yet
 	}
 	defer box.Close()
 	messages, err := w.listing(ctx, box, Op{Kind: List, User: user})

@@ -11,8 +11,8 @@ import (
 	"github.com/popcask/popcask/pop3/pop3test"
 )
 
-// popSession is a session over POP3: the promises hold for those who see no
-// more than the protocol.
+// popSession is a session over POP3: the promises hold for a client that sees nothing
+// but the protocol.
 func (w *worker) popSession(ctx context.Context) {
 	user := w.user()
 	number, op := w.call(Op{Kind: List, User: user, POP3: true})
@@ -73,8 +73,8 @@ func (w *worker) login(ctx context.Context, user string) (*pop3test.RawClient, [
 	return client, messages, nil
 }
 
-// list lists the maildrop. A message without a unique-id of its own shows its ID,
-// so that UIDL tells which it is.
+// list lists the maildrop. A message without a foreign unique-id shows its ID, so that
+// UIDL identifies it.
 func list(client *pop3test.RawClient) ([]Message, error) {
 	ids, err := multi(client, "UIDL")
 	if err != nil {
@@ -104,7 +104,7 @@ func list(client *pop3test.RawClient) ([]Message, error) {
 	return messages, nil
 }
 
-// retrieve is RETR. An answer that is final is [mailbox.ErrNotFound] (P2).
+// retrieve sends RETR. A final -ERR is [mailbox.ErrNotFound] (P2).
 func retrieve(client *pop3test.RawClient, number int) (string, error) {
 	octets, err := multi(client, fmt.Sprintf("RETR %d", number))
 	var refused refusal
@@ -119,19 +119,19 @@ type refusal string
 
 func (r refusal) Error() string { return string(r) }
 
-// say sends a command that is to be answered by +OK.
+// say sends a command and expects +OK.
 func say(client *pop3test.RawClient, command string) error {
 	status, err := client.Command(command)
 	return accepted(status, err)
 }
 
-// multi is say for what is answered in several lines.
+// multi is say for a command with a multi-line response.
 func multi(client *pop3test.RawClient, command string) (string, error) {
 	status, body, err := client.Multi(command)
 	return string(body), accepted(status, err)
 }
 
-// accepted makes an error of a -ERR.
+// accepted returns an error for a -ERR.
 func accepted(status string, err error) error {
 	if err == nil && !strings.HasPrefix(status, "+OK") {
 		err = refusal(status)
