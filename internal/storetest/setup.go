@@ -53,14 +53,6 @@ func Later(config cassandra.Config) cassandra.Config {
 // that has a [Problem].
 func Connect(t testing.TB, config cassandra.Config) *cassandra.Session {
 	t.Helper()
-	session, err := cassandra.Connect(t.Context(), checked(t, config))
-	require.NoError(t, err)
-	t.Cleanup(session.Close)
-	return session
-}
-
-// checked adds [CheckP9] to the observer of a configuration.
-func checked(t testing.TB, config cassandra.Config) cassandra.Config {
 	host := config.Observer
 	config.Observer = func(o cassandra.Observation) {
 		CheckP9(t, o)
@@ -68,13 +60,17 @@ func checked(t testing.TB, config cassandra.Config) cassandra.Config {
 			host(o)
 		}
 	}
-	return config
+	session, err := cassandra.Connect(t.Context(), config)
+	require.NoError(t, err)
+	t.Cleanup(session.Close)
+	return session
 }
 
 // NewStore makes a store, with a session of its own, that closes with the test.
 func NewStore(t testing.TB, config cassandra.Config) *cassandra.Store {
 	t.Helper()
-	store, err := cassandra.Open(t.Context(), checked(t, config), projection.New)
+	session := Connect(t, config)
+	store, err := cassandra.NewStore(session, projection.New(session))
 	require.NoError(t, err)
 	t.Cleanup(func() { CloseStore(t, store) })
 	return store
