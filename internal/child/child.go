@@ -13,8 +13,8 @@
 //
 //	cmd, err := child.Command(ctx, "host", job{Name: "a"})
 //
-// A job ends when the process that started it ends, even if that is killed. The
-// exception is [Detached].
+// A job ends when the process that started it ends, even if that is killed; except one
+// of [Detached].
 package child
 
 import (
@@ -33,19 +33,19 @@ import (
 // orderEnv has the order, as JSON, in the environment of a child.
 const orderEnv = "POPCASK_CHILD"
 
-// order is what a child is to do.
+// order tells a child what to do.
 type order struct {
 	Job   string
 	Bound bool // the child ends with its parent: it has the lifeline
 	Input json.RawMessage
 }
 
-// Main does a job, in a process that was started for the job of that name, and
-// ends that process: with status 1, and the error on its standard error, if do
-// fails. In any other process it returns at once.
+// Main does a job and ends the process, if the process was started for the job of that
+// name. If do fails, the process writes the error to its standard error and ends with
+// status 1. In any other process Main returns at once.
 //
-// Call it first thing in main or TestMain. A library that needs a process of its
-// own in whatever program it is part of calls it in an init function.
+// Call it at the beginning of main or TestMain. A library that starts its program
+// again, whichever that is, calls it in an init function.
 func Main[In any](job string, do func(In) error) {
 	text, isChild := os.LookupEnv(orderEnv)
 	if !isChild {
@@ -81,12 +81,12 @@ func obey[In any](o order, do func(In) error) error {
 	return do(input)
 }
 
-// Command is this program, started again for a job, with its input, which goes
-// there as JSON (128 KiB at most), and with arguments. The child is killed when
-// ctx ends, and ends by itself when this process does. It has the environment and
-// the directory of this process; ExtraFiles are taken.
+// Command returns a command that starts this program again for a job. The input goes to
+// the job as JSON, of 128 KiB at most. The child is killed when ctx ends, and ends by
+// itself when this process does. It has the environment and the directory of this
+// process. ExtraFiles must not be changed.
 //
-// Without Unix, the error is [errors.ErrUnsupported].
+// On a system other than Unix, the error is [errors.ErrUnsupported].
 func Command(ctx context.Context, job string, input any, args ...string) (*exec.Cmd, error) {
 	cmd, err := command(ctx, order{Job: job, Bound: true}, input, args)
 	if err != nil {
@@ -100,9 +100,9 @@ func Command(ctx context.Context, job string, input any, args ...string) (*exec.
 	return cmd, nil
 }
 
-// Detached is [Command] for a child that outlives this process, in a session of
-// its own, so that neither ^C in a terminal nor the end of this process's group
-// reaches it. ExtraFiles are free.
+// Detached is [Command] for a child that outlives this process. It is in a session of
+// its own, so that neither ^C in a terminal nor the end of this process's group reaches
+// it. ExtraFiles may be used.
 func Detached(job string, input any, args ...string) (*exec.Cmd, error) {
 	cmd, err := command(context.Background(), order{Job: job}, input, args)
 	if err != nil {
@@ -112,8 +112,7 @@ func Detached(job string, input any, args ...string) (*exec.Cmd, error) {
 	return cmd, nil
 }
 
-// ForTest is [Command], and skips the test on a system without child processes
-// of that kind.
+// ForTest is [Command], and skips the test on a system other than Unix.
 func ForTest(ctx context.Context, t testing.TB, job string, input any, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd, err := Command(ctx, job, input, args...)
@@ -150,15 +149,15 @@ func command(ctx context.Context, o order, input any, args []string) (*exec.Cmd,
 	return cmd, nil
 }
 
-// lifelineFD is the first of ExtraFiles, as the child sees it.
+// lifelineFD is the file descriptor of the first of ExtraFiles in the child.
 const lifelineFD = 3
 
-// pipe is a pipe, by its two ends.
+// pipe is the two ends of a pipe.
 type pipe struct{ read, write *os.File }
 
-// lifeline is a pipe whose writing end no other process has, and which stays open:
-// the children that have the reading end see it close when this process ends,
-// however it ends.
+// lifeline is a pipe that stays open. No other process has its writing end, so that
+// children with the reading end see it close when this process ends, even if it is
+// killed.
 var lifeline = sync.OnceValues(func() (p pipe, err error) {
 	p.read, p.write, err = os.Pipe()
 	return p, err

@@ -6,10 +6,10 @@ import "os/exec"
 
 const supported = false
 
-// Bind does nothing here: a command outlives this process if that is killed.
+// Bind does nothing here: if this process is killed, the command outlives it.
 func Bind(*exec.Cmd) {}
 
-// KillGroup kills a command, and not what it has started.
+// KillGroup kills a command, but not the processes that it has started.
 func KillGroup(cmd *exec.Cmd) error { return cmd.Process.Kill() }
 
 func detach(*exec.Cmd) {}

@@ -41,7 +41,7 @@ func TestP1DiskFull(t *testing.T) {
 	if _, err := storetest.TryDeliver(t.Context(), store, anna, storetest.Body(1)); err != nil {
 		require.ErrorIs(t, err, mailbox.ErrTemporary)
 	}
-	if _, err := storetest.TryList(t.Context(), storetest.Open(t, store, anna)); err != nil {
+	if _, err := mailbox.List(t.Context(), storetest.Open(t, store, anna)); err != nil {
 		require.ErrorIs(t, err, mailbox.ErrTemporary)
 	}
 
@@ -49,7 +49,7 @@ func TestP1DiskFull(t *testing.T) {
 	disk.resize("400m")
 	require.NoError(t, cluster.Restart(t.Context(), ""))
 	storetest.Eventually(t, "the store works again", func() bool {
-		_, err := storetest.TryList(t.Context(), storetest.Open(t, store, anna))
+		_, err := mailbox.List(t.Context(), storetest.Open(t, store, anna))
 		return err == nil
 	})
 	found := storetest.Readable(t, store, anna)

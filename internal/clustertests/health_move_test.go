@@ -36,7 +36,7 @@ func busy(ctx context.Context, t *testing.T, store *cassandra.Store, users []str
 				acknowledged.add(user, m.ID, text)
 				mb, err := store.Open(t.Context(), mailbox.Login{User: user})
 				if err == nil {
-					_, err = storetest.TryList(t.Context(), mb)
+					_, err = mailbox.List(t.Context(), mb)
 					mb.Close()
 				}
 				if err != nil {

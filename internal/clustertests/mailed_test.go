@@ -78,7 +78,7 @@ func (m *mailed) sendUntil(ctx context.Context, t *testing.T, store *cassandra.S
 				if !assert.NoError(t, err) {
 					return
 				}
-				listed, err := storetest.TryList(t.Context(), mb)
+				listed, err := mailbox.List(t.Context(), mb)
 				if err != nil {
 					assert.ErrorIs(t, err, mailbox.ErrTemporary)
 					continue

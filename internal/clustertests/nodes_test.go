@@ -264,7 +264,7 @@ func (c *trio) stopped(t *testing.T) {
 	c.sendDuring(t, func() error { return c.cluster.Pause("dc1-2") })
 	mb := storetest.Open(t, c.store, stopper)
 	began := time.Now()
-	_, err := storetest.TryList(t.Context(), mb)
+	_, err := mailbox.List(t.Context(), mb)
 	require.NoError(t, err)
 	t.Logf("listing while a node is stopped: %s", time.Since(began))
 	began = time.Now()
@@ -296,7 +296,7 @@ func (c *trio) noQuorum(t *testing.T) {
 	defer cancel()
 	_, err := storetest.TryDeliver(ctx, c.store, user, storetest.Body(2))
 	require.ErrorIs(t, err, mailbox.ErrTemporary)
-	_, err = storetest.TryList(ctx, storetest.Open(t, c.store, user))
+	_, err = mailbox.List(ctx, storetest.Open(t, c.store, user))
 	require.ErrorIs(t, err, mailbox.ErrTemporary)
 	require.NoError(t, c.cluster.Resume("dc1-1"))
 	require.NoError(t, c.cluster.Resume("dc1-3"))
@@ -308,7 +308,7 @@ func (c *trio) noQuorum(t *testing.T) {
 	})
 	storetest.Eventually(t, "the failed attempt is not listed, the retry exactly once", func() bool {
 		mb := storetest.Open(t, c.store, user)
-		listed, err := storetest.TryList(t.Context(), mb)
+		listed, err := mailbox.List(t.Context(), mb)
 		return err == nil && len(listed) == 2
 	})
 	require.Equal(t, map[string]string{kept.ID: storetest.Body(1), retry.ID: storetest.Body(2)}, storetest.Readable(t, c.store, user))
@@ -357,7 +357,7 @@ func wholeOrGone(t *testing.T, store mailbox.Store, user string, ids []string) m
 	var found map[string]string
 	storetest.Eventually(t, "the mailbox can be read", func() bool {
 		mb := storetest.Open(t, store, user)
-		listed, err := storetest.TryList(t.Context(), mb)
+		listed, err := mailbox.List(t.Context(), mb)
 		if err != nil {
 			require.ErrorIs(t, err, mailbox.ErrTemporary)
 			return false

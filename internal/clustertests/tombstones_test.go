@@ -39,7 +39,7 @@ func TestTombstonesWithoutAnyGap(t *testing.T) {
 		}
 	}
 	mb := storetest.Open(t, store, "bob")
-	listed, err := storetest.TryList(t.Context(), mb)
+	listed, err := mailbox.List(t.Context(), mb)
 	require.NoError(t, err)
 	require.Equal(t, all, storetest.IDs(listed))
 	var kept, removed []string
@@ -57,7 +57,7 @@ func TestTombstonesWithoutAnyGap(t *testing.T) {
 
 	store = storetest.NewStore(t, config)
 	mb = storetest.Open(t, store, "bob")
-	listed, err = storetest.TryList(t.Context(), mb)
+	listed, err = mailbox.List(t.Context(), mb)
 	require.NoError(t, err)
 	require.Equal(t, kept, storetest.IDs(listed))
 	for _, m := range listed {

@@ -1,5 +1,5 @@
-// Package dnstest lets tests say which addresses a name has, now and later, as a
-// headless service of Kubernetes has those of the pods that there are.
+// Package dnstest lets tests set and change the addresses of a name, which happens to
+// that of a headless service of Kubernetes when its pods move.
 package dnstest
 
 import (
@@ -14,16 +14,16 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// Server is a DNS server on loopback that this program asks.
+// Server is a DNS server on loopback, which this program asks.
 type Server struct {
 	conn net.PacketConn
 	mu   sync.Mutex
 	at   map[string][]string
 }
 
-// The program's resolver must not change while somebody looks up a name, and who
-// looks up one behind a test cannot be waited for: so it is replaced before
-// anything runs, and asks the server that there is at the moment, if there is one.
+// The program's resolver must not change during a lookup, and a test cannot wait for
+// the lookups that go on in the background. So the resolver is replaced before
+// anything runs, and asks the present server, if there is one.
 func init() {
 	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
 		if s := running.Load(); s != nil {
@@ -35,8 +35,8 @@ func init() {
 
 var running atomic.Pointer[Server]
 
-// Start makes the whole program ask a new server, until the test ends. The test
-// must not be parallel to others that look up names.
+// Start makes the whole program ask a new server until the test ends. No other test may
+// look up names meanwhile.
 func Start(t testing.TB) *Server {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -56,8 +56,7 @@ func Start(t testing.TB) *Server {
 	return s
 }
 
-// Set says which IPv4 addresses a name has from now on; a name that has never
-// been set does not exist.
+// Set sets the IPv4 addresses of a name. A name that was never set does not exist.
 func (s *Server) Set(name string, addresses ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

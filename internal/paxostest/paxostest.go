@@ -1,6 +1,6 @@
-// Package paxostest looks, for the tests of all packages, whether a cluster has
-// run a lightweight transaction: P9 says that none of ours does. Each node notes
-// those that it takes part in in its own system.paxos.
+// Package paxostest checks, for the tests of all packages, that the clusters have run
+// no lightweight transaction (P9). Each node keeps those that it took part in in its
+// own system.paxos.
 //
 //	func TestMain(m *testing.M) { os.Exit(paxostest.Main(m)) }
 //
@@ -8,8 +8,7 @@
 //	paxostest.Watch(t, cluster, keyspace)
 //
 // The observer of the driver, which sees the statements themselves, is in package
-// storetest; that both find a transaction where there is one is tested in
-// cassandra/p9_no_lwt_test.go.
+// storetest. cassandra/p9_no_lwt_test.go checks that both find a transaction.
 package paxostest
 
 import (
@@ -28,24 +27,22 @@ import (
 	"github.com/popcask/popcask/cassandra/cassandratest"
 )
 
-// watched are the tables of the run, by the addresses of the nodes that have
-// them.
+// watched has the tables of the run, by the addresses of their nodes.
 var (
 	mu      sync.Mutex
 	watched = make(map[string]map[gocql.UUID]string)
 )
 
-// Watch fails the test when, at its end, a node of the cluster has noted a
-// transaction of a table of the keyspace. Call it before the sessions are made
-// that use the keyspace, so that it looks after they are closed, and after
-// KeyspaceName, so that it looks before the keyspace is dropped. [Main] looks
-// once more at the end of the run.
+// Watch fails the test if, at its end, a node of the cluster has a transaction of a
+// table of the keyspace. Call it after KeyspaceName, so that it looks before the
+// keyspace is dropped, and before the sessions are made that use the keyspace, so that
+// it looks after they are closed. [Main] looks once more at the end of the run.
 func Watch(t testing.TB, cluster *cassandratest.Cluster, keyspace string) {
 	t.Helper()
 	t.Cleanup(func() {
 		tables, err := Tables(cluster, keyspace)
 		if err != nil {
-			t.Logf("P9: no node names the tables of %s: %v", keyspace, err) // they are all killed
+			t.Logf("P9: no node names the tables of %s: %v", keyspace, err) // all are killed
 			return
 		}
 		for _, node := range cluster.Nodes {
@@ -71,8 +68,8 @@ func Watch(t testing.TB, cluster *cassandratest.Cluster, keyspace string) {
 	})
 }
 
-// Main runs the tests and then looks at every node that still runs for
-// transactions of any table that a test has watched, dropped ones included.
+// Main runs the tests. Then it looks at every node that still runs for transactions of
+// any table that a test has watched, also of one that is dropped.
 func Main(m *testing.M) int {
 	code := m.Run()
 	mu.Lock()
@@ -100,8 +97,7 @@ func MainNoLeaks(m *testing.M) int {
 	if code != 0 {
 		return code // a test that failed may well have left something
 	}
-	// The driver's goroutines go on for a moment after a session is closed: it
-	// sleeps for some seconds after a node has come up, and events run out.
+	// Some goroutines of the driver go on for some seconds after a session is closed.
 	err := goleak.Find(
 		goleak.IgnoreAnyFunction("github.com/gocql/gocql.(*Session).handleNodeUp"),
 		goleak.IgnoreAnyFunction("github.com/gocql/gocql.(*eventDebouncer).flusher"),
@@ -114,7 +110,7 @@ func MainNoLeaks(m *testing.M) int {
 	return 0
 }
 
-// Tables names the tables of a keyspace, by the ids that system.paxos has.
+// Tables returns the names of the tables of a keyspace, by their ids in system.paxos.
 func Tables(cluster *cassandratest.Cluster, keyspace string) (map[gocql.UUID]string, error) {
 	err := errors.New("no nodes")
 	for _, node := range cluster.Nodes {
@@ -132,8 +128,8 @@ func Tables(cluster *cassandratest.Cluster, keyspace string) (map[gocql.UUID]str
 	return nil, err
 }
 
-// Rows names the tables, of those given, of which one node has rows in its
-// system.paxos: a name for each row.
+// Rows returns a name for each row of system.paxos of one node that is about one of the
+// tables.
 func Rows(address string, tables map[gocql.UUID]string) (found []string, err error) {
 	err = each(address, "SELECT cf_id FROM system.paxos", func(rows *gocql.Iter) {
 		for id := (gocql.UUID{}); rows.Scan(&id); {
@@ -145,7 +141,7 @@ func Rows(address string, tables map[gocql.UUID]string) (found []string, err err
 	return found, err
 }
 
-// each asks exactly one node: system tables are every node's own.
+// each runs a query on exactly one node: each node has its own system tables.
 func each(address, statement string, scan func(*gocql.Iter), values ...any) error {
 	dial, err := net.DialTimeout("tcp", address, 5*time.Second)
 	if err != nil {
@@ -171,7 +167,7 @@ func each(address, statement string, scan func(*gocql.Iter), values ...any) erro
 	return rows.Close()
 }
 
-// gone tells whether nobody listens there.
+// gone reports whether an error means that no process listens there.
 func gone(err error) bool {
 	var network *net.OpError
 	return errors.As(err, &network)

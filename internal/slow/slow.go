@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// Test skips a test that takes long, unless it is asked for. The reason says what
-// takes so long: "it starts three nodes". With -short it is skipped in any case.
+// Test skips a test that takes long, unless it is asked for. The reason says what takes
+// so long: "three nodes, which are killed". With -short the test is skipped in any case.
 func Test(t testing.TB, reason string) {
 	t.Helper()
 	switch {

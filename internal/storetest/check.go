@@ -11,7 +11,7 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// Eventually waits a minute for a condition.
+// Eventually waits for a condition, for a minute at most.
 func Eventually(t testing.TB, what string, condition func() bool) {
 	t.Helper()
 	require.Eventually(t, condition, time.Minute, 20*time.Millisecond, what)
@@ -22,7 +22,7 @@ func Eventually(t testing.TB, what string, condition func() bool) {
 func Readable(t testing.TB, store mailbox.Store, user string) map[string]string {
 	t.Helper()
 	mb := Open(t, store, user)
-	messages, err := TryList(t.Context(), mb)
+	messages, err := mailbox.List(t.Context(), mb)
 	require.NoError(t, err)
 	found := make(map[string]string)
 	for _, m := range messages {
@@ -39,7 +39,7 @@ func Readable(t testing.TB, store mailbox.Store, user string) map[string]string 
 func Holds(t testing.TB, store mailbox.Store, user string, bodies ...string) {
 	t.Helper()
 	mb := Open(t, store, user)
-	messages, err := TryList(t.Context(), mb)
+	messages, err := mailbox.List(t.Context(), mb)
 	require.NoError(t, err)
 	want := make(map[string]int)
 	for _, b := range bodies {
@@ -87,8 +87,8 @@ func Consistent(t testing.TB, config cassandra.Config, users ...string) {
 	}
 }
 
-// Mend repairs a mailbox, and checks that it mends all that Verify finds, that
-// this is of the given kinds, and that a second repair finds nothing.
+// Mend repairs a mailbox, and checks that the repair mends all that Verify finds, that
+// the findings are of the given kinds, and that a second repair finds nothing.
 func Mend(t testing.TB, store *cassandra.Store, user string, kinds ...cassandra.FindingKind) cassandra.Report {
 	t.Helper()
 	verified, err := store.Verify(t.Context(), user)

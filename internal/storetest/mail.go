@@ -2,9 +2,7 @@ package storetest
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -15,11 +13,11 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// Body is a small message, another one for each n.
+// Body returns a small message, a different one for each n.
 func Body(n int) string { return fmt.Sprintf("Subject: %d\r\n\r\nbody %d\r\n", n, n) }
 
-// BigBody is a message of about n octets that compresses badly, and is
-// different for each seed.
+// BigBody returns a message of about n octets that compresses badly, a different one
+// for each seed.
 func BigBody(seed uint64, n int) string {
 	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/"
 	random := rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8), byte(seed >> 16)})
@@ -47,20 +45,13 @@ func Deliver(t testing.TB, store mailbox.Appender, user, body string) mailbox.Me
 
 // TryDeliver is [Deliver] for a delivery that may fail.
 func TryDeliver(ctx context.Context, store mailbox.Appender, user, body string) (mailbox.Message, error) {
-	delivery := mailbox.Delivery{Recipients: []mailbox.Recipient{{User: user}}}
-	results, err := store.Append(ctx, delivery, strings.NewReader(body))
-	if err != nil {
-		return mailbox.Message{}, err
-	}
-	return results[0].Message, results[0].Err
+	return mailbox.Deliver(ctx, store, mailbox.To(user), strings.NewReader(body))
 }
 
-// Import delivers Body(1) with the unique-id that it had in another system.
+// Import delivers Body(1) with a foreign unique-id.
 func Import(ctx context.Context, store mailbox.Appender, uidl string, users ...string) ([]mailbox.Result, error) {
-	delivery := mailbox.Delivery{UIDL: uidl}
-	for _, user := range users {
-		delivery.Recipients = append(delivery.Recipients, mailbox.Recipient{User: user})
-	}
+	delivery := mailbox.To(users...)
+	delivery.UIDL = uidl
 	return store.Append(ctx, delivery, strings.NewReader(Body(1)))
 }
 
@@ -76,30 +67,15 @@ func Open(t testing.TB, store mailbox.Store, user string) mailbox.Mailbox {
 // List lists a mailbox through a session of its own.
 func List(t testing.TB, store mailbox.Store, user string) []mailbox.Message {
 	t.Helper()
-	messages, err := TryList(t.Context(), Open(t, store, user))
+	messages, err := mailbox.List(t.Context(), Open(t, store, user))
 	require.NoError(t, err)
 	return messages
 }
 
-// TryList lists a mailbox through a session that may fail.
-func TryList(ctx context.Context, mb mailbox.Mailbox) (messages []mailbox.Message, err error) {
-	for m, err := range mb.Messages(ctx) {
-		if err != nil {
-			return nil, err
-		}
-		messages = append(messages, m)
-	}
-	return messages, nil
-}
-
 // Read reads a message through a session.
 func Read(ctx context.Context, mb mailbox.Mailbox, id string) (string, error) {
-	body, err := mb.Open(ctx, id, mailbox.OpenOptions{})
-	if err != nil {
-		return "", err
-	}
-	text, err := io.ReadAll(body)
-	return string(text), errors.Join(err, body.Close())
+	octets, err := mailbox.ReadMessage(ctx, mb, id)
+	return string(octets), err
 }
 
 // ListIDs lists the IDs of a mailbox through a session of its own.
@@ -108,7 +84,7 @@ func ListIDs(t testing.TB, store mailbox.Store, user string) []string {
 	return IDs(List(t, store, user))
 }
 
-// IDs are the IDs of messages, in their order.
+// IDs returns the IDs of messages, in their order.
 func IDs(messages []mailbox.Message) []string {
 	ids := make([]string, 0, len(messages))
 	for _, m := range messages {
@@ -117,11 +93,11 @@ func IDs(messages []mailbox.Message) []string {
 	return ids
 }
 
-// Remove removes messages through a session, and waits for the purge.
+// Remove removes messages through a session, and waits until they are purged.
 func Remove(t testing.TB, store *cassandra.Store, user string, ids []string) {
 	t.Helper()
 	mb := Open(t, store, user)
-	_, err := TryList(t.Context(), mb)
+	_, err := mailbox.List(t.Context(), mb)
 	require.NoError(t, err)
 	require.NoError(t, mb.Delete(t.Context(), ids))
 	Eventually(t, "the purge", func() bool {

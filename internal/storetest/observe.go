@@ -9,20 +9,20 @@ import (
 	"github.com/popcask/popcask/cassandra"
 )
 
-// Recorder keeps what an observer hears. The zero Recorder has heard nothing.
+// Recorder keeps the observations of an observer. The zero Recorder is ready to use.
 type Recorder struct {
 	mu   sync.Mutex
 	seen []cassandra.Observation
 }
 
-// Observe is a [cassandra.Config]'s Observer.
+// Observe is an Observer of a [cassandra.Config].
 func (r *Recorder) Observe(o cassandra.Observation) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.seen = append(r.seen, o)
 }
 
-// Take returns what was heard since the last time.
+// Take returns the observations since the last Take.
 func (r *Recorder) Take() []cassandra.Observation {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -39,19 +39,19 @@ var (
 	inexact   = regexp.MustCompile(`(?i)^\s*DELETE\b.*(<|>|\bIN\b|\()`)
 )
 
-// IsWrite tells whether a statement writes.
+// IsWrite reports whether a statement writes.
 func IsWrite(statement string) bool { return write.MatchString(statement) }
 
 // CheckP9 fails the test on a statement that has a [Problem]. Every session of
-// [Connect] has it as an observer.
+// [Connect] calls it.
 func CheckP9(t testing.TB, seen cassandra.Observation) {
 	if problem := Problem(seen); problem != "" {
 		t.Errorf("P9: %s: %s at %s", problem, seen.Statement, seen.Consistency)
 	}
 }
 
-// Problem says which rule a statement breaks, "" for none: no lightweight
-// transaction (P9), nor anything against the rules that stand in its place.
+// Problem returns the rule that a statement breaks, or "": that there are no
+// lightweight transactions (P9), or one of the rules that replace them.
 func Problem(seen cassandra.Observation) string {
 	switch {
 	case seen.Conditional, condition.MatchString(seen.Statement):

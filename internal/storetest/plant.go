@@ -11,20 +11,20 @@ import (
 	"github.com/popcask/popcask/cassandra"
 )
 
-// Plant is a message of which only some rows are there.
+// Plant is a message of which only some rows exist.
 type Plant struct {
-	Age     time.Duration // of the message when it is put
+	Age     time.Duration // of the message when it is written
 	Content string        // "whole", "chunked", "unfinished" (no statics), "torn" (a chunk is missing), "homeless" (chunk 0 is), ""
 	Member  string        // "live", "removed", ""
 	Listed  bool
 	Bucket  bool // the bucket's row
 	UIDL    string
-	Gap     bool // recorded over it
+	Gap     bool // a gap that covers it
 }
 
 const plantedChunk = "Subject: planted\r\n\r\n"
 
-// Body is what it has in it, where its content is complete.
+// Body returns its text, if its content is complete.
 func (p Plant) Body() string {
 	if p.Content == "chunked" {
 		return strings.Repeat(plantedChunk, 3)
@@ -32,7 +32,8 @@ func (p Plant) Body() string {
 	return plantedChunk
 }
 
-// Put writes the rows with the timestamps that the store would give them.
+// Put writes the rows, with the timestamps that the store would give them, and returns
+// the ID.
 func (p Plant) Put(r Tables, store *cassandra.Store, user string) cassandra.MessageID {
 	r.T.Helper()
 	generator := uuid.NewGen()
@@ -43,7 +44,7 @@ func (p Plant) Put(r Tables, store *cassandra.Store, user string) cassandra.Mess
 	return id
 }
 
-// Write writes the rows of a message of which others may be there already.
+// Write writes the rows of a message that may have other rows already.
 func (p Plant) Write(r Tables, store *cassandra.Store, user string, id cassandra.MessageID) {
 	r.T.Helper()
 	box, name, err := store.Mailbox(user)

@@ -13,15 +13,15 @@ import (
 	"github.com/popcask/popcask/projection"
 )
 
-// Migrate makes a keyspace with the tables, in up to three replicas in each data
-// centre, which ends with the test. The configuration is that of a host in the
+// Migrate makes a keyspace with the tables, with up to three replicas in each data
+// centre. It ends with the test. Migrate returns the configuration of a host in the
 // first data centre.
 func Migrate(t testing.TB, cluster *cassandratest.Cluster) cassandra.Config {
 	t.Helper()
 	return MigrateWith(t, cluster, func(*cassandra.Config) {})
 }
 
-// MigrateWith is [Migrate] with something in its configuration.
+// MigrateWith is [Migrate] with a change of the configuration.
 func MigrateWith(t testing.TB, cluster *cassandratest.Cluster, change func(*cassandra.Config)) cassandra.Config {
 	t.Helper()
 	config := cassandra.Config{Keyspace: cluster.KeyspaceName(t), Timeout: 10 * time.Second}
@@ -36,14 +36,14 @@ func MigrateWith(t testing.TB, cluster *cassandratest.Cluster, change func(*cass
 	return config
 }
 
-// In is the configuration of a host in another data centre.
+// In returns the configuration of a host in another data centre.
 func In(config cassandra.Config, cluster *cassandratest.Cluster, dc string) cassandra.Config {
 	config.Hosts, config.LocalDC = cluster.Hosts(dc), dc
 	return config
 }
 
-// Later is the configuration of a host whose clock is hours ahead, so that a
-// repair takes nothing for a delivery that is under way.
+// Later returns the configuration of a host whose clock is hours ahead, for which no
+// message is so young that a repair leaves it alone.
 func Later(config cassandra.Config) cassandra.Config {
 	config.Now = func() time.Time { return time.Now().Add(3 * time.Hour) }
 	return config
@@ -76,7 +76,7 @@ func NewStore(t testing.TB, config cassandra.Config) *cassandra.Store {
 	return store
 }
 
-// CloseStore closes a store, and fails the test if that takes a minute.
+// CloseStore closes a store, and fails the test if that takes more than a minute.
 func CloseStore(t testing.TB, store *cassandra.Store) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -86,19 +86,20 @@ func CloseStore(t testing.TB, store *cassandra.Store) {
 	}
 }
 
-// Handover is what of a configuration can be handed to another process, as JSON.
+// Handover is the part of a configuration that can be handed to another process, as
+// JSON.
 type Handover struct {
 	Hosts             []string
 	LocalDC, Keyspace string
 	ChunkSize         int
 }
 
-// HandOver takes it out of a configuration.
+// HandOver returns that part of a configuration.
 func HandOver(c cassandra.Config) Handover {
 	return Handover{Hosts: c.Hosts, LocalDC: c.LocalDC, Keyspace: c.Keyspace, ChunkSize: c.ChunkSize}
 }
 
-// Config is the configuration of the other process.
+// Config returns the configuration of the other process.
 func (h Handover) Config() cassandra.Config {
 	return cassandra.Config{Hosts: h.Hosts, LocalDC: h.LocalDC, Keyspace: h.Keyspace, ChunkSize: h.ChunkSize, Timeout: 10 * time.Second}
 }

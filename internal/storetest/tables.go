@@ -11,31 +11,31 @@ import (
 	"github.com/popcask/popcask/cassandra/cassandratest"
 )
 
-// Tables are the tables of a keyspace, seen behind the store's back. In their
-// statements KS stands for the keyspace.
+// Tables reads and writes the tables of a keyspace past the store. In its statements KS
+// stands for the keyspace.
 type Tables struct {
 	T        testing.TB
 	CQL      *gocql.Session
 	Keyspace string
 }
 
-// TablesOf are the tables of a keyspace, by way of the configuration's data centre.
+// TablesOf returns the tables of a configuration's keyspace, in its data centre.
 func TablesOf(t testing.TB, cluster *cassandratest.Cluster, config cassandra.Config) Tables {
 	return Tables{t, cluster.Session(t, config.LocalDC), config.Keyspace}
 }
 
-// In is a statement about the keyspace.
+// In returns a statement with the name of the keyspace.
 func (r Tables) In(statement string) string {
 	return strings.ReplaceAll(statement, "KS", r.Keyspace)
 }
 
-// Exec runs a statement, which has its own timestamp.
+// Exec runs a statement, which must name its timestamp.
 func (r Tables) Exec(statement string, values ...any) {
 	r.T.Helper()
 	require.NoError(r.T, r.CQL.Query(r.In(statement), values...).DefaultTimestamp(false).Exec())
 }
 
-// Count is the number that a statement selects.
+// Count returns the number that a statement selects.
 func (r Tables) Count(statement string, values ...any) (n int) {
 	r.T.Helper()
 	require.NoError(r.T, r.CQL.Query(r.In(statement), values...).Scan(&n))
@@ -50,7 +50,7 @@ func (r Tables) Members(store *cassandra.Store, user string, bucket int64) int {
 	return r.Count("SELECT count(*) FROM KS.mailbox_message WHERE mailbox_id = ? AND bucket = ?", [16]byte(id), bucket)
 }
 
-// Entries counts those that the index lists.
+// Entries counts the messages of a mailbox in a bucket that the index lists.
 func (r Tables) Entries(store *cassandra.Store, user string, bucket int64) int {
 	r.T.Helper()
 	id, _, err := store.Mailbox(user)
@@ -73,8 +73,8 @@ func (r Tables) Content(id cassandra.MessageID) int {
 	return r.Count("SELECT count(*) FROM KS.message WHERE message_id = ?", [16]byte(id))
 }
 
-// Gaps are the gaps of a mailbox as they stand in its partition: where each ends,
-// by where it begins.
+// Gaps returns the gaps that a mailbox has in its ledger: the end of each, by its
+// beginning.
 func (r Tables) Gaps(id cassandra.MailboxID) map[int64]int64 {
 	r.T.Helper()
 	gaps := make(map[int64]int64)
@@ -86,7 +86,7 @@ func (r Tables) Gaps(id cassandra.MailboxID) map[int64]int64 {
 	return gaps
 }
 
-// Mark marks a message as removed, as a session does that is killed then.
+// Mark marks a message as removed, as a session does that is killed after that.
 func (r Tables) Mark(store *cassandra.Store, user, message string) {
 	r.T.Helper()
 	id, err := cassandra.ParseMessageID(message)

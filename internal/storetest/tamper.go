@@ -7,19 +7,19 @@ import (
 	"github.com/popcask/popcask/cassandra/cql"
 )
 
-// Call is a statement on its way to the cluster. Of a statement in a batch a
-// change of the level has no effect.
+// Call is a statement on its way to the cluster. In a batch, a change of the level has
+// no effect.
 type Call struct {
 	Statement string // its text
 	Level     cql.Level
-	Timestamp int64 // microseconds; 0 of a read
+	Timestamp int64 // in microseconds; 0 for a read
 	Values    []any // of the statement, in its order
 	Drop      bool  // it is not sent: a write is acknowledged, a read finds nothing
 }
 
-// Tamper makes a [cassandra.Config]'s Wrap that has every statement pass through
-// change, which may alter it or drop it. It plants a bug, for tests that see to it
-// that the bug is found. change is called from several goroutines.
+// Tamper returns a Wrap of a [cassandra.Config] that calls change for every statement,
+// which may alter or drop it. It plants a bug, for tests that check that the bug is
+// found. change is called from several goroutines.
 func Tamper(change func(*Call)) func(cql.DB) cql.DB {
 	return func(db cql.DB) cql.DB { return tampered{db, change} }
 }

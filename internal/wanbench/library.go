@@ -12,7 +12,7 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// library is the work on the library.
+// library does the work with the library.
 type library struct{ store *cassandra.Store }
 
 var message = "From: a@example.org\r\nSubject: figures\r\n\r\n" + strings.Repeat(strings.Repeat("x", 76)+"\r\n", 64) // 5 KB

@@ -1,15 +1,14 @@
 //go:build linux
 
-// Wanbench measures what the distance between two data centres costs: the
-// latency of deliveries and of whole POP3 sessions on the library, with the
-// round trip between the data centres at several values, in turn; and beside it
-// the same work with lightweight transactions, as a mail store needs that gives
-// UIDs and MODSEQs one by one.
+// Wanbench measures what the distance between two data centres costs: the latency of
+// deliveries and of whole sessions on the library, at several round trips between the
+// data centres, in turn. Beside it, it measures the same work with lightweight
+// transactions, which a mail store needs that assigns UIDs and MODSEQs one by one.
 //
 //	sudo go run ./internal/wanbench -svg wan.svg     # root, for the network namespaces
 //
-// It prints a table, and draws it where -svg says so. The nodes and the link
-// between them are its own, and end with it.
+// It prints a table, and with -svg draws it into a file. It starts the nodes and the
+// link between them, and ends them.
 package main
 
 import (
@@ -42,13 +41,13 @@ func main() {
 
 var roundTrips = []time.Duration{0, 25 * time.Millisecond, 100 * time.Millisecond}
 
-// work is something that is measured.
+// work is a piece of work to measure.
 type work struct {
 	name string
 	do   func(context.Context) error
 }
 
-// result is of one work at one round trip.
+// result names a measurement: of one work at one round trip.
 type result struct {
 	work      string
 	roundTrip time.Duration
@@ -99,7 +98,7 @@ func run(ctx context.Context, rounds, times int, svg string) error {
 	return os.WriteFile(svg, draw(works, took), 0o644)
 }
 
-// prepare makes what is measured.
+// prepare returns the works.
 func prepare(ctx context.Context, cluster *cassandratest.Cluster) (works []work, stop func(), err error) {
 	config := cassandra.Config{Hosts: cluster.Hosts("dc1"), LocalDC: "dc1", Keyspace: "wanbench", Timeout: 10 * time.Second}
 	if err := cassandra.Migrate(ctx, config, cassandra.Replication{"dc1": 1, "dc2": 1}); err != nil {
@@ -188,5 +187,5 @@ func draw(works []work, took map[result][]time.Duration) []byte {
 	return []byte(s.String())
 }
 
-// newest orders so that a session takes what was delivered last.
+// newest returns the last one, so that a session takes what was delivered last.
 func newest[T cmp.Ordered](all []T) T { return all[len(all)-1] }

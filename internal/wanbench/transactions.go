@@ -11,11 +11,10 @@ import (
 	"github.com/popcask/popcask/cassandra/cassandratest"
 )
 
-// transactions is the same work as a store does it that gives UIDs and MODSEQs
-// one by one and must not give one twice: two conditional updates, an insert of
-// the message that must be new, and reads at SERIAL, as the plain design of
-// Apache James has them, where every data centre must agree. It has a keyspace
-// of its own.
+// transactions is the same work on a store that assigns UIDs and MODSEQs one by one and
+// must not assign one twice. A delivery is two conditional updates and an insert that
+// must be new; reads are at SERIAL, so that every data centre must agree. The plain
+// design of Apache James does that. It has a keyspace of its own.
 type transactions struct {
 	db      *gocql.Session
 	mailbox gocql.UUID
