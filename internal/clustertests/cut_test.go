@@ -54,23 +54,23 @@ func newSide(t *testing.T, cluster *cassandratest.Cluster, config cassandra.Conf
 	return s
 }
 
-// proofFailed tells whether a proof of what is empty in a mailbox has failed.
+// proofFailed reports whether a proof of what is empty in a mailbox has failed.
 func (s *side) proofFailed(user string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.ContainsFunc(s.unproven, func(err error) bool { return strings.Contains(err.Error(), user) })
 }
 
-// time notes how long some work took.
+// time does some work, and notes how long it took.
 func (s *side) time(kind string, work func()) {
 	began := time.Now()
 	work()
 	s.took[kind] = append(s.took[kind], time.Since(began))
 }
 
-// work delivers, lists, retrieves and removes mail of a user, first over POP3
-// and then through the library. After each step the data centre must list just
-// what it got and did not remove itself.
+// work delivers, lists, retrieves and removes mail of a user, first over POP3 and then
+// through the library. After each step the data centre must list what was delivered to
+// it and what it did not remove itself, and nothing else.
 func (s *side) work(t *testing.T, user string, also int) {
 	if s.held[user] == nil {
 		s.held[user] = make(map[string]string)
@@ -126,8 +126,7 @@ func (s *side) removed(user string, ids ...string) {
 	}
 }
 
-// ids are those that it must list, in the order of their times, which their
-// names have too.
+// ids returns the IDs that it must list, in the order of their times.
 func (s *side) ids(user string) []string { return inOrder(s.held[user]) }
 
 func (s *side) octets(user string) (sum int) {
@@ -150,8 +149,8 @@ func inOrder(bodies map[string]string) []string {
 	return ids
 }
 
-// union is what both must list when they hear each other again: what one of
-// them got, and none removed.
+// union returns what both must list after they hear each other again: what was
+// delivered to one of them, and removed by none.
 func union(a, b *side, user string) map[string]string {
 	all := maps.Clone(a.held[user])
 	maps.Copy(all, b.held[user])
@@ -159,8 +158,8 @@ func union(a, b *side, user string) map[string]string {
 	return all
 }
 
-// alike makes sure that both list the same set with the same unique-ids, octet
-// for octet, over POP3 and through the library.
+// alike checks that both list the same messages with the same unique-ids, and serve
+// them octet for octet, over POP3 and through the library.
 func alike(t *testing.T, a, b *side, user string, want map[string]string) {
 	ids := inOrder(want)
 	var uidls [2]string
@@ -212,7 +211,7 @@ func TestCutLinkForTheWholeTest(t *testing.T) {
 	c.gapsAreProvenAgain()
 }
 
-// cut is two data centres, the link between them, and who works in both.
+// cut is two data centres, the link between them, and the users of both.
 type cut struct {
 	*testing.T
 	cluster  *cassandratest.Cluster
@@ -239,9 +238,9 @@ func newCut(t *testing.T) *cut {
 
 func (c *cut) sides() []*side { return []*side{c.one, c.two} }
 
-// apart cuts the link, has both sides work, and heals it. A fresh user is there
-// each time: a proof of a gap that waits while the link is healed succeeds, and the
-// mailbox is not looked through again for an hour.
+// apart cuts the link, has both sides work, and heals it. Each time there is a new
+// user: a proof of a gap that waits while the link is healed succeeds, and then the
+// mailbox is not looked at again for an hour.
 func (c *cut) apart(fresh string) {
 	require.NoError(c, c.link.Cut())
 	c.users = append(c.users, fresh)
@@ -291,7 +290,7 @@ func (c *cut) together() {
 	}
 }
 
-// withoutHints keeps the nodes from handing over what the other side missed.
+// withoutHints keeps the nodes from sending each other what they missed.
 func (c *cut) withoutHints() {
 	for _, node := range c.cluster.Nodes {
 		_, err := c.cluster.NodeTool(c.Context(), node.Name, "disablehandoff")
@@ -316,9 +315,9 @@ func (c *cut) aNewProcessSeesTheSame() {
 	}
 }
 
-// waitsForNobody does the same work with the link whole, and compares how long it
-// took. What waits for the other side of a cut link waits for a time-out of the
-// nodes, 2 s or more.
+// waitsForNobody does the same work with the link whole, and compares how long it took.
+// An operation that waits for the other side of a cut link waits for a time-out of the
+// nodes, of 2 s or more.
 func (c *cut) waitsForNobody() {
 	for _, s := range c.sides() {
 		apart := maps.Clone(s.took)

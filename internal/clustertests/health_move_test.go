@@ -19,8 +19,8 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// busy delivers to users and opens their mailboxes, one thing after the other,
-// until ctx ends. Whatever fails is temporary.
+// busy delivers to users and opens their mailboxes, in turn, until ctx ends. All errors
+// must be temporary.
 func busy(ctx context.Context, t *testing.T, store *cassandra.Store, users []string) (acknowledged *mailed, wait func()) {
 	acknowledged = new(mailed)
 	var group sync.WaitGroup

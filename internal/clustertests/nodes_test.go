@@ -25,7 +25,8 @@ import (
 	"github.com/popcask/popcask/pop3/pop3test"
 )
 
-// trigger is an observer that runs something once, when a statement begins so.
+// trigger is an observer that calls a function once, at a statement that begins with a
+// prefix.
 type trigger struct {
 	mu     sync.Mutex
 	prefix string
@@ -63,7 +64,8 @@ func dial(t testing.TB, server *pop3test.Server, user string) *pop3test.RawClien
 	return client
 }
 
-// statIsSum checks P6 on a session: STAT is the count and the sum of LIST.
+// statIsSum checks that STAT is the count and the sum of LIST (P6), and returns the
+// count.
 func statIsSum(t testing.TB, client *pop3test.RawClient) (messages int) {
 	t.Helper()
 	stat, err := client.Command("STAT")
@@ -83,7 +85,7 @@ func statIsSum(t testing.TB, client *pop3test.RawClient) (messages int) {
 	return n
 }
 
-// halfway is a writer that runs something once, when so many octets were written.
+// halfway is a writer that calls a function once, after so many octets.
 type halfway struct {
 	left int
 	do   func()
@@ -314,8 +316,8 @@ func (c *trio) noQuorum(t *testing.T) {
 	require.Equal(t, map[string]string{kept.ID: storetest.Body(1), retry.ID: storetest.Body(2)}, storetest.Readable(t, c.store, user))
 }
 
-// nothingIsLeft requires that unique-ids are distinct (P5), all that was
-// acknowledged is there (P1), and a repair finds no more than what failed attempts
+// nothingIsLeft requires that unique-ids are distinct (P5), that all that was
+// acknowledged is there (P1), and that a repair finds no more than what failed attempts
 // have left.
 func (c *trio) nothingIsLeft(t *testing.T) {
 	seen := make(map[string]bool)
@@ -350,8 +352,8 @@ func fillMailbox(t *testing.T, store *cassandra.Store, user string, messages int
 	return ids
 }
 
-// wholeOrGone checks that each message is listed and readable, or not listed
-// (P4), and returns which are gone.
+// wholeOrGone checks that each message is either listed and readable or not listed
+// (P4), and returns those that are gone.
 func wholeOrGone(t *testing.T, store mailbox.Store, user string, ids []string) map[string]bool {
 	t.Helper()
 	var found map[string]string

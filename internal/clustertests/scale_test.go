@@ -28,8 +28,8 @@ var (
 	repairSeed     = flag.Uint64("repair.seed", 0, "what TestRepairAtScale plants; 0 draws one")
 )
 
-// sick are the things that are planted among healthy messages: all rows of the
-// design's table of repairs, in several forms.
+// sick are the messages that are planted among healthy ones: everything that a repair
+// mends, in several forms.
 var sick = []struct {
 	name  string
 	plant storetest.Plant
@@ -57,7 +57,7 @@ var sick = []struct {
 	{"bucket without its row", storetest.Plant{Content: "whole", Member: "live", Listed: true}, cassandra.NoBucket, true},
 }
 
-// finding is what a scan is to find.
+// finding is something that a scan must find.
 type finding struct {
 	user   string
 	kind   cassandra.FindingKind
@@ -71,7 +71,7 @@ type finding struct {
 // and which is resumed, mends all of them; the next scan finds nothing, and no
 // row of a healthy message was touched.
 //
-// With -repair.messages 1000000 -repair.nodes 3 it is the record.
+// With -repair.messages 1000000 -repair.nodes 3 it makes the figures of the README.
 func TestRepairAtScale(t *testing.T) {
 	slow.Test(t, "thousands of messages")
 	t.Parallel()
@@ -132,7 +132,7 @@ func scaleTopology() cassandratest.Topology {
 	}
 }
 
-// since says how long all messages took, and how many that is a second.
+// since returns how long all messages took, and how many that is a second.
 func (s *scale) since(began time.Time) string {
 	took := time.Since(began)
 	return fmt.Sprintf("%s, %.0f a second", took.Round(time.Millisecond), float64(*repairMessages)/took.Seconds())
@@ -164,7 +164,7 @@ func (s *scale) verifyFindsAll() {
 	require.Equal(s, s.before, s.digest())
 }
 
-// scaleRepair is the repair, but for the content of no mailbox that is incomplete.
+// scaleRepair mends everything, except content in no mailbox that is incomplete.
 var scaleRepair = cassandra.RepairOptions{Confirm: time.Second, RemoveIncomplete: true, Orphans: cassandra.RestoreOrphans}
 
 // repairIsKilledAndResumed repairs in a process that is killed in the middle, and
@@ -262,7 +262,7 @@ func (s *scale) mailboxesListWhatTheyShould() {
 	}
 }
 
-// newRandom is the source of what is planted.
+// newRandom returns the source of what is planted.
 func newRandom(t *testing.T) *rand.Rand {
 	seed := *repairSeed
 	if seed == 0 {
@@ -278,8 +278,8 @@ type sickness struct {
 	kept bool
 }
 
-// plantAll plants several of each kind, and returns them by what is to be found.
-// All of them are older than gc_grace_seconds, so that orphans may be purged.
+// plantAll plants several of each kind, and returns them by their findings. All of them
+// are older than gc_grace_seconds, so that orphans may be purged.
 func plantAll(t *testing.T, random *rand.Rand, tables storetest.Tables, store *cassandra.Store, users []string, days int) map[finding]sickness {
 	planted := make(map[finding]sickness)
 	for _, kind := range sick {
@@ -305,8 +305,8 @@ func plantAll(t *testing.T, random *rand.Rand, tables storetest.Tables, store *c
 	return planted
 }
 
-// digest sums up every row of the tables but for those of what was planted and
-// of what was delivered since, with the times at which they were written.
+// digest returns a sum of all rows of each table and their timestamps, without the rows
+// of messages that were planted, or delivered since.
 func digest(t *testing.T, tables storetest.Tables, planted map[finding]sickness) map[string]uint64 {
 	t.Helper()
 	skip := make(map[cassandra.MessageID]bool)

@@ -14,10 +14,10 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// A scan in a data centre that lags behind another one finds nothing wrong with
-// what has not arrived, purges no content whose membership is only over there,
-// and mends what is wrong over there; while the other one does not answer it says
-// so, and writes nothing (P1, P2).
+// A scan in a data centre that lags takes what has not arrived for no fault, purges no
+// content whose membership is only in the other data centre, and mends what is wrong
+// there. While the other one does not answer, it returns an error and writes nothing
+// (P1, P2).
 func TestScanOfADataCentreThatLags(t *testing.T) {
 	slow.Test(t, "two nodes, which are killed in turn")
 	t.Parallel()

@@ -17,8 +17,8 @@ import (
 	"github.com/popcask/popcask/internal/storetest"
 )
 
-// seeder writes messages as deliveries leave them, many times faster: the rows
-// of memberships and listings in batches, all of one partition.
+// seeder writes the rows that deliveries leave, many times faster: memberships and
+// listings in batches of one partition.
 type seeder struct {
 	storetest.Tables
 	store  *cassandra.Store
@@ -31,14 +31,14 @@ func newSeeder(r storetest.Tables, store *cassandra.Store, octets int) *seeder {
 	return &seeder{Tables: r, store: store, uuids: uuid.NewGen(), octets: octets, noise: storetest.BigBody(uint64(octets), 64<<10)}
 }
 
-// idAt is the ID of a message that came then.
+// idAt returns the ID of a message that was delivered at a time.
 func (s *seeder) idAt(at time.Time) cassandra.MessageID {
 	id, err := s.uuids.NewV1AtTime(at)
 	require.NoError(s.T, err)
 	return cassandra.MessageID(id)
 }
 
-// body is what the message of an ID has in it.
+// body returns the text of the message of an ID.
 func (s *seeder) body(id cassandra.MessageID) string {
 	const header = "Subject: %s\r\n\r\n"
 	head := fmt.Sprintf(header, id)
@@ -70,7 +70,7 @@ func (s *seeder) seed(users []string, messages, days int) map[string][]cassandra
 	return seeded
 }
 
-// newBatch is up to 50 messages, somewhere in the days.
+// newBatch returns up to 50 messages at some time of the last days.
 func (s *seeder) newBatch(user string, most, days int) batch {
 	b := batch{user: user}
 	begin := time.Now().Add(-2*time.Hour - rand.N(time.Duration(days)*24*time.Hour))
@@ -110,8 +110,8 @@ func (s *seeder) write(b batch) error {
 	return s.writeContents([16]byte(box), b.ids)
 }
 
-// writeContents writes contents, some in a batch, which is fewer round trips: few
-// enough for what a node takes, in octets, of a batch of several partitions.
+// writeContents writes contents, several in a batch to save round trips, but no more
+// than the octets that a node accepts in a batch of several partitions.
 func (s *seeder) writeContents(box [16]byte, ids []cassandra.MessageID) error {
 	const most = 24 << 10
 	for some := range slices.Chunk(ids, max(1, most/(s.octets+200))) {
@@ -130,7 +130,7 @@ func (s *seeder) writeContents(box [16]byte, ids []cassandra.MessageID) error {
 	return nil
 }
 
-// patient tries again what a busy node had no time for, with the same timestamps.
+// patient repeats what a busy node had no time for, with the same timestamps.
 var patient = &gocql.ExponentialBackoffRetryPolicy{NumRetries: 8, Min: 100 * time.Millisecond, Max: 5 * time.Second}
 
 func (s *seeder) statements() *gocql.Batch {

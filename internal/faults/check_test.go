@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Histories written by hand, in milliseconds, of one user whose messages are
-// called as their bodies are.
+// Histories written by hand. Times are in milliseconds. There is one user, and the ID of
+// a message is the name of its body.
 
 func at(ms int) time.Time {
 	return time.Date(2026, 1, 1, 3, 0, 0, 0, time.UTC).Add(time.Duration(ms) * time.Millisecond)
@@ -41,7 +41,7 @@ func op(kind Kind, dc string, call, back int, outcome Outcome) Op {
 	return o
 }
 
-// delivers is acknowledged as a message of the body's name.
+// delivers returns a delivery that is acknowledged with the name of the body as ID.
 func delivers(dc string, call, back int, name string) Op {
 	return deliversAs(dc, call, back, name, name)
 }
@@ -52,7 +52,7 @@ func deliversAs(dc string, call, back int, name, id string) Op {
 	return o
 }
 
-// tries is not acknowledged.
+// tries returns a delivery that is not acknowledged.
 func tries(dc string, call, back int, name string, outcome Outcome) Op {
 	o := op(Deliver, dc, call, back, outcome)
 	o.Body = bodyOf(name)
@@ -89,8 +89,8 @@ func change(o Op, what func(*Op)) Op {
 	return o
 }
 
-// final are the final passes of two data centres, in which the messages are
-// retrieved that are not named by another body.
+// final returns the final passes of two data centres: the listing of each, and the
+// retrieval of each message.
 func final(dc1, dc2 []string) (ops []Op) {
 	for dc, ids := range map[string][]string{"dc1": dc1, "dc2": dc2} {
 		ops = append(ops, lists(dc, 10_000, 10_010, ids...))
@@ -127,7 +127,7 @@ func classesOf(r Report) (found []Class) {
 	return found
 }
 
-// Each class has histories that show it, and beside it ones that just do not.
+// Each class has histories that show it, and others that just do not.
 func TestCheck(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -241,8 +241,8 @@ func TestCheck(t *testing.T) {
 			}
 			_, err := json.Marshal(report)
 			require.NoError(t, err)
-			// The order in which the histories of the processes are put together
-			// has no part in it.
+			// The order in which the histories of the hosts are put together does not
+			// matter.
 			slices.Reverse(tt.ops)
 			require.Equal(t, tt.want, classesOf(Check(tt.ops, nil)))
 		})
@@ -259,8 +259,8 @@ const (
 	newID = "6d3f0000-9d2c-11f0-8000-0123456789ab"
 )
 
-// finallyAgain is a final pass of a message with the body "a" that was delivered
-// again: its unique-id is the ID that it had. POP3 shows no other.
+// finallyAgain returns a final pass of a message with the body "a" that was delivered
+// again: its unique-id is its first ID, the only one that POP3 shows.
 func finallyAgain() (ops []Op) {
 	for _, dc := range []string{"dc1", "dc2"} {
 		for _, id := range []string{newID, oldID} {
@@ -274,7 +274,7 @@ func finallyAgain() (ops []Op) {
 	return ops
 }
 
-// readFinal is a final pass of messages that all have the body "a".
+// readFinal returns a final pass of messages that all have the body "a".
 func readFinal(ids ...string) (ops []Op) {
 	for _, dc := range []string{"dc1", "dc2"} {
 		ops = append(ops, finally(lists(dc, 10_000, 10_010, ids...)))
@@ -313,14 +313,14 @@ func TestCheckCounts(t *testing.T) {
 	require.Equal(t, 5, report.Ops[List][OK])
 }
 
-// What was not available, and for how long somebody waited.
+// What was not available, and for how long workers waited.
 func TestCheckAvailability(t *testing.T) {
 	var ops []Op
 	add := func(kind Kind, call, back int, outcome Outcome) {
 		ops = append(ops, op(kind, "dc1", call, back, outcome))
 	}
 	add(Deliver, 0, 10, OK)
-	add(Deliver, 990, 1010, OK) // nobody waited in between
+	add(Deliver, 990, 1010, OK) // no worker waited in between
 	add(Deliver, 1020, 1500, Failed)
 	add(Deliver, 1510, 1900, Failed)
 	add(List, 1100, 1110, OK)

@@ -107,8 +107,8 @@ func play(t *testing.T, dcs []cassandratest.DC, seed uint64, steps []step) *run 
 	return r
 }
 
-// requireAllWays requires that each thing has succeeded in each data centre: what
-// never does can never be found wrong.
+// requireAllWays requires that each kind of operation has succeeded in each data centre:
+// one that never does can never be found wrong.
 func requireAllWays(t *testing.T, dcs []cassandratest.DC, ops []Op) {
 	for _, dc := range dcs {
 		for _, way := range ways {
@@ -119,13 +119,13 @@ func requireAllWays(t *testing.T, dcs []cassandratest.DC, ops []Op) {
 	}
 }
 
-// ways are all that is done, and by which door.
+// ways are the kinds of operations, through the library and over POP3.
 var ways = []struct {
 	kind Kind
 	pop3 bool
 }{{Deliver, false}, {List, false}, {Retrieve, false}, {Remove, false}, {List, true}, {Retrieve, true}, {Remove, true}}
 
-// keep writes the history of a run that failed to where it can be looked at.
+// keep writes the history of a run that failed into a directory.
 func keep(t *testing.T, r *run) {
 	if !t.Failed() {
 		return

@@ -9,21 +9,21 @@ import (
 	"pgregory.net/rapid"
 )
 
-// The time limit: what porcupine does not get to is not taken for right.
+// The time limit: what porcupine had no time for does not count as right.
 func TestLinearHasATimeLimit(t *testing.T) {
 	ops := story(delivers("dc1", 0, 10, "a"), delivers("dc1", 0, 10, "bb"), both("a", "bb"))
 	require.Equal(t, Linear{Unknown: 2}, check(ops, nil, 0).Linear)
 	require.Equal(t, Linear{Checked: 2}, Check(ops, nil).Linear)
 }
 
-// A message that another data centre removed, and one of which nobody knows
-// where it was delivered, are left out, and counted.
+// A message that another data centre removed, and one whose data centre is not known,
+// are left out, and counted.
 func TestLinearSkips(t *testing.T) {
 	ops := story(delivers("dc1", 0, 10, "a"), removes("dc2", 20, 30, OK, "a"), tries("dc1", 0, 10, "bb", Failed), lists("dc1", 5, 10, "a", "bb"), both())
 	require.Equal(t, Linear{Skipped: 2}, Check(ops, nil).Linear)
 }
 
-// The listings that are left out have no part in the verdict.
+// The listings that are left out do not change the verdict.
 func TestLinearLeavesOutWhatFollows(t *testing.T) {
 	verdicts := make(map[porcupine.CheckResult]int)
 	fewer := 0

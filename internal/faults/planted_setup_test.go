@@ -20,8 +20,8 @@ import (
 	"github.com/popcask/popcask/projection"
 )
 
-// plot is a short history on a real cluster, in which a bug of the library that
-// is planted does its harm, and in which nothing happens where it is not.
+// plot is a short history on a real cluster in which a planted bug does its harm.
+// Without the bug nothing goes wrong in it.
 type plot struct {
 	*testing.T
 	planted  bool
@@ -34,7 +34,7 @@ type plot struct {
 	harmful int // calls that the bug has changed
 }
 
-// site is a keyspace for plots.
+// site is a keyspace in which plots are played.
 type site struct {
 	cluster  *cassandratest.Cluster
 	keyspace string
@@ -43,7 +43,7 @@ type site struct {
 // bucketOfPlots is the width of a bucket.
 const bucketOfPlots = time.Hour
 
-// newSite makes a keyspace, which one data centre has.
+// newSite makes a keyspace in one data centre.
 func newSite(t *testing.T, cluster *cassandratest.Cluster, replication cassandra.Replication) site {
 	t.Helper()
 	keyspace := cluster.KeyspaceName(t)
@@ -60,8 +60,8 @@ func configOf(cluster *cassandratest.Cluster, keyspace, dc string) cassandra.Con
 	return cassandra.Config{Hosts: cluster.Hosts(dc), LocalDC: dc, Keyspace: keyspace, Timeout: 20 * time.Second, GapInterval: -1}
 }
 
-// find plays a plot with the bug, which the checker must find as one of this
-// class, and without it, where it must find nothing.
+// find plays a plot with the bug, in which the checker must find a violation of a class,
+// and without it, in which it must find nothing.
 func (s site) find(t *testing.T, want Class, play func(*plot)) {
 	for _, planted := range []bool{true, false} {
 		t.Run(map[bool]string{true: "planted", false: "not planted"}[planted], func(t *testing.T) {
@@ -91,14 +91,14 @@ func (p *plot) harm() {
 	p.harmful++
 }
 
-// bug is how a bug is planted, and how the host is set up in which it is.
+// bug is a planted bug, and the setup of its host.
 type bug struct {
 	change func(*cassandra.Config)
-	tamper func(*storetest.Call)                 // planted alone
-	index  func(cassandra.Index) cassandra.Index // in any case
+	tamper func(*storetest.Call)                 // the bug
+	index  func(cassandra.Index) cassandra.Index // also without the bug
 }
 
-// host is a user of the library in this process, whose history is the plot's.
+// host returns a worker of a host in this process that records into the plot.
 func (p *plot) host(name, dc string, b bug) (*worker, *cassandra.Session) {
 	p.Helper()
 	config := configOf(p.cluster, p.keyspace, dc)
@@ -122,7 +122,7 @@ func (p *plot) host(name, dc string, b bug) (*worker, *cassandra.Session) {
 	return w, w.store.Session()
 }
 
-// record keeps the operations of a host. Those that it is told of twice are over.
+// record returns a function that records the operations of a host.
 func (p *plot) record() func(int64, Op) {
 	places := make(map[int64]int)
 	return func(number int64, op Op) {
@@ -137,13 +137,13 @@ func (p *plot) record() func(int64, Op) {
 	}
 }
 
-// letter is the n-th message of the plot, of about so many octets.
+// letter returns the n-th message of the plot, of about size octets.
 func (p *plot) letter(n, size int) text {
 	return write(p.user, n, size, rand.New(rand.NewPCG(1, uint64(n))))
 }
 
-// delivers delivers messages through a host. One that is refused, since a proof
-// ran beside it or the machine is busy, is sent again, as senders do.
+// delivers delivers messages through a host. If one is refused, because of a proof at
+// the same time or a busy machine, it is sent again, as senders do.
 func (p *plot) delivers(w *worker, letters ...text) (messages []Message) {
 	p.Helper()
 	for _, letter := range letters {
@@ -153,7 +153,7 @@ func (p *plot) delivers(w *worker, letters ...text) (messages []Message) {
 	return messages
 }
 
-// last is the last operation.
+// last returns the last operation.
 func (p *plot) last() Op {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -175,7 +175,7 @@ func (p *plot) reads(w *worker, final bool) {
 	p.Helper()
 	box, messages := p.opens(w, final)
 	for _, m := range messages {
-		p.eventually("a final answer", func() bool { // a busy machine may have another one at first
+		p.eventually("a final answer", func() bool { // on a busy machine it may be another one at first
 			return w.retrieve(p.Context(), box, p.user, m, final) == nil || p.last().Outcome == Gone
 		})
 	}
@@ -191,7 +191,7 @@ func (p *plot) removes(w *worker, messages ...Message) {
 	require.NoError(p, box.Close())
 }
 
-// mailboxOf is the plot's mailbox.
+// mailboxOf returns the ID of the plot's mailbox.
 func (p *plot) mailboxOf(session *cassandra.Session) cassandra.MailboxID {
 	p.Helper()
 	id, _, err := session.Mailbox(p.user)
@@ -199,7 +199,7 @@ func (p *plot) mailboxOf(session *cassandra.Session) cassandra.MailboxID {
 	return id
 }
 
-// provenUntil is where the last range ends that is recorded as empty, in
+// provenUntil returns the end of the last range that is recorded as empty, in
 // microseconds.
 func (p *plot) provenUntil(db *gocql.Session, id cassandra.MailboxID) (until int64) {
 	p.Helper()

@@ -23,17 +23,17 @@ import (
 	"github.com/popcask/popcask/internal/storetest"
 )
 
-// The suite finds bugs: each that a library like this one may have is planted,
-// in a history of a few operations on a real cluster, and the checker must say
-// what it did. The same history without the bug must be clean.
+// The suite finds bugs: the kinds that a library like this one may have are planted,
+// each in a history of a few operations on a real cluster, and the checker must find
+// the harm that it did. The same history without the bug must be clean.
 func TestPlanted(t *testing.T) {
 	slow.Test(t, "four nodes")
 	cluster := cassandratest.Start(t, cassandratest.Topology{
 		DCs: []cassandratest.DC{{Name: "dc1", Nodes: 3}, {Name: "dc2", Nodes: 1}},
-		// Without it a coordinator asks the nodes of its own data centre first,
-		// however slow they are just now.
+		// So a coordinator always asks the nodes of its own data centre first, even if
+		// they are slow at the moment.
 		Settings: map[string]any{"dynamic_snitch": false},
-		Private:  true, // so that it ends with this test, and not a minute later
+		Private:  true, // so that it ends with this test, not a minute later
 	})
 	one := newSite(t, cluster, cassandra.Replication{"dc1": 3})
 	t.Run("P3 default timestamps", func(t *testing.T) { one.find(t, Resurrected, lateEvent) })
@@ -47,8 +47,8 @@ func TestPlanted(t *testing.T) {
 	t.Run("P2 QUORUM instead of EACH_QUORUM", func(t *testing.T) { two.find(t, WronglyGone, lag) })
 }
 
-// lateEvent: an event that the index was told comes once more, after the
-// removal. The bug writes with the time of the moment, not with that of the ID.
+// lateEvent: an event comes to the index once more, after the removal. The bug writes it
+// with the present time, not with that of the ID.
 func lateEvent(p *plot) {
 	var index cassandra.Index
 	w, session := p.host("a", "dc1", bug{
@@ -69,20 +69,20 @@ func lateEvent(p *plot) {
 	p.reads(w, true)
 }
 
-// provesAtOnce has every removal be followed by a proof of what is empty.
+// provesAtOnce makes a proof of what is empty follow every removal.
 func provesAtOnce(c *cassandra.Config) { c.Horizon, c.GapInterval = time.Millisecond, time.Nanosecond }
 
 func isFence(call *storetest.Call) bool {
 	return strings.HasPrefix(call.Statement, "INSERT INTO ledger") && slices.Contains(call.Values, any("fence"))
 }
 
-// isProof tells whether a call reads the memberships of a range.
+// isProof reports whether a call reads the memberships of a range.
 func isProof(call *storetest.Call) bool {
 	return strings.HasPrefix(call.Statement, "SELECT") && strings.Contains(call.Statement, "FROM mailbox_message") && strings.Contains(call.Statement, "message_id>=")
 }
 
-// gapWithoutProof: the bug records the whole mailbox as empty up to now, without
-// a fence, and without having looked.
+// gapWithoutProof: the bug records the whole mailbox as empty up to now, without a fence
+// and without looking.
 func gapWithoutProof(p *plot) {
 	w, session := p.host("a", "dc1", bug{change: provesAtOnce, tamper: func(call *storetest.Call) {
 		if isFence(call) || isProof(call) {
@@ -99,9 +99,9 @@ func gapWithoutProof(p *plot) {
 	p.reads(w, true)
 }
 
-// frozenAppender: a delivery is frozen after its ID was minted and before its
-// membership is written. Meanwhile somebody proves that everything up to now is
-// empty. The bug takes the horizon for enough, and writes no fence.
+// frozenAppender: a delivery is frozen after its ID was minted and before its membership
+// is written. Meanwhile another host proves that everything up to now is empty. The bug
+// relies on the horizon alone, and writes no fence.
 func frozenAppender(p *plot) {
 	b := bug{change: provesAtOnce, tamper: func(call *storetest.Call) {
 		if isFence(call) {
@@ -116,7 +116,7 @@ func frozenAppender(p *plot) {
 	var once sync.Once
 	b.change = func(c *cassandra.Config) {
 		provesAtOnce(c)
-		c.UID = func() uint32 { // it is asked for right before the membership is written
+		c.UID = func() uint32 { // it is called right before the membership is written
 			once.Do(func() {
 				close(froze)
 				<-thaw
@@ -146,19 +146,20 @@ func frozenAppender(p *plot) {
 	p.reads(w, true)
 }
 
-// stopped is a clock that stands still: the IDs that it gives are of one bucket.
+// stopped returns a change to a clock that stands still, so that all IDs are in one
+// bucket.
 func stopped(at time.Time) func(*cassandra.Config) {
 	return func(c *cassandra.Config) { c.Now = func() time.Time { return at } }
 }
 
-// reuse is a library that uses the ID of its first attempt for all of them.
+// reuse makes a library that uses the ID of its first attempt for all attempts.
 type reuse struct {
 	mu    sync.Mutex
 	first cassandra.MessageID
 	later map[cassandra.MessageID]bool
 }
 
-// tamper writes everything about a later ID under the first one.
+// tamper writes everything about a later ID with the first one.
 func (r *reuse) tamper(p *plot) func(*storetest.Call) {
 	r.later = make(map[cassandra.MessageID]bool)
 	return func(call *storetest.Call) {
@@ -187,7 +188,7 @@ func (r *reuse) tamper(p *plot) func(*storetest.Call) {
 	}
 }
 
-// acknowledge has the history say what such a library would have answered.
+// acknowledge changes the history to what such a library would have answered.
 func (r *reuse) acknowledge(p *plot) {
 	for i := range p.ops {
 		if op := &p.ops[i]; op.Kind == Deliver && op.Outcome == OK && r.later[idOf(p, op.Message)] {
@@ -209,8 +210,8 @@ func (r *refusing) Added(ctx context.Context, mailbox cassandra.MailboxID, messa
 	return r.Index.Added(ctx, mailbox, message)
 }
 
-// idUsedAgain: a delivery fails and is undone, and the sender tries again. The
-// bug does that under the same ID, in the shadow of the tombstones.
+// idUsedAgain: a delivery fails and is undone, and the sender tries again. The bug uses
+// the same ID, whose tombstones hide what it writes.
 func idUsedAgain(p *plot) {
 	var r reuse
 	w, _ := p.host("a", "dc1", bug{change: stopped(time.Now()), tamper: r.tamper(p), index: func(i cassandra.Index) cassandra.Index { return &refusing{Index: i} }})
@@ -222,9 +223,9 @@ func idUsedAgain(p *plot) {
 	p.reads(w, true)
 }
 
-// twoBodies: the bug gives two messages one ID. Their timestamps are equal, too,
-// so that of each cell the larger one is left. They have the same size: of others
-// the store itself says that they are not whole.
+// twoBodies: the bug gives two messages one ID. Their timestamps are equal, too, so that
+// of each cell the larger value is left. They have the same size: the store itself
+// would notice two sizes.
 func twoBodies(p *plot) {
 	var r reuse
 	w, _ := p.host("a", "dc1", bug{change: stopped(time.Now()), tamper: r.tamper(p)})
@@ -239,7 +240,7 @@ func twoBodies(p *plot) {
 	require.NotEmpty(p, retrieved.Of(Corrupt), "what is retrieved shows it, too: %s", retrieved)
 }
 
-// untilNow is a listing that stops at the bucket of a clock.
+// untilNow makes a listing stop at the bucket of a clock.
 type untilNow struct {
 	cassandra.Index
 	now  time.Time
@@ -256,8 +257,8 @@ func (u untilNow) List(ctx context.Context, mailbox cassandra.MailboxID, list []
 	}))
 }
 
-// listingUntilNow: the clock of the host that delivers is ahead by three buckets.
-// The bug lists what its own clock says can be there.
+// listingUntilNow: the clock of the host that delivers is ahead by three buckets. The bug
+// lists only up to its own clock.
 func listingUntilNow(p *plot) {
 	now := time.Now()
 	w, _ := p.host("a", "dc1", bug{
@@ -277,8 +278,8 @@ func listingUntilNow(p *plot) {
 	p.reads(w, true)
 }
 
-// lag: dc2 delivers, and of that only the listing has arrived in dc1. The bug
-// asks a quorum of all replicas, three of four, which dc1 is by itself.
+// lag: dc2 delivers, and only the listing has arrived in dc1. The bug asks a quorum of
+// all replicas, three of four, which dc1 has by itself.
 func lag(p *plot) {
 	db := p.cluster.Session(p, "dc2")
 	alter := func(statement string) {
@@ -296,15 +297,15 @@ func lag(p *plot) {
 	}
 	messages := p.delivers(far, letters...)
 
-	// New replicas know nothing, as those do that were cut off. Nobody may ask a
+	// New replicas have no data, like those that were cut off. No coordinator may ask a
 	// fourth one because the third is slow.
 	replicate("'dc1': 3, 'dc2': 1")
 	for _, table := range []string{"message", "mailbox_message"} {
 		alter("ALTER TABLE %s." + table + " WITH speculative_retry = 'NEVER'")
 	}
 	to := p.cluster.Session(p, "dc1")
-	// The settings must be there for anybody to connect: reading them in every
-	// data centre repairs them.
+	// No host connects without the settings: reading them in every data centre repairs
+	// them.
 	require.NoError(p, to.Query(fmt.Sprintf("SELECT id, version, bucket_seconds, namespace, canonicaliser, replication, replication_since FROM %s.settings WHERE id = 'popcask'", p.keyspace)).Consistency(gocql.All).Exec())
 	id := p.mailboxOf(session)
 	for _, m := range messages {

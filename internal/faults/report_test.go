@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The report as an engineer reads it at three in the morning.
+// The report as an engineer reads it in the middle of the night.
 func TestReportText(t *testing.T) {
 	ops := story(delivers("dc1", 0, 10, "a"), delivers("dc1", 10, 30, "bb"), lists("dc1", 40, 45, "a", "bb"),
 		tries("dc1", 100, 350, "ccc", Failed), removes("dc1", 400, 410, OK, "bb"), lists("dc1", 420, 425, "bb"), both("a"))

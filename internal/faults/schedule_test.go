@@ -16,7 +16,7 @@ func twoCentres() stage {
 	return stageOf([]cassandratest.DC{{Name: "dc1", Nodes: 3}, {Name: "dc2", Nodes: 1}})
 }
 
-// texts are steps with all that is in them.
+// texts returns the steps as text, with all their details.
 func texts(t *testing.T, seed uint64, length time.Duration, s stage, names ...string) (list []string) {
 	steps, err := schedule(seed, length, s, names)
 	require.NoError(t, err)
@@ -41,8 +41,8 @@ func TestScheduleIsOfTheSeedAlone(t *testing.T) {
 	}
 }
 
-// Each nemesis comes once alone, before several come at once; those never take
-// hold of the same thing, since two of them could break what a promise rests on.
+// Each nemesis comes once alone, before several come at once. Several never take hold of
+// the same kind of thing, since two could break what a promise rests on.
 func TestScheduleHasEachNemesisAloneAndThenSeveral(t *testing.T) {
 	require.GreaterOrEqual(t, len(nemeses), 10)
 	for seed := range uint64(200) {
@@ -74,8 +74,8 @@ func TestScheduleHasEachNemesisAloneAndThenSeveral(t *testing.T) {
 	}
 }
 
-// What runs nodetool against every node is alone with the nodes: it has no answer
-// of one that is down, and waits for one that is stopped.
+// A nemesis that runs nodetool against every node is alone with the nodes: nodetool gets
+// no answer from a node that is down, and waits for one that is stopped.
 func TestNobodyHurtsNodesThatAreOperated(t *testing.T) {
 	for _, n := range nemeses {
 		if slices.Contains([]string{"drop-hints", "repair", "compact"}, n.name) {
@@ -119,7 +119,7 @@ func TestScheduleOfSome(t *testing.T) {
 	require.ErrorContains(t, err, `"flood": there are kill-node, `)
 }
 
-// The clock of a host runs as it is told.
+// The clock of a host obeys orders.
 func TestClock(t *testing.T) {
 	right := time.Unix(1000, 0)
 	c := &clock{right: func() time.Time { return right }}
