@@ -10,8 +10,8 @@ import (
 )
 
 // ports are those that a node listens on. All nodes of a cluster have the same
-// ports and differ by address, as the nodes of a real cluster do. Another pair is
-// for a machine on which something listens on 9042 on every address.
+// ports and differ by address, as the nodes of a real cluster do. Another pair
+// is for a machine on which something listens on 9042 on every address.
 type ports struct{ CQL, Storage int }
 
 var portPairs = []ports{{9042, 7000}, {19042, 17000}, {29042, 27000}}
@@ -43,9 +43,10 @@ func (l locks) release() {
 // errAddresses means that the machine has no room for a cluster.
 var errAddresses = errors.New("not enough free loopback addresses")
 
-// claimPort is a port of each address that its cluster listens on, from before the
-// nodes start until all have ended, and while one of them is dead. So no other
-// cluster of this machine takes the address, not even that of another user.
+// claimPort is a port of each address that its cluster listens on, from before
+// the nodes start until all have ended, and while one of them is dead. So no
+// other cluster of this machine takes the address, not even that of another
+// user.
 const claimPort = "7198"
 
 // claimPlaces finds n addresses on which nothing listens, and holds them until
@@ -76,7 +77,8 @@ func claimPlaces(n int) (places []place, release func(), err error) {
 	return nil, nil, fmt.Errorf("%w: want %d with the ports 9042 and 7000 free, the last one tried: %w%s", errAddresses, n, last, hint)
 }
 
-// claimSame claims these places and no others, for nodes that have data already.
+// claimSame claims these places and no others, for nodes that have data
+// already.
 func claimSame(places []place) (release func(), err error) {
 	var held locks
 	for _, at := range places {

@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// prepare makes the jars and an archive of loaded classes, if they are not there: once
-// for a user. Keepers that start at the same time wait for the first.
+// prepare makes the jars and an archive of loaded classes, if they are not
+// there: once for a user. Keepers that start at the same time wait for the
+// first.
 func prepare(ctx context.Context, s software, progress func(string)) error {
 	// A Java that cannot record, such as a cut-down one, is asked only once.
 	failed := s.Archive + ".failed"
@@ -48,9 +49,9 @@ func prepare(ctx context.Context, s software, progress func(string)) error {
 	return nil
 }
 
-// recordClasses starts a node so that the JVM writes the classes that it has loaded
-// and verified into an archive: class data sharing. With the archive a node needs a
-// third less processor time until it answers.
+// recordClasses starts a node so that the JVM writes the classes that it has
+// loaded and verified into an archive: class data sharing. With the archive a
+// node needs a third less processor time until it answers.
 func recordClasses(ctx context.Context, s software, base string) error {
 	dir, err := os.MkdirTemp(base, "record-")
 	if err != nil {

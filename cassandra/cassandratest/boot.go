@@ -10,14 +10,14 @@ import (
 	"github.com/popcask/popcask/internal/parallel"
 )
 
-// startLimit is how long a node may take to answer. It takes four seconds on an idle
-// machine, and many times that on a busy one with many nodes.
+// startLimit is how long a node may take to answer. It takes four seconds on an
+// idle machine, and many times that on a busy one with many nodes.
 const startLimit = 4 * time.Minute
 
-// bootAll starts every node that does not run, and returns when each answers and takes
-// all others for alive. The first one starts alone, so that the others find a node to
-// gossip with. Of the others no more start at once than the machine has cores, since
-// a node that starts keeps a core busy.
+// bootAll starts every node that does not run, and returns when each answers
+// and takes all others for alive. The first one starts alone, so that the
+// others find a node to gossip with. Of the others no more start at once than
+// the machine has cores, since a node that starts keeps a core busy.
 func (f *fleet) bootAll(ctx context.Context, progress func(string)) error {
 	var down []*node
 	for _, n := range f.nodes {
@@ -85,8 +85,9 @@ func (f *fleet) boot(ctx context.Context, n *node, progress func(string)) error 
 	return nil
 }
 
-// settle waits until every serving node takes exactly those serving nodes for alive
-// that it can hear of. The failure detector needs about 15 s for a killed node.
+// settle waits until every serving node takes exactly those serving nodes for
+// alive that it can hear of. The failure detector needs about 15 s for a killed
+// node.
 func (f *fleet) settle(ctx context.Context) error {
 	if len(f.nodes) == 1 {
 		return nil

@@ -14,12 +14,13 @@ import (
 
 // Cluster is a running cluster.
 //
-// The methods that hurt nodes take the name of a node ("dc1-2"), of a data centre
-// ("dc2"), or "" for all nodes. They work on a cluster that is [Topology.Private]
-// and on one of [Open]. On a shared cluster they return an error.
+// The methods that hurt nodes take the name of a node ("dc1-2"), of a data
+// centre ("dc2"), or "" for all nodes. They work on a cluster that is
+// [Topology.Private] and on one of [Open]. On a shared cluster they return an
+// error.
 type Cluster struct {
-	// DCs are the data centres, in the order of the topology. Take their names from
-	// here: those of an existing cluster may differ from the topology's.
+	// DCs are the data centres, in the order of the topology. Take their names
+	// from here: those of an existing cluster may differ from the topology's.
 	DCs []DC
 
 	// Nodes are the nodes, data centre by data centre.
@@ -49,18 +50,19 @@ func (n Node) Addr() string { return net.JoinHostPort(n.Address, strconv.Itoa(n.
 
 // Options are for [Open].
 type Options struct {
-	// Dir is the directory in which the cluster keeps its data from one run to the
-	// next. It is created if needed. Default: a temporary one, removed at the end.
+	// Dir is the directory in which the cluster keeps its data from one run to
+	// the next. It is created if needed. Default: a temporary one, removed at
+	// the end.
 	Dir string
 
 	// Progress is called with a line at each step of the start. It may be nil.
 	Progress func(string)
 }
 
-// Open starts a cluster for a program that is not a test. It returns when every node
-// answers and takes all others for alive. The cluster is the program's own:
-// [Cluster.Close] ends it, and so does the end of the program, even a kill -9.
-// Topology.Grace and Topology.Private have no meaning here.
+// Open starts a cluster for a program that is not a test. It returns when every
+// node answers and takes all others for alive. The cluster is the program's
+// own: [Cluster.Close] ends it, and so does the end of the program, even a kill
+// -9. Topology.Grace and Topology.Private have no meaning here.
 func Open(ctx context.Context, topology Topology, options Options) (*Cluster, error) {
 	topology.Private = true
 	return open(ctx, topology, options)
@@ -113,8 +115,8 @@ func open(ctx context.Context, topology Topology, options Options) (*Cluster, er
 // closePatience is how long the end of a cluster may take.
 const closePatience = time.Minute
 
-// Close ends the cluster and returns when none of its processes is left. On a shared
-// cluster it only ends the lease.
+// Close ends the cluster and returns when none of its processes is left. On a
+// shared cluster it only ends the lease.
 func (c *Cluster) Close() error { return c.close(false) }
 
 func (c *Cluster) close(keepLogs bool) error {
@@ -133,8 +135,9 @@ func (c *Cluster) close(keepLogs bool) error {
 	return nil
 }
 
-// Lost returns a channel that is closed if the cluster ends without Close: if its
-// keeper is killed. Call it once at most. Close must be called all the same.
+// Lost returns a channel that is closed if the cluster ends without Close: if
+// its keeper is killed. Call it once at most. Close must be called all the
+// same.
 func (c *Cluster) Lost() <-chan struct{} {
 	lost := make(chan struct{})
 	go func() {
@@ -145,8 +148,8 @@ func (c *Cluster) Lost() <-chan struct{} {
 	return lost
 }
 
-// Hosts returns the addresses of the nodes of a data centre, or of all nodes for "",
-// in the form that drivers take: "127.0.0.1:9042".
+// Hosts returns the addresses of the nodes of a data centre, or of all nodes
+// for "", in the form that drivers take: "127.0.0.1:9042".
 func (c *Cluster) Hosts(dc string) []string {
 	var hosts []string
 	for _, n := range c.Nodes {
@@ -172,13 +175,14 @@ func (c *Cluster) LogFile(node string) string {
 	return filepath.Join(c.Dir, "logs", node+".log")
 }
 
-// Kill ends nodes with SIGKILL, and returns when their processes have ended. The
-// other nodes notice after about 15 s: see Settle.
+// Kill ends nodes with SIGKILL, and returns when their processes have ended.
+// The other nodes notice after about 15 s: see Settle.
 func (c *Cluster) Kill(nodes string) error {
 	return c.do(context.Background(), "kill", request{Op: opKill, Nodes: nodes})
 }
 
-// Pause stops nodes with SIGSTOP: they keep their connections and do not answer.
+// Pause stops nodes with SIGSTOP: they keep their connections and do not
+// answer.
 func (c *Cluster) Pause(nodes string) error {
 	return c.do(context.Background(), "pause", request{Op: opPause, Nodes: nodes})
 }
@@ -188,8 +192,8 @@ func (c *Cluster) Resume(nodes string) error {
 	return c.do(context.Background(), "resume", request{Op: opResume, Nodes: nodes})
 }
 
-// Shutdown ends nodes with SIGTERM: they tell the others, and flush what they have in
-// memory. A node that has not ended after 30 s is killed.
+// Shutdown ends nodes with SIGTERM: they tell the others, and flush what they
+// have in memory. A node that has not ended after 30 s is killed.
 func (c *Cluster) Shutdown(nodes string) error {
 	return c.do(context.Background(), "shut down", request{Op: opShutdown, Nodes: nodes})
 }
@@ -201,15 +205,15 @@ func (c *Cluster) Boot(ctx context.Context, nodes string) error {
 }
 
 // Settle waits until every node that runs takes exactly the nodes that run for
-// alive: about 15 s after Kill and Pause, a second or two after Boot and Resume.
-// Paused nodes do not count as running. The nodes on the other side of a [Link] that
-// is cut, one way or both, are expected to be taken for dead.
+// alive: about 15 s after Kill and Pause, a second or two after Boot and
+// Resume. Paused nodes do not count as running. The nodes on the other side of
+// a [Link] that is cut, one way or both, are expected to be taken for dead.
 func (c *Cluster) Settle(ctx context.Context) error {
 	return c.do(ctx, "settle", request{Op: opSettle})
 }
 
-// Restart kills nodes, starts them again and waits until all agree that they are
-// alive.
+// Restart kills nodes, starts them again and waits until all agree that they
+// are alive.
 func (c *Cluster) Restart(ctx context.Context, nodes string) error {
 	if err := c.Kill(nodes); err != nil {
 		return err

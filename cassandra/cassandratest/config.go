@@ -21,9 +21,9 @@ type nodeSpec struct {
 // vnodes is the number of tokens of a node.
 const vnodes = 4
 
-// layOut returns the nodes of a topology. It deals out the tokens evenly: so nodes that
-// start at the same moment do not choose the same ones, and each owns as much as the
-// others of its data centre.
+// layOut returns the nodes of a topology. It deals out the tokens evenly: so
+// nodes that start at the same moment do not choose the same ones, and each
+// owns as much as the others of its data centre.
 func layOut(t Topology, places []place) []nodeSpec {
 	var nodes []nodeSpec
 	for d, dc := range t.DCs {
@@ -40,8 +40,8 @@ func layOut(t Topology, places []place) []nodeSpec {
 	return nodes
 }
 
-// settings returns the node's cassandra.yaml. The rest has Cassandra's own defaults.
-// All is small, because several nodes share a machine with the tests.
+// settings returns the node's cassandra.yaml. The rest has Cassandra's own
+// defaults. All is small, because several nodes share a machine with the tests.
 func (n nodeSpec) settings(cluster, dir string, seeds []string, overrides map[string]any) map[string]any {
 	s := map[string]any{
 		"cluster_name":           cluster,
@@ -56,8 +56,8 @@ func (n nodeSpec) settings(cluster, dir string, seeds []string, overrides map[st
 		"ssl_storage_port":       n.Ports.Storage + 1,
 		"native_transport_port":  n.Ports.CQL,
 		"start_native_transport": true,
-		// Every node is a seed: any of them may be the first to come back, or the
-		// only one.
+		// Every node is a seed: any of them may be the first to come back, or
+		// the only one.
 		"seed_provider": []any{map[string]any{
 			"class_name": "org.apache.cassandra.locator.SimpleSeedProvider",
 			"parameters": []any{map[string]any{"seeds": strings.Join(seeds, ",")}},
@@ -90,8 +90,8 @@ func (n nodeSpec) settings(cluster, dir string, seeds []string, overrides map[st
 	return s
 }
 
-// logback keeps the log of a node short: what went wrong, and which nodes came and
-// went.
+// logback keeps the log of a node short: what went wrong, and which nodes came
+// and went.
 const logback = `<configuration>
   <appender name="OUT" class="ch.qos.logback.core.ConsoleAppender">
     <encoder><pattern>%-5level %date{HH:mm:ss.SSS} [%thread] %logger{0}: %msg%n</pattern></encoder>
@@ -106,7 +106,8 @@ const logback = `<configuration>
 </configuration>
 `
 
-// writeConfig writes the files that a node reads at its start into its directory.
+// writeConfig writes the files that a node reads at its start into its
+// directory.
 func (n nodeSpec) writeConfig(cluster, dir string, seeds []string, t Topology) error {
 	for _, sub := range []string{"conf", "tmp"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
@@ -161,10 +162,10 @@ var javaModules = []string{
 	"--add-opens=jdk.management/com.sun.management.internal=ALL-UNNAMED",
 }
 
-// java returns the arguments of every JVM here. Nodes are started far more often than
-// they are measured, so this JVM starts fast: until it answers, a node takes 2.8 s of
-// processor time, against 9.5 s with the JVM's own choices. (C1 alone halves it, the
-// archived classes take off another third.)
+// java returns the arguments of every JVM here. Nodes are started far more
+// often than they are measured, so this JVM starts fast: until it answers, a
+// node takes 2.8 s of processor time, against 9.5 s with the JVM's own choices.
+// (C1 alone halves it, the archived classes take off another third.)
 func (s software) java() []string {
 	args := append([]string{}, javaModules...)
 	args = append(args, "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-Xss512k")
@@ -179,9 +180,11 @@ func (n nodeSpec) javaArgs(dir string, s software, t Topology) []string {
 	heap := strconv.Itoa(t.HeapMB) + "m"
 	conf := "file://" + filepath.Join(dir, "conf") + "/"
 	args := append(s.java(),
-		// As root, a node locks the memory that it has at its start: start with little.
+		// As root, a node locks the memory that it has at its start: start with
+		// little.
 		"-Xms96m", "-Xmx"+heap, "-XX:MaxDirectMemorySize="+heap, "-XX:+ExitOnOutOfMemoryError",
-		// A native library that is unpacked in /tmp would stay there after a kill -9.
+		// A native library that is unpacked in /tmp would stay there after a
+		// kill -9.
 		"-Djava.io.tmpdir="+filepath.Join(dir, "tmp"), "-Djna.tmpdir="+filepath.Join(dir, "tmp"),
 		"-Dcassandra.config="+conf+"cassandra.yaml",
 		"-Dcassandra-rackdc.properties="+conf+"rackdc.properties",

@@ -9,8 +9,9 @@ import (
 	"syscall"
 )
 
-// docker runs nodes in containers on the network of the host, with the same addresses,
-// files and arguments as local ones. Only java and the jars are those of the image.
+// docker runs nodes in containers on the network of the host, with the same
+// addresses, files and arguments as local ones. Only java and the jars are
+// those of the image.
 type docker struct{ cluster string }
 
 func (d docker) name(n nodeSpec) string { return d.cluster + "-" + n.Name }
@@ -38,5 +39,6 @@ func (d docker) signal(n nodeSpec, _ *os.Process, sig os.Signal) error {
 	return nil
 }
 
-// clear removes a container whose keeper was killed: the engine does not notice that.
+// clear removes a container whose keeper was killed: the engine does not notice
+// that.
 func (d docker) clear(n nodeSpec) { exec.Command("docker", "rm", "--force", d.name(n)).Run() }

@@ -16,8 +16,8 @@ import (
 )
 
 // fakeDocker does with processes what a Docker engine does with containers, as
-// far as we use it: the commands, their arguments and their order are checked by
-// it, the image cassandra:5 is not.
+// far as we use it: the commands, their arguments and their order are checked
+// by it, the image cassandra:5 is not.
 const fakeDocker = `#!/bin/sh
 PATH=/usr/bin:/bin
 here=%[1]s

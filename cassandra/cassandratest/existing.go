@@ -15,9 +15,9 @@ import (
 // errTooSmall means that the existing cluster is not what the test asks for.
 var errTooSmall = errors.New("the cluster of " + existingEnv + " is too small")
 
-// existing looks at a running cluster. Its data centres may have other names than
-// those of the topology, but there must be as many, each with as many nodes.
-// Settings, heap and JVM arguments are not looked at.
+// existing looks at a running cluster. Its data centres may have other names
+// than those of the topology, but there must be as many, each with as many
+// nodes. Settings, heap and JVM arguments are not looked at.
 func existing(ctx context.Context, hosts []string, t Topology) (*Cluster, error) {
 	at := place{Ports: portPairs[0]}
 	at.Address = strings.TrimSpace(hosts[0])
@@ -60,8 +60,8 @@ func existing(ctx context.Context, hosts []string, t Topology) (*Cluster, error)
 	return c, nil
 }
 
-// sort puts data centres and nodes in an order that is always the same, and names
-// the nodes.
+// sort puts data centres and nodes in an order that is always the same, and
+// names the nodes.
 func (c *Cluster) sort(counts map[string]int) {
 	for i := range c.DCs {
 		c.DCs[i].Nodes = counts[c.DCs[i].Name]
@@ -89,8 +89,9 @@ func (c *Cluster) serves(t Topology) bool {
 	return true
 }
 
-// Config returns a configuration of the driver for a data centre of the cluster,
-// or for all of it with "". It may be changed before a session is made of it.
+// Config returns a configuration of the driver for a data centre of the
+// cluster, or for all of it with "". It may be changed before a session is made
+// of it.
 func (c *Cluster) Config(dc string) *gocql.ClusterConfig {
 	var addresses []string
 	for _, n := range c.Nodes {

@@ -62,8 +62,8 @@ func newFleet(s spec) (*fleet, error) {
 	return f, f.configure()
 }
 
-// claim chooses the addresses, or takes those of the data that is there, and holds
-// them until f.release is called.
+// claim chooses the addresses, or takes those of the data that is there, and
+// holds them until f.release is called.
 func (f *fleet) claim() (layout layoutFile, err error) {
 	base, err := runtimeDir()
 	if err != nil {
@@ -95,8 +95,8 @@ func (f *fleet) claim() (layout layoutFile, err error) {
 	return layout, writeJSON(s.layoutPath(), layout)
 }
 
-// readLayout reads the layout of the data that is there, which must be that of the
-// cluster that is asked for.
+// readLayout reads the layout of the data that is there, which must be that of
+// the cluster that is asked for.
 func (s spec) readLayout() (layout layoutFile, err error) {
 	text, err := os.ReadFile(s.layoutPath())
 	if err != nil {
@@ -128,8 +128,8 @@ func claimAgain(base string, layout layoutFile) (release func(), err error) {
 	return claimSame(places)
 }
 
-// threads returns the thread on which the nodes of each data centre start. For a WAN
-// it builds the network, and each thread is in that of its data centre.
+// threads returns the thread on which the nodes of each data centre start. For
+// a WAN it builds the network, and each thread is in that of its data centre.
 func (f *fleet) threads(layout layoutFile) (map[string]thread, error) {
 	threads := make(map[string]thread)
 	if !layout.WAN {

@@ -10,11 +10,12 @@ import (
 	"syscall"
 )
 
-// guard keeps this program from speaking to the outside by mistake. If a driver goes
-// on dialling the nodes of a cluster that has ended, its packets would take the
-// machine's default route. With the guard its connections are refused at once: the
-// guard is the second choice of a route to the cluster's subnets, and leads to a
-// namespace in which all their addresses are local. The guard ends with this process.
+// guard keeps this program from speaking to the outside by mistake. If a driver
+// goes on dialling the nodes of a cluster that has ended, its packets would
+// take the machine's default route. With the guard its connections are refused
+// at once: the guard is the second choice of a route to the cluster's subnets,
+// and leads to a namespace in which all their addresses are local. The guard
+// ends with this process.
 type guard struct {
 	namespace int // a file descriptor
 	device    string

@@ -17,16 +17,16 @@ import (
 // keeperJob is what a keeper is called, also in a list of processes.
 const keeperJob = "popcask-cassandra-keeper"
 
-// A test binary has no main function of ours, and a TestMain in every package that
-// uses this one would be forgotten. So the keeper starts here. In other processes this
-// does nothing.
+// A test binary has no main function of ours, and a TestMain in every package
+// that uses this one would be forgotten. So the keeper starts here. In other
+// processes this does nothing.
 func init() { child.Main(keeperJob, keep) }
 
 // firstLease is how long a keeper waits for the test that started it.
 const firstLease = 10 * time.Second
 
-// keeper is the parent of the nodes of one cluster. It is a process of its own, which
-// ends Grace after the last lease.
+// keeper is the parent of the nodes of one cluster. It is a process of its own,
+// which ends Grace after the last lease.
 type keeper struct {
 	spec   spec
 	ctx    context.Context // ends with the keeper
@@ -79,8 +79,8 @@ func keep(s spec) error {
 	return nil
 }
 
-// awaitTurn waits until an earlier keeper has ended. It returns nil if the process
-// that started this one does not wait any more.
+// awaitTurn waits until an earlier keeper has ended. It returns nil if the
+// process that started this one does not wait any more.
 func awaitTurn(path string, spawner handshake) (*os.File, error) {
 	for {
 		lock, err := tryLock(path)
@@ -240,8 +240,8 @@ func (b *bootRun) change(f func()) {
 	b.changed = make(chan struct{})
 }
 
-// await returns when the cluster is up. The first lease starts it. A later one that
-// finds a node dead starts that node.
+// await returns when the cluster is up. The first lease starts it. A later one
+// that finds a node dead starts that node.
 func (k *keeper) await(ctx context.Context, progress func(string)) (*layoutFile, error) {
 	k.mu.Lock()
 	if k.booted == nil || k.finished(k.booted) && !k.fleet.allRunning() {

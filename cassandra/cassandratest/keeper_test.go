@@ -57,8 +57,8 @@ func victim(private bool) error {
 	select {} // until the kill
 }
 
-// It also shows that a shared cluster ends after its last lease, and that a cluster
-// starts after its keeper was killed.
+// It also shows that a shared cluster ends after its last lease, and that a
+// cluster starts after its keeper was killed.
 func TestKilledTestLeavesNoNodes(t *testing.T) {
 	cassandratest.NeedNodes(t)
 	for kind, private := range map[string]bool{"shared": false, "private": true} {

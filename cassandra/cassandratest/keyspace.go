@@ -11,8 +11,9 @@ import (
 	"github.com/gocql/gocql"
 )
 
-// Session returns a session of the driver with a data centre of the cluster, or with
-// all of it for "". It closes with the test. It reads and writes at LOCAL_QUORUM.
+// Session returns a session of the driver with a data centre of the cluster, or
+// with all of it for "". It closes with the test. It reads and writes at
+// LOCAL_QUORUM.
 func (c *Cluster) Session(t testing.TB, dc string) *gocql.Session {
 	t.Helper()
 	session, err := c.Config(dc).CreateSession()
@@ -25,9 +26,9 @@ func (c *Cluster) Session(t testing.TB, dc string) *gocql.Session {
 
 var notInName = regexp.MustCompile(`[^a-z0-9]+`)
 
-// KeyspaceName returns a name that no other test uses, for a test that creates the
-// keyspace itself. If the keyspace exists at the end of the test it is dropped; not in
-// a private cluster, which ends anyway.
+// KeyspaceName returns a name that no other test uses, for a test that creates
+// the keyspace itself. If the keyspace exists at the end of the test it is
+// dropped; not in a private cluster, which ends anyway.
 func (c *Cluster) KeyspaceName(t testing.TB) string {
 	t.Helper()
 	// At most 48 octets, of which the last 13 are random.
@@ -39,8 +40,8 @@ func (c *Cluster) KeyspaceName(t testing.TB) string {
 	return name
 }
 
-// Keyspace creates a keyspace for the test, replicated in each data centre to all
-// of its nodes, but to three at most. It is dropped with the test.
+// Keyspace creates a keyspace for the test, replicated in each data centre to
+// all of its nodes, but to three at most. It is dropped with the test.
 func (c *Cluster) Keyspace(t testing.TB) string {
 	t.Helper()
 	name := c.KeyspaceName(t)

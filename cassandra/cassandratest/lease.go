@@ -26,8 +26,8 @@ type lease struct {
 	keeper *os.Process // if this process has started it
 }
 
-// meetingPoint returns the path at which the keeper listens, and that of the lock
-// that it holds.
+// meetingPoint returns the path at which the keeper listens, and that of the
+// lock that it holds.
 func (s spec) meetingPoint() (socket, lock string, err error) {
 	base, err := runtimeDir()
 	if err != nil {
@@ -40,8 +40,8 @@ func (s spec) meetingPoint() (socket, lock string, err error) {
 	return socket, filepath.Join(base, s.Key+".lock"), nil
 }
 
-// newSpec names the cluster: by its topology if it is shared, by its directory if
-// it keeps its data, otherwise at random.
+// newSpec names the cluster: by its topology if it is shared, by its directory
+// if it keeps its data, otherwise at random.
 func newSpec(t Topology, dir string) (spec, error) {
 	base, err := runtimeDir()
 	if err != nil {
@@ -71,8 +71,8 @@ func newSpec(t Topology, dir string) (spec, error) {
 	return s, nil
 }
 
-// acquire takes a lease from the keeper of the cluster, and starts a keeper if there
-// is none. It returns when the cluster is up.
+// acquire takes a lease from the keeper of the cluster, and starts a keeper if
+// there is none. It returns when the cluster is up.
 func acquire(ctx context.Context, s spec, progress func(string)) (*lease, error) {
 	socket, _, err := s.meetingPoint()
 	if err != nil {
@@ -101,8 +101,8 @@ func acquire(ctx context.Context, s spec, progress func(string)) (*lease, error)
 	}
 }
 
-// spawnKeeper starts a keeper and takes a lease, from it or from another keeper that
-// was first. It returns nil and no error if the caller must try again.
+// spawnKeeper starts a keeper and takes a lease, from it or from another keeper
+// that was first. It returns nil and no error if the caller must try again.
 func spawnKeeper(ctx context.Context, s spec, socket string, progress func(string)) (*lease, error) {
 	keeper, words, err := s.startKeeper()
 	if err != nil {
@@ -144,8 +144,8 @@ func spawnKeeper(ctx context.Context, s spec, socket string, progress func(strin
 
 func (s spec) keeperLog() string { return filepath.Join(s.Dir, "keeper.log") }
 
-// startKeeper starts a keeper. Its words about its own start are read from the file:
-// see handshake.
+// startKeeper starts a keeper. Its words about its own start are read from the
+// file: see handshake.
 func (s spec) startKeeper() (keeper *os.Process, words *os.File, err error) {
 	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
 		return nil, nil, err
@@ -175,8 +175,8 @@ func (s spec) startKeeper() (keeper *os.Process, words *os.File, err error) {
 	return cmd.Process, words, nil
 }
 
-// awaitEnd waits until a private cluster that did not come up has ended: its keeper
-// holds a lock until then.
+// awaitEnd waits until a private cluster that did not come up has ended: its
+// keeper holds a lock until then.
 func (s spec) awaitEnd() {
 	_, path, err := s.meetingPoint()
 	if err != nil || !s.Topology.Private {

@@ -10,16 +10,16 @@ import (
 
 // A line drops the packets that it has no room for, as a router does.
 const (
-	// maxBacklog is how long a packet waits at most for those before it, on a line with
-	// a rate.
+	// maxBacklog is how long a packet waits at most for those before it, on a
+	// line with a rate.
 	maxBacklog = 100 * time.Millisecond
 
 	// maxHeld bounds the octets on their way: 320 MB/s at a delay of 100 ms.
 	maxHeld = 32 << 20
 )
 
-// line carries IPv4 packets in one direction, in order: each leaves after those before
-// it, at the line's rate, and arrives after the delay.
+// line carries IPv4 packets in one direction, in order: each leaves after those
+// before it, at the line's rate, and arrives after the delay.
 type line struct {
 	out func([]byte)
 
@@ -106,8 +106,9 @@ func (l *line) carry(ctx context.Context) {
 	}
 }
 
-// deliver hands out the packets that are due, and returns how long the next one has to
-// wait. It holds the lock meanwhile, so that nothing arrives after cut has returned.
+// deliver hands out the packets that are due, and returns how long the next one
+// has to wait. It holds the lock meanwhile, so that nothing arrives after cut
+// has returned.
 func (l *line) deliver() (wait time.Duration, waiting bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

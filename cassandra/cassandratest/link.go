@@ -17,10 +17,10 @@ var (
 	errNoWANHere = fmt.Errorf("%w", errNoWAN)
 )
 
-// Link is the link between two data centres of a cluster with [Topology.WAN]. At
-// first it has no delay, no limit of its rate, and loses nothing. Each method
-// returns after the change is made. Packets have 9000 octets at most, and keep their
-// order. A Link is safe for concurrent use.
+// Link is the link between two data centres of a cluster with [Topology.WAN].
+// At first it has no delay, no limit of its rate, and loses nothing. Each
+// method returns after the change is made. Packets have 9000 octets at most,
+// and keep their order. A Link is safe for concurrent use.
 type Link struct {
 	cluster *Cluster
 	a, b    string
@@ -40,10 +40,10 @@ type linkOrder struct {
 	Heal  bool           `json:",omitempty"`
 }
 
-// SetDelay sets how long a packet is on its way, which is half a round trip. It also
-// holds for the packets that are on their way. Timers and busy processors come on
-// top of it: a round trip of 50 ms was seen to take 50.6 to 51.1 ms, one without a
-// delay less than 0.1 ms.
+// SetDelay sets how long a packet is on its way, which is half a round trip. It
+// also holds for the packets that are on their way. Timers and busy processors
+// come on top of it: a round trip of 50 ms was seen to take 50.6 to 51.1 ms,
+// one without a delay less than 0.1 ms.
 func (l *Link) SetDelay(oneWay time.Duration) error {
 	if oneWay < 0 {
 		return l.wrong("delay", oneWay)
@@ -51,8 +51,9 @@ func (l *Link) SetDelay(oneWay time.Duration) error {
 	return l.order(linkOrder{Delay: &oneWay})
 }
 
-// SetRate limits each direction to a number of octets a second. 0 means no limit. A
-// packet that would have to wait more than 0.1 s for those before it is lost.
+// SetRate limits each direction to a number of octets a second. 0 means no
+// limit. A packet that would have to wait more than 0.1 s for those before it
+// is lost.
 func (l *Link) SetRate(octets int64) error {
 	if octets < 0 {
 		return l.wrong("rate", octets)
@@ -70,12 +71,12 @@ func (l *Link) SetLoss(fraction float64, seed uint64) error {
 }
 
 // Cut cuts the link. Packets on their way are lost, and after Cut has returned
-// nothing arrives: the nodes get neither an answer nor an error. They take each other
-// for dead after some 15 s; see [Cluster.Settle].
+// nothing arrives: the nodes get neither an answer nor an error. They take each
+// other for dead after some 15 s; see [Cluster.Settle].
 func (l *Link) Cut() error { return l.order(linkOrder{Cut: []string{l.a, l.b}}) }
 
-// CutFrom cuts one direction: packets from this data centre do not arrive at the
-// other, while those of the other do arrive.
+// CutFrom cuts one direction: packets from this data centre do not arrive at
+// the other, while those of the other do arrive.
 func (l *Link) CutFrom(dc string) error {
 	if dc != l.a && dc != l.b {
 		return fmt.Errorf("cassandratest: the link between %s and %s has no end %q", l.a, l.b, dc)
@@ -86,8 +87,8 @@ func (l *Link) CutFrom(dc string) error {
 // Heal ends all cuts; delay, rate and loss are as before.
 func (l *Link) Heal() error { return l.order(linkOrder{Heal: true}) }
 
-// Traffic returns what was sent so far, from the data centre that was named first to
-// the second, and back.
+// Traffic returns what was sent so far, from the data centre that was named
+// first to the second, and back.
 func (l *Link) Traffic() (there, back Traffic, err error) {
 	answer, err := l.ask(linkOrder{})
 	if err != nil {
@@ -120,10 +121,11 @@ func (l *Link) ask(o linkOrder) (reply, error) {
 
 var errNoLinks = errors.New("the cluster has no WAN: set Topology.WAN")
 
-// Command returns a command that runs in the network of a data centre. It reaches
-// the nodes of its data centre directly and those of others over the links. It has a
-// loopback interface of its own, and this program reaches it at the address of any
-// node of that data centre. It must end before the cluster does.
+// Command returns a command that runs in the network of a data centre. It
+// reaches the nodes of its data centre directly and those of others over the
+// links. It has a loopback interface of its own, and this program reaches it at
+// the address of any node of that data centre. It must end before the cluster
+// does.
 func (c *Cluster) Command(ctx context.Context, dc, program string, args ...string) (*exec.Cmd, error) {
 	if c.guard == nil {
 		return nil, fmt.Errorf("cassandratest: %w", errNoLinks)

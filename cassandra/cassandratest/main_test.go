@@ -20,8 +20,8 @@ import (
 func TestMain(m *testing.M) {
 	child.Main("victim", victim)
 	goleak.VerifyTestMain(m,
-		// The driver's, which sleep some seconds after a node came up or went away
-		// whether their session is closed or not.
+		// The driver's, which sleep some seconds after a node came up or went
+		// away whether their session is closed or not.
 		goleak.IgnoreAnyFunction("github.com/gocql/gocql.(*Session).handleNodeUp"),
 		goleak.IgnoreAnyFunction("github.com/gocql/gocql.(*hostConnPool).connectMany"),
 		goleak.IgnoreAnyFunction("github.com/gocql/gocql.(*hostConnPool).connect"))
@@ -43,7 +43,8 @@ func alive(pid int) bool {
 	return !strings.HasPrefix(rest, "Z")
 }
 
-// nodePIDs returns the processes of a cluster's nodes, from the keeper's own list.
+// nodePIDs returns the processes of a cluster's nodes, from the keeper's own
+// list.
 func nodePIDs(t *testing.T, dir string) []int {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(dir, "processes.json"))

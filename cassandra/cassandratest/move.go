@@ -6,11 +6,12 @@ import (
 	"fmt"
 )
 
-// Move shuts nodes down and starts them at other addresses, as happens on Kubernetes.
-// They keep their data, and so they are the same members of the cluster (the same
-// host ID). Move returns when each answers queries at its new address, which c.Nodes
-// then has. The other nodes may still look for it at the old one: see Settle. No other
-// cluster gets the old addresses while this one lasts. The port stays the same.
+// Move shuts nodes down and starts them at other addresses, as happens on
+// Kubernetes. They keep their data, and so they are the same members of the
+// cluster (the same host ID). Move returns when each answers queries at its new
+// address, which c.Nodes then has. The other nodes may still look for it at the
+// old one: see Settle. No other cluster gets the old addresses while this one
+// lasts. The port stays the same.
 //
 // The nodes of a WAN cannot move.
 func (c *Cluster) Move(ctx context.Context, nodes string) error {
@@ -90,8 +91,8 @@ func (n *node) moveTo(at place) {
 	n.place = at
 }
 
-// configure writes the configuration of every node, which the node reads when it
-// starts.
+// configure writes the configuration of every node, which the node reads when
+// it starts.
 func (f *fleet) configure() error {
 	var seeds []string
 	for _, n := range f.nodes {

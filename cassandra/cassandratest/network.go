@@ -9,8 +9,9 @@ import (
 	"sync"
 )
 
-// network is the WAN of a cluster: a network namespace for each data centre, and
-// between each two of them a link, which is two lines between two TUN devices.
+// network is the WAN of a cluster: a network namespace for each data centre,
+// and between each two of them a link, which is two lines between two TUN
+// devices.
 //
 //	 ┌─ namespace of dc1 ──────┐            ┌─ namespace of dc2 ──────┐
 //	 │ nodes 198.18.0.1, .2 …  │            │ nodes 198.18.1.1, .2 …  │
@@ -21,8 +22,8 @@ import (
 //	     this program, and the rest of the machine
 //
 // A namespace has routes to its own subnet and, over the links, to those of the
-// others, and to nothing else. None of this has a name in a file system: the kernel
-// removes it after the keeper and the nodes have ended.
+// others, and to nothing else. None of this has a name in a file system: the
+// kernel removes it after the keeper and the nodes have ended.
 type network struct {
 	centres  []*centre
 	lines    map[course]*line
@@ -93,8 +94,9 @@ func (n *network) paths() map[string]string {
 	return paths
 }
 
-// reaches reports whether nodes of two data centres hear of each other: over a link
-// that is whole, or through other data centres, since gossip passes news on.
+// reaches reports whether nodes of two data centres hear of each other: over a
+// link that is whole, or through other data centres, since gossip passes news
+// on.
 func (n *network) reaches(from, to string) bool {
 	if n == nil || from == to {
 		return true

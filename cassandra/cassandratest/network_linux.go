@@ -13,9 +13,9 @@ import (
 	"unsafe"
 )
 
-// wanMTU is the size of the packets on a link: that of jumbo frames, which lines
-// between data centres often carry. Smaller packets cost more processor time, which
-// the nodes need.
+// wanMTU is the size of the packets on a link: that of jumbo frames, which
+// lines between data centres often carry. Smaller packets cost more processor
+// time, which the nodes need.
 const wanMTU = 9000
 
 // openNetwork builds the WAN of these nodes.
@@ -31,8 +31,9 @@ func openNetwork(nodes []nodeSpec) (*network, error) {
 		}
 		running.Wait()
 		for _, c := range n.centres {
-			// The kernel would do this too, but some time after the last process has
-			// left the namespace. By then the subnet may be in use again.
+			// The kernel would do this too, but some time after the last
+			// process has left the namespace. By then the subnet may be in use
+			// again.
 			ip(fmt.Sprintf("link delete %s\n", c.device))
 			if c.threadID != 0 {
 				c.thread.end()
@@ -64,7 +65,8 @@ func openNetwork(nodes []nodeSpec) (*network, error) {
 	return n, nil
 }
 
-// open makes the namespace, with its nodes' addresses, and connects it to this one.
+// open makes the namespace, with its nodes' addresses, and connects it to this
+// one.
 func (c *centre) open() error {
 	var err error
 	if c.thread, c.threadID, err = newNamespace(); err != nil {
@@ -83,8 +85,8 @@ func (c *centre) open() error {
 	}
 	inside += "link set lan up\n"
 	return c.thread.do(func() error {
-		// The closed connections of a killed node keep the namespace while they try
-		// to reach the other end, by default for over a minute.
+		// The closed connections of a killed node keep the namespace while they
+		// try to reach the other end, by default for over a minute.
 		if err := os.WriteFile("/proc/sys/net/ipv4/tcp_orphan_retries", []byte("3"), 0); err != nil {
 			return err
 		}
@@ -92,8 +94,8 @@ func (c *centre) open() error {
 	})
 }
 
-// newNamespace returns a thread in a network namespace of its own. The namespace ends
-// after everything in it.
+// newNamespace returns a thread in a network namespace of its own. The
+// namespace ends after everything in it.
 func newNamespace() (t thread, id int, err error) {
 	for {
 		t = newThread()
@@ -101,7 +103,8 @@ func newNamespace() (t thread, id int, err error) {
 		if id != os.Getpid() {
 			break
 		}
-		// The first thread stands for the whole process in /proc and never ends.
+		// The first thread stands for the whole process in /proc and never
+		// ends.
 		defer t.end()
 	}
 	err = t.do(func() error {
@@ -128,8 +131,8 @@ func (c *centre) connect(number int, to *centre) (tun *os.File, err error) {
 	return tun, err
 }
 
-// openTUN makes a TUN device in the namespace of the calling thread. Closing the file
-// removes it.
+// openTUN makes a TUN device in the namespace of the calling thread. Closing
+// the file removes it.
 func openTUN(name string) (*os.File, error) {
 	fd, err := syscall.Open("/dev/net/tun", syscall.O_RDWR|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
 	if err != nil {
@@ -150,8 +153,8 @@ func openTUN(name string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), "/dev/net/tun"), nil
 }
 
-// ip runs the program ip in the namespace of the calling thread, with one command a
-// line.
+// ip runs the program ip in the namespace of the calling thread, with one
+// command a line.
 func ip(commands string) error {
 	cmd := exec.Command("ip", "-batch", "-")
 	cmd.Stdin = strings.NewReader(commands)

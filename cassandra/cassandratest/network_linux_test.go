@@ -30,8 +30,8 @@ type wan struct {
 	close   func() // ends all but the guard
 }
 
-// lockDir returns the directory of the real locks, so that a test does not take the
-// subnet that a cluster is about to use.
+// lockDir returns the directory of the real locks, so that a test does not take
+// the subnet that a cluster is about to use.
 func lockDir(t *testing.T) string {
 	dir, err := runtimeDir()
 	require.NoError(t, err)
@@ -152,8 +152,8 @@ func (w *wan) centre(name string) *centre {
 	return w.net.centres[i]
 }
 
-// trip returns the shortest of several round trips on one connection: the others
-// also waited for the processor.
+// trip returns the shortest of several round trips on one connection: the
+// others also waited for the processor.
 func (w *wan) trip(from, to string) time.Duration {
 	best, err := w.tryTrip(from, to)
 	require.NoError(w.t, err)
@@ -248,8 +248,8 @@ type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { return len(p), nil }
 
-// pour sends octets over a new connection, and returns how long it took until the
-// other end had acknowledged all of them.
+// pour sends octets over a new connection, and returns how long it took until
+// the other end had acknowledged all of them.
 func (w *wan) pour(from, to string, octets int64) time.Duration {
 	var l net.Listener
 	c := w.centre(to)

@@ -12,7 +12,8 @@ import (
 	"github.com/popcask/popcask/internal/child"
 )
 
-// host is where the process of a node runs: beside the keeper, or in a container.
+// host is where the process of a node runs: beside the keeper, or in a
+// container.
 type host interface {
 	// command returns java with these arguments, in the directory dir.
 	command(n nodeSpec, dir string, args []string) *exec.Cmd
@@ -113,8 +114,9 @@ func (n *node) died() <-chan struct{} {
 	return n.exited
 }
 
-// signal sends a signal to the process. It never hits another process with the same
-// id: the node is a child of this process and keeps its id until it is waited for.
+// signal sends a signal to the process. It never hits another process with the
+// same id: the node is a child of this process and keeps its id until it is
+// waited for.
 func (n *node) signal(sig os.Signal) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -137,8 +139,8 @@ func (n *node) kill() error {
 	return nil
 }
 
-// shutdown lets the node tell the others that it ends and flush what it has in memory.
-// After patience it kills the node.
+// shutdown lets the node tell the others that it ends and flush what it has in
+// memory. After patience it kills the node.
 func (n *node) shutdown(patience time.Duration) error {
 	n.signal(sigCont)
 	if err := n.signal(sigTerm); err != nil {
@@ -152,8 +154,8 @@ func (n *node) shutdown(patience time.Duration) error {
 	}
 }
 
-// logTail returns the end of the node's log, for the error of a node that does not
-// start.
+// logTail returns the end of the node's log, for the error of a node that does
+// not start.
 func (n *node) logTail() string {
 	text, err := os.ReadFile(n.log)
 	if err != nil {

@@ -17,9 +17,9 @@ import (
 //	cluster.NodeTool(ctx, "dc1-1", "flush", keyspace)
 //	cluster.NodeTool(ctx, "dc1-1", "disablehandoff")
 //
-// It takes a second or two, since it is a JVM. On a shared cluster, use only commands
-// that other tests do not notice, such as flush and compact on the test's own
-// keyspace.
+// It takes a second or two, since it is a JVM. On a shared cluster, use only
+// commands that other tests do not notice, such as flush and compact on the
+// test's own keyspace.
 func (c *Cluster) NodeTool(ctx context.Context, node string, args ...string) (string, error) {
 	if c.lease == nil {
 		return "", errors.New("cassandratest: nodetool: the cluster of POPCASK_CASSANDRA is not ours: set Topology.Private")

@@ -55,7 +55,8 @@ func (k *keeper) operate(ctx context.Context, r request, progress func(string)) 
 	return fmt.Errorf("the keeper does not know %q: it is of another version", r.Op)
 }
 
-// choose returns the nodes of a name: that of a node, of a data centre, or "" for all.
+// choose returns the nodes of a name: that of a node, of a data centre, or ""
+// for all.
 func (f *fleet) choose(name string) ([]*node, error) {
 	var nodes []*node
 	for _, n := range f.nodes {

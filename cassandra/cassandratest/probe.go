@@ -13,11 +13,12 @@ import (
 	"github.com/gocql/gocql"
 )
 
-// pollEvery is the interval at which the keeper looks whether a node has come up.
+// pollEvery is the interval at which the keeper looks whether a node has come
+// up.
 const pollEvery = 100 * time.Millisecond
 
-// probeKeyspace is the keeper's. It is replicated to every node, so that a statement
-// at ALL succeeds only if its coordinator takes every node for alive.
+// probeKeyspace is the keeper's. It is replicated to every node, so that a
+// statement at ALL succeeds only if its coordinator takes every node for alive.
 const probeKeyspace = "popcask_probe"
 
 // poll calls try until it returns nil, the context ends, or stop is closed.
@@ -49,7 +50,8 @@ func listening(ctx context.Context, address string) error {
 	return conn.Close()
 }
 
-// quiet drops what the driver logs, which is also in the errors that it returns.
+// quiet drops what the driver logs, which is also in the errors that it
+// returns.
 var quiet = log.New(io.Discard, "", 0)
 
 // direct opens a session to one node, and to no other.
@@ -60,8 +62,8 @@ func direct(at place) (*gocql.Session, error) {
 	config.NumConns = 1
 	config.Timeout, config.ConnectTimeout = 3*time.Second, 3*time.Second
 	config.DisableInitialHostLookup = true
-	// No statement here waits for schema agreement, which takes a round of gossip each
-	// time: sees waits for all of it at once.
+	// No statement here waits for schema agreement, which takes a round of
+	// gossip each time: sees waits for all of it at once.
 	config.MaxWaitSchemaAgreement = time.Millisecond
 	config.Events.DisableNodeStatusEvents = true
 	config.Events.DisableTopologyEvents = true
@@ -113,8 +115,8 @@ func createProbe(ctx context.Context, at place, dcs []DC) error {
 	return nil
 }
 
-// sees asks a node, as a coordinator, and returns an error unless it takes exactly
-// want of all nodes for alive.
+// sees asks a node, as a coordinator, and returns an error unless it takes
+// exactly want of all nodes for alive.
 func sees(ctx context.Context, at place, want, all int) error {
 	session, err := direct(at)
 	if err != nil {

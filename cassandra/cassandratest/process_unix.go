@@ -19,8 +19,8 @@ const (
 	sigTerm = syscall.SIGTERM
 )
 
-// tryLock takes the lock of a file. The kernel ends the lock when the file is closed
-// or the process ends.
+// tryLock takes the lock of a file. The kernel ends the lock when the file is
+// closed or the process ends.
 func tryLock(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -42,10 +42,10 @@ func tryLock(path string) (*os.File, error) {
 	return f, nil
 }
 
-// runtimeDir returns the directory of locks, sockets and clusters, in which keepers
-// and tests meet. Its path is short, because the path of a Unix socket may have about
-// 100 octets. It belongs to the user alone, because a process that can write there
-// can end nodes.
+// runtimeDir returns the directory of locks, sockets and clusters, in which
+// keepers and tests meet. Its path is short, because the path of a Unix socket
+// may have about 100 octets. It belongs to the user alone, because a process
+// that can write there can end nodes.
 func runtimeDir() (string, error) {
 	dir := filepath.Join(os.TempDir(), "popcask-"+strconv.Itoa(os.Getuid()))
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
@@ -62,8 +62,8 @@ func runtimeDir() (string, error) {
 	return dir, nil
 }
 
-// startTime distinguishes a process from a later one with the same id. It is "" if
-// there is no such process.
+// startTime distinguishes a process from a later one with the same id. It is ""
+// if there is no such process.
 func startTime(pid int) string {
 	if stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)); err == nil {
 		// Field 22; the second, the command in parentheses, may hold anything.

@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// protocolVersion is part of the name of a shared cluster, so that programs built
-// from different versions of this package do not meet. Raise it when anything
-// changes that a keeper and a test say to each other.
+// protocolVersion is part of the name of a shared cluster, so that programs
+// built from different versions of this package do not meet. Raise it when
+// anything changes that a keeper and a test say to each other.
 const protocolVersion = 4
 
 // spec is the input of a keeper.
@@ -27,8 +27,8 @@ type spec struct {
 // clusterName is the cluster's name in Cassandra.
 func (s spec) clusterName() string { return "popcask-" + s.Key }
 
-// request is the line that a connection to the keeper begins with. The connection of
-// a lease stays open; any other is closed after the answer.
+// request is the line that a connection to the keeper begins with. The
+// connection of a lease stays open; any other is closed after the answer.
 type request struct {
 	Op       string
 	Nodes    string `json:",omitempty"` // a node, a data centre, or "" for all
@@ -50,8 +50,8 @@ const (
 	opEnd      = "end"      // of the cluster
 )
 
-// reply is a line of an answer: any number of lines with Progress, then one with
-// Done.
+// reply is a line of an answer: any number of lines with Progress, then one
+// with Done.
 type reply struct {
 	Progress string      `json:",omitempty"`
 	Done     bool        `json:",omitempty"`
@@ -68,7 +68,8 @@ var errGone = errors.New("the keeper has ended")
 // errInUse means that a cluster which keeps its data runs already.
 var errInUse = errors.New("in use by another process")
 
-// ask sends a request and reads the answer. The connection that it returns is open.
+// ask sends a request and reads the answer. The connection that it returns is
+// open.
 func ask(ctx context.Context, socket string, r request, progress func(string)) (net.Conn, reply, error) {
 	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", socket)
 	if err != nil {

@@ -66,8 +66,8 @@ func findSoftware(ctx context.Context) (software, error) {
 
 var javaVersion = regexp.MustCompile(`version "(\d+)`)
 
-// findJava finds a Java that Cassandra 5.0 runs on: 17, or 11. The version is the
-// whole output of java -version.
+// findJava finds a Java that Cassandra 5.0 runs on: 17, or 11. The version is
+// the whole output of java -version.
 func findJava(ctx context.Context) (java, version string, err error) {
 	java = "java"
 	if home := os.Getenv("JAVA_HOME"); home != "" {
@@ -99,7 +99,8 @@ func dockerAnswers(ctx context.Context) bool {
 	return exec.CommandContext(ctx, docker, "version", "--format", "{{.Server.Version}}").Run() == nil
 }
 
-// jarsDir returns the directory of the jars of this version, which may not exist yet.
+// jarsDir returns the directory of the jars of this version, which may not
+// exist yet.
 func jarsDir() (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -124,10 +125,10 @@ const pomFile = `<project xmlns="http://maven.apache.org/POM/4.0.0">
 </project>
 `
 
-// resolveJars downloads the jars, if they are not there: about 100 files, 66 MB, some
-// ten seconds on a good line. They are collected in a directory that is then renamed,
-// so that half of them are never taken for all, and several processes may do this at
-// the same time.
+// resolveJars downloads the jars, if they are not there: about 100 files, 66
+// MB, some ten seconds on a good line. They are collected in a directory that
+// is then renamed, so that half of them are never taken for all, and several
+// processes may do this at the same time.
 func resolveJars(ctx context.Context, s software, progress func(string)) error {
 	if s.Docker {
 		return nil

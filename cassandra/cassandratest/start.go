@@ -14,14 +14,15 @@ const (
 	requireEnv  = "POPCASK_REQUIRE_CASSANDRA"
 )
 
-// Start returns a cluster of that topology, when it is up. It starts the cluster if
-// it does not run yet: a first node takes 4 s on an idle machine, a running cluster
-// some milliseconds. Each step goes to the test's log. The lease ends with the test.
+// Start returns a cluster of that topology, when it is up. It starts the
+// cluster if it does not run yet: a first node takes 4 s on an idle machine, a
+// running cluster some milliseconds. Each step goes to the test's log. The
+// lease ends with the test.
 //
-// With -short the test is skipped. It is also skipped if no cluster can be had; with
-// POPCASK_REQUIRE_CASSANDRA=1 it fails then, unless it asks for a WAN and does not
-// run as root on Linux. If a cluster can be had and does not start, the test fails
-// in any case, with the end of the node's log.
+// With -short the test is skipped. It is also skipped if no cluster can be had;
+// with POPCASK_REQUIRE_CASSANDRA=1 it fails then, unless it asks for a WAN and
+// does not run as root on Linux. If a cluster can be had and does not start,
+// the test fails in any case, with the end of the node's log.
 func Start(t testing.TB, topology Topology) *Cluster {
 	t.Helper()
 	skipShort(t)

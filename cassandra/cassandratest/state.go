@@ -32,9 +32,9 @@ func (f *fleet) writeState() {
 	writeJSON(f.spec.statePath(), all)
 }
 
-// endLeftovers kills the nodes of a keeper that was itself killed, if the kernel has
-// not done so. It kills only processes that the state file names and that started
-// when it says.
+// endLeftovers kills the nodes of a keeper that was itself killed, if the
+// kernel has not done so. It kills only processes that the state file names and
+// that started when it says.
 func endLeftovers(s spec) {
 	data, err := os.ReadFile(s.statePath())
 	if err != nil {
@@ -45,7 +45,8 @@ func endLeftovers(s spec) {
 		return
 	}
 	for _, p := range all {
-		// The handle first, then the check: another process cannot come in between.
+		// The handle first, then the check: another process cannot come in
+		// between.
 		proc, err := os.FindProcess(p.PID)
 		if err != nil {
 			continue

@@ -12,9 +12,9 @@ import (
 	"strings"
 )
 
-// The data centres of a WAN have addresses of the range that RFC 2544 sets apart
-// for measuring network devices: each a 198.18.N.0/24 or 198.19.N.0/24. Its nodes
-// have the first addresses, this program the last.
+// The data centres of a WAN have addresses of the range that RFC 2544 sets
+// apart for measuring network devices: each a 198.18.N.0/24 or 198.19.N.0/24.
+// Its nodes have the first addresses, this program the last.
 var wanRange = netip.MustParsePrefix("198.18.0.0/15")
 
 const (
@@ -37,9 +37,9 @@ func inSubnet(subnet netip.Prefix, number int) netip.Addr {
 	return netip.AddrFrom4(a)
 }
 
-// claimSubnets finds a free subnet for each data centre, and gives its nodes their
-// places. Each subnet is held by a lock in dir until release is called or this
-// process ends.
+// claimSubnets finds a free subnet for each data centre, and gives its nodes
+// their places. Each subnet is held by a lock in dir until release is called or
+// this process ends.
 func claimSubnets(dir string, dcs []DC) (places []place, release func(), err error) {
 	var held locks
 	subnet := wanRange.Addr()
@@ -98,8 +98,8 @@ func claimSubnet(dir string, p netip.Prefix) (*os.File, error) {
 	return lock, nil
 }
 
-// unused returns an error if this machine has an address in the subnet, or a route
-// to it, such as that of a VPN.
+// unused returns an error if this machine has an address in the subnet, or a
+// route to it, such as that of a VPN.
 func unused(p netip.Prefix) error {
 	addresses, err := net.InterfaceAddrs()
 	if err != nil {
@@ -127,8 +127,8 @@ func unused(p netip.Prefix) error {
 	return nil
 }
 
-// routePrefix reads a destination and a mask of /proc/net/route: hexadecimal, in
-// the machine's order of octets.
+// routePrefix reads a destination and a mask of /proc/net/route: hexadecimal,
+// in the machine's order of octets.
 func routePrefix(destination, mask string) (netip.Prefix, error) {
 	var v [2][4]byte
 	for i, text := range []string{destination, mask} {

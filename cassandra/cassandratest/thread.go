@@ -6,11 +6,11 @@ import (
 	"runtime"
 )
 
-// thread is a thread of the operating system that runs functions, one after the other,
-// until it is told to end. Two things belong to a thread. The kernel ends a node when
-// the thread that started it ends, and Go may end other threads at any time. And it is
-// a thread that is in a network namespace: what it opens and the processes that it
-// starts are in there.
+// thread is a thread of the operating system that runs functions, one after the
+// other, until it is told to end. Two things belong to a thread. The kernel
+// ends a node when the thread that started it ends, and Go may end other
+// threads at any time. And it is a thread that is in a network namespace: what
+// it opens and the processes that it starts are in there.
 type thread struct {
 	work chan func()
 	quit chan struct{}

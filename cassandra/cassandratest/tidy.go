@@ -12,8 +12,8 @@ const logsKept = 24 * time.Hour
 
 var clusterKey = regexp.MustCompile(`^[0-9a-f]{12}$`)
 
-// tidy removes what clusters have left more than a day ago: logs, and the sockets and
-// locks of keepers that were killed.
+// tidy removes what clusters have left more than a day ago: logs, and the
+// sockets and locks of keepers that were killed.
 func tidy(base string) {
 	entries, err := os.ReadDir(base)
 	if err != nil {

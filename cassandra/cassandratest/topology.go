@@ -9,19 +9,19 @@ import (
 	"time"
 )
 
-// Topology describes a cluster. The zero value is one small node in the data centre
-// "dc1", shared with every other test that asks for the same.
+// Topology describes a cluster. The zero value is one small node in the data
+// centre "dc1", shared with every other test that asks for the same.
 type Topology struct {
 	// DCs are the data centres. Default: "dc1" with one node.
 	DCs []DC
 
-	// Settings replace or add settings of cassandra.yaml on every node, by their
-	// names there: {"tombstone_failure_threshold": 1000}. Values are numbers,
-	// strings, booleans, and lists and maps of them.
+	// Settings replace or add settings of cassandra.yaml on every node, by
+	// their names there: {"tombstone_failure_threshold": 1000}. Values are
+	// numbers, strings, booleans, and lists and maps of them.
 	Settings map[string]any `json:",omitempty"`
 
-	// HeapMB is the heap of each node, in MiB. Default 256, with which a node has about
-	// 410 MiB resident after its start.
+	// HeapMB is the heap of each node, in MiB. Default 256, with which a node
+	// has about 410 MiB resident after its start.
 	HeapMB int
 
 	// JVM are further arguments of java on every node, such as
@@ -29,18 +29,19 @@ type Topology struct {
 	// override the others.
 	JVM []string `json:",omitempty"`
 
-	// Grace is how long the nodes of a shared cluster go on after the last lease.
-	// Default one minute; negative means none.
+	// Grace is how long the nodes of a shared cluster go on after the last
+	// lease. Default one minute; negative means none.
 	Grace time.Duration
 
-	// Private gives the test a cluster of its own, whose nodes it may hurt. The cluster
-	// ends with the test.
+	// Private gives the test a cluster of its own, whose nodes it may hurt. The
+	// cluster ends with the test.
 	Private bool `json:",omitempty"`
 
-	// WAN puts each data centre into a network of its own. The [Link] between each two
-	// of them can have a delay, a rate and a loss, and can be cut. This program reaches
-	// all nodes past the links. It needs root on Linux, with the programs ip and
-	// nsenter; elsewhere [Start] skips the test. The cluster must be Private.
+	// WAN puts each data centre into a network of its own. The [Link] between
+	// each two of them can have a delay, a rate and a loss, and can be cut.
+	// This program reaches all nodes past the links. It needs root on Linux,
+	// with the programs ip and nsenter; elsewhere [Start] skips the test. The
+	// cluster must be Private.
 	WAN bool `json:",omitempty"`
 }
 
@@ -52,8 +53,8 @@ type DC struct {
 
 var dcName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,31}$`)
 
-// ParseDCs reads data centres in the form "dc1:3,dc2:3". A name alone is a data centre
-// of one node.
+// ParseDCs reads data centres in the form "dc1:3,dc2:3". A name alone is a data
+// centre of one node.
 func ParseDCs(s string) ([]DC, error) {
 	var dcs []DC
 	for _, part := range strings.Split(s, ",") {

@@ -75,8 +75,8 @@ func (w *wanCluster) median(level gocql.Consistency, writes int) time.Duration {
 	return took[len(took)/2]
 }
 
-// delay: the link has no delay at first; then only those feel it that wait for the
-// other data centre.
+// delay: the link has no delay at first; then only those feel it that wait for
+// the other data centre.
 func (w *wanCluster) delay() {
 	w.median(gocql.LocalQuorum, 50) // warm
 	near, everywhere := w.median(gocql.LocalQuorum, 50), w.median(gocql.EachQuorum, 20)

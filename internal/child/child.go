@@ -13,8 +13,8 @@
 //
 //	cmd, err := child.Command(ctx, "host", job{Name: "a"})
 //
-// A job ends when the process that started it ends, even if that is killed; except one
-// of [Detached].
+// A job ends when the process that started it ends, even if that is killed;
+// except one of [Detached].
 package child
 
 import (
@@ -40,12 +40,12 @@ type order struct {
 	Input json.RawMessage
 }
 
-// Main does a job and ends the process, if the process was started for the job of that
-// name. If do fails, the process writes the error to its standard error and ends with
-// status 1. In any other process Main returns at once.
+// Main does a job and ends the process, if the process was started for the job
+// of that name. If do fails, the process writes the error to its standard error
+// and ends with status 1. In any other process Main returns at once.
 //
-// Call it at the beginning of main or TestMain. A library that starts its program
-// again, whichever that is, calls it in an init function.
+// Call it at the beginning of main or TestMain. A library that starts its
+// program again, whichever that is, calls it in an init function.
 func Main[In any](job string, do func(In) error) {
 	text, isChild := os.LookupEnv(orderEnv)
 	if !isChild {
@@ -81,10 +81,10 @@ func obey[In any](o order, do func(In) error) error {
 	return do(input)
 }
 
-// Command returns a command that starts this program again for a job. The input goes to
-// the job as JSON, of 128 KiB at most. The child is killed when ctx ends, and ends by
-// itself when this process does. It has the environment and the directory of this
-// process. ExtraFiles must not be changed.
+// Command returns a command that starts this program again for a job. The input
+// goes to the job as JSON, of 128 KiB at most. The child is killed when ctx
+// ends, and ends by itself when this process does. It has the environment and
+// the directory of this process. ExtraFiles must not be changed.
 //
 // On a system other than Unix, the error is [errors.ErrUnsupported].
 func Command(ctx context.Context, job string, input any, args ...string) (*exec.Cmd, error) {
@@ -100,9 +100,9 @@ func Command(ctx context.Context, job string, input any, args ...string) (*exec.
 	return cmd, nil
 }
 
-// Detached is [Command] for a child that outlives this process. It is in a session of
-// its own, so that neither ^C in a terminal nor the end of this process's group reaches
-// it. ExtraFiles may be used.
+// Detached is [Command] for a child that outlives this process. It is in a
+// session of its own, so that neither ^C in a terminal nor the end of this
+// process's group reaches it. ExtraFiles may be used.
 func Detached(job string, input any, args ...string) (*exec.Cmd, error) {
 	cmd, err := command(context.Background(), order{Job: job}, input, args)
 	if err != nil {
@@ -155,9 +155,9 @@ const lifelineFD = 3
 // pipe is the two ends of a pipe.
 type pipe struct{ read, write *os.File }
 
-// lifeline is a pipe that stays open. No other process has its writing end, so that
-// children with the reading end see it close when this process ends, even if it is
-// killed.
+// lifeline is a pipe that stays open. No other process has its writing end, so
+// that children with the reading end see it close when this process ends, even
+// if it is killed.
 var lifeline = sync.OnceValues(func() (p pipe, err error) {
 	p.read, p.write, err = os.Pipe()
 	return p, err

@@ -68,9 +68,9 @@ func (s *side) time(kind string, work func()) {
 	s.took[kind] = append(s.took[kind], time.Since(began))
 }
 
-// work delivers, lists, retrieves and removes mail of a user, first over POP3 and then
-// through the library. After each step the data centre must list what was delivered to
-// it and what it did not remove itself, and nothing else.
+// work delivers, lists, retrieves and removes mail of a user, first over POP3
+// and then through the library. After each step the data centre must list what
+// was delivered to it and what it did not remove itself, and nothing else.
 func (s *side) work(t *testing.T, user string, also int) {
 	if s.held[user] == nil {
 		s.held[user] = make(map[string]string)
@@ -158,8 +158,8 @@ func union(a, b *side, user string) map[string]string {
 	return all
 }
 
-// alike checks that both list the same messages with the same unique-ids, and serve
-// them octet for octet, over POP3 and through the library.
+// alike checks that both list the same messages with the same unique-ids, and
+// serve them octet for octet, over POP3 and through the library.
 func alike(t *testing.T, a, b *side, user string, want map[string]string) {
 	ids := inOrder(want)
 	var uidls [2]string
@@ -181,11 +181,11 @@ func alike(t *testing.T, a, b *side, user string, want map[string]string) {
 	require.Equal(t, uidls[0], uidls[1], "P5: the same unique-ids in both data centres")
 }
 
-// The link between two data centres is cut before the first delivery and healed at
-// the end. Meanwhile both deliver and serve as if nothing had happened, the same
-// users too (P1, P2); then both list the same set with the same unique-ids (P5), and
-// nothing that one removed (P3). The first time hints bring what the other missed,
-// the second time, without any, the operator's repair does.
+// The link between two data centres is cut before the first delivery and healed
+// at the end. Meanwhile both deliver and serve as if nothing had happened, the
+// same users too (P1, P2); then both list the same set with the same unique-ids
+// (P5), and nothing that one removed (P3). The first time hints bring what the
+// other missed, the second time, without any, the operator's repair does.
 func TestCutLinkForTheWholeTest(t *testing.T) {
 	slow.Test(t, "two nodes that cannot hear each other, twice")
 	t.Parallel()
@@ -238,9 +238,9 @@ func newCut(t *testing.T) *cut {
 
 func (c *cut) sides() []*side { return []*side{c.one, c.two} }
 
-// apart cuts the link, has both sides work, and heals it. Each time there is a new
-// user: a proof of a gap that waits while the link is healed succeeds, and then the
-// mailbox is not looked at again for an hour.
+// apart cuts the link, has both sides work, and heals it. Each time there is a
+// new user: a proof of a gap that waits while the link is healed succeeds, and
+// then the mailbox is not looked at again for an hour.
 func (c *cut) apart(fresh string) {
 	require.NoError(c, c.link.Cut())
 	c.users = append(c.users, fresh)
@@ -315,9 +315,9 @@ func (c *cut) aNewProcessSeesTheSame() {
 	}
 }
 
-// waitsForNobody does the same work with the link whole, and compares how long it took.
-// An operation that waits for the other side of a cut link waits for a time-out of the
-// nodes, of 2 s or more.
+// waitsForNobody does the same work with the link whole, and compares how long
+// it took. An operation that waits for the other side of a cut link waits for a
+// time-out of the nodes, of 2 s or more.
 func (c *cut) waitsForNobody() {
 	for _, s := range c.sides() {
 		apart := maps.Clone(s.took)

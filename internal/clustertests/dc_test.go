@@ -36,9 +36,9 @@ func dcTopology(t *testing.T) cassandratest.Topology {
 	return cassandratest.Topology{DCs: dcs, Private: true, Settings: map[string]any{"hinted_handoff_enabled": false}}
 }
 
-// lagging copies rows of messages from one data centre to the other, so that this
-// much of the replication has arrived and no more. A row keeps its timestamp, as in
-// a hint.
+// lagging copies rows of messages from one data centre to the other, so that
+// this much of the replication has arrived and no more. A row keeps its
+// timestamp, as in a hint.
 type lagging struct{ from, to storetest.Tables }
 
 // listing copies entries of the listing.
@@ -70,8 +70,8 @@ func (l lagging) firstChunk(text string) {
 		[16]byte(id), data, box, size, chunks, head, sum, id.Timestamp())
 }
 
-// wake boots a data centre that was killed, and waits until the stores work with
-// it.
+// wake boots a data centre that was killed, and waits until the stores work
+// with it.
 func wake(t *testing.T, cluster *cassandratest.Cluster, dc string, stores ...*cassandra.Store) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
@@ -90,10 +90,10 @@ func wake(t *testing.T, cluster *cassandratest.Cluster, dc string, stores ...*ca
 	}
 }
 
-// Two data centres both deliver and serve, each by itself while the other is gone
-// (P1). What is listed and has not arrived is found in the other data centre, or is
-// missing for now (P2). What was removed stays removed (P3), and unique-ids are the
-// same on both sides (P5).
+// Two data centres both deliver and serve, each by itself while the other is
+// gone (P1). What is listed and has not arrived is found in the other data
+// centre, or is missing for now (P2). What was removed stays removed (P3), and
+// unique-ids are the same on both sides (P5).
 func TestTwoDataCentres(t *testing.T) {
 	slow.Test(t, "two nodes, which are killed in turn")
 	t.Parallel()
@@ -106,7 +106,8 @@ func TestTwoDataCentres(t *testing.T) {
 	p.removedStaysRemoved()
 }
 
-// pair is two data centres with a host in each, and what became of the mail so far.
+// pair is two data centres with a host in each, and what became of the mail so
+// far.
 type pair struct {
 	*testing.T
 	cluster          *cassandratest.Cluster
@@ -148,9 +149,9 @@ func newPair(t *testing.T) *pair {
 	return p
 }
 
-// kill kills the nodes of a data centre. One that is killed forgets the last 100 ms
-// of its commit log (commitlog_sync: periodic), and a data centre may have no
-// other, so that they are flushed first.
+// kill kills the nodes of a data centre. One that is killed forgets the last
+// 100 ms of its commit log (commitlog_sync: periodic), and a data centre may
+// have no other, so that they are flushed first.
 func (p *pair) kill(dc string) {
 	for _, node := range p.cluster.Nodes {
 		if node.DC == dc {
@@ -168,8 +169,8 @@ func (p *pair) replicated(store *cassandra.Store, user string, messages int) {
 	storetest.Eventually(p, "replicated", func() bool { return len(storetest.List(p, store, user)) == messages })
 }
 
-// sameUIDLs requires the same unique-ids in both data centres, in the same order
-// (P5).
+// sameUIDLs requires the same unique-ids in both data centres, in the same
+// order (P5).
 func (p *pair) sameUIDLs(user string) {
 	p.Helper()
 	var uidls [2][]string
@@ -197,8 +198,8 @@ func (p *pair) bothServeTheSame() {
 	p.sameUIDLs(anna)
 }
 
-// oneServesAlone has dc1 serve its mail as ever and take more while dc2 is gone.
-// dc2 comes back without any of it.
+// oneServesAlone has dc1 serve its mail as ever and take more while dc2 is
+// gone. dc2 comes back without any of it.
 func (p *pair) oneServesAlone() {
 	p.kill(p.two)
 	began := time.Now()
@@ -223,8 +224,8 @@ func (p *pair) oneServesAlone() {
 }
 
 // twoFindsWhatHasNotArrived has dc2 read messages whose listing has arrived and
-// whose content has not, or not all of it (P2): it finds them in dc1, and neither
-// the session nor the repair that the session asks for writes anything.
+// whose content has not, or not all of it (P2): it finds them in dc1, and
+// neither the session nor the repair that the session asks for writes anything.
 func (p *pair) twoFindsWhatHasNotArrived() {
 	p.lag.listing(p.store2, anna, append(p.small, p.large)...)
 	p.lag.listing(p.store2, halved, p.torn, p.whole)
@@ -255,14 +256,14 @@ func (p *pair) twoFindsWhatHasNotArrived() {
 	}
 	require.NotZero(p, everywhere)
 
-	// The repair that the session asks for reads every message of the mailbox in
-	// every data centre, and reading repairs.
+	// The repair that the session asks for reads every message of the mailbox
+	// in every data centre, and reading repairs.
 	storetest.Eventually(p, "the mailboxes are made whole in the background", func() bool {
 		return p.contentInTwo(p.small[3]) == 1 && p.contentInTwo(p.whole) == 1 &&
 			p.contentInTwo(p.large) > 5 && p.contentInTwo(p.torn) == p.contentInTwo(p.large)
 	})
-	// It counts chunks and does not read them, so that what it leaves may be rows
-	// without their octets.
+	// It counts chunks and does not read them, so that what it leaves may be
+	// rows without their octets.
 	p.readsFromOne(p.session2, p.small[3], storetest.Body(103))
 	p.readsFromOne(halved2, p.whole, storetest.Body(300))
 }
@@ -282,9 +283,9 @@ func (p *pair) readsFromOne(mb mailbox.Mailbox, id, want string) {
 	p.Logf("%d octets that are not in this data centre, or not all: %s", len(got), time.Since(began))
 }
 
-// twoServesAlone has dc2 serve its mail, take and remove more while dc1 is gone.
-// What it lists and does not have is missing for now, and 100 such reads do not
-// take 100 time-outs.
+// twoServesAlone has dc2 serve its mail, take and remove more while dc1 is
+// gone. What it lists and does not have is missing for now, and 100 such reads
+// do not take 100 time-outs.
 func (p *pair) twoServesAlone() {
 	storetest.Deliver(p, p.store2, ben, storetest.Body(1))
 	p.doomed = storetest.Deliver(p, p.store2, ben, storetest.Body(2)).ID
@@ -331,8 +332,9 @@ func (p *pair) twoFindsItAgain() {
 	p.Logf("found again %s after the data centre is back", time.Since(began))
 }
 
-// removedStaysRemoved: what was removed while the other data centre was gone stays
-// removed (P3), also after the operator's repair and ours, in both directions.
+// removedStaysRemoved: what was removed while the other data centre was gone
+// stays removed (P3), also after the operator's repair and ours, in both
+// directions.
 func (p *pair) removedStaysRemoved() {
 	inOne, inTwo := storetest.ListIDs(p, p.store1, anna), storetest.ListIDs(p, p.store2, ben)
 	require.NotContains(p, inTwo, p.doomed)

@@ -19,8 +19,8 @@ import (
 )
 
 // A node whose disk is full: deliveries are refused for now, with a temporary
-// error, and what was acknowledged before is there once there is room again (P1).
-// The disk is a tmpfs, which only root may make.
+// error, and what was acknowledged before is there once there is room again
+// (P1). The disk is a tmpfs, which only root may make.
 func TestP1DiskFull(t *testing.T) {
 	slow.Test(t, "a node of its own, and a disk to fill")
 	disk := newSmallDisk(t)
@@ -87,8 +87,8 @@ func (d smallDisk) resize(size string) {
 	require.NoError(d, syscall.Mount("tmpfs", d.path, "tmpfs", syscall.MS_REMOUNT, "size="+size+",mode=0777"))
 }
 
-// fillDisk delivers until the disk of the only node is full and two deliveries were
-// refused, and returns those that were acknowledged.
+// fillDisk delivers until the disk of the only node is full and two deliveries
+// were refused, and returns those that were acknowledged.
 func fillDisk(t *testing.T, cluster *cassandratest.Cluster, store *cassandra.Store) (acknowledged map[string]string) {
 	isFull := func() bool {
 		log, err := os.ReadFile(cluster.LogFile("dc1-1"))

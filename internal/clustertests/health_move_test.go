@@ -19,8 +19,8 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// busy delivers to users and opens their mailboxes, in turn, until ctx ends. All errors
-// must be temporary.
+// busy delivers to users and opens their mailboxes, in turn, until ctx ends.
+// All errors must be temporary.
 func busy(ctx context.Context, t *testing.T, store *cassandra.Store, users []string) (acknowledged *mailed, wait func()) {
 	acknowledged = new(mailed)
 	var group sync.WaitGroup
@@ -49,9 +49,9 @@ func busy(ctx context.Context, t *testing.T, store *cassandra.Store, users []str
 }
 
 // A store that is used all the time, while one node of three comes back at
-// another address, and then all of them at once, as on Kubernetes. Ready reports
-// whether the store can work, and it goes on by itself; no acknowledged mail is
-// lost (P1).
+// another address, and then all of them at once, as on Kubernetes. Ready
+// reports whether the store can work, and it goes on by itself; no acknowledged
+// mail is lost (P1).
 func TestReadyAgainWhenTheNodesHaveMoved(t *testing.T) {
 	slow.Test(t, "three nodes, which are moved")
 	t.Parallel()
@@ -128,7 +128,8 @@ func (m *moving) resolve() {
 	m.dns.Set(movingName, addresses...)
 }
 
-// goesOn waits until the store works, by way of every node at its present address.
+// goesOn waits until the store works, by way of every node at its present
+// address.
 func (m *moving) goesOn(acknowledged *mailed) {
 	m.Helper()
 	m.eventually("ready", func() bool { return m.session.Ready(m.Context()) == nil })

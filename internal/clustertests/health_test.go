@@ -12,8 +12,8 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// A store that has lost its whole cluster reports that, and works again after the
-// cluster is back.
+// A store that has lost its whole cluster reports that, and works again after
+// the cluster is back.
 func TestReadyAgainWhenTheClusterIsBack(t *testing.T) {
 	slow.Test(t, "a node of its own, twice")
 	t.Parallel()
@@ -24,8 +24,8 @@ func TestReadyAgainWhenTheClusterIsBack(t *testing.T) {
 	require.NoError(t, session.Ready(t.Context()))
 	before := storetest.Deliver(t, store, "demo", storetest.Body(1)).ID
 
-	// What was written to a node in its last 100 ms is not in its commit log yet, and no
-	// quorum survives here (P1).
+	// What was written to a node in its last 100 ms is not in its commit log
+	// yet, and no quorum survives here (P1).
 	_, err := cluster.NodeTool(t.Context(), cluster.Nodes[0].Name, "flush", config.Keyspace)
 	require.NoError(t, err)
 

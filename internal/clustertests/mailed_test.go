@@ -44,9 +44,9 @@ func (m *mailed) of(user string) map[string]string {
 	return all
 }
 
-// sendUntil has a sender for each user, which delivers one message after the other until
-// ctx ends, and each again while the error is temporary, as senders do. An acknowledged
-// message must be listed in the next session (P1).
+// sendUntil has a sender for each user, which delivers one message after the
+// other until ctx ends, and each again while the error is temporary, as senders
+// do. An acknowledged message must be listed in the next session (P1).
 func (m *mailed) sendUntil(ctx context.Context, t *testing.T, store *cassandra.Store, users []string) (wait func() (refused int64)) {
 	var group sync.WaitGroup
 	var refused, sent atomic.Int64
@@ -109,7 +109,8 @@ func (m *mailed) total() (n int) {
 	return n
 }
 
-// check reads all messages of the users, and compares them with what was acknowledged.
+// check reads all messages of the users, and compares them with what was
+// acknowledged.
 func (m *mailed) check(t *testing.T, store mailbox.Store, users []string) {
 	t.Helper()
 	for _, user := range users {

@@ -25,8 +25,8 @@ import (
 	"github.com/popcask/popcask/pop3/pop3test"
 )
 
-// trigger is an observer that calls a function once, at a statement that begins with a
-// prefix.
+// trigger is an observer that calls a function once, at a statement that begins
+// with a prefix.
 type trigger struct {
 	mu     sync.Mutex
 	prefix string
@@ -64,8 +64,8 @@ func dial(t testing.TB, server *pop3test.Server, user string) *pop3test.RawClien
 	return client
 }
 
-// statIsSum checks that STAT is the count and the sum of LIST (P6), and returns the
-// count.
+// statIsSum checks that STAT is the count and the sum of LIST (P6), and returns
+// the count.
 func statIsSum(t testing.TB, client *pop3test.RawClient) (messages int) {
 	t.Helper()
 	stat, err := client.Command("STAT")
@@ -99,11 +99,12 @@ func (h *halfway) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// One of three nodes is killed (-9) or stopped while mail is delivered, read and
-// removed. The other two are a quorum: nothing that was acknowledged is lost (P1) or
-// torn (P2), nothing that was removed comes back (P3), each message of a session that
-// failed is wholly there or wholly gone (P4), unique-ids stay distinct (P5) and sizes
-// true (P6). What is refused is refused for now.
+// One of three nodes is killed (-9) or stopped while mail is delivered, read
+// and removed. The other two are a quorum: nothing that was acknowledged is
+// lost (P1) or torn (P2), nothing that was removed comes back (P3), each
+// message of a session that failed is wholly there or wholly gone (P4),
+// unique-ids stay distinct (P5) and sizes true (P6). What is refused is refused
+// for now.
 func TestOneNodeOfThree(t *testing.T) {
 	slow.Test(t, "three nodes, which are killed and stopped")
 	t.Parallel()
@@ -178,8 +179,8 @@ func (c *trio) killedWhileMailIsDelivered(t *testing.T) {
 	}
 }
 
-// killedInRETRAndQUIT kills a node at the first mark that a QUIT of many removals
-// writes, in the middle of the RETR of a large message.
+// killedInRETRAndQUIT kills a node at the first mark that a QUIT of many
+// removals writes, in the middle of the RETR of a large message.
 func (c *trio) killedInRETRAndQUIT(t *testing.T) {
 	const messages, removed = 150, 130
 	big := storetest.BigBody(77, 6<<20)
@@ -244,8 +245,8 @@ func (c *trio) retrieveAgain(t *testing.T, got *bytes.Buffer) {
 	})
 }
 
-// staysGone requires that no message comes back (P3) when the node that was away
-// answers, too, and after a repair.
+// staysGone requires that no message comes back (P3) when the node that was
+// away answers, too, and after a repair.
 func (c *trio) staysGone(t *testing.T, ids []string, gone map[string]bool) {
 	stillGone := func(when string) {
 		after := wholeOrGone(t, c.store, quitter, ids)
@@ -287,8 +288,8 @@ func (c *trio) stopped(t *testing.T) {
 	c.mail.check(t, c.store, c.users)
 }
 
-// noQuorum stops two nodes: a delivery and a listing are refused for now, and the
-// sender's retry is listed exactly once.
+// noQuorum stops two nodes: a delivery and a listing are refused for now, and
+// the sender's retry is listed exactly once.
 func (c *trio) noQuorum(t *testing.T) {
 	const user = "none@example.org"
 	kept := storetest.Deliver(t, c.store, user, storetest.Body(1))
@@ -317,8 +318,8 @@ func (c *trio) noQuorum(t *testing.T) {
 }
 
 // nothingIsLeft requires that unique-ids are distinct (P5), that all that was
-// acknowledged is there (P1), and that a repair finds no more than what failed attempts
-// have left.
+// acknowledged is there (P1), and that a repair finds no more than what failed
+// attempts have left.
 func (c *trio) nothingIsLeft(t *testing.T) {
 	seen := make(map[string]bool)
 	for _, user := range append(c.users, quitter, stopper) {
@@ -335,8 +336,8 @@ func (c *trio) nothingIsLeft(t *testing.T) {
 	c.mail.check(t, c.store, c.users)
 }
 
-// fillMailbox delivers messages side by side, each until it is taken, and returns
-// their IDs in order.
+// fillMailbox delivers messages side by side, each until it is taken, and
+// returns their IDs in order.
 func fillMailbox(t *testing.T, store *cassandra.Store, user string, messages int) (ids []string) {
 	t.Helper()
 	require.NoError(t, parallel.Each(5, messages, func(i int) error {
@@ -352,8 +353,8 @@ func fillMailbox(t *testing.T, store *cassandra.Store, user string, messages int
 	return ids
 }
 
-// wholeOrGone checks that each message is either listed and readable or not listed
-// (P4), and returns those that are gone.
+// wholeOrGone checks that each message is either listed and readable or not
+// listed (P4), and returns those that are gone.
 func wholeOrGone(t *testing.T, store mailbox.Store, user string, ids []string) map[string]bool {
 	t.Helper()
 	var found map[string]string

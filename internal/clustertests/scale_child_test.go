@@ -18,8 +18,8 @@ import (
 	"github.com/popcask/popcask/projection"
 )
 
-// repairJob is the input of a process that repairs. The process writes a line for each
-// progress, and is killed or gets to its end.
+// repairJob is the input of a process that repairs. The process writes a line
+// for each progress, and is killed or gets to its end.
 type repairJob struct {
 	Config storetest.Handover
 	Repair cassandra.RepairOptions
@@ -51,8 +51,8 @@ func repairAll(job repairJob) error {
 	return nil
 }
 
-// run runs the process until that much is done, and then kills it with SIGKILL; or to
-// its end, if kill is more than 1. It returns the last progress.
+// run runs the process until that much is done, and then kills it with SIGKILL;
+// or to its end, if kill is more than 1. It returns the last progress.
 func (j repairJob) run(t *testing.T, kill float64) (last cassandra.Progress) {
 	t.Helper()
 	process := child.ForTest(t.Context(), t, "repair", j)

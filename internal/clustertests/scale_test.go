@@ -28,8 +28,8 @@ var (
 	repairSeed     = flag.Uint64("repair.seed", 0, "what TestRepairAtScale plants; 0 draws one")
 )
 
-// sick are the messages that are planted among healthy ones: everything that a repair
-// mends, in several forms.
+// sick are the messages that are planted among healthy ones: everything that a
+// repair mends, in several forms.
 var sick = []struct {
 	name  string
 	plant storetest.Plant
@@ -65,13 +65,14 @@ type finding struct {
 	bucket int64
 }
 
-// Repair at scale: among many healthy messages several of each kind that is wrong
-// are planted, in several mailboxes and buckets. Verify finds all of them and
-// nothing else, and writes nothing; Repair, whose process is killed in the middle
-// and which is resumed, mends all of them; the next scan finds nothing, and no
-// row of a healthy message was touched.
+// Repair at scale: among many healthy messages several of each kind that is
+// wrong are planted, in several mailboxes and buckets. Verify finds all of them
+// and nothing else, and writes nothing; Repair, whose process is killed in the
+// middle and which is resumed, mends all of them; the next scan finds nothing,
+// and no row of a healthy message was touched.
 //
-// With -repair.messages 1000000 -repair.nodes 3 it makes the figures of the README.
+// With -repair.messages 1000000 -repair.nodes 3 it makes the figures of the
+// README.
 func TestRepairAtScale(t *testing.T) {
 	slow.Test(t, "thousands of messages")
 	t.Parallel()
@@ -140,8 +141,8 @@ func (s *scale) since(began time.Time) string {
 
 func (s *scale) digest() map[string]uint64 { return digest(s.T, s.tables, s.planted) }
 
-// verifyFindsAll requires that a dry run finds all that is wrong and nothing else,
-// and changes nothing.
+// verifyFindsAll requires that a dry run finds all that is wrong and nothing
+// else, and changes nothing.
 func (s *scale) verifyFindsAll() {
 	found := make(map[finding]int)
 	began := time.Now()
@@ -164,11 +165,12 @@ func (s *scale) verifyFindsAll() {
 	require.Equal(s, s.before, s.digest())
 }
 
-// scaleRepair mends everything, except content in no mailbox that is incomplete.
+// scaleRepair mends everything, except content in no mailbox that is
+// incomplete.
 var scaleRepair = cassandra.RepairOptions{Confirm: time.Second, RemoveIncomplete: true, Orphans: cassandra.RestoreOrphans}
 
-// repairIsKilledAndResumed repairs in a process that is killed in the middle, and
-// in another one that goes on from there.
+// repairIsKilledAndResumed repairs in a process that is killed in the middle,
+// and in another one that goes on from there.
 func (s *scale) repairIsKilledAndResumed() {
 	began := time.Now()
 	job := repairJob{Config: storetest.HandOver(s.config), Repair: scaleRepair}
@@ -185,8 +187,8 @@ func (s *scale) repairIsKilledAndResumed() {
 	require.Zero(s, resumed.Failed)
 }
 
-// purgeRemovesTheUnreadable purges what the repair has left: content that cannot be
-// read.
+// purgeRemovesTheUnreadable purges what the repair has left: content that
+// cannot be read.
 func (s *scale) purgeRemovesTheUnreadable() {
 	unreadable := make(map[cassandra.MessageID]bool)
 	for f, p := range s.planted {
@@ -278,8 +280,8 @@ type sickness struct {
 	kept bool
 }
 
-// plantAll plants several of each kind, and returns them by their findings. All of them
-// are older than gc_grace_seconds, so that orphans may be purged.
+// plantAll plants several of each kind, and returns them by their findings. All
+// of them are older than gc_grace_seconds, so that orphans may be purged.
 func plantAll(t *testing.T, random *rand.Rand, tables storetest.Tables, store *cassandra.Store, users []string, days int) map[finding]sickness {
 	planted := make(map[finding]sickness)
 	for _, kind := range sick {
@@ -305,8 +307,8 @@ func plantAll(t *testing.T, random *rand.Rand, tables storetest.Tables, store *c
 	return planted
 }
 
-// digest returns a sum of all rows of each table and their timestamps, without the rows
-// of messages that were planted, or delivered since.
+// digest returns a sum of all rows of each table and their timestamps, without
+// the rows of messages that were planted, or delivered since.
 func digest(t *testing.T, tables storetest.Tables, planted map[finding]sickness) map[string]uint64 {
 	t.Helper()
 	skip := make(map[cassandra.MessageID]bool)

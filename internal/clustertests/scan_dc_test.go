@@ -14,10 +14,10 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// A scan in a data centre that lags takes what has not arrived for no fault, purges no
-// content whose membership is only in the other data centre, and mends what is wrong
-// there. While the other one does not answer, it returns an error and writes nothing
-// (P1, P2).
+// A scan in a data centre that lags takes what has not arrived for no fault,
+// purges no content whose membership is only in the other data centre, and
+// mends what is wrong there. While the other one does not answer, it returns an
+// error and writes nothing (P1, P2).
 func TestScanOfADataCentreThatLags(t *testing.T) {
 	slow.Test(t, "two nodes, which are killed in turn")
 	t.Parallel()
@@ -57,8 +57,8 @@ func newLag(t *testing.T) *lag {
 	return l
 }
 
-// oneGetsMailAlone delivers and plants while dc2 is gone, which misses all of it
-// but for two rows.
+// oneGetsMailAlone delivers and plants while dc2 is gone, which misses all of
+// it but for two rows.
 func (l *lag) oneGetsMailAlone() {
 	require.NoError(l, l.cluster.Kill(l.two))
 	tables1 := storetest.TablesOf(l, l.cluster, l.config1)
@@ -75,7 +75,8 @@ func (l *lag) oneGetsMailAlone() {
 	l.store2 = storetest.NewStore(l, storetest.Later(l.config2))
 	tables2 := storetest.TablesOf(l, l.cluster, l.config2)
 	require.Empty(l, storetest.List(l, l.store2, "user0"), "it lags")
-	// Of this one the content has arrived, and of that one its place on the list.
+	// Of this one the content has arrived, and of that one its place on the
+	// list.
 	storetest.Plant{Content: "chunked"}.Write(tables2, l.store1, "user0", l.listed[0])
 	storetest.Plant{Listed: true}.Write(tables2, l.store1, "user1", l.listed[1])
 	require.Equal(l, 3, tables2.Content(l.listed[0]))
@@ -91,8 +92,8 @@ func (l *lag) verifyFindsOnlyWhatIsWrong() {
 	require.Zero(l, verified.Failed)
 }
 
-// nothingIsWrittenWithoutOne scans in dc2 while dc1 is gone, and returns where the
-// repair is to be resumed.
+// nothingIsWrittenWithoutOne scans in dc2 while dc1 is gone, and returns where
+// the repair is to be resumed.
 func (l *lag) nothingIsWrittenWithoutOne() (resume string) {
 	require.NoError(l, l.cluster.Kill(l.one))
 	l.heard2.Take()

@@ -65,8 +65,8 @@ func TestScanOfTombstones(t *testing.T) {
 	require.Zero(t, rebuilt.Failed)
 }
 
-// fillWithTombstones delivers a message to each quiet user, and 1,200 to each busy
-// one, of which 11 are left.
+// fillWithTombstones delivers a message to each quiet user, and 1,200 to each
+// busy one, of which 11 are left.
 func fillWithTombstones(t *testing.T, config cassandra.Config, quiet, busy int) {
 	store := storetest.NewStore(t, config)
 	for n := range quiet {

@@ -17,8 +17,8 @@ import (
 	"github.com/popcask/popcask/internal/storetest"
 )
 
-// seeder writes the rows that deliveries leave, many times faster: memberships and
-// listings in batches of one partition.
+// seeder writes the rows that deliveries leave, many times faster: memberships
+// and listings in batches of one partition.
 type seeder struct {
 	storetest.Tables
 	store  *cassandra.Store
@@ -83,8 +83,8 @@ func (s *seeder) newBatch(user string, most, days int) batch {
 	return b
 }
 
-// write writes the rows of a batch, with the timestamps that the store would give
-// them.
+// write writes the rows of a batch, with the timestamps that the store would
+// give them.
 func (s *seeder) write(b batch) error {
 	box, name, err := s.store.Mailbox(b.user)
 	if err != nil {
@@ -110,8 +110,8 @@ func (s *seeder) write(b batch) error {
 	return s.writeContents([16]byte(box), b.ids)
 }
 
-// writeContents writes contents, several in a batch to save round trips, but no more
-// than the octets that a node accepts in a batch of several partitions.
+// writeContents writes contents, several in a batch to save round trips, but no
+// more than the octets that a node accepts in a batch of several partitions.
 func (s *seeder) writeContents(box [16]byte, ids []cassandra.MessageID) error {
 	const most = 24 << 10
 	for some := range slices.Chunk(ids, max(1, most/(s.octets+200))) {

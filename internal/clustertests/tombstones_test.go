@@ -27,7 +27,8 @@ func TestTombstonesWithoutAnyGap(t *testing.T) {
 	config.GapInterval = -1
 	store := storetest.NewStore(t, config)
 
-	// One delivery with the same recipient many times is a quick way to much mail.
+	// One delivery with the same recipient many times is a quick way to much
+	// mail.
 	delivery := mailbox.Delivery{Recipients: slices.Repeat([]mailbox.Recipient{{User: "bob"}}, 700)}
 	var all []string
 	for range 2 {

@@ -1,5 +1,5 @@
-// Package dnstest lets tests set and change the addresses of a name, which happens to
-// that of a headless service of Kubernetes when its pods move.
+// Package dnstest lets tests set and change the addresses of a name, which
+// happens to that of a headless service of Kubernetes when its pods move.
 package dnstest
 
 import (
@@ -21,9 +21,9 @@ type Server struct {
 	at   map[string][]string
 }
 
-// The program's resolver must not change during a lookup, and a test cannot wait for
-// the lookups that go on in the background. So the resolver is replaced before
-// anything runs, and asks the present server, if there is one.
+// The program's resolver must not change during a lookup, and a test cannot
+// wait for the lookups that go on in the background. So the resolver is
+// replaced before anything runs, and asks the present server, if there is one.
 func init() {
 	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
 		if s := running.Load(); s != nil {
@@ -35,8 +35,8 @@ func init() {
 
 var running atomic.Pointer[Server]
 
-// Start makes the whole program ask a new server until the test ends. No other test may
-// look up names meanwhile.
+// Start makes the whole program ask a new server until the test ends. No other
+// test may look up names meanwhile.
 func Start(t testing.TB) *Server {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -56,7 +56,8 @@ func Start(t testing.TB) *Server {
 	return s
 }
 
-// Set sets the IPv4 addresses of a name. A name that was never set does not exist.
+// Set sets the IPv4 addresses of a name. A name that was never set does not
+// exist.
 func (s *Server) Set(name string, addresses ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

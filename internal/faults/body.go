@@ -15,7 +15,8 @@ type text struct {
 	octets string
 }
 
-// write returns a message of about size octets. Some of its lines begin with a dot.
+// write returns a message of about size octets. Some of its lines begin with a
+// dot.
 func write(writer string, seq, size int, random *rand.Rand) text {
 	var payload strings.Builder
 	for payload.Len() < size {
@@ -38,7 +39,8 @@ func hash(writer string, seq int, payload string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// read returns which message a text is, and what is wrong with it, if anything is.
+// read returns which message a text is, and what is wrong with it, if anything
+// is.
 func read(octets string, listed int64) (body Body, torn string) {
 	if int64(len(octets)) != listed {
 		torn = fmt.Sprintf("%d octets, %d are listed", len(octets), listed)

@@ -10,34 +10,36 @@ import (
 type Class string
 
 const (
-	// Lost: it was acknowledged, no removal may have removed it, and the final pass of a
-	// data centre does not list it (P1).
+	// Lost: it was acknowledged, no removal may have removed it, and the final
+	// pass of a data centre does not list it (P1).
 	Lost Class = "lost"
 
-	// Missed: it was acknowledged, no removal may have removed it, and a listing of the
-	// same data centre that began later does not have it (P1). In the other data centre
-	// that is staleness.
+	// Missed: it was acknowledged, no removal may have removed it, and a
+	// listing of the same data centre that began later does not have it (P1).
+	// In the other data centre that is staleness.
 	Missed Class = "missed"
 
-	// Resurrected: its removal was acknowledged, and a listing of the same data centre
-	// that began later has it, or the final pass of any data centre (P3). Or, in the data
-	// centre that accepted it, it was off the list and came back: a removal that failed
-	// leaves a message wholly there or wholly gone (P4).
+	// Resurrected: its removal was acknowledged, and a listing of the same data
+	// centre that began later has it, or the final pass of any data centre
+	// (P3). Or, in the data centre that accepted it, it was off the list and
+	// came back: a removal that failed leaves a message wholly there or wholly
+	// gone (P4).
 	Resurrected Class = "resurrected"
 
 	// Duplicated: one body has more IDs than its attempts explain.
 	Duplicated Class = "duplicated"
 
-	// Corrupt: what was retrieved is not what was delivered or retrieved before with
-	// that ID, or it is torn; or it has two sizes; or two deliveries were acknowledged
-	// with one ID (P2, P6).
+	// Corrupt: what was retrieved is not what was delivered or retrieved before
+	// with that ID, or it is torn; or it has two sizes; or two deliveries were
+	// acknowledged with one ID (P2, P6).
 	Corrupt Class = "corrupt"
 
-	// ChangedUIDL: a message has two unique-ids, or two messages have the same (P5).
+	// ChangedUIDL: a message has two unique-ids, or two messages have the same
+	// (P5).
 	ChangedUIDL Class = "UIDL changed"
 
-	// WronglyGone: the answer was "no such message", which is final, and no removal may
-	// have removed the message before (P2).
+	// WronglyGone: the answer was "no such message", which is final, and no
+	// removal may have removed the message before (P2).
 	WronglyGone Class = "gone"
 
 	// Unreadable: the final pass lists it and cannot retrieve it (P2).
@@ -46,13 +48,14 @@ const (
 	// Phantom: it was listed or retrieved, and was not delivered there.
 	Phantom Class = "phantom"
 
-	// Halfway: the final pass of one data centre lists it and that of another one does
-	// not, after an attempt or a removal that failed, and was neither undone nor finished
-	// (P4).
+	// Halfway: the final pass of one data centre lists it and that of another
+	// one does not, after an attempt or a removal that failed, and was neither
+	// undone nor finished (P4).
 	Halfway Class = "halfway"
 
-	// NotLinear: what one data centre showed of the message cannot be ordered as absent,
-	// then present, then removed, whatever the order of concurrent operations.
+	// NotLinear: what one data centre showed of the message cannot be ordered
+	// as absent, then present, then removed, whatever the order of concurrent
+	// operations.
 	NotLinear Class = "not linearizable"
 )
 
@@ -80,9 +83,9 @@ type Evidence struct {
 	Note    string `json:",omitempty"` // what it says about this message
 }
 
-// Check reports what became of each message of a history. Only what was acknowledged
-// is promised. An operation that failed, or whose end is not known, may have happened
-// at any time after its call, or not at all.
+// Check reports what became of each message of a history. Only what was
+// acknowledged is promised. An operation that failed, or whose end is not
+// known, may have happened at any time after its call, or not at all.
 func Check(ops []Op, faults []Fault) Report { return check(ops, faults, linearLimit) }
 
 func check(ops []Op, faults []Fault, linearLimit time.Duration) Report {
@@ -130,7 +133,8 @@ func evidence(op *Op, note string, values ...any) Evidence {
 	}
 }
 
-// bodyName returns a name for a body, with as much of its hash as people compare.
+// bodyName returns a name for a body, with as much of its hash as people
+// compare.
 func bodyName(b Body) string {
 	if b == (Body{}) {
 		return ""

@@ -10,8 +10,8 @@ import (
 // quiet is the name of the time in which nothing was broken.
 const quiet = "quiet"
 
-// Availability is how a data centre served while a nemesis was at work. If several
-// were at work, the operations count for each of them.
+// Availability is how a data centre served while a nemesis was at work. If
+// several were at work, the operations count for each of them.
 type Availability struct {
 	Nemesis string // "quiet": none
 	DC      string
@@ -19,8 +19,8 @@ type Availability struct {
 	Ops     int
 	Failed  int // or unknown
 
-	// Longest is, for each kind, the longest stretch in which workers waited or tried
-	// again, and none succeeded. It may reach beyond the fault.
+	// Longest is, for each kind, the longest stretch in which workers waited or
+	// tried again, and none succeeded. It may reach beyond the fault.
 	Longest map[Kind]time.Duration
 }
 
@@ -113,9 +113,9 @@ func during(faults []Fault, from, to time.Time) (names []string) {
 // stretch is a stretch of time.
 type stretch struct{ from, to time.Time }
 
-// droughts returns the stretches between two successes in which workers waited: from
-// the first success, or, if no operation was called by then, from the next call. The
-// last stretch ends with the last failure.
+// droughts returns the stretches between two successes in which workers waited:
+// from the first success, or, if no operation was called by then, from the next
+// call. The last stretch ends with the last failure.
 func droughts(ops []*Op) (list []stretch) {
 	ops = slices.SortedFunc(slices.Values(ops), func(a, b *Op) int { return a.Call.Compare(b.Call) })
 	worked := func(op *Op) bool { return op.Outcome == OK || op.Outcome == Gone }

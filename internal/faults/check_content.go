@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// checkContent compares what was retrieved with what was delivered, and with what was
-// retrieved or listed before.
+// checkContent compares what was retrieved with what was delivered, and with
+// what was retrieved or listed before.
 func (c *checker) checkContent(l *life) {
 	if len(l.added) > 1 {
 		var evidences []Evidence
@@ -37,8 +37,8 @@ func (c *checker) checkContent(l *life) {
 	}
 }
 
-// withOrigin adds the origin of the expected text: the delivery, or else the first
-// retrieval.
+// withOrigin adds the origin of the expected text: the delivery, or else the
+// first retrieval.
 func (c *checker) withOrigin(l *life, e Evidence) []Evidence {
 	if added := l.acknowledged(); added != nil {
 		return []Evidence{e, evidence(added, "delivered %s", bodyName(added.Body))}
@@ -51,8 +51,9 @@ func (c *checker) withOrigin(l *life, e Evidence) []Evidence {
 	return []Evidence{e}
 }
 
-// checkGone looks at each "no such message". After an attempt that failed this may be
-// true, since the attempt is undone; then the final pass does not have the message.
+// checkGone looks at each "no such message". After an attempt that failed this
+// may be true, since the attempt is undone; then the final pass does not have
+// the message.
 func (c *checker) checkGone(l *life) {
 	for _, op := range l.reads {
 		if op.Outcome != Gone || op.User != l.user || l.mayBeRemoved(op.Return) {
@@ -76,8 +77,8 @@ func (c *checker) checkGone(l *life) {
 	}
 }
 
-// checkUIDL expects one unique-id for each message, and one message for each unique-id
-// of a mailbox.
+// checkUIDL expects one unique-id for each message, and one message for each
+// unique-id of a mailbox.
 func (c *checker) checkUIDL(l *life) {
 	var first sighting
 	for _, s := range l.message {
@@ -100,8 +101,8 @@ func (c *checker) checkUIDL(l *life) {
 	}
 }
 
-// checkAgain looks at what a repair delivered again. It lay in a closed range, and so
-// was not listed: that must not happen to an acknowledged message.
+// checkAgain looks at what a repair delivered again. It lay in a closed range,
+// and so was not listed: that must not happen to an acknowledged message.
 func (c *checker) checkAgain(l *life) {
 	if l.again == nil {
 		return

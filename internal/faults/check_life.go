@@ -40,9 +40,9 @@ type listing struct {
 	twice []*life // that it has twice, with one ID or with two
 }
 
-// life is all that the history says about one message. A repair that finds a message
-// in a closed range delivers it again with a new ID. Its unique-id is still the old
-// ID: both are one life.
+// life is all that the history says about one message. A repair that finds a
+// message in a closed range delivers it again with a new ID. Its unique-id is
+// still the old ID: both are one life.
 type life struct {
 	id   string
 	user string
@@ -56,8 +56,8 @@ type life struct {
 	again   *sighting // the first one with its second ID
 }
 
-// sighting is what an operation says about the message's size and unique-id. Only those
-// that differ are kept.
+// sighting is what an operation says about the message's size and unique-id.
+// Only those that differ are kept.
 type sighting struct {
 	op *Op
 	Message
@@ -132,8 +132,8 @@ func (h *history) addListing(op *Op) {
 	}
 }
 
-// about returns the life of a message. It begins the life if the operation is the first
-// one about the message.
+// about returns the life of a message. It begins the life if the operation is
+// the first one about the message.
 func (h *history) about(op *Op, m Message) *life {
 	l := h.of(m)
 	if l == nil {
@@ -147,7 +147,8 @@ func (h *history) about(op *Op, m Message) *life {
 
 var timeBased = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-1[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$`)
 
-// aliases returns the messages that have another ID as their unique-id, by their IDs.
+// aliases returns the messages that have another ID as their unique-id, by
+// their IDs.
 func aliases(ops []Op) map[string]string {
 	alias := make(map[string]string)
 	for _, op := range ops {
@@ -165,8 +166,8 @@ func aliases(ops []Op) map[string]string {
 // of returns the life of a message, or nil if there is none yet.
 func (h *history) of(m Message) *life { return h.byID[cmp.Or(h.alias[m.ID], m.ID)] }
 
-// settle sets the user and the body. An acknowledged delivery knows them better than
-// the operation that saw the message first.
+// settle sets the user and the body. An acknowledged delivery knows them better
+// than the operation that saw the message first.
 func (l *life) settle() {
 	for _, op := range l.reads {
 		if op.Outcome == OK && op.Torn == "" && l.body == (Body{}) {
@@ -190,7 +191,8 @@ func (l *life) sight(op *Op, m Message) {
 	l.message = append(l.message, sighting{op, m})
 }
 
-// acknowledged returns the delivery, or nil if none was acknowledged with this ID.
+// acknowledged returns the delivery, or nil if none was acknowledged with this
+// ID.
 func (l *life) acknowledged() *Op {
 	if len(l.added) == 0 {
 		return nil
@@ -198,8 +200,8 @@ func (l *life) acknowledged() *Op {
 	return l.added[0]
 }
 
-// mayBeRemoved reports whether a removal may have removed it before a moment: one that
-// fails may have happened at any time after its call.
+// mayBeRemoved reports whether a removal may have removed it before a moment:
+// one that fails may have happened at any time after its call.
 func (l *life) mayBeRemoved(before time.Time) bool {
 	return len(l.removes) > 0 && l.removes[0].Call.Before(before)
 }

@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// checkListing compares every listing with what was acknowledged before it began.
+// checkListing compares every listing with what was acknowledged before it
+// began.
 func (c *checker) checkListing(l *life) {
 	for _, dc := range c.dcs {
 		s := &shown{checker: c, life: l, dc: dc}
@@ -89,8 +90,8 @@ func (s *shown) comesBack(list *listing, has bool) {
 	}
 }
 
-// removedHere reports whether a removal was acknowledged in this data centre before a
-// listing began.
+// removedHere reports whether a removal was acknowledged in this data centre
+// before a listing began.
 func (s *shown) removedHere(list *listing) bool {
 	for _, op := range s.removes {
 		if op.Outcome == OK && op.DC == s.dc && !list.Call.Before(op.Return) {
@@ -100,7 +101,8 @@ func (s *shown) removedHere(list *listing) bool {
 	return false
 }
 
-// final takes a listing of the final pass, in which all data centres must agree.
+// final takes a listing of the final pass, in which all data centres must
+// agree.
 func (s *shown) final(list *listing) {
 	has := list.has[s.life]
 	switch {
@@ -166,8 +168,8 @@ func (s *shown) conclude() {
 	}
 }
 
-// checkHalfway compares the final passes of the data centres with each other, if the
-// message may be there or not.
+// checkHalfway compares the final passes of the data centres with each other,
+// if the message may be there or not.
 func (c *checker) checkHalfway(l *life) {
 	var has, lacks []Evidence
 	var with, without []string
@@ -198,8 +200,8 @@ func (c *checker) checkHalfway(l *life) {
 	c.violated(Halfway, l, fmt.Sprintf("in the final pass of %s and not in that of %s", strings.Join(with, ", "), strings.Join(without, ", ")), evidences...)
 }
 
-// checkFinalPass notes what the final pass did not look at, and reports what it could
-// not retrieve.
+// checkFinalPass notes what the final pass did not look at, and reports what it
+// could not retrieve.
 func (c *checker) checkFinalPass() {
 	reads := make(map[place]map[string][]*Op)
 	for _, l := range c.lives {

@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// checkOrigin expects a delivery for each ID that was seen, and no more IDs of a body
-// than its deliveries explain.
+// checkOrigin expects a delivery for each ID that was seen, and no more IDs of
+// a body than its deliveries explain.
 func (c *checker) checkOrigin() {
 	copies := make(map[delivered][]*life)
 	var order []delivered
@@ -32,8 +32,8 @@ func (c *checker) checkOrigin() {
 	}
 }
 
-// checkCopies compares the IDs of one body with the attempts to deliver it. An attempt
-// that was not acknowledged may leave a message, too.
+// checkCopies compares the IDs of one body with the attempts to deliver it. An
+// attempt that was not acknowledged may leave a message, too.
 func (c *checker) checkCopies(attempts []*Op, copies []*life) {
 	acknowledged, uncertain := 0, 0
 	for _, op := range attempts {
@@ -66,8 +66,8 @@ func (c *checker) checkCopies(attempts []*Op, copies []*life) {
 	c.report.Copies += max(0, len(copies)-max(1, acknowledged))
 }
 
-// checkNameless expects, for each ID that was only listed, an earlier attempt for the
-// user that was not acknowledged.
+// checkNameless expects, for each ID that was only listed, an earlier attempt
+// for the user that was not acknowledged.
 func (c *checker) checkNameless(user string, lives []*life) {
 	slices.SortStableFunc(lives, func(a, b *life) int { return a.seen.Return.Compare(b.seen.Return) })
 	for i, l := range lives {

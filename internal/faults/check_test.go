@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Histories written by hand. Times are in milliseconds. There is one user, and the ID of
-// a message is the name of its body.
+// Histories written by hand. Times are in milliseconds. There is one user, and
+// the ID of a message is the name of its body.
 
 func at(ms int) time.Time {
 	return time.Date(2026, 1, 1, 3, 0, 0, 0, time.UTC).Add(time.Duration(ms) * time.Millisecond)
@@ -41,7 +41,8 @@ func op(kind Kind, dc string, call, back int, outcome Outcome) Op {
 	return o
 }
 
-// delivers returns a delivery that is acknowledged with the name of the body as ID.
+// delivers returns a delivery that is acknowledged with the name of the body as
+// ID.
 func delivers(dc string, call, back int, name string) Op {
 	return deliversAs(dc, call, back, name, name)
 }
@@ -89,8 +90,8 @@ func change(o Op, what func(*Op)) Op {
 	return o
 }
 
-// final returns the final passes of two data centres: the listing of each, and the
-// retrieval of each message.
+// final returns the final passes of two data centres: the listing of each, and
+// the retrieval of each message.
 func final(dc1, dc2 []string) (ops []Op) {
 	for dc, ids := range map[string][]string{"dc1": dc1, "dc2": dc2} {
 		ops = append(ops, lists(dc, 10_000, 10_010, ids...))
@@ -241,8 +242,8 @@ func TestCheck(t *testing.T) {
 			}
 			_, err := json.Marshal(report)
 			require.NoError(t, err)
-			// The order in which the histories of the hosts are put together does not
-			// matter.
+			// The order in which the histories of the hosts are put together
+			// does not matter.
 			slices.Reverse(tt.ops)
 			require.Equal(t, tt.want, classesOf(Check(tt.ops, nil)))
 		})
@@ -259,8 +260,8 @@ const (
 	newID = "6d3f0000-9d2c-11f0-8000-0123456789ab"
 )
 
-// finallyAgain returns a final pass of a message with the body "a" that was delivered
-// again: its unique-id is its first ID, the only one that POP3 shows.
+// finallyAgain returns a final pass of a message with the body "a" that was
+// delivered again: its unique-id is its first ID, the only one that POP3 shows.
 func finallyAgain() (ops []Op) {
 	for _, dc := range []string{"dc1", "dc2"} {
 		for _, id := range []string{newID, oldID} {

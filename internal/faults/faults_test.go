@@ -37,10 +37,10 @@ func TestMain(m *testing.M) {
 	os.Exit(paxostest.MainNoLeaks(m))
 }
 
-// Mail is delivered, listed, retrieved and removed in every data centre, through
-// the store and over POP3, while nodes, links, clocks and the library's own
-// processes break, one thing at a time and then several. In the end nothing is
-// lost (P1), torn (P2), back again (P3), half removed (P4), or under another
+// Mail is delivered, listed, retrieved and removed in every data centre,
+// through the store and over POP3, while nodes, links, clocks and the library's
+// own processes break, one thing at a time and then several. In the end nothing
+// is lost (P1), torn (P2), back again (P3), half removed (P4), or under another
 // unique-id (P5).
 func TestFaults(t *testing.T) {
 	slow.Test(t, "minutes of faults on four nodes")
@@ -83,8 +83,8 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// play goes through the steps on a cluster of its own, heals it, and looks at all
-// mailboxes.
+// play goes through the steps on a cluster of its own, heals it, and looks at
+// all mailboxes.
 func play(t *testing.T, dcs []cassandratest.DC, seed uint64, steps []step) *run {
 	cluster := cassandratest.Start(t, cassandratest.Topology{DCs: dcs, Private: true, WAN: true, Settings: settings})
 	keyspace := cluster.KeyspaceName(t)
@@ -107,8 +107,8 @@ func play(t *testing.T, dcs []cassandratest.DC, seed uint64, steps []step) *run 
 	return r
 }
 
-// requireAllWays requires that each kind of operation has succeeded in each data centre:
-// one that never does can never be found wrong.
+// requireAllWays requires that each kind of operation has succeeded in each
+// data centre: one that never does can never be found wrong.
 func requireAllWays(t *testing.T, dcs []cassandratest.DC, ops []Op) {
 	for _, dc := range dcs {
 		for _, way := range ways {

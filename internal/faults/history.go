@@ -22,9 +22,9 @@ const (
 	Unknown Outcome = "unknown" // the process was killed before it heard
 )
 
-// Op is an operation of a host, as the host saw it. A history is all operations of all
-// hosts. Times are those of the machine's clock, which all hosts share; the clock of
-// the library may be wrong.
+// Op is an operation of a host, as the host saw it. A history is all operations
+// of all hosts. Times are those of the machine's clock, which all hosts share;
+// the clock of the library may be wrong.
 type Op struct {
 	Kind    Kind
 	Host    string // the process: "dc1/a"; a new one after it was killed has the same name
@@ -47,16 +47,17 @@ type Op struct {
 	// List: all that was listed.
 	Listed []Message
 
-	// Retrieve: Message is the one that was asked for. Body is what came, if Outcome is
-	// OK. Torn says how it differs from its own hash, or from the size in the listing.
+	// Retrieve: Message is the one that was asked for. Body is what came, if
+	// Outcome is OK. Torn says how it differs from its own hash, or from the
+	// size in the listing.
 	Torn string
 
 	// Remove: the messages to remove.
 	Removed []Message
 }
 
-// Body names the text of a message. Each text is delivered once. It names its writer,
-// and has a hash of all of it.
+// Body names the text of a message. Each text is delivered once. It names its
+// writer, and has a hash of all of it.
 type Body struct {
 	Writer string
 	Seq    int
@@ -70,7 +71,8 @@ type Message struct {
 	Size int64
 }
 
-// Fault is what was done to the cluster, a link, a process or a clock, and when.
+// Fault is what was done to the cluster, a link, a process or a clock, and
+// when.
 type Fault struct {
 	Nemesis  string
 	Target   string

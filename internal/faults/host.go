@@ -25,8 +25,8 @@ type Host struct {
 	Name string // "dc1/a"
 	DC   string
 
-	// Life counts the earlier hosts of the same name, so that no two of them write the
-	// same message.
+	// Life counts the earlier hosts of the same name, so that no two of them
+	// write the same message.
 	Life int
 
 	// Config is that of the library. Order sets its clock.
@@ -38,8 +38,8 @@ type Host struct {
 	// Workers is how many of them work at the same time. 0 means 3.
 	Workers int
 
-	// Pause is how long a worker waits between two pieces of work, on average. 0 means
-	// not at all.
+	// Pause is how long a worker waits between two pieces of work, on average.
+	// 0 means not at all.
 	Pause time.Duration
 
 	// Deadline is how long one operation may take. 0 means 5 seconds.
@@ -48,11 +48,13 @@ type Host struct {
 	// Seed decides the choices of the workers.
 	Seed uint64
 
-	// Users are those whose mail is delivered and read. [Host.Order] changes them.
+	// Users are those whose mail is delivered and read. [Host.Order] changes
+	// them.
 	Users []string
 
-	// Record is called twice for each operation: before it, with the outcome Unknown,
-	// and, with the same number, after it. It is called from several goroutines.
+	// Record is called twice for each operation: before it, with the outcome
+	// Unknown, and, with the same number, after it. It is called from several
+	// goroutines.
 	Record func(number int64, op Op)
 
 	// Ready is called after the host has connected. It may be nil.
@@ -102,9 +104,9 @@ func (h *Host) Order(order string) error {
 	return fmt.Errorf("faults: a host does not know %q", order)
 }
 
-// Run works until ctx ends, and then ends what it has begun. It tries to connect until
-// that succeeds. Its error is something that the library must never do: everything
-// else is in the history.
+// Run works until ctx ends, and then ends what it has begun. It tries to
+// connect until that succeeds. Its error is something that the library must
+// never do: everything else is in the history.
 func (h *Host) Run(ctx context.Context) error {
 	w, err := h.open(ctx)
 	for err != nil && ctx.Err() == nil {
@@ -142,8 +144,8 @@ func (h *Host) Run(ctx context.Context) error {
 // removed, and tries that for some time.
 const closeTime = time.Minute
 
-// open opens the store, for a worker that uses it directly. The caller closes the
-// store.
+// open opens the store, for a worker that uses it directly. The caller closes
+// the store.
 func (h *Host) open(ctx context.Context) (*worker, error) {
 	h.prepare()
 	store, err := cassandra.Open(ctx, h.Config, h.Index)

@@ -18,9 +18,10 @@ import (
 	"github.com/popcask/popcask/internal/child"
 )
 
-// A host in a process of its own is this same program, started again. It reads orders
-// on its standard input and writes events on its standard output: each operation
-// before and after it, so that the test knows what a host that it kills was doing.
+// A host in a process of its own is this same program, started again. It reads
+// orders on its standard input and writes events on its standard output: each
+// operation before and after it, so that the test knows what a host that it
+// kills was doing.
 
 // job is the input of such a process.
 type job struct {
@@ -35,8 +36,8 @@ type job struct {
 	LastsTill time.Time // it ends then in any case
 }
 
-// config is the library's configuration, in which what takes an hour in real life
-// takes a second or two.
+// config is the library's configuration, in which what takes an hour in real
+// life takes a second or two.
 func config(hosts []string, dc, keyspace string) cassandra.Config {
 	return cassandra.Config{
 		Hosts: hosts, LocalDC: dc, Keyspace: keyspace,
@@ -119,8 +120,9 @@ type process struct {
 	err    error // of a process that has ended; nil if it was killed or stopped
 }
 
-// start starts a host within the network of its data centre. It calls record for each
-// operation before and after it, and wrong for what the library must never do.
+// start starts a host within the network of its data centre. It calls record
+// for each operation before and after it, and wrong for what the library must
+// never do.
 func start(ctx context.Context, cluster *cassandratest.Cluster, j job, record func(key, Op), wrong func(string)) (*process, error) {
 	self, err := child.Command(context.WithoutCancel(ctx), "host", j) // kill ends it, or stop
 	if err != nil {

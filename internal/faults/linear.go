@@ -7,10 +7,10 @@ import (
 	"github.com/anishathalye/porcupine"
 )
 
-// In one data centre, a message is absent, then present, then removed, and stays so.
-// Porcupine finds out, for each message by itself, whether the operations can be put
-// into an order in which that is true, and in which each one comes before those that
-// were called after it had returned.
+// In one data centre, a message is absent, then present, then removed, and
+// stays so. Porcupine finds out, for each message by itself, whether the
+// operations can be put into an order in which that is true, and in which each
+// one comes before those that were called after it had returned.
 
 // linearLimit is how long all of it may take. The rest is reported as unknown.
 const linearLimit = 2 * time.Minute
@@ -49,8 +49,8 @@ var message = porcupine.Model{
 	},
 }
 
-// checkLinear checks every message that was delivered in one data centre, and was
-// removed only there or not at all.
+// checkLinear checks every message that was delivered in one data centre, and
+// was removed only there or not at all.
 func (c *checker) checkLinear(limit time.Duration) {
 	began := time.Now()
 	for _, l := range c.lives {
@@ -77,9 +77,9 @@ func (c *checker) checkLinear(limit time.Duration) {
 	}
 }
 
-// home returns the data centre that accepted a message, and the deliveries that may
-// have been it. It is "" if that is not known, if another data centre removed the
-// message, or if a repair delivered it again.
+// home returns the data centre that accepted a message, and the deliveries that
+// may have been it. It is "" if that is not known, if another data centre
+// removed the message, or if a repair delivered it again.
 func (c *checker) home(l *life) (dc string, deliveries []*Op) {
 	if l.again != nil {
 		return "", nil
@@ -106,10 +106,10 @@ func (c *checker) home(l *life) (dc string, deliveries []*Op) {
 	return dc, deliveries
 }
 
-// steps returns the operations about one message in its data centre. Listings that
-// follow from the others are left out, so that few are left: those without it that
-// returned before it was delivered, or were called after its removal had returned; and
-// those with it between two others with it.
+// steps returns the operations about one message in its data centre. Listings
+// that follow from the others are left out, so that few are left: those without
+// it that returned before it was delivered, or were called after its removal
+// had returned; and those with it between two others with it.
 func (c *checker) steps(l *life, dc string, deliveries []*Op) (steps []Evidence, ops []porcupine.Operation) {
 	note := func(op *Op, s deed, text string, open bool) {
 		until := op.Return.UnixNano()

@@ -16,8 +16,8 @@ func TestLinearHasATimeLimit(t *testing.T) {
 	require.Equal(t, Linear{Checked: 2}, Check(ops, nil).Linear)
 }
 
-// A message that another data centre removed, and one whose data centre is not known,
-// are left out, and counted.
+// A message that another data centre removed, and one whose data centre is not
+// known, are left out, and counted.
 func TestLinearSkips(t *testing.T) {
 	ops := story(delivers("dc1", 0, 10, "a"), removes("dc2", 20, 30, OK, "a"), tries("dc1", 0, 10, "bb", Failed), lists("dc1", 5, 10, "a", "bb"), both())
 	require.Equal(t, Linear{Skipped: 2}, Check(ops, nil).Linear)

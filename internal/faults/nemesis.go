@@ -11,11 +11,11 @@ import (
 	"github.com/popcask/popcask/cassandra/cassandratest"
 )
 
-// nemesis breaks things of one kind. None breaks what a promise rests on: in no data
-// centre does more than a minority of the nodes forget anything (and with a
-// synchronous commit log not even these), clocks are wrong by less than half of
-// gc_grace_seconds, and tombstones go only after a repair has taken them to every
-// node.
+// nemesis breaks things of one kind. None breaks what a promise rests on: in no
+// data centre does more than a minority of the nodes forget anything (and with
+// a synchronous commit log not even these), clocks are wrong by less than half
+// of gc_grace_seconds, and tombstones go only after a repair has taken them to
+// every node.
 type nemesis struct {
 	name  string
 	holds thing         // what it takes hold of
@@ -96,7 +96,8 @@ func pauseNode(_ context.Context, r *run, f fault) (func(context.Context) error,
 	}, r.cluster.Pause(f.target)
 }
 
-// killProcess kills a host, and starts a new one in its place, as a supervisor would.
+// killProcess kills a host, and starts a new one in its place, as a supervisor
+// would.
 func killProcess(ctx context.Context, r *run, f fault) (func(context.Context) error, error) {
 	if err := r.hosts[f.target].kill(); err != nil {
 		return nil, err
@@ -150,8 +151,8 @@ func slowLink(_ context.Context, r *run, f fault) (func(context.Context) error, 
 		set(10*time.Millisecond+upTo(random, 190*time.Millisecond), 200_000+random.Int64N(2_000_000), 0.05*random.Float64())
 }
 
-// dropHints cuts a link while no node keeps hints: what a data centre misses, it
-// misses until it is repaired.
+// dropHints cuts a link while no node keeps hints: what a data centre misses,
+// it misses until it is repaired.
 func dropHints(ctx context.Context, r *run, f fault) (func(context.Context) error, error) {
 	a, b := ends(f)
 	heal := func(ctx context.Context) error {
@@ -180,8 +181,8 @@ func clockFrozen(_ context.Context, r *run, f fault) (func(context.Context) erro
 	return r.clockOf(f.target, "freeze")
 }
 
-// clockOf sets the clock of a host. If the host is killed meanwhile, the one in its
-// place has the right clock.
+// clockOf sets the clock of a host. If the host is killed meanwhile, the one in
+// its place has the right clock.
 func (r *run) clockOf(host, setting string) (func(context.Context) error, error) {
 	p := r.hosts[host]
 	return func(context.Context) error {
@@ -200,8 +201,8 @@ func compactNow(ctx context.Context, r *run, _ fault) (func(context.Context) err
 	return nil, r.compact(ctx)
 }
 
-// repair runs nodetool repair -full. If each node has a replica of everything, one
-// node repairs all.
+// repair runs nodetool repair -full. If each node has a replica of everything,
+// one node repairs all.
 func (r *run) repair(ctx context.Context) error {
 	for _, node := range r.cluster.Nodes {
 		if _, err := r.cluster.NodeTool(ctx, node.Name, "repair", "-full", r.keyspace); err != nil {
@@ -214,11 +215,11 @@ func (r *run) repair(ctx context.Context) error {
 	return nil
 }
 
-// compact removes tombstones, as compactions do after gc_grace_seconds. Only those go
-// that are some time older than a repair, which takes them to every node first (P3 is
-// promised for clusters that are repaired in time). A hint from before the repair
-// could add again what such a tombstone has removed, so the hints go before. A full
-// repair flushes what it compares.
+// compact removes tombstones, as compactions do after gc_grace_seconds. Only
+// those go that are some time older than a repair, which takes them to every
+// node first (P3 is promised for clusters that are repaired in time). A hint
+// from before the repair could add again what such a tombstone has removed, so
+// the hints go before. A full repair flushes what it compares.
 func (r *run) compact(ctx context.Context) error {
 	const older, patience = 15 * time.Second, 30 * time.Second
 	if err := r.everyNode(ctx, "truncatehints"); err != nil {

@@ -20,8 +20,8 @@ import (
 	"github.com/popcask/popcask/projection"
 )
 
-// plot is a short history on a real cluster in which a planted bug does its harm.
-// Without the bug nothing goes wrong in it.
+// plot is a short history on a real cluster in which a planted bug does its
+// harm. Without the bug nothing goes wrong in it.
 type plot struct {
 	*testing.T
 	planted  bool
@@ -60,8 +60,8 @@ func configOf(cluster *cassandratest.Cluster, keyspace, dc string) cassandra.Con
 	return cassandra.Config{Hosts: cluster.Hosts(dc), LocalDC: dc, Keyspace: keyspace, Timeout: 20 * time.Second, GapInterval: -1}
 }
 
-// find plays a plot with the bug, in which the checker must find a violation of a class,
-// and without it, in which it must find nothing.
+// find plays a plot with the bug, in which the checker must find a violation of
+// a class, and without it, in which it must find nothing.
 func (s site) find(t *testing.T, want Class, play func(*plot)) {
 	for _, planted := range []bool{true, false} {
 		t.Run(map[bool]string{true: "planted", false: "not planted"}[planted], func(t *testing.T) {
@@ -142,8 +142,8 @@ func (p *plot) letter(n, size int) text {
 	return write(p.user, n, size, rand.New(rand.NewPCG(1, uint64(n))))
 }
 
-// delivers delivers messages through a host. If one is refused, because of a proof at
-// the same time or a busy machine, it is sent again, as senders do.
+// delivers delivers messages through a host. If one is refused, because of a
+// proof at the same time or a busy machine, it is sent again, as senders do.
 func (p *plot) delivers(w *worker, letters ...text) (messages []Message) {
 	p.Helper()
 	for _, letter := range letters {

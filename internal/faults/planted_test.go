@@ -23,15 +23,16 @@ import (
 	"github.com/popcask/popcask/internal/storetest"
 )
 
-// The suite finds bugs: the kinds that a library like this one may have are planted,
-// each in a history of a few operations on a real cluster, and the checker must find
-// the harm that it did. The same history without the bug must be clean.
+// The suite finds bugs: the kinds that a library like this one may have are
+// planted, each in a history of a few operations on a real cluster, and the
+// checker must find the harm that it did. The same history without the bug must
+// be clean.
 func TestPlanted(t *testing.T) {
 	slow.Test(t, "four nodes")
 	cluster := cassandratest.Start(t, cassandratest.Topology{
 		DCs: []cassandratest.DC{{Name: "dc1", Nodes: 3}, {Name: "dc2", Nodes: 1}},
-		// So a coordinator always asks the nodes of its own data centre first, even if
-		// they are slow at the moment.
+		// So a coordinator always asks the nodes of its own data centre first,
+		// even if they are slow at the moment.
 		Settings: map[string]any{"dynamic_snitch": false},
 		Private:  true, // so that it ends with this test, not a minute later
 	})
@@ -47,8 +48,8 @@ func TestPlanted(t *testing.T) {
 	t.Run("P2 QUORUM instead of EACH_QUORUM", func(t *testing.T) { two.find(t, WronglyGone, lag) })
 }
 
-// lateEvent: an event comes to the index once more, after the removal. The bug writes it
-// with the present time, not with that of the ID.
+// lateEvent: an event comes to the index once more, after the removal. The bug
+// writes it with the present time, not with that of the ID.
 func lateEvent(p *plot) {
 	var index cassandra.Index
 	w, session := p.host("a", "dc1", bug{
@@ -81,8 +82,8 @@ func isProof(call *storetest.Call) bool {
 	return strings.HasPrefix(call.Statement, "SELECT") && strings.Contains(call.Statement, "FROM mailbox_message") && strings.Contains(call.Statement, "message_id>=")
 }
 
-// gapWithoutProof: the bug records the whole mailbox as empty up to now, without a fence
-// and without looking.
+// gapWithoutProof: the bug records the whole mailbox as empty up to now,
+// without a fence and without looking.
 func gapWithoutProof(p *plot) {
 	w, session := p.host("a", "dc1", bug{change: provesAtOnce, tamper: func(call *storetest.Call) {
 		if isFence(call) || isProof(call) {
@@ -99,9 +100,9 @@ func gapWithoutProof(p *plot) {
 	p.reads(w, true)
 }
 
-// frozenAppender: a delivery is frozen after its ID was minted and before its membership
-// is written. Meanwhile another host proves that everything up to now is empty. The bug
-// relies on the horizon alone, and writes no fence.
+// frozenAppender: a delivery is frozen after its ID was minted and before its
+// membership is written. Meanwhile another host proves that everything up to
+// now is empty. The bug relies on the horizon alone, and writes no fence.
 func frozenAppender(p *plot) {
 	b := bug{change: provesAtOnce, tamper: func(call *storetest.Call) {
 		if isFence(call) {
@@ -146,8 +147,8 @@ func frozenAppender(p *plot) {
 	p.reads(w, true)
 }
 
-// stopped returns a change to a clock that stands still, so that all IDs are in one
-// bucket.
+// stopped returns a change to a clock that stands still, so that all IDs are in
+// one bucket.
 func stopped(at time.Time) func(*cassandra.Config) {
 	return func(c *cassandra.Config) { c.Now = func() time.Time { return at } }
 }
@@ -210,8 +211,8 @@ func (r *refusing) Added(ctx context.Context, mailbox cassandra.MailboxID, messa
 	return r.Index.Added(ctx, mailbox, message)
 }
 
-// idUsedAgain: a delivery fails and is undone, and the sender tries again. The bug uses
-// the same ID, whose tombstones hide what it writes.
+// idUsedAgain: a delivery fails and is undone, and the sender tries again. The
+// bug uses the same ID, whose tombstones hide what it writes.
 func idUsedAgain(p *plot) {
 	var r reuse
 	w, _ := p.host("a", "dc1", bug{change: stopped(time.Now()), tamper: r.tamper(p), index: func(i cassandra.Index) cassandra.Index { return &refusing{Index: i} }})
@@ -223,9 +224,9 @@ func idUsedAgain(p *plot) {
 	p.reads(w, true)
 }
 
-// twoBodies: the bug gives two messages one ID. Their timestamps are equal, too, so that
-// of each cell the larger value is left. They have the same size: the store itself
-// would notice two sizes.
+// twoBodies: the bug gives two messages one ID. Their timestamps are equal,
+// too, so that of each cell the larger value is left. They have the same size:
+// the store itself would notice two sizes.
 func twoBodies(p *plot) {
 	var r reuse
 	w, _ := p.host("a", "dc1", bug{change: stopped(time.Now()), tamper: r.tamper(p)})
@@ -257,8 +258,8 @@ func (u untilNow) List(ctx context.Context, mailbox cassandra.MailboxID, list []
 	}))
 }
 
-// listingUntilNow: the clock of the host that delivers is ahead by three buckets. The bug
-// lists only up to its own clock.
+// listingUntilNow: the clock of the host that delivers is ahead by three
+// buckets. The bug lists only up to its own clock.
 func listingUntilNow(p *plot) {
 	now := time.Now()
 	w, _ := p.host("a", "dc1", bug{
@@ -278,8 +279,8 @@ func listingUntilNow(p *plot) {
 	p.reads(w, true)
 }
 
-// lag: dc2 delivers, and only the listing has arrived in dc1. The bug asks a quorum of
-// all replicas, three of four, which dc1 has by itself.
+// lag: dc2 delivers, and only the listing has arrived in dc1. The bug asks a
+// quorum of all replicas, three of four, which dc1 has by itself.
 func lag(p *plot) {
 	db := p.cluster.Session(p, "dc2")
 	alter := func(statement string) {
@@ -297,15 +298,15 @@ func lag(p *plot) {
 	}
 	messages := p.delivers(far, letters...)
 
-	// New replicas have no data, like those that were cut off. No coordinator may ask a
-	// fourth one because the third is slow.
+	// New replicas have no data, like those that were cut off. No coordinator
+	// may ask a fourth one because the third is slow.
 	replicate("'dc1': 3, 'dc2': 1")
 	for _, table := range []string{"message", "mailbox_message"} {
 		alter("ALTER TABLE %s." + table + " WITH speculative_retry = 'NEVER'")
 	}
 	to := p.cluster.Session(p, "dc1")
-	// No host connects without the settings: reading them in every data centre repairs
-	// them.
+	// No host connects without the settings: reading them in every data centre
+	// repairs them.
 	require.NoError(p, to.Query(fmt.Sprintf("SELECT id, version, bucket_seconds, namespace, canonicaliser, replication, replication_since FROM %s.settings WHERE id = 'popcask'", p.keyspace)).Consistency(gocql.All).Exec())
 	id := p.mailboxOf(session)
 	for _, m := range messages {

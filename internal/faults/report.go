@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Report is what became of the messages of a history. It can be written as JSON, with
-// durations in nanoseconds.
+// Report is what became of the messages of a history. It can be written as
+// JSON, with durations in nanoseconds.
 type Report struct {
 	From, To time.Time
 	Faults   int
@@ -36,8 +36,8 @@ type Report struct {
 }
 
 // Staleness is how long the other data centre showed an old state: from the
-// acknowledgement in the one to the call of the last listing in the other that did not
-// show it yet. The final pass does not count: there it is a violation.
+// acknowledgement in the one to the call of the last listing in the other that
+// did not show it yet. The final pass does not count: there it is a violation.
 type Staleness struct {
 	Compared    int // messages, once for each other data centre
 	Stale       int // of them, stale in at least one listing
@@ -51,8 +51,8 @@ type Linear struct {
 	Skipped int // of more than one data centre, or of an unknown one, or delivered again
 }
 
-// Clean reports whether no promise was broken. What is unverified, or unknown to
-// porcupine, does not count.
+// Clean reports whether no promise was broken. What is unverified, or unknown
+// to porcupine, does not count.
 func (r Report) Clean() bool { return len(r.Violations) == 0 }
 
 // Of returns the violations of a class.
@@ -135,8 +135,8 @@ func (s *Staleness) measure(times []time.Duration) {
 // shownOfAClass is how many violations of each class the text shows in full.
 const shownOfAClass = 10
 
-// String returns the report as text: the verdict first, then the counts, the violations
-// with their evidence, and the availability.
+// String returns the report as text: the verdict first, then the counts, the
+// violations with their evidence, and the availability.
 func (r Report) String() string {
 	var b strings.Builder
 	total := 0

@@ -14,17 +14,17 @@ import (
 	"github.com/popcask/popcask/internal/parallel"
 )
 
-// settings are those of the nodes. The commit log is synchronous: otherwise a node that
-// is killed forgets its last 100 ms, and a data centre may have only one node. P1 is
-// promised while a quorum of the data centre survives.
+// settings are those of the nodes. The commit log is synchronous: otherwise a
+// node that is killed forgets its last 100 ms, and a data centre may have only
+// one node. P1 is promised while a quorum of the data centre survives.
 var settings = map[string]any{"commitlog_sync": "batch", "commitlog_sync_period": "0ms"}
 
 // replicas is how many replicas each data centre has, if it has so many nodes.
 const replicas = 3
 
-// usersAStep is how many new users each step has. They replace those of the step
-// before the last: a clock that is ahead closes a mailbox for hosts whose clocks are
-// right, and the workers must not wait for that.
+// usersAStep is how many new users each step has. They replace those of the
+// step before the last: a clock that is ahead closes a mailbox for hosts whose
+// clocks are right, and the workers must not wait for that.
 const usersAStep = 3
 
 // run is one run of the suite: the cluster, the hosts, and what they did.
@@ -126,7 +126,8 @@ func (r *run) currentUsers() []string {
 func (r *run) record(k key, op Op) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	// A message is listed many times, and a run may last an hour: one copy of each text.
+	// A message is listed many times, and a run may last an hour: one copy of
+	// each text.
 	for _, list := range [][]Message{op.Listed, op.Removed} {
 		for i := range list {
 			list[i].ID, list[i].UIDL = r.one(list[i].ID), r.one(list[i].UIDL)
@@ -161,9 +162,9 @@ func (r *run) history() (ops []Op, faults []Fault) {
 	return ops, slices.Clone(r.faults)
 }
 
-// walk goes through the steps. If healing takes longer than the schedule expects, as on
-// a busy machine, it leaves out the last of those in which several things break. An
-// error is one of the suite, not of the library.
+// walk goes through the steps. If healing takes longer than the schedule
+// expects, as on a busy machine, it leaves out the last of those in which
+// several things break. An error is one of the suite, not of the library.
 func (r *run) walk(ctx context.Context, steps []step, length time.Duration) error {
 	over := time.Now().Add(length)
 	ctx, cancel := context.WithCancel(ctx)
@@ -256,8 +257,8 @@ func (r *run) progress(ctx context.Context) {
 	}
 }
 
-// stop lets the hosts end what they have begun. A host that has just been started
-// again must connect first: if it never does, something is wrong.
+// stop lets the hosts end what they have begun. A host that has just been
+// started again must connect first: if it never does, something is wrong.
 func (r *run) stop(ctx context.Context) error {
 	var errs []error
 	for _, p := range r.hosts {

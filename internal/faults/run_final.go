@@ -12,8 +12,8 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// heal ends the faults that are left, and repairs: the operator's repair first, then
-// the library's.
+// heal ends the faults that are left, and repairs: the operator's repair first,
+// then the library's.
 func (r *run) heal(ctx context.Context) error {
 	r.say("healing")
 	for i, a := range r.cluster.DCs {
@@ -43,8 +43,8 @@ func (r *run) heal(ctx context.Context) error {
 	return nil
 }
 
-// repairAll runs the library's repair, with a clock for which no message is young, also
-// one from a clock that was ahead.
+// repairAll runs the library's repair, with a clock for which no message is
+// young, also one from a clock that was ahead.
 func (r *run) repairAll(ctx context.Context) (findings int, err error) {
 	c := r.config(r.cluster.DCs[0].Name)
 	c.Timeout = 10 * time.Second
@@ -95,8 +95,8 @@ func (r *run) final(ctx context.Context) error {
 	return nil
 }
 
-// inProcess returns a worker of a host in this process, which reaches the nodes past
-// the links. The caller calls done.
+// inProcess returns a worker of a host in this process, which reaches the nodes
+// past the links. The caller calls done.
 func (r *run) inProcess(ctx context.Context, name string, c cassandra.Config) (w *worker, done func(), err error) {
 	h := &Host{
 		Name: name, DC: c.LocalDC, Config: c, Deadline: time.Minute,
@@ -114,8 +114,8 @@ func (r *run) inProcess(ctx context.Context, name string, c cassandra.Config) (w
 	}, nil
 }
 
-// look lists a mailbox and retrieves all of it. It tries several times, since the
-// machine may be too busy.
+// look lists a mailbox and retrieves all of it. It tries several times, since
+// the machine may be too busy.
 func (w *worker) look(ctx context.Context, user string) {
 	const tries = 4
 	for range tries {

@@ -38,15 +38,15 @@ type stage struct {
 }
 
 const (
-	// A fault that is too short breaks nothing, and one that lasts long leaves less time
-	// for others.
+	// A fault that is too short breaks nothing, and one that lasts long leaves
+	// less time for others.
 	shortest = 3 * time.Second
 	longest  = 45 * time.Second
 )
 
-// schedule returns what happens in a run, which depends on nothing but the arguments.
-// Each nemesis comes once alone, in a random order. Then several come at once, until
-// the time is used up.
+// schedule returns what happens in a run, which depends on nothing but the
+// arguments. Each nemesis comes once alone, in a random order. Then several
+// come at once, until the time is used up.
 func schedule(seed uint64, length time.Duration, s stage, names []string) ([]step, error) {
 	chosen, err := choose(names, s)
 	if err != nil {
@@ -79,7 +79,8 @@ func schedule(seed uint64, length time.Duration, s stage, names []string) ([]ste
 	return steps, nil
 }
 
-// mixture returns some nemeses of which no two take hold of the same kind of thing.
+// mixture returns some nemeses of which no two take hold of the same kind of
+// thing.
 func mixture(random *rand.Rand, from []*nemesis) (mixed []*nemesis) {
 	most := 2 + random.IntN(2)
 	for _, i := range random.Perm(len(from)) {

@@ -41,8 +41,9 @@ func TestScheduleIsOfTheSeedAlone(t *testing.T) {
 	}
 }
 
-// Each nemesis comes once alone, before several come at once. Several never take hold of
-// the same kind of thing, since two could break what a promise rests on.
+// Each nemesis comes once alone, before several come at once. Several never
+// take hold of the same kind of thing, since two could break what a promise
+// rests on.
 func TestScheduleHasEachNemesisAloneAndThenSeveral(t *testing.T) {
 	require.GreaterOrEqual(t, len(nemeses), 10)
 	for seed := range uint64(200) {
@@ -74,8 +75,9 @@ func TestScheduleHasEachNemesisAloneAndThenSeveral(t *testing.T) {
 	}
 }
 
-// A nemesis that runs nodetool against every node is alone with the nodes: nodetool gets
-// no answer from a node that is down, and waits for one that is stopped.
+// A nemesis that runs nodetool against every node is alone with the nodes:
+// nodetool gets no answer from a node that is down, and waits for one that is
+// stopped.
 func TestNobodyHurtsNodesThatAreOperated(t *testing.T) {
 	for _, n := range nemeses {
 		if slices.Contains([]string{"drop-hints", "repair", "compact"}, n.name) {

@@ -13,8 +13,8 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// worker does one piece of work at a time: a delivery, a session on the store, or one
-// over POP3.
+// worker does one piece of work at a time: a delivery, a session on the store,
+// or one over POP3.
 type worker struct {
 	host    *Host
 	store   *cassandra.Store
@@ -54,8 +54,8 @@ func (w *worker) call(op Op) (number int64, called Op) {
 	return number, op
 }
 
-// back records how an operation ended. If there is an error, it may have happened all
-// the same.
+// back records how an operation ended. If there is an error, it may have
+// happened all the same.
 func (w *worker) back(number int64, op Op, err error) {
 	op.Return, op.Outcome = time.Now(), OK
 	switch {
@@ -75,8 +75,8 @@ func (w *worker) user() string {
 // attempts is how many times a sender tries.
 const attempts = 3
 
-// deliver delivers one message, mostly to one user. If it is refused for some, it is
-// sent again to these.
+// deliver delivers one message, mostly to one user. If it is refused for some,
+// it is sent again to these.
 func (w *worker) deliver(ctx context.Context) {
 	waiting := []string{w.user()}
 	if w.random.IntN(8) == 0 {
@@ -93,8 +93,8 @@ func (w *worker) deliver(ctx context.Context) {
 	}
 }
 
-// size returns the size of the next message in octets. A message of more than 64 KiB
-// is stored in chunks.
+// size returns the size of the next message in octets. A message of more than
+// 64 KiB is stored in chunks.
 func (w *worker) size() int {
 	switch n := w.random.IntN(100); {
 	case n < 80:

@@ -11,8 +11,8 @@ import (
 	"github.com/popcask/popcask/pop3/pop3test"
 )
 
-// popSession is a session over POP3: the promises hold for a client that sees nothing
-// but the protocol.
+// popSession is a session over POP3: the promises hold for a client that sees
+// nothing but the protocol.
 func (w *worker) popSession(ctx context.Context) {
 	user := w.user()
 	number, op := w.call(Op{Kind: List, User: user, POP3: true})
@@ -73,8 +73,8 @@ func (w *worker) login(ctx context.Context, user string) (*pop3test.RawClient, [
 	return client, messages, nil
 }
 
-// list lists the maildrop. A message without a foreign unique-id shows its ID, so that
-// UIDL identifies it.
+// list lists the maildrop. A message without a foreign unique-id shows its ID,
+// so that UIDL identifies it.
 func list(client *pop3test.RawClient) ([]Message, error) {
 	ids, err := multi(client, "UIDL")
 	if err != nil {

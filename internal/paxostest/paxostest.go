@@ -1,14 +1,15 @@
-// Package paxostest checks, for the tests of all packages, that the clusters have run
-// no lightweight transaction (P9). Each node keeps those that it took part in in its
-// own system.paxos.
+// Package paxostest checks, for the tests of all packages, that the clusters
+// have run no lightweight transaction (P9). Each node keeps those that it took
+// part in in its own system.paxos.
 //
 //	func TestMain(m *testing.M) { os.Exit(paxostest.Main(m)) }
 //
 //	keyspace := cluster.KeyspaceName(t)
 //	paxostest.Watch(t, cluster, keyspace)
 //
-// The observer of the driver, which sees the statements themselves, is in package
-// storetest. cassandra/p9_no_lwt_test.go checks that both find a transaction.
+// The observer of the driver, which sees the statements themselves, is in
+// package storetest. cassandra/p9_no_lwt_test.go checks that both find a
+// transaction.
 package paxostest
 
 import (
@@ -33,10 +34,11 @@ var (
 	watched = make(map[string]map[gocql.UUID]string)
 )
 
-// Watch fails the test if, at its end, a node of the cluster has a transaction of a
-// table of the keyspace. Call it after KeyspaceName, so that it looks before the
-// keyspace is dropped, and before the sessions are made that use the keyspace, so that
-// it looks after they are closed. [Main] looks once more at the end of the run.
+// Watch fails the test if, at its end, a node of the cluster has a transaction
+// of a table of the keyspace. Call it after KeyspaceName, so that it looks
+// before the keyspace is dropped, and before the sessions are made that use the
+// keyspace, so that it looks after they are closed. [Main] looks once more at
+// the end of the run.
 func Watch(t testing.TB, cluster *cassandratest.Cluster, keyspace string) {
 	t.Helper()
 	t.Cleanup(func() {
@@ -68,8 +70,9 @@ func Watch(t testing.TB, cluster *cassandratest.Cluster, keyspace string) {
 	})
 }
 
-// Main runs the tests. Then it looks at every node that still runs for transactions of
-// any table that a test has watched, also of one that is dropped.
+// Main runs the tests. Then it looks at every node that still runs for
+// transactions of any table that a test has watched, also of one that is
+// dropped.
 func Main(m *testing.M) int {
 	code := m.Run()
 	mu.Lock()
@@ -97,7 +100,8 @@ func MainNoLeaks(m *testing.M) int {
 	if code != 0 {
 		return code // a test that failed may well have left something
 	}
-	// Some goroutines of the driver go on for some seconds after a session is closed.
+	// Some goroutines of the driver go on for some seconds after a session is
+	// closed.
 	err := goleak.Find(
 		goleak.IgnoreAnyFunction("github.com/gocql/gocql.(*Session).handleNodeUp"),
 		goleak.IgnoreAnyFunction("github.com/gocql/gocql.(*eventDebouncer).flusher"),
@@ -110,7 +114,8 @@ func MainNoLeaks(m *testing.M) int {
 	return 0
 }
 
-// Tables returns the names of the tables of a keyspace, by their ids in system.paxos.
+// Tables returns the names of the tables of a keyspace, by their ids in
+// system.paxos.
 func Tables(cluster *cassandratest.Cluster, keyspace string) (map[gocql.UUID]string, error) {
 	err := errors.New("no nodes")
 	for _, node := range cluster.Nodes {
@@ -128,8 +133,8 @@ func Tables(cluster *cassandratest.Cluster, keyspace string) (map[gocql.UUID]str
 	return nil, err
 }
 
-// Rows returns a name for each row of system.paxos of one node that is about one of the
-// tables.
+// Rows returns a name for each row of system.paxos of one node that is about
+// one of the tables.
 func Rows(address string, tables map[gocql.UUID]string) (found []string, err error) {
 	err = each(address, "SELECT cf_id FROM system.paxos", func(rows *gocql.Iter) {
 		for id := (gocql.UUID{}); rows.Scan(&id); {

@@ -1,6 +1,6 @@
-// Package slow marks the tests that take so long that "go test ./..." leaves them
-// out. They run with POPCASK_LONG=1, as in .ci/run, and if they are asked for by
-// name, with -run.
+// Package slow marks the tests that take so long that "go test ./..." leaves
+// them out. They run with POPCASK_LONG=1, as in .ci/run, and if they are asked
+// for by name, with -run.
 package slow
 
 import (
@@ -9,8 +9,9 @@ import (
 	"testing"
 )
 
-// Test skips a test that takes long, unless it is asked for. The reason says what takes
-// so long: "three nodes, which are killed". With -short the test is skipped in any case.
+// Test skips a test that takes long, unless it is asked for. The reason says
+// what takes so long: "three nodes, which are killed". With -short the test is
+// skipped in any case.
 func Test(t testing.TB, reason string) {
 	t.Helper()
 	switch {

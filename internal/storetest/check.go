@@ -17,8 +17,8 @@ func Eventually(t testing.TB, what string, condition func() bool) {
 	require.Eventually(t, condition, time.Minute, 20*time.Millisecond, what)
 }
 
-// Readable returns what a mailbox lists, by ID, and checks that all of it can be
-// read (P2, P6).
+// Readable returns what a mailbox lists, by ID, and checks that all of it can
+// be read (P2, P6).
 func Readable(t testing.TB, store mailbox.Store, user string) map[string]string {
 	t.Helper()
 	mb := Open(t, store, user)
@@ -87,8 +87,9 @@ func Consistent(t testing.TB, config cassandra.Config, users ...string) {
 	}
 }
 
-// Mend repairs a mailbox, and checks that the repair mends all that Verify finds, that
-// the findings are of the given kinds, and that a second repair finds nothing.
+// Mend repairs a mailbox, and checks that the repair mends all that Verify
+// finds, that the findings are of the given kinds, and that a second repair
+// finds nothing.
 func Mend(t testing.TB, store *cassandra.Store, user string, kinds ...cassandra.FindingKind) cassandra.Report {
 	t.Helper()
 	verified, err := store.Verify(t.Context(), user)

@@ -16,8 +16,8 @@ import (
 // Body returns a small message, a different one for each n.
 func Body(n int) string { return fmt.Sprintf("Subject: %d\r\n\r\nbody %d\r\n", n, n) }
 
-// BigBody returns a message of about n octets that compresses badly, a different one
-// for each seed.
+// BigBody returns a message of about n octets that compresses badly, a
+// different one for each seed.
 func BigBody(seed uint64, n int) string {
 	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/"
 	random := rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8), byte(seed >> 16)})

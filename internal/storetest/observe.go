@@ -9,7 +9,8 @@ import (
 	"github.com/popcask/popcask/cassandra"
 )
 
-// Recorder keeps the observations of an observer. The zero Recorder is ready to use.
+// Recorder keeps the observations of an observer. The zero Recorder is ready to
+// use.
 type Recorder struct {
 	mu   sync.Mutex
 	seen []cassandra.Observation

@@ -32,8 +32,8 @@ func (p Plant) Body() string {
 	return plantedChunk
 }
 
-// Put writes the rows, with the timestamps that the store would give them, and returns
-// the ID.
+// Put writes the rows, with the timestamps that the store would give them, and
+// returns the ID.
 func (p Plant) Put(r Tables, store *cassandra.Store, user string) cassandra.MessageID {
 	r.T.Helper()
 	generator := uuid.NewGen()

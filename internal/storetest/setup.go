@@ -13,9 +13,9 @@ import (
 	"github.com/popcask/popcask/projection"
 )
 
-// Migrate makes a keyspace with the tables, with up to three replicas in each data
-// centre. It ends with the test. Migrate returns the configuration of a host in the
-// first data centre.
+// Migrate makes a keyspace with the tables, with up to three replicas in each
+// data centre. It ends with the test. Migrate returns the configuration of a
+// host in the first data centre.
 func Migrate(t testing.TB, cluster *cassandratest.Cluster) cassandra.Config {
 	t.Helper()
 	return MigrateWith(t, cluster, func(*cassandra.Config) {})
@@ -42,15 +42,15 @@ func In(config cassandra.Config, cluster *cassandratest.Cluster, dc string) cass
 	return config
 }
 
-// Later returns the configuration of a host whose clock is hours ahead, for which no
-// message is so young that a repair leaves it alone.
+// Later returns the configuration of a host whose clock is hours ahead, for
+// which no message is so young that a repair leaves it alone.
 func Later(config cassandra.Config) cassandra.Config {
 	config.Now = func() time.Time { return time.Now().Add(3 * time.Hour) }
 	return config
 }
 
-// Connect makes a session that closes with the test, and fails it on a statement
-// that has a [Problem].
+// Connect makes a session that closes with the test, and fails it on a
+// statement that has a [Problem].
 func Connect(t testing.TB, config cassandra.Config) *cassandra.Session {
 	t.Helper()
 	host := config.Observer
@@ -76,7 +76,8 @@ func NewStore(t testing.TB, config cassandra.Config) *cassandra.Store {
 	return store
 }
 
-// CloseStore closes a store, and fails the test if that takes more than a minute.
+// CloseStore closes a store, and fails the test if that takes more than a
+// minute.
 func CloseStore(t testing.TB, store *cassandra.Store) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -86,8 +87,8 @@ func CloseStore(t testing.TB, store *cassandra.Store) {
 	}
 }
 
-// Handover is the part of a configuration that can be handed to another process, as
-// JSON.
+// Handover is the part of a configuration that can be handed to another
+// process, as JSON.
 type Handover struct {
 	Hosts             []string
 	LocalDC, Keyspace string

@@ -11,15 +11,16 @@ import (
 	"github.com/popcask/popcask/cassandra/cassandratest"
 )
 
-// Tables reads and writes the tables of a keyspace past the store. In its statements KS
-// stands for the keyspace.
+// Tables reads and writes the tables of a keyspace past the store. In its
+// statements KS stands for the keyspace.
 type Tables struct {
 	T        testing.TB
 	CQL      *gocql.Session
 	Keyspace string
 }
 
-// TablesOf returns the tables of a configuration's keyspace, in its data centre.
+// TablesOf returns the tables of a configuration's keyspace, in its data
+// centre.
 func TablesOf(t testing.TB, cluster *cassandratest.Cluster, config cassandra.Config) Tables {
 	return Tables{t, cluster.Session(t, config.LocalDC), config.Keyspace}
 }
@@ -73,8 +74,8 @@ func (r Tables) Content(id cassandra.MessageID) int {
 	return r.Count("SELECT count(*) FROM KS.message WHERE message_id = ?", [16]byte(id))
 }
 
-// Gaps returns the gaps that a mailbox has in its ledger: the end of each, by its
-// beginning.
+// Gaps returns the gaps that a mailbox has in its ledger: the end of each, by
+// its beginning.
 func (r Tables) Gaps(id cassandra.MailboxID) map[int64]int64 {
 	r.T.Helper()
 	gaps := make(map[int64]int64)

@@ -7,8 +7,8 @@ import (
 	"github.com/popcask/popcask/cassandra/cql"
 )
 
-// Call is a statement on its way to the cluster. In a batch, a change of the level has
-// no effect.
+// Call is a statement on its way to the cluster. In a batch, a change of the
+// level has no effect.
 type Call struct {
 	Statement string // its text
 	Level     cql.Level
@@ -17,9 +17,9 @@ type Call struct {
 	Drop      bool  // it is not sent: a write is acknowledged, a read finds nothing
 }
 
-// Tamper returns a Wrap of a [cassandra.Config] that calls change for every statement,
-// which may alter or drop it. It plants a bug, for tests that check that the bug is
-// found. change is called from several goroutines.
+// Tamper returns a Wrap of a [cassandra.Config] that calls change for every
+// statement, which may alter or drop it. It plants a bug, for tests that check
+// that the bug is found. change is called from several goroutines.
 func Tamper(change func(*Call)) func(cql.DB) cql.DB {
 	return func(db cql.DB) cql.DB { return tampered{db, change} }
 }

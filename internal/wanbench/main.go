@@ -1,14 +1,15 @@
 //go:build linux
 
-// Wanbench measures what the distance between two data centres costs: the latency of
-// deliveries and of whole sessions on the library, at several round trips between the
-// data centres, in turn. Beside it, it measures the same work with lightweight
-// transactions, which a mail store needs that assigns UIDs and MODSEQs one by one.
+// Wanbench measures what the distance between two data centres costs: the
+// latency of deliveries and of whole sessions on the library, at several round
+// trips between the data centres, in turn. Beside it, it measures the same work
+// with lightweight transactions, which a mail store needs that assigns UIDs and
+// MODSEQs one by one.
 //
 //	sudo go run ./internal/wanbench -svg wan.svg     # root, for the network namespaces
 //
-// It prints a table, and with -svg draws it into a file. It starts the nodes and the
-// link between them, and ends them.
+// It prints a table, and with -svg draws it into a file. It starts the nodes
+// and the link between them, and ends them.
 package main
 
 import (

@@ -11,10 +11,11 @@ import (
 	"github.com/popcask/popcask/cassandra/cassandratest"
 )
 
-// transactions is the same work on a store that assigns UIDs and MODSEQs one by one and
-// must not assign one twice. A delivery is two conditional updates and an insert that
-// must be new; reads are at SERIAL, so that every data centre must agree. The plain
-// design of Apache James does that. It has a keyspace of its own.
+// transactions is the same work on a store that assigns UIDs and MODSEQs one by
+// one and must not assign one twice. A delivery is two conditional updates and
+// an insert that must be new; reads are at SERIAL, so that every data centre
+// must agree. The plain design of Apache James does that. It has a keyspace of
+// its own.
 type transactions struct {
 	db      *gocql.Session
 	mailbox gocql.UUID
