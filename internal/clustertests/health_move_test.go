@@ -21,8 +21,7 @@ import (
 
 // busy delivers to users and opens their mailboxes, in turn, until ctx ends.
 // All errors must be temporary.
-func busy(ctx context.Context, t *testing.T, store *cassandra.Store, users []string) (acknowledged *mailed, wait func()) {
-	acknowledged = new(mailed)
+func busy(ctx context.Context, t *testing.T, store *cassandra.Store, acknowledged *mailed, users []string) (wait func()) {
 	var group sync.WaitGroup
 	for _, user := range users {
 		group.Go(func() {
@@ -30,6 +29,7 @@ func busy(ctx context.Context, t *testing.T, store *cassandra.Store, users []str
 				text := fmt.Sprintf("Subject: %d\r\n\r\n%s\r\n", i, user)
 				m, err := storetest.TryDeliver(t.Context(), store, user, text)
 				if err != nil {
+					acknowledged.fail(user, text)
 					assert.ErrorIs(t, err, mailbox.ErrTemporary)
 					continue
 				}
@@ -45,7 +45,7 @@ func busy(ctx context.Context, t *testing.T, store *cassandra.Store, users []str
 			}
 		})
 	}
-	return acknowledged, group.Wait
+	return group.Wait
 }
 
 // A store that is used all the time, while one node of three comes back at
@@ -59,7 +59,8 @@ func TestReadyAgainWhenTheNodesHaveMoved(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	users := []string{anna, ben}
-	acknowledged, wait := busy(ctx, t, m.store, users)
+	acknowledged := &m.mail
+	wait := busy(ctx, t, m.store, acknowledged, users)
 	began := time.Now()
 	step := func(what string) {
 		t.Logf("%5.1f s: %s; %d acknowledged", time.Since(began).Seconds(), what, acknowledged.total())
@@ -97,6 +98,7 @@ type moving struct {
 	heard   storetest.Recorder
 	session *cassandra.Session
 	store   *cassandra.Store
+	mail    mailed
 }
 
 const movingName = "cassandra.test"
@@ -114,6 +116,7 @@ func newMoving(t *testing.T) *moving {
 	config.Hosts = []string{fmt.Sprintf("%s:%d", movingName, m.cluster.Nodes[0].Port)}
 	config.Timeout = 5 * time.Second
 	config.Observer = m.heard.Observe
+	config.OnError = m.mail.onError
 	m.session = storetest.Connect(t, config)
 	m.store = storetest.NewStore(t, config)
 	return m
