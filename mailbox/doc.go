@@ -40,5 +40,5 @@
 // # Using a store
 //
 // Programs that use a store without a server have helpers: [Deliver] delivers a
-// message to one user, [List] lists a maildrop, [ReadMessage] reads a message.
+// message to one user, [List] lists a mailbox, [ReadMessage] reads a message.
 package mailbox

@@ -21,9 +21,9 @@ var (
 	// is never told which.
 	ErrAuthFailed = errors.New("authentication failed")
 
-	// ErrInUse: another session has the maildrop open, and the store allows one
+	// ErrInUse: another session has the mailbox open, and the store allows one
 	// at a time.
-	ErrInUse = errors.New("maildrop in use")
+	ErrInUse = errors.New("mailbox in use")
 
 	// ErrTemporary: try again later.
 	ErrTemporary = errors.New("temporary failure")

@@ -36,7 +36,7 @@ func TestDeleteErrorSaysTheSameEveryTimeAndNotTooMuch(t *testing.T) {
 			`4 messages not removed; "a": temporary failure; "b": temporary failure; "c": temporary failure; ...`)
 	}
 	require.EqualError(t, &mailbox.DeleteError{Failed: map[string]error{"a": mailbox.ErrInUse}},
-		`1 messages not removed; "a": maildrop in use`)
+		`1 messages not removed; "a": mailbox in use`)
 }
 
 func TestDeleteErrorKeepsToOneLine(t *testing.T) {

@@ -6,7 +6,7 @@ import (
 	"net"
 )
 
-// Login is the user that opens a maildrop, and how the client proved it. A
+// Login is the user that opens a mailbox, and how the client proved it. A
 // Login that is printed, logged or encoded shows no secret, with one exception:
 // package fmt calls no methods of unexported fields, so do not print a struct
 // that has a Login in one.

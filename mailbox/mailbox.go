@@ -27,7 +27,7 @@ type Message struct {
 	Size int64
 }
 
-// Mailbox is one user's maildrop for the length of one POP3 session. It is used
+// Mailbox is one user's mailbox for the length of one POP3 session. It is used
 // by one goroutine at a time.
 //
 // Message numbers, delete marks, totals and byte-stuffing belong to the server;
@@ -36,7 +36,7 @@ type Message struct {
 //
 // Other callers may use the helpers [List] and [ReadMessage].
 type Mailbox interface {
-	// Messages lists the maildrop, oldest first, always in the same order. A
+	// Messages lists the mailbox, oldest first, always in the same order. A
 	// listing is whole or it is an error, never silently short: an error ends
 	// the sequence, and the server then refuses the login as a temporary
 	// failure. The server ranges over Messages once, at the start of the

@@ -7,7 +7,7 @@ import (
 )
 
 // List returns all messages of box, oldest first, or nil and the error that
-// ended the listing. If the maildrop is empty, it returns nil without an error.
+// ended the listing. If the mailbox is empty, it returns nil without an error.
 //
 // A caller that does not want to hold a large listing in memory, or to read it
 // to its end, ranges over [Mailbox.Messages] instead.

@@ -4,10 +4,10 @@ import (
 	"context"
 )
 
-// Store opens maildrops. It is safe for concurrent use.
+// Store opens mailboxes. It is safe for concurrent use.
 type Store interface {
-	// Open opens the maildrop of login.User. A user who never got mail has an
-	// empty maildrop: a [Directory] and the host's authenticator know whether a
+	// Open opens the mailbox of login.User. A user who never got mail has an
+	// empty mailbox: a [Directory] and the host's authenticator know whether a
 	// user exists, the store does not.
 	//
 	// Errors: [ErrNoSuchUser] for a name that no user can have; [ErrInUse] if

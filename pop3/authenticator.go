@@ -10,7 +10,7 @@ import (
 // concurrent use.
 type Authenticator interface {
 	// Authenticate checks login.User and login.Password, and returns the user
-	// whose maildrop to open.
+	// whose mailbox to open.
 	//
 	// If login.AuthorizationID is set, the client asks to act for that user.
 	// Authenticate returns that user's name if it may; the login fails if it
@@ -37,7 +37,7 @@ type SharedSecrets interface {
 	Authenticator
 
 	// SharedSecret returns the secret of login.User, and the user whose
-	// maildrop to open. [mailbox.ErrAuthFailed] means that there is no such user,
+	// mailbox to open. [mailbox.ErrAuthFailed] means that there is no such user,
 	// or no secret.
 	SharedSecret(ctx context.Context, login mailbox.Login) (secret, user string, err error)
 }

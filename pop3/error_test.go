@@ -100,7 +100,7 @@ func TestErrorMapOfAListing(t *testing.T) {
 		client.Command("USER mrose")
 		require.Equal(t, answer, client.Command("PASS secret"))
 		require.Equal(t, "-ERR log in first", client.Command("STAT"))
-		require.Equal(t, []string{"open maildrop", "close maildrop"}, store.history())
+		require.Equal(t, []string{"open mailbox", "close mailbox"}, store.history())
 		store.listingErr = nil
 		client.Login("mrose", "secret")
 		require.Equal(t, "+OK 2 6", client.Command("STAT"))

@@ -64,7 +64,7 @@ func (s *fakeStore) history() []string {
 
 // Open implements mailbox.Store.
 func (s *fakeStore) Open(_ context.Context, login mailbox.Login) (mailbox.Mailbox, error) {
-	s.called("open maildrop")
+	s.called("open mailbox")
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.logins = append(s.logins, login)
@@ -110,7 +110,7 @@ func (s fakeMailbox) Delete(_ context.Context, ids []string) error {
 }
 
 func (s fakeMailbox) Close() error {
-	s.called("close maildrop")
+	s.called("close mailbox")
 	return nil
 }
 

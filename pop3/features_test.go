@@ -79,7 +79,7 @@ var features = []struct {
 	{"the first line of a response has at most 512 octets", "TestNoHostBreaksOutOfAStatusLine TestNoHostBreaksOutOfACapability"},
 	{"message numbers over 2147483647 are -ERR", "TestDialoguesHaveEveryKindOfNumber rfc1939-5-list-numbers rfc1939-7-uidl-numbers rfc1939-5-retr-numbers rfc1939-5-dele-numbers rfc1939-7-top-numbers"},
 	{"no CR or LF of a store reaches a status line", "TestNoHostBreaksOutOfAStatusLine TestErrorTextOfAHostReachesNoClient TestUIDLsOfAStoreAreMadeLegalAndDistinct"},
-	{"one answer for an unknown user and a wrong password", "TestOneAnswerForUnknownUserAndWrongPassword TestOneAnswerForAUserWithoutMaildrop rfc3206-5-auth"},
+	{"one answer for an unknown user and a wrong password", "TestOneAnswerForUnknownUserAndWrongPassword TestOneAnswerForAUserWithoutMailbox rfc3206-5-auth"},
 	{"a lost message that a client asks for again and again", "TestALostMessageAskedForAgainAndAgain"},
 	{"long SASL lines", "rfc5034-4-long-initial-response rfc5034-4-response-too-long"},
 	{"half a command is not a command", "rfc1939-4-client-gone rfc1939-6-client-gone"},

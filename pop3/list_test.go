@@ -92,18 +92,18 @@ func TestP6UnknownSizesAreCountedOnce(t *testing.T) {
 		store.messages[i].Size = -1
 	}
 	client := loggedIn(t, store.server())
-	require.Equal(t, []string{"open maildrop"}, store.history(), "the login reads nothing")
+	require.Equal(t, []string{"open mailbox"}, store.history(), "the login reads nothing")
 	require.Equal(t, "+OK 2 4", client.Command("LIST 2"))
-	require.Equal(t, []string{"open maildrop", "open id-2"}, store.history())
+	require.Equal(t, []string{"open mailbox", "open id-2"}, store.history())
 
 	client.Command("DELE 3")
 	require.Equal(t, "+OK 2 7", client.Command("STAT"))
-	require.Equal(t, []string{"open maildrop", "open id-2", "open id-1"}, store.history())
+	require.Equal(t, []string{"open mailbox", "open id-2", "open id-1"}, store.history())
 	client.Command("RSET")
 	require.Equal(t, "+OK 3 12", client.Command("STAT"))
 	require.Equal(t, "+OK 3 12", client.Command("STAT"))
 	client.Multi("LIST")
-	require.Equal(t, []string{"open maildrop", "open id-2", "open id-1", "open id-3"}, store.history())
+	require.Equal(t, []string{"open mailbox", "open id-2", "open id-1", "open id-3"}, store.history())
 }
 
 // P6: if a size cannot be counted, the answer is a clean -ERR and not a wrong

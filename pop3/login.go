@@ -49,7 +49,7 @@ func (s *loginSession) open(ctx context.Context, login mailbox.Login, user strin
 	login.User = user
 	mb, err := s.store.Open(ctx, login)
 	if err != nil {
-		return nil, fmt.Errorf("open maildrop: %w", err)
+		return nil, fmt.Errorf("open mailbox: %w", err)
 	}
 	return mb, nil
 }

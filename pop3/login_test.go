@@ -68,7 +68,7 @@ func TestOneAnswerForUnknownUserAndWrongPassword(t *testing.T) {
 
 // The answer is the same for a user that the authenticator knows and the store
 // does not.
-func TestOneAnswerForAUserWithoutMaildrop(t *testing.T) {
+func TestOneAnswerForAUserWithoutMailbox(t *testing.T) {
 	store := newFakeStore()
 	store.storeErr = fmt.Errorf("no directory /var/mail/mrose: %w", mailbox.ErrNoSuchUser)
 	client := pipe(t, store.server())

@@ -22,7 +22,7 @@ func TestUPDATERemovesWhatIsMarkedInOneCall(t *testing.T) {
 		client.Command(command)
 	}
 	require.Equal(t, "+OK bye", client.Quit())
-	require.Equal(t, []string{"open maildrop", "delete id-1 id-4", "close maildrop"}, store.history())
+	require.Equal(t, []string{"open mailbox", "delete id-1 id-4", "close mailbox"}, store.history())
 }
 
 // A session without marks does not call Delete.
@@ -32,7 +32,7 @@ func TestUPDATEWithoutMarksDeletesNothing(t *testing.T) {
 	client.Command("DELE 1")
 	client.Command("RSET")
 	require.Equal(t, "+OK bye", client.Quit())
-	require.Equal(t, []string{"open maildrop", "close maildrop"}, store.history())
+	require.Equal(t, []string{"open mailbox", "close mailbox"}, store.history())
 }
 
 // P4: a QUIT that leaves something is -ERR and ends the session. The mailbox is
@@ -58,7 +58,7 @@ func TestP4AQUITThatFailsIsAnError(t *testing.T) {
 			client.Command("DELE 2")
 			require.Equal(t, test.answer, client.Quit())
 			require.ErrorIs(t, <-client.over, test.err)
-			require.Equal(t, []string{"open maildrop", "delete id-1 id-2", "close maildrop"}, store.history())
+			require.Equal(t, []string{"open mailbox", "delete id-1 id-2", "close mailbox"}, store.history())
 		})
 	}
 }
@@ -97,7 +97,7 @@ func TestOnlyQUITDeletes(t *testing.T) {
 			client.Command("DELE 2")
 			end(t, client, server)
 			require.Error(t, <-client.over)
-			require.Equal(t, []string{"open maildrop", "close maildrop"}, store.history())
+			require.Equal(t, []string{"open mailbox", "close mailbox"}, store.history())
 		})
 	}
 }

@@ -62,7 +62,7 @@ func TestP2ABodyThatFailsDropsTheConnection(t *testing.T) {
 				require.ErrorIs(t, <-client.over, errDisk)
 				require.ErrorIs(t, <-faults, errDisk)
 				require.NotContains(t, store.history(), "delete id-1")
-				require.Contains(t, store.history(), "close maildrop")
+				require.Contains(t, store.history(), "close mailbox")
 			}
 		}
 	}
@@ -108,7 +108,7 @@ func TestTOPReadsNoFurtherThanItSends(t *testing.T) {
 }
 
 // A message that is gone is -ERR, and the session goes on. Some clients ask for
-// it for ever: to ask again counts as a wrong command.
+// it forever: to ask again counts as a wrong command.
 func TestALostMessageAskedForAgainAndAgain(t *testing.T) {
 	store := newFakeStore("a\n", "b\n")
 	store.open = func(id string, _ mailbox.OpenOptions) (io.ReadCloser, error) {

@@ -1,4 +1,4 @@
-// The mda program is a mail delivery agent: LMTP and SMTP in, one maildrop for
+// The mda program is a mail delivery agent: LMTP and SMTP in, one mailbox for
 // each user, POP3 out. It is small enough to read, and shows how the parts of
 // Popcask are wired together. The real mail clients of examples/mda/clients are
 // run against it.

@@ -10,9 +10,9 @@ import (
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-// The octets on the wire after DATA, and those in the maildrop afterwards. RFC
+// The octets on the wire after DATA, and those in the mailbox afterwards. RFC
 // 5321 sections 4.5.2 (transparency) and 2.3.8 (only CRLF ends a line; a bare
-// CR or LF does not); in the maildrop every line ends in CRLF.
+// CR or LF does not); in the mailbox every line ends in CRLF.
 func TestDataOctetForOctet(t *testing.T) {
 	bits := make([]byte, 0, 256)
 	for b := range 256 {

@@ -18,7 +18,7 @@ import (
 	"github.com/popcask/popcask/pop3"
 )
 
-// users are the users that have a maildrop. A users file has one on each line,
+// users are the users that have a mailbox. A users file has one on each line,
 // as name:secret. The name ends at the first colon; the secret is the rest of
 // the line, its spaces included:
 //
@@ -204,7 +204,7 @@ func samePlain(want, got string) bool {
 	return subtle.ConstantTimeCompare(w[:], g[:]) == 1
 }
 
-// actsForItself refuses a user that asks for the maildrop of another one.
+// actsForItself refuses a user that asks for the mailbox of another one.
 func actsForItself(user, authorizationID string) error {
 	if authorizationID == "" {
 		return nil

@@ -17,7 +17,7 @@ Message-ID: <welcome.%d@localhost>
 MIME-Version: 1.0
 Content-Type: text/plain; charset=us-ascii
 
-This message was put into the maildrop of the user demo (password demo) when
+This message was put into the mailbox of the user demo (password demo) when
 the program ran for the first time. It listens on
 
   %s

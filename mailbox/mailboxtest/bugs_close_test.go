@@ -23,7 +23,7 @@ func closeBugs() []bug {
 				}))
 			}
 		}},
-		{"CloseGivesUpWithItsContext", "Close waits for ever", ruleDrain, func(p *planted) {
+		{"CloseGivesUpWithItsContext", "Close waits forever", ruleDrain, func(p *planted) {
 			p.onClose = func(context.Context) error { return p.Store.Close(context.Background()) }
 		}},
 		{"CloseGivesUpWithItsContext", "Close does not wait at all", ruleDrain, func(p *planted) {

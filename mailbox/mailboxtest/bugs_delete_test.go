@@ -54,7 +54,7 @@ func deleteBugs() []bug {
 				return nil
 			}
 		}},
-		{"DeleteIsForTheOwnMaildrop", "messages are deleted by ID alone", ruleOwn, func(p *planted) {
+		{"DeleteIsForTheOwnMailbox", "messages are deleted by ID alone", ruleOwn, func(p *planted) {
 			p.onDelete = func(ctx context.Context, box *plantedBox, ids []string) error {
 				alice, err := p.Store.Open(ctx, mailbox.Login{User: strings.Replace(box.user, "eve", "alice", 1)})
 				if err != nil {
@@ -70,7 +70,7 @@ func deleteBugs() []bug {
 			}
 			p.onDone = func(box *plantedBox) error { return box.Mailbox.Delete(context.Background(), box.ids) }
 		}},
-		{"TwoSessionsLoseNothing", "the maildrop is written anew, as it was listed", ruleSessions, func(p *planted) {
+		{"TwoSessionsLoseNothing", "the mailbox is written anew, as it was listed", ruleSessions, func(p *planted) {
 			p.onList = func(box *plantedBox, all []mailbox.Message) []mailbox.Message {
 				box.ids = idsOf(all)
 				return all

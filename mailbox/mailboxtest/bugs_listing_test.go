@@ -13,10 +13,10 @@ import (
 
 func listingBugs() []bug {
 	return []bug{
-		{"EmptyMaildrop", "an empty maildrop is no user", ruleEmpty, func(p *planted) {
+		{"EmptyMailbox", "an empty mailbox is no user", ruleEmpty, func(p *planted) {
 			p.onOpen = func(context.Context, mailbox.Login) (mailbox.Mailbox, error) { return nil, mailbox.ErrNoSuchUser }
 		}},
-		{"EmptyMaildrop", "a welcome message out of nowhere", ruleEmpty, func(p *planted) {
+		{"EmptyMailbox", "a welcome message out of nowhere", ruleEmpty, func(p *planted) {
 			p.onList = func(_ *plantedBox, all []mailbox.Message) []mailbox.Message {
 				return append(all, mailbox.Message{ID: "welcome"})
 			}

@@ -104,7 +104,7 @@ func octetsBugs() []bug {
 				return body, nil
 			}
 		}},
-		{"OpenIsForTheOwnMaildrop", "content is looked up by message ID alone", ruleOwn, func(p *planted) {
+		{"OpenIsForTheOwnMailbox", "content is looked up by message ID alone", ruleOwn, func(p *planted) {
 			p.onRead = func(ctx context.Context, box *plantedBox, id string, options mailbox.OpenOptions) (io.ReadCloser, error) {
 				if body, err := box.Mailbox.Open(ctx, id, options); err == nil {
 					return body, nil

@@ -126,7 +126,7 @@ func uidlBugs() []bug {
 			}
 			show(p, func(_ *plantedBox, _ int, m mailbox.Message) string { return foreign[m.ID] })
 		}},
-		{"ForeignUIDLPerMaildrop", "unique over the whole store", ruleForeign, func(p *planted) {
+		{"ForeignUIDLPerMailbox", "unique over the whole store", ruleForeign, func(p *planted) {
 			seen := make(map[string]string)
 			show(p, func(_ *plantedBox, _ int, m mailbox.Message) string {
 				if m.UIDL == "" || seen[m.UIDL] != "" && seen[m.UIDL] != m.ID {

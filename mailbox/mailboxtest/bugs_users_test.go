@@ -42,7 +42,7 @@ func userBugs() []bug {
 		{"HostileNames", "slashes are encoded, per cents are not", ruleOwn, canonical(func(s string) string { return strings.ReplaceAll(s, "/", "%2f") })},
 		{"HostileNames", "names are cut at 255 octets", ruleOwn, canonical(func(s string) string { return s[:min(len(s), 255)] })},
 		{"HostileNames", "names are trimmed", ruleOwn, canonical(strings.TrimSpace)},
-		{"HostileNames", "strange names have no maildrop, yet take mail", ruleCanonical, func(p *planted) {
+		{"HostileNames", "strange names have no mailbox, yet take mail", ruleCanonical, func(p *planted) {
 			p.onOpen = func(ctx context.Context, login mailbox.Login) (mailbox.Mailbox, error) {
 				if strings.Contains(login.User, "/") {
 					return nil, mailbox.ErrNoSuchUser

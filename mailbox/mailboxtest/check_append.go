@@ -128,7 +128,7 @@ func (r errorBesideOctets) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// nothingIsVisibleBeforeItIsComplete lists the maildrop while the store reads
+// nothingIsVisibleBeforeItIsComplete lists the mailbox while the store reads
 // the body of a delivery.
 func nothingIsVisibleBeforeItIsComplete(s *suite) {
 	appender := s.appender()
@@ -157,18 +157,18 @@ func nothingIsVisibleBeforeItIsComplete(s *suite) {
 	_, err := mailbox.Deliver(s.Context(), appender, mailbox.To(user), body)
 	switch {
 	case err != nil:
-		s.breaks(ruleWhole, "a delivery failed during which the maildrop was listed: %v", err)
+		s.breaks(ruleWhole, "a delivery failed during which the mailbox was listed: %v", err)
 	case !looked || !ended:
 		s.breaks(ruleBody, "Append did not read the body to its end")
 	case !prompt:
-		s.breaks(ruleInvisible, "a delivery whose body comes slowly holds up a session on the maildrop")
+		s.breaks(ruleInvisible, "a delivery whose body comes slowly holds up a session on the mailbox")
 	case errors.Is(listErr, mailbox.ErrInUse):
 	case listErr != nil:
 		s.breaks(ruleInvisible, "a session during a delivery failed: %v", listErr)
 	case len(listed) != 1:
 		s.breaks(ruleInvisible, "before the body of a second message was read to its end the listing has %d messages", len(listed))
 	}
-	s.expect(ruleWhole, user, "after a delivery during which the maildrop was listed", "Subject: before\r\n", text)
+	s.expect(ruleWhole, user, "after a delivery during which the mailbox was listed", "Subject: before\r\n", text)
 }
 
 type readerFunc func([]byte) (int, error)

@@ -60,7 +60,7 @@ func concurrentDeliveriesAndSessions(s *suite) {
 	}
 }
 
-// workout is what several goroutines know about two maildrops.
+// workout is what several goroutines know about two mailboxes.
 type workout struct {
 	*suite
 	users []string

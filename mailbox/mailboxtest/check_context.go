@@ -46,7 +46,7 @@ func cancelledListing(s *suite) {
 	}
 	if box, err := s.Store.Open(s.ended(), s.login(user)); err == nil {
 		if listed, err := mailbox.List(s.Context(), box); err == nil && len(listed) != len(bodies) {
-			s.breaks(ruleContext, "Store.Open with a cancelled context returned a maildrop that lists %d messages of %d", len(listed), len(bodies))
+			s.breaks(ruleContext, "Store.Open with a cancelled context returned a mailbox that lists %d messages of %d", len(listed), len(bodies))
 		}
 		_ = box.Close()
 	} else if errors.Is(err, mailbox.ErrNoSuchUser) || errors.Is(err, mailbox.ErrAuthFailed) {

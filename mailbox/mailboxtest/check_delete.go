@@ -64,7 +64,7 @@ func deleteAbsent(s *suite) {
 			s.breaks(ruleDeleteAbsent, "Delete of %s failed: %v", what, err)
 		}
 	}
-	succeed("unknown IDs in an empty maildrop", strangeIDs()...)
+	succeed("unknown IDs in an empty mailbox", strangeIDs()...)
 
 	bodies := s.fill(user, 4)
 	ids := idsOf(s.list(user))
@@ -83,7 +83,7 @@ func deleteAbsent(s *suite) {
 	s.expect(ruleDelete, user, "after IDs were deleted of which some were absent", bodies[0], bodies[3])
 }
 
-func deleteIsForTheOwnMaildrop(s *suite) {
+func deleteIsForTheOwnMailbox(s *suite) {
 	alice, eve := s.user("alice"), s.user("eve")
 	bodies := s.fill(alice, 3)
 	mine := s.fill(eve, 1)
@@ -91,7 +91,7 @@ func deleteIsForTheOwnMaildrop(s *suite) {
 	foreign := slices.DeleteFunc(idsOf(s.list(alice)), func(id string) bool { return slices.Contains(own, id) })
 	box := s.open(eve)
 	if err := box.Delete(s.Context(), foreign); err != nil {
-		s.breaks(ruleDeleteAbsent, "Delete of IDs that only another maildrop has failed: %v", err)
+		s.breaks(ruleDeleteAbsent, "Delete of IDs that only another mailbox has failed: %v", err)
 	}
 	box.close()
 	s.expect(ruleOwn, alice, "after another user deleted her messages by their IDs", bodies...)
@@ -113,7 +113,7 @@ func closeDeletesNothing(s *suite) {
 	}
 }
 
-// judge checks a maildrop after a Delete of ids that returned err, which may be
+// judge checks a mailbox after a Delete of ids that returned err, which may be
 // any error or nil: the outcome must be one that the rules allow. before is the
 // listing before the Delete, and bodies are the messages in it.
 func (s *suite) judge(user string, before []mailbox.Message, bodies []string, ids []string, err error) {

@@ -106,7 +106,7 @@ func listenersHear(s *suite) {
 	defer first.mu.Unlock()
 	for _, event := range first.events {
 		if event.User == stranger {
-			s.breaks(ruleListener, "a listener heard of a change of a maildrop that nothing happened to")
+			s.breaks(ruleListener, "a listener heard of a change of a mailbox that nothing happened to")
 		}
 		if event.User != user {
 			continue // of another check on the same database

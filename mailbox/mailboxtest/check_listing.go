@@ -9,12 +9,12 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-func emptyMaildrop(s *suite) {
+func emptyMailbox(s *suite) {
 	user := s.user("never-got-mail")
 	for range 2 { // the first session must not make the second fail
 		box := s.open(user)
 		if listed := box.list(); len(listed) != 0 {
-			s.breaks(ruleEmpty, "the maildrop of a user who never got mail lists %d messages", len(listed))
+			s.breaks(ruleEmpty, "the mailbox of a user who never got mail lists %d messages", len(listed))
 		}
 		if err := box.Delete(s.Context(), nil); err != nil {
 			s.breaks(ruleDeleteAbsent, "Delete of no messages failed: %v", err)

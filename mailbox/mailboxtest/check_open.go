@@ -28,7 +28,7 @@ func openUnknown(s *suite) {
 			s.breaks(ruleNotFound, "Open of %s returned %v", what, err)
 		}
 	}
-	check("no-such-message", "an unknown ID in an empty maildrop")
+	check("no-such-message", "an unknown ID in an empty mailbox")
 
 	s.fill(user, 2)
 	listed := s.list(user)
@@ -39,7 +39,7 @@ func openUnknown(s *suite) {
 	check(listed[0].ID, "a message that an earlier session deleted")
 }
 
-func openIsForTheOwnMaildrop(s *suite) {
+func openIsForTheOwnMailbox(s *suite) {
 	alice, eve := s.user("alice"), s.user("eve")
 	s.deliver(alice, "Subject: secret\r\n\r\nfor Alice alone\r\n")
 	s.deliver(eve, "Subject: hello\r\n\r\nfor Eve\r\n")
@@ -54,9 +54,9 @@ func openIsForTheOwnMaildrop(s *suite) {
 			s.breaks(ruleOwn, "Open reads the message of another user who has the same ID")
 		}
 	case err == nil:
-		s.breaks(ruleOwn, "Open reads a message of another user's maildrop by its ID")
+		s.breaks(ruleOwn, "Open reads a message of another user's mailbox by its ID")
 	case !errors.Is(err, mailbox.ErrNotFound):
-		s.breaks(ruleNotFound, "Open of an ID from another maildrop returned %v", err)
+		s.breaks(ruleNotFound, "Open of an ID from another mailbox returned %v", err)
 	}
 }
 

@@ -60,7 +60,7 @@ func idsAndUIDLs(s *suite) {
 }
 
 func idsAndUIDLsAreNeverReused(s *suite) {
-	for _, kept := range []int{0, 1} { // in a maildrop that gets empty, and in one that does not
+	for _, kept := range []int{0, 1} { // in a mailbox that gets empty, and in one that does not
 		user := s.user(fmt.Sprintf("bob%d", kept))
 		s.fill(user, kept)
 		ids, shown := make(map[string]bool), make(map[string]bool)
@@ -126,7 +126,7 @@ func foreignUIDL(s *suite) {
 		want = append(want, mailbox.SafeUIDL(uidl))
 	}
 	if got := uidls(s.list(user)); !slices.Equal(got, want) {
-		s.breaks(ruleForeign, "the foreign UIDLs of a maildrop changed when other messages came")
+		s.breaks(ruleForeign, "the foreign UIDLs of a mailbox changed when other messages came")
 	}
 }
 
@@ -149,11 +149,11 @@ func foreignUIDLTwice(s *suite) {
 	}
 }
 
-func foreignUIDLPerMaildrop(s *suite) {
+func foreignUIDLPerMailbox(s *suite) {
 	alice, bob := s.user("alice"), s.user("bob")
 	delivery := mailbox.To(alice, bob)
 	delivery.UIDL = "foreign"
 	for i, m := range s.append(delivery, "Subject: to both\r\n") {
-		s.showsUIDL([]string{alice, bob}[i], m, "a message with a foreign UIDL that went to two maildrops", "foreign")
+		s.showsUIDL([]string{alice, bob}[i], m, "a message with a foreign UIDL that went to two mailboxes", "foreign")
 	}
 }

@@ -47,8 +47,8 @@ func impossibleNames(s *suite) {
 }
 
 // hostileNames checks names that mean something to file systems, databases and
-// URLs. The store may refuse each as ErrNoSuchUser or give it a maildrop of its
-// own. None may reach the maildrop of another.
+// URLs. The store may refuse each as ErrNoSuchUser or give it a mailbox of its
+// own. None may reach the mailbox of another.
 func hostileNames(s *suite) {
 	names := hostile(s.domain)
 	bodies := make(map[string]string)
@@ -83,7 +83,7 @@ func hostileNames(s *suite) {
 				continue
 			}
 			if found++; octets != bodies[name] || found > 1 {
-				s.breaks(ruleOwn, "the maildrop of the name %.40q has mail of another name", name)
+				s.breaks(ruleOwn, "the mailbox of the name %.40q has mail of another name", name)
 			}
 		}
 		if bodies[name] != "" && found == 0 {

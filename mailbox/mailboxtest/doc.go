@@ -26,7 +26,7 @@
 //   - P5 A UIDL is unique, never changes and is never reused.
 //   - P6 The size that is listed equals the octets that are retrieved.
 //
-// # What two sessions on one maildrop may see
+// # What two sessions on one mailbox may see
 //
 // A store may refuse the second session with [mailbox.ErrInUse]; the checks with
 // two sessions are then skipped. A store that lets it in must keep these rules:
@@ -36,7 +36,7 @@
 //   - Open of a message that the other session deleted returns ErrNotFound or
 //     the whole message, nothing in between.
 //   - Deleting what the other session has deleted is a success.
-//   - A listing shows the maildrop at some moment since the session was opened.
+//   - A listing shows the mailbox at some moment since the session was opened.
 //     A session need not see what came or went after its listing began.
 //
 // # What it does not check

@@ -63,7 +63,7 @@ type check struct {
 }
 
 var checks = []check{
-	{"EmptyMaildrop", emptyMaildrop},
+	{"EmptyMailbox", emptyMailbox},
 	{"ListingIsWholeAndOldestFirst", listingIsWholeAndOldestFirst},
 	{"ListingIsOrderedByDeliveryNotByDate", listingIsOrderedByDeliveryNotByDate},
 	{"ListingMayBeLeftEarly", listingMayBeLeftEarly},
@@ -72,7 +72,7 @@ var checks = []check{
 	{"OctetsAtChunkBorders", octetsAtChunkBorders},
 	{"ReaderKeepsTheRulesOfReaders", readerKeepsTheRulesOfReaders},
 	{"OpenUnknown", openUnknown},
-	{"OpenIsForTheOwnMaildrop", openIsForTheOwnMaildrop},
+	{"OpenIsForTheOwnMailbox", openIsForTheOwnMailbox},
 	{"Top", topIsNeverLess},
 	{"NextIsAdvice", nextIsAdvice},
 
@@ -80,11 +80,11 @@ var checks = []check{
 	{"IDsAndUIDLsAreNeverReused", idsAndUIDLsAreNeverReused},
 	{"ForeignUIDL", foreignUIDL},
 	{"ForeignUIDLTwice", foreignUIDLTwice},
-	{"ForeignUIDLPerMaildrop", foreignUIDLPerMaildrop},
+	{"ForeignUIDLPerMailbox", foreignUIDLPerMailbox},
 
 	{"Delete", deleteBatch},
 	{"DeleteAbsent", deleteAbsent},
-	{"DeleteIsForTheOwnMaildrop", deleteIsForTheOwnMaildrop},
+	{"DeleteIsForTheOwnMailbox", deleteIsForTheOwnMailbox},
 	{"CloseDeletesNothing", closeDeletesNothing},
 	{"TwoSessionsLoseNothing", twoSessionsLoseNothing},
 	{"TwoSessionsOneMessage", twoSessionsOneMessage},

@@ -168,7 +168,7 @@ func (b *plantedBox) Close() error {
 	return b.Mailbox.Close()
 }
 
-// all lists the maildrop without the bugs.
+// all lists the mailbox without the bugs.
 func (b *plantedBox) all() []mailbox.Message {
 	messages, err := mailbox.List(context.Background(), b.Mailbox)
 	if err != nil {

@@ -4,7 +4,7 @@ package mailboxtest
 type rule string
 
 const (
-	ruleEmpty     rule = "Store.Open: a user who never got mail has an empty maildrop"
+	ruleEmpty     rule = "Store.Open: a user who never got mail has an empty mailbox"
 	ruleWhole     rule = "P1, Mailbox.Messages: an acknowledged delivery is listed in every later session, and a listing is whole or an error"
 	ruleOrder     rule = "Mailbox.Messages: oldest delivery first, always in the same order"
 	ruleBreak     rule = "Mailbox.Messages: the server may stop a listing early and then go on with the session"
@@ -13,13 +13,13 @@ const (
 	ruleOctets    rule = "P2, Mailbox.Open: what is listed can be retrieved octet for octet as stored"
 	ruleReader    rule = "Mailbox.Open: the reader keeps the rules of io.Reader and, if it is one, of io.WriterTo"
 	ruleSure      rule = "CanonicalBody: a body that says so is in the canonical form for certain"
-	ruleNotFound  rule = "Mailbox.Open: a message that is not in the maildrop is ErrNotFound"
+	ruleNotFound  rule = "Mailbox.Open: a message that is not in the mailbox is ErrNotFound"
 	ruleTemporary rule = "P2, Mailbox.Open: a message that cannot be had at the moment is never ErrNotFound"
 	ruleTop       rule = "OpenOptions.Top, RFC 1939 section 7: a store may send more than the top, never less"
 	ruleNext      rule = "OpenOptions.Next: advice that may be ignored, and is not used after Open has returned"
 
-	ruleID      rule = "Message.ID: not empty, and unique in the maildrop for all time"
-	ruleUIDL    rule = "P5, RFC 1939 section 7: a UIDL is unique in its maildrop, never changes and is never reused"
+	ruleID      rule = "Message.ID: not empty, and unique in the mailbox for all time"
+	ruleUIDL    rule = "P5, RFC 1939 section 7: a UIDL is unique in its mailbox, never changes and is never reused"
 	ruleLegal   rule = "RFC 1939 section 7: a UIDL has 1 to 70 octets from 0x21 to 0x7E"
 	ruleForeign rule = "Delivery.UIDL: settled once for life; an illegal one becomes its SafeUIDL, one that is shown already is dropped"
 
@@ -28,11 +28,11 @@ const (
 	ruleDeleteWhole  rule = "P4, Mailbox.Delete: a message is removed wholly or not at all"
 	ruleDeleteError  rule = "DeleteError: names what was not removed, with a cause each; all others of the call are gone"
 	ruleClose        rule = "Mailbox.Close, RFC 1939 section 6: ending a session without QUIT removes nothing"
-	ruleSessions     rule = "two sessions on one maildrop lose nothing"
+	ruleSessions     rule = "two sessions on one mailbox lose nothing"
 
 	ruleCanonical  rule = "CanonicalUser: Open and Append make user names canonical in the same way"
 	ruleImpossible rule = "Store.Open, Result.Err: a name that no user can have is ErrNoSuchUser"
-	ruleOwn        rule = "a maildrop is its user's alone: no other name reaches it"
+	ruleOwn        rule = "a mailbox is its user's alone: no other name reaches it"
 
 	ruleResults   rule = "Appender.Append: results[i] tells what became of Recipients[i], as a listing shows it"
 	ruleHeader    rule = "Recipient.Header: goes before the body for this recipient alone"

@@ -109,7 +109,7 @@ func (s *suite) fill(user string, n int) (bodies []string) {
 	return bodies
 }
 
-// session is an open maildrop.
+// session is an open mailbox.
 type session struct {
 	mailbox.Mailbox
 	*suite
@@ -163,7 +163,7 @@ func (s *session) close() {
 	}
 }
 
-// list lists the maildrop.
+// list lists the mailbox.
 func (s *session) list() []mailbox.Message {
 	s.Helper()
 	messages, err := mailbox.List(s.Context(), s.Mailbox)
@@ -191,7 +191,7 @@ func (s *session) delete(ids ...string) {
 	}
 }
 
-// list lists the maildrop of user in a session of its own.
+// list lists the mailbox of user in a session of its own.
 func (s *suite) list(user string) []mailbox.Message {
 	s.Helper()
 	box := s.open(user)
@@ -207,7 +207,7 @@ func (s *suite) delete(user string, ids ...string) {
 	box.delete(ids...)
 }
 
-// expect compares a maildrop with the bodies that it should hold, oldest first,
+// expect compares a mailbox with the bodies that it should hold, oldest first,
 // in a session of its own, and returns the listing.
 func (s *suite) expect(r rule, user, when string, bodies ...string) []mailbox.Message {
 	s.Helper()

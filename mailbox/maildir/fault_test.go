@@ -49,11 +49,11 @@ func TestTheSecondRecipientIsServedWhenTheFirstCannotBe(t *testing.T) {
 	require.NoError(t, results[1].Err)
 	require.Equal(t, "hello\r\n", read(t, open(t, store, "alice"), results[1].ID))
 	for _, err := range open(t, store, "bob").Messages(t.Context()) {
-		require.ErrorIs(t, err, mailbox.ErrTemporary, "not an empty maildrop")
+		require.ErrorIs(t, err, mailbox.ErrTemporary, "not an empty mailbox")
 	}
 }
 
-func TestAnUnwritableMaildropIsATemporaryError(t *testing.T) {
+func TestAnUnwritableMailboxIsATemporaryError(t *testing.T) {
 	if os.Getuid() == 0 {
 		t.Skip("root may write everywhere; the read-only disk stands in")
 	}
@@ -70,7 +70,7 @@ func TestAnUnwritableMaildropIsATemporaryError(t *testing.T) {
 
 	require.NoError(t, os.Chmod(path(store, "bob", "new"), 0))
 	for _, err := range open(t, store, "bob").Messages(t.Context()) {
-		require.ErrorIs(t, err, mailbox.ErrTemporary, "not an empty maildrop")
+		require.ErrorIs(t, err, mailbox.ErrTemporary, "not an empty mailbox")
 	}
 	require.NoError(t, os.Chmod(path(store, "bob", "new"), 0o700))
 }

@@ -100,18 +100,18 @@ func New(dir string, options Options) (*Store, error) {
 // delivers and removes, not of what other programs do.
 func (s *Store) Listen(listener mailbox.Listener) { s.listeners.Listen(listener) }
 
-// Open implements [mailbox.Store]. Any number of sessions may have one maildrop
-// open. A user without a directory has an empty maildrop; opening it makes no
+// Open implements [mailbox.Store]. Any number of sessions may have one mailbox
+// open. A user without a directory has an empty mailbox; opening it makes no
 // directory. Open checks no credentials. Errors: [mailbox.ErrNoSuchUser] for a
 // name that no user can have, and [mailbox.ErrClosed].
 func (s *Store) Open(_ context.Context, login mailbox.Login) (mailbox.Mailbox, error) {
 	if err := s.begin(); err != nil {
-		return nil, failed("open maildrop", err)
+		return nil, failed("open mailbox", err)
 	}
 	defer s.work.Done()
 	user, err := s.options.Canonical(login.User)
 	if err != nil {
-		return nil, failed("open maildrop", err)
+		return nil, failed("open mailbox", err)
 	}
 	return &session{store: s, user: user, dir: userDir(user)}, nil
 }

@@ -52,7 +52,7 @@ func TestAnIDIsItsOwnUniqueID(t *testing.T) {
 	require.Equal(t, m.ID, mailbox.UIDL(m))
 }
 
-func TestAUserWhoNeverGotMailHasAnEmptyMaildropAndNoDirectory(t *testing.T) {
+func TestAUserWhoNeverGotMailHasAnEmptyMailboxAndNoDirectory(t *testing.T) {
 	store := newStore(t, Options{})
 	box := open(t, store, "nobody")
 	require.Empty(t, list(t, box))

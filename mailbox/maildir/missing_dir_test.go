@@ -28,7 +28,7 @@ func TestADirectoryThatWasRemovedIsMadeAgain(t *testing.T) {
 }
 
 // The mailbox is removed while its messages are being deleted.
-func TestAMaildropWithoutCurThatGoesDuringADelete(t *testing.T) {
+func TestAMailboxWithoutCurThatGoesDuringADelete(t *testing.T) {
 	store := newStore(t, Options{})
 	first, second := deliver(t, store, "bob", "one"), deliver(t, store, "bob", "two")
 	require.NoError(t, os.Remove(path(store, "bob", "cur")))
@@ -48,7 +48,7 @@ func TestAMaildropWithoutCurThatGoesDuringADelete(t *testing.T) {
 	require.Empty(t, listed(t, store, "bob"))
 }
 
-func TestAMaildropThatWasRemovedIsMadeAgain(t *testing.T) {
+func TestAMailboxThatWasRemovedIsMadeAgain(t *testing.T) {
 	store := newStore(t, Options{})
 	deliver(t, store, "bob", "hello")
 	require.NoError(t, os.RemoveAll(path(store, "bob")))
@@ -60,7 +60,7 @@ func TestAMaildropThatWasRemovedIsMadeAgain(t *testing.T) {
 	require.DirExists(t, filepath.Join(path(store, "bob"), "tmp"))
 }
 
-func TestASessionKeepsItsMaildropWhenAnotherTakesItsPlace(t *testing.T) {
+func TestASessionKeepsItsMailboxWhenAnotherTakesItsPlace(t *testing.T) {
 	store := newStore(t, Options{})
 	m := deliver(t, store, "bob", "hello")
 	box := open(t, store, "bob")

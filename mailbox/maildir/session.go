@@ -10,7 +10,7 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// session is a maildrop for the length of one POP3 session.
+// session is a mailbox for the length of one POP3 session.
 type session struct {
 	store     *Store
 	user, dir string
@@ -23,7 +23,7 @@ type session struct {
 func (s *session) Messages(ctx context.Context) iter.Seq2[mailbox.Message, error] {
 	return func(yield func(mailbox.Message, error) bool) {
 		if err := s.list(ctx); err != nil {
-			yield(mailbox.Message{}, failed("list maildrop", err))
+			yield(mailbox.Message{}, failed("list mailbox", err))
 			return
 		}
 		for _, e := range s.entries {

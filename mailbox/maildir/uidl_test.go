@@ -49,7 +49,7 @@ func TestAForeignUIDLThatIsShownAlreadyIsDropped(t *testing.T) {
 	first := deliverUIDL(t, store, "bob", "uid-1")
 	require.Equal(t, "uid-1", first.UIDL)
 	require.Empty(t, deliverUIDL(t, store, "bob", "uid-1").UIDL)
-	require.Equal(t, "uid-1", deliverUIDL(t, store, "alice", "uid-1").UIDL, "another maildrop")
+	require.Equal(t, "uid-1", deliverUIDL(t, store, "alice", "uid-1").UIDL, "another mailbox")
 
 	delivery := mailbox.To("carol", "carol")
 	delivery.UIDL = "uid-2"

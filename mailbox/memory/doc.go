@@ -5,9 +5,9 @@
 // stores are free: IDs are m1, m2, m3 ... in the order of delivery over the
 // whole store, so that the transcript of a session is the same in every run.
 //
-// # What two sessions on one maildrop see
+// # What two sessions on one mailbox see
 //
-// Any number of sessions may have one maildrop open. A listing is the maildrop
+// Any number of sessions may have one mailbox open. A listing is the mailbox
 // at the moment the range over [mailbox.Mailbox.Messages] begins. If another
 // session removes a message after that, Open returns [mailbox.ErrNotFound] for
 // it and Delete succeeds; a reader that was already open can be read to its

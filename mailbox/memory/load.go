@@ -43,7 +43,7 @@ func (s *Store) LoadFS(ctx context.Context, fsys fs.FS) error {
 func (s *Store) loadFile(ctx context.Context, fsys fs.FS, name string) error {
 	user, _, below := strings.Cut(name, "/")
 	if !below {
-		return errors.New("the file lies in no user's directory")
+		return errors.New("the file is in no user's directory")
 	}
 	file, err := fsys.Open(name)
 	if err != nil {

@@ -31,7 +31,7 @@ func TestLoadFS(t *testing.T) {
 func TestLoadFSNamesTheFileThatIsWrong(t *testing.T) {
 	var store memory.Store
 	err := store.LoadFS(t.Context(), fstest.MapFS{"1.eml": {}})
-	require.EqualError(t, err, "memory: load 1.eml: the file lies in no user's directory")
+	require.EqualError(t, err, "memory: load 1.eml: the file is in no user's directory")
 
 	store.MaxMessageSize = 3
 	err = store.LoadFS(t.Context(), fstest.MapFS{"bob/1.eml": {Data: []byte("too large")}})

@@ -185,7 +185,7 @@ func TestADeliveryWithoutRecipientsIsRefused(t *testing.T) {
 	require.Nil(t, results)
 }
 
-func TestAListingIsTheMaildropWhenItBegins(t *testing.T) {
+func TestAListingIsTheMailboxWhenItBegins(t *testing.T) {
 	var store memory.Store
 	deliver(t, &store, "bob", "1")
 	deliver(t, &store, "bob", "2")

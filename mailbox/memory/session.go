@@ -10,14 +10,14 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// session is one user's maildrop for the length of one POP3 session.
+// session is one user's mailbox for the length of one POP3 session.
 type session struct {
 	store *Store
 	user  string
 	box   *userMailbox
 }
 
-// Messages implements [mailbox.Mailbox]. It lists the maildrop as it is when the
+// Messages implements [mailbox.Mailbox]. It lists the mailbox as it is when the
 // range begins.
 func (s *session) Messages(ctx context.Context) iter.Seq2[mailbox.Message, error] {
 	return func(yield func(mailbox.Message, error) bool) {

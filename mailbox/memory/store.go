@@ -42,21 +42,21 @@ type Store struct {
 	closed    bool
 }
 
-// Open implements [mailbox.Store]. Any number of sessions may have one maildrop
+// Open implements [mailbox.Store]. Any number of sessions may have one mailbox
 // open. It checks no credentials. Errors: [mailbox.ErrNoSuchUser] for a name
 // that no user can have, [mailbox.ErrClosed], and that of ctx.
 func (s *Store) Open(ctx context.Context, login mailbox.Login) (mailbox.Mailbox, error) {
 	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("memory: open maildrop: %w", err)
+		return nil, fmt.Errorf("memory: open mailbox: %w", err)
 	}
 	user, err := s.canonical(login.User)
 	if err != nil {
-		return nil, fmt.Errorf("memory: open maildrop: %w", err)
+		return nil, fmt.Errorf("memory: open mailbox: %w", err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return nil, fmt.Errorf("memory: open maildrop: %w", mailbox.ErrClosed)
+		return nil, fmt.Errorf("memory: open mailbox: %w", mailbox.ErrClosed)
 	}
 	return &session{store: s, user: user, box: s.mailbox(user)}, nil
 }
