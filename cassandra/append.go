@@ -118,7 +118,7 @@ func (s *Store) checkDelivery(ctx context.Context, delivery mailbox.Delivery, bo
 	case len(delivery.Recipients) == 0:
 		return errors.New("no recipients")
 	case most >= 0 && len(delivery.Recipients) > most:
-		return fmt.Errorf("%d recipients, %d are the most", len(delivery.Recipients), most)
+		return fmt.Errorf("%d recipients, the limit is %d", len(delivery.Recipients), most)
 	}
 	return nil
 }

@@ -61,7 +61,7 @@ type indexFault struct {
 	name     string
 	added    func(ctx context.Context, m cassandra.MailboxID, goOn func() error) error
 	removed  func(ctx context.Context, goOn func() error) error
-	patience time.Duration // how long the sender waits; 0: for ever
+	patience time.Duration // how long the sender waits; 0: forever
 }
 
 func indexFaults() []indexFault {

@@ -59,7 +59,7 @@ func TestAppendWithBadArguments(t *testing.T) {
 		"no body":             {t.Context(), bob, nil, "cassandra: append: no body"},
 		"no recipients":       {t.Context(), nil, newBody(1), "cassandra: append: no recipients"},
 		"no recipients left":  {t.Context(), []mailbox.Recipient{}, newBody(1), "cassandra: append: no recipients"},
-		"too many recipients": {t.Context(), make([]mailbox.Recipient, 1001), newBody(1), "cassandra: append: 1001 recipients, 1000 are the most"},
+		"too many recipients": {t.Context(), make([]mailbox.Recipient, 1001), newBody(1), "cassandra: append: 1001 recipients, the limit is 1000"},
 		"an ended context":    {ended(t), bob, newBody(1), "cassandra: append: context canceled"},
 		"a broken body":       {t.Context(), bob, iotest.ErrReader(broken), "cassandra: append: read body: broken"},
 		"a body that breaks":  {t.Context(), bob, io.MultiReader(newBody(1), iotest.ErrReader(broken)), "cassandra: append: read body: broken"},
@@ -91,7 +91,7 @@ func TestAppendWithBadArguments(t *testing.T) {
 	require.Empty(t, storetest.List(t, store, "eve"))
 }
 
-// nothing is a body whose reads return nothing, for ever.
+// nothing is a body whose reads return nothing, forever.
 type nothing struct{}
 
 func (nothing) Read([]byte) (int, error) { return 0, nil }

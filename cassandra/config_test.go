@@ -41,7 +41,7 @@ func TestLimitsOfADelivery(t *testing.T) {
 	require.NoError(t, storetest.Open(t, store, "eve").Delete(t.Context(), []string{results[1].ID}))
 
 	_, err = store.Append(t.Context(), mailbox.To("a", "b", "c"), strings.NewReader(storetest.Body(1)))
-	require.ErrorContains(t, err, "3 recipients, 2 are the most")
+	require.ErrorContains(t, err, "3 recipients, the limit is 2")
 	storetest.CloseStore(t, store)
 	requireEmpty(t, cluster, config, storetest.NewStore(t, config), "bob")
 

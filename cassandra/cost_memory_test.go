@@ -3,7 +3,6 @@ package cassandra_test
 import (
 	"bytes"
 	"io"
-	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"strings"
@@ -28,15 +27,15 @@ func heapGrowth(do func()) int64 {
 	var most uint64
 	var group sync.WaitGroup
 	group.Go(func() {
+		often := time.NewTicker(time.Millisecond)
+		defer often.Stop()
 		for {
 			metrics.Read(sample)
 			most = max(most, sample[0].Value.Uint64())
 			select {
 			case <-stop:
 				return
-			default:
-				runtime.Gosched()
-				time.Sleep(time.Millisecond)
+			case <-often.C:
 			}
 		}
 	})

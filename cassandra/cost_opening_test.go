@@ -52,7 +52,7 @@ func TestP7Cost(t *testing.T) {
 		bounded bool
 	}{
 		{"drained", func(int, int, int) bool { return false }, true},
-		{"drained but for 10 old survivors", func(day, _, n int) bool { return day == 2 && n < 10 }, true},
+		{"drained except 10 old survivors", func(day, _, n int) bool { return day == 2 && n < 10 }, true},
 		{"a window of 14 days", func(day, today, _ int) bool { return day > today-14 }, true},
 		{"half of it removed at random", func(day, _, n int) bool { return rand.New(rand.NewPCG(uint64(day), uint64(n))).IntN(2) == 0 }, false},
 	} {

@@ -10,7 +10,7 @@ import (
 	"github.com/popcask/popcask/cassandra/cql"
 )
 
-// A gap is a range of IDs that no message of a mailbox has, now and for ever.
+// A gap is a range of IDs that no message of a mailbox has, now and forever.
 // No session reads it, so that opening a mailbox costs what is in it (P7): a
 // mailbox through which much mail passed is full of tombstones for
 // gc_grace_seconds, and a read that meets 100,000 of them fails.

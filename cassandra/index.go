@@ -20,9 +20,9 @@ import (
 // any order of the calls, as those of the store are:
 //
 //   - The partition key is the mailbox, a uuid, and the bucket, a bigint, in
-//     this order; the clustering column is the message ID, a timeuuid. To that
-//     key [Session.Bucket], [Slice.Borders], [Token] and [MessageID.Compare]
-//     belong.
+//     this order; the clustering column is the message ID, a timeuuid.
+//     [Session.Bucket], [Slice.Borders], [Token] and [MessageID.Compare] are the
+//     functions for that key.
 //   - A write that lists a message has the timestamp [AddedAt], at
 //     LOCAL_QUORUM. Its columns depend on the [Entry] alone.
 //   - A write that takes a message off the list deletes the row of that ID,
@@ -41,7 +41,7 @@ type Index interface {
 	// that it has found in the mailbox in every data centre.
 	Restore(ctx context.Context, mailbox MailboxID, message Entry) error
 
-	// Removed takes messages off the list, for ever. A message that is not
+	// Removed takes messages off the list, forever. A message that is not
 	// listed yet is never listed after that, even if an Added comes late.
 	Removed(ctx context.Context, mailbox MailboxID, messages []MessageID) error
 

@@ -44,9 +44,9 @@ func (s *Store) readLedger(ctx context.Context, level cql.Level, mailbox Mailbox
 	return rows, err
 }
 
-func (d ledgerRows) inGap(id MessageID) bool {
+func (l ledgerRows) inGap(id MessageID) bool {
 	t := id.Timestamp()
-	return len(subtract(span{t, t}, d.gaps)) == 0
+	return len(subtract(span{t, t}, l.gaps)) == 0
 }
 
 // toList returns what must be read to list a mailbox: the buckets that ever got

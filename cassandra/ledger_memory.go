@@ -17,8 +17,8 @@ type ledgerMemory struct {
 const rememberedLedgers = 16 << 20
 
 // octets returns about how much memory the rows take.
-func (d ledgerRows) octets() int {
-	return 150 + 8*len(d.buckets) + 16*len(d.gaps) + 40*len(d.gapStarts)
+func (l ledgerRows) octets() int {
+	return 150 + 8*len(l.buckets) + 16*len(l.gaps) + 40*len(l.gapStarts)
 }
 
 func (m *ledgerMemory) get(mailbox MailboxID) (ledgerRows, bool) {

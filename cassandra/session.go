@@ -59,7 +59,6 @@ type Session struct {
 // data centre, the keyspace, a table or a column does not exist, or if a
 // setting differs from that of the keyspace.
 func Connect(ctx context.Context, config Config) (*Session, error) {
-
 	if err := config.check(); err != nil {
 		return nil, fmt.Errorf("cassandra: connect: %w", err)
 	}

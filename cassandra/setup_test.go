@@ -22,7 +22,7 @@ func newKeyspace(t testing.TB, bucket time.Duration) cassandra.Config {
 }
 
 // requireEmpty requires that nothing of a mailbox is listed, and that the
-// tables of the keyspace are empty; but for the ledger, which keeps the rows of
+// tables of the keyspace are empty; except the ledger, which keeps the rows of
 // buckets.
 func requireEmpty(t *testing.T, cluster *cassandratest.Cluster, config cassandra.Config, store *cassandra.Store, user string) {
 	t.Helper()

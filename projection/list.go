@@ -136,7 +136,7 @@ func (r *reading) readHalves(ctx context.Context, stretch cassandra.Slice, cause
 	return r.read(ctx, upper)
 }
 
-// pass passes entries on, but for those that it has passed on before.
+// pass passes entries on, except those that it has passed on before.
 func (r *reading) pass(entries []cassandra.Entry) error {
 	for len(entries) > 0 && entries[0].ID.Compare(r.last) <= 0 {
 		entries = entries[1:]

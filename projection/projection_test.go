@@ -188,7 +188,7 @@ func TestTooOldIsHalfOfGCGrace(t *testing.T) {
 	require.Equal(t, []cassandra.Entry{old, young, future}, collect(t, index.List(t.Context(), mailbox, all)))
 	require.NoError(t, index.Removed(t.Context(), mailbox, []cassandra.MessageID{old.ID, young.ID, future.ID}))
 	require.NoError(t, index.Restore(t.Context(), mailbox, old))
-	require.Empty(t, collect(t, index.List(t.Context(), mailbox, all)), "removed for ever, a repair included")
+	require.Empty(t, collect(t, index.List(t.Context(), mailbox, all)), "removed forever, a repair included")
 }
 
 // Calls about nothing do nothing. Errors say what was tried.

@@ -18,7 +18,7 @@ import (
 // Version is the Cassandra that nodes started here run.
 const Version = "5.0.6"
 
-// dockerImage runs the same nodes where there is no Java.
+// dockerImage runs the same nodes if there is no Java.
 const dockerImage = "cassandra:5"
 
 // software is what nodes run on: a Java and a directory of jars, or a Docker

@@ -73,8 +73,8 @@ func skipShort(t testing.TB) {
 	}
 }
 
-// missing skips the test for want of something, or fails it if nothing may be
-// missing.
+// missing skips the test because something is missing, or fails it if nothing
+// may be.
 func missing(t testing.TB, err error) {
 	t.Helper()
 	if os.Getenv(requireEnv) == "1" {

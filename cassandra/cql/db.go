@@ -57,7 +57,8 @@ var ErrTooManyTombstones = errors.New("the read met too many tombstones")
 // refused.
 type Level string
 
-// The levels that the store uses. A statement needs the answer of:
+// The levels that the store uses, and the replicas whose answers a statement
+// waits for.
 const (
 	LocalQuorum Level = "LOCAL_QUORUM" // a majority of the replicas in the local data centre
 	EachQuorum  Level = "EACH_QUORUM"  // a majority of the replicas in every data centre

@@ -61,8 +61,9 @@
 //		Columns:    []string{"size", "uidl"},
 //	}
 //
-// What is written about a message has the timestamp of its ID, and none other:
-// [cassandra.AddedAt] what adds it, [cassandra.DeletedAt] what deletes it.
+// What is written about a message has a timestamp of its ID, and no other:
+// [cassandra.AddedAt] in a write that adds it, [cassandra.DeletedAt] in one that
+// deletes it.
 //
 //	func (x *Index) Removed(ctx context.Context, mailbox cassandra.MailboxID, ids []cassandra.MessageID) error {
 //		for bucket, some := range x.session.ByBucket(ids, 100) {

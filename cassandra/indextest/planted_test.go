@@ -27,7 +27,7 @@ func (clock) Bucket(id cassandra.MessageID) int64 {
 func (clock) TooOld(id cassandra.MessageID) bool { return time.Since(id.Time()) > 5*day }
 
 // row is what the memory of an index has of a message: an entry that was added, or
-// what removes it for ever.
+// what removes it forever.
 type row struct {
 	cassandra.Listed
 	added, removed bool

@@ -107,7 +107,7 @@ func (c command) parse(job job, o *options, call *call, args []string) error {
 		return err
 	}
 	if flags.NArg() > 0 {
-		return fmt.Errorf("%q is no flag", flags.Arg(0))
+		return fmt.Errorf("%q is not a flag", flags.Arg(0))
 	}
 	return job.check()
 }

@@ -15,7 +15,7 @@ import (
 const usageText = `Usage: mda [flags]
        mda COMMAND [flags]    for a Cassandra store; mda COMMAND -h explains
 
-A mail delivery agent: LMTP and SMTP in, one maildrop for each user, POP3 out.
+A mail delivery agent: LMTP and SMTP in, one mailbox for each user, POP3 out.
 Commands: verify, repair, orphans, rebuild, largest, empty.
 
   mda
@@ -62,7 +62,7 @@ with "ready" and has their addresses.
   -max-size OCTETS   the largest message that is taken; 0 for no limit (52428800)
   -trace=false       do not prepend Return-Path, Delivered-To and Received
 
-  -users FILE        the users that have a maildrop, one name:secret on each line;
+  -users FILE        the users that have a mailbox, one name:secret on each line;
                      a secret is plain, or {BCRYPT} and a hash; # begins a comment
                      line (without it: the user demo with the password demo)
 
@@ -149,7 +149,7 @@ func parseOptions(args []string) (options, error) {
 		return o, usageError{err}
 	}
 	if flags.NArg() > 0 {
-		return o, usagef("%q is no flag", flags.Arg(0))
+		return o, usagef("%q is not a flag", flags.Arg(0))
 	}
 	return o, o.check()
 }

@@ -34,7 +34,7 @@ func TestUsageErrors(t *testing.T) {
 		{"-max-size -1", "-max-size -1 is negative"},
 		{"-insecure-auth=maybe", `invalid boolean value "maybe" for -insecure-auth: strconv.ParseBool: parsing "maybe": invalid syntax`},
 		{"-pop3", "flag needs an argument: -pop3"},
-		{"-trace false", `"false" is no flag`},
+		{"-trace false", `"false" is not a flag`},
 		{"-create-schema dc1:3", "-create-schema needs -store cassandra"},
 		{"-store cassandra -create-schema dc1", `invalid value "dc1" for flag -create-schema: cassandra: replication "dc1": want a data centre and its replicas, as in dc1:3,dc2:3`},
 		{"-store paper", "-store paper: there are maildir, cassandra and memory"},

@@ -12,7 +12,7 @@ import (
 // dotted reads a message that comes by DATA. go-smtp's own reader, below it,
 // does not see that a line begins after CR CR LF (any even number of CRs). It
 // leaves a stuffed dot there, and if the last line of a message ends so it
-// waits for the end of the message for ever.
+// waits for the end of the message forever.
 type dotted struct {
 	source io.Reader
 	conn   net.Conn

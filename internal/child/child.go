@@ -1,8 +1,8 @@
 // Package child starts processes that do not outlive this one: other programs,
 // with [Bind], and this program itself, once more, for one job.
 //
-// The job may be a host that a test kills, or a server whose processor time is
-// measured. [Command] makes the process, [Main] does the job in it:
+// The job may be a host that a test kills. [Command] makes the process, [Main]
+// does the job in it:
 //
 //	func TestMain(m *testing.M) {
 //		child.Main("host", host) // in a process that Command made, this never returns

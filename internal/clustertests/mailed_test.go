@@ -157,7 +157,7 @@ func (m *mailed) check(t *testing.T, store mailbox.Store, users []string) {
 	more := 0
 	for _, user := range users {
 		want := m.of(user)
-		storetest.Eventually(t, "no attempt that failed is listed, but for those which could not be undone", func() bool {
+		storetest.Eventually(t, "no attempt that failed is listed, except those which could not be undone", func() bool {
 			return more+len(storetest.List(t, store, user))-len(want) <= m.notUndone()
 		})
 		found := storetest.Readable(t, store, user)

@@ -58,7 +58,7 @@ func newLag(t *testing.T) *lag {
 }
 
 // oneGetsMailAlone delivers and plants while dc2 is gone, which misses all of
-// it but for two rows.
+// it except two rows.
 func (l *lag) oneGetsMailAlone() {
 	require.NoError(l, l.cluster.Kill(l.two))
 	tables1 := storetest.TablesOf(l, l.cluster, l.config1)

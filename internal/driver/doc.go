@@ -1,6 +1,6 @@
-// Package driver runs the statements of package cql. It is the only package
-// that knows gocql, the driver for Cassandra, and it keeps rules that gocql
-// does not:
+// Package driver runs the statements of package cql. It alone
+// works with gocql, the driver for Cassandra, and keeps rules that gocql does
+// not. (Package cassandra names gocql in Config.Cluster, and no more.)
 //
 //   - A retry sends the same values with the same timestamp. Every statement is
 //     idempotent and says so. (The driver's own retries end when it has asked

@@ -32,7 +32,7 @@ const (
 
 // renewal replaces the link of a session that has lost its nodes. If all nodes
 // have come back at other addresses, the driver knows none that answers, and
-// may ask the old addresses for ever. A new link resolves the hosts of the
+// may ask the old addresses forever. A new link resolves the hosts of the
 // configuration again; Config.Check makes sure that they are still the same
 // cluster.
 //
@@ -104,7 +104,7 @@ func late(err error) bool {
 
 // heard records an answer. A link that was lost is replaced even if it has
 // found its nodes again by itself: it may look for one of them at an old
-// address for ever, unnoticed as long as the others answer.
+// address forever, unnoticed as long as the others answer.
 func (r *renewal) heard(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

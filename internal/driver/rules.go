@@ -24,12 +24,12 @@ func checkRules(cluster, before *gocql.ClusterConfig, config Config) error {
 		{cluster.Consistency != before.Consistency, "Consistency", "every statement has a consistency level of its own"},
 		{cluster.SerialConsistency != before.SerialConsistency, "SerialConsistency", "there are no lightweight transactions"},
 		{cluster.RetryPolicy != nil, "RetryPolicy", "the driver's policies may lower the consistency level: use Config.Retries"},
-		{cluster.HostFilter != nil, "HostFilter", "only nodes of Config.LocalDC are spoken to"},
+		{cluster.HostFilter != nil, "HostFilter", "the store talks only to nodes of Config.LocalDC"},
 		{cluster.PoolConfig.HostSelectionPolicy != nil, "PoolConfig.HostSelectionPolicy", "LOCAL_QUORUM would mean the data centre of whichever node is asked"},
 		{cluster.DisableInitialHostLookup, "DisableInitialHostLookup", "the data centre of a node would not be known"},
 		{cluster.Keyspace != before.Keyspace, "Keyspace", "use Config.Keyspace"},
 		{!slices.Equal(cluster.Hosts, before.Hosts), "Hosts", "use Config.Hosts"},
-		{cluster.ProtoVersion != before.ProtoVersion, "ProtoVersion", "protocol 4 is the one that the driver's answers are read by"},
+		{cluster.ProtoVersion != before.ProtoVersion, "ProtoVersion", "the store reads the driver's answers as those of protocol 4"},
 		{config.Observe != nil && (cluster.QueryObserver != nil || cluster.BatchObserver != nil), "QueryObserver or BatchObserver", "Config.Observer takes its place: set one of them"},
 	} {
 		if rule.broken {

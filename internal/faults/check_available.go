@@ -24,7 +24,7 @@ type Availability struct {
 	Longest map[Kind]time.Duration
 }
 
-// availability goes through the operations of all hosts, but for those of the
+// availability goes through the operations of all hosts, except those of the
 // final pass.
 func availability(ops []Op, faults []Fault) []Availability {
 	table := availabilities{faults: faults, rows: make(map[[2]string]*Availability)}

@@ -172,9 +172,9 @@ func TestCheck(t *testing.T) {
 		// Duplicated
 		{"two IDs of one acknowledged attempt", story(delivers("dc1", 0, 10, "a"), both("a"), change(reads("dc1", 20, 30, "a2", "a"), func(*Op) {})), []Class{Duplicated}},
 		{"two IDs of two acknowledged attempts", story(delivers("dc1", 0, 10, "a"), deliversAs("dc1", 20, 30, "a", "a2"), readFinal("a", "a2")), nil},
-		{"two IDs where the first attempt failed", story(tries("dc1", 0, 10, "a", Failed), deliversAs("dc1", 20, 30, "a", "a2"), reads("dc1", 20, 30, "a1", "a"), readFinal("a1", "a2")), nil},
+		{"two IDs if the first attempt failed", story(tries("dc1", 0, 10, "a", Failed), deliversAs("dc1", 20, 30, "a", "a2"), reads("dc1", 20, 30, "a1", "a"), readFinal("a1", "a2")), nil},
 		{"three IDs of three attempts of which two failed", story(tries("dc1", 0, 10, "a", Failed), tries("dc1", 20, 30, "a", Unknown), deliversAs("dc1", 40, 50, "a", "a3"), readFinal("a1", "a2", "a3")), nil},
-		{"two IDs where the first attempt was killed", story(tries("dc1", 0, 0, "a", Unknown), deliversAs("dc1", 20, 30, "a", "a2"), reads("dc1", 20, 30, "a1", "a"), readFinal("a1", "a2")), nil},
+		{"two IDs if the first attempt was killed", story(tries("dc1", 0, 0, "a", Unknown), deliversAs("dc1", 20, 30, "a", "a2"), reads("dc1", 20, 30, "a1", "a"), readFinal("a1", "a2")), nil},
 		{"more IDs than one failure leaves", story(tries("dc1", 0, 10, "a", Failed), readFinal("a1", "a2")), []Class{Duplicated}},
 
 		// Corrupt
@@ -190,7 +190,7 @@ func TestCheck(t *testing.T) {
 		{"P5 a unique-id used again", story(delivers("dc1", 0, 10, "a"), removes("dc1", 11, 12, OK, "a"), change(delivers("dc1", 20, 30, "bb"), func(o *Op) { o.Message.UIDL = "u-a" }),
 			change(lists("dc1", 40, 50, "bb"), func(o *Op) { o.Listed[0].UIDL = "u-a" })), []Class{ChangedUIDL}},
 		{"one unique-id in two mailboxes", story(delivers("dc1", 0, 10, "a"), change(delivers("dc1", 20, 30, "bb"), func(o *Op) { o.User = "ben"; o.Message.UIDL = "u-a" })), nil},
-		{"P5 not two, where a removal was told nothing", story(delivers("dc1", 0, 10, "a"), change(removes("dc1", 20, 30, OK, "a"), func(o *Op) { o.Removed[0] = Message{ID: "a"} }), both()), nil},
+		{"P5 not two, if a removal was told nothing", story(delivers("dc1", 0, 10, "a"), change(removes("dc1", 20, 30, OK, "a"), func(o *Op) { o.Removed[0] = Message{ID: "a"} }), both()), nil},
 
 		{"P5 P6 one message twice on one list", story(delivers("dc1", 0, 10, "a"), lists("dc1", 20, 30, "a", "a"), both("a")), []Class{ChangedUIDL}},
 		// Delivered again
@@ -201,7 +201,7 @@ func TestCheck(t *testing.T) {
 
 		// WronglyGone
 		{"P2 no such message", story(delivers("dc1", 0, 10, "a"), readsNot("dc2", 20, 30, "a", Gone), both("a")), []Class{WronglyGone}},
-		{"P2 no such message before anybody removes it", story(delivers("dc1", 0, 10, "a"), readsNot("dc2", 20, 30, "a", Gone), removes("dc1", 31, 40, OK, "a"), both()), []Class{WronglyGone}},
+		{"P2 no such message before it is removed", story(delivers("dc1", 0, 10, "a"), readsNot("dc2", 20, 30, "a", Gone), removes("dc1", 31, 40, OK, "a"), both()), []Class{WronglyGone}},
 		{"it may be removed before the answer", story(delivers("dc1", 0, 10, "a"), readsNot("dc2", 20, 30, "a", Gone), removes("dc1", 29, 40, Failed, "a"), both()), nil},
 		{"a temporary error", story(delivers("dc1", 0, 10, "a"), readsNot("dc2", 20, 30, "a", Failed), both("a")), nil},
 		{"an attempt that failed is undone", story(tries("dc1", 0, 10, "a", Failed), lists("dc1", 11, 12, "a"), readsNot("dc1", 20, 30, "a", Gone), both()), nil},
@@ -216,7 +216,7 @@ func TestCheck(t *testing.T) {
 		{"listed before the attempt", story(lists("dc1", 0, 10, "a"), tries("dc1", 11, 20, "a", Failed), both()), []Class{Phantom}},
 		{"listed during the attempt, and undone", story(tries("dc1", 0, 20, "a", Failed), lists("dc1", 5, 10, "a"), lists("dc1", 11, 15, "a"), lists("dc1", 30, 40), both()), nil},
 		{"a text that nobody delivered", story(tries("dc1", 0, 20, "a", Failed), reads("dc1", 21, 30, "a", "zz"), both()), []Class{Phantom}},
-		{"a text that was delivered to somebody else", story(change(tries("dc1", 0, 20, "a", Failed), func(o *Op) { o.User = "ben" }), reads("dc1", 21, 30, "a", "a"), both()), []Class{Phantom}},
+		{"a text that was delivered to another user", story(change(tries("dc1", 0, 20, "a", Failed), func(o *Op) { o.User = "ben" }), reads("dc1", 21, 30, "a", "a"), both()), []Class{Phantom}},
 		{"listed more than failed", story(tries("dc1", 0, 20, "a", Failed), lists("dc1", 21, 30, "x", "y"), both()), []Class{Phantom}},
 		{"listed as many as failed", story(tries("dc1", 0, 20, "a", Failed), tries("dc2", 0, 20, "bb", Unknown), lists("dc1", 21, 30, "x", "y"), both()), nil},
 

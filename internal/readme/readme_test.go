@@ -1,4 +1,5 @@
-// Package readme compiles the programs of README.md.
+// Package readme checks the texts of the repository: their programs compile,
+// the files that they name exist, and the imports follow ARCHITECTURE.md.
 package readme
 
 import (
@@ -12,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Every program of the README compiles, and is as short as the README says.
+// Every program of the README compiles, and is formatted.
 func TestProgramsCompile(t *testing.T) {
 	text, err := os.ReadFile("../../README.md")
 	require.NoError(t, err)
