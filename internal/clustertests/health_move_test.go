@@ -4,11 +4,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/popcask/popcask/cassandra"
@@ -16,37 +14,7 @@ import (
 	"github.com/popcask/popcask/internal/dnstest"
 	"github.com/popcask/popcask/internal/slow"
 	"github.com/popcask/popcask/internal/storetest"
-	"github.com/popcask/popcask/mailbox"
 )
-
-// busy delivers to users and opens their mailboxes, in turn, until ctx ends.
-// All errors must be temporary.
-func busy(ctx context.Context, t *testing.T, store *cassandra.Store, acknowledged *mailed, users []string) (wait func()) {
-	var group sync.WaitGroup
-	for _, user := range users {
-		group.Go(func() {
-			for i := 0; ctx.Err() == nil; i++ {
-				text := fmt.Sprintf("Subject: %d\r\n\r\n%s\r\n", i, user)
-				m, err := storetest.TryDeliver(t.Context(), store, user, text)
-				if err != nil {
-					acknowledged.fail(user, text)
-					assert.ErrorIs(t, err, mailbox.ErrTemporary)
-					continue
-				}
-				acknowledged.add(user, m.ID, text)
-				mb, err := store.Open(t.Context(), mailbox.Login{User: user})
-				if err == nil {
-					_, err = mailbox.List(t.Context(), mb)
-					mb.Close()
-				}
-				if err != nil {
-					assert.ErrorIs(t, err, mailbox.ErrTemporary)
-				}
-			}
-		})
-	}
-	return group.Wait
-}
 
 // A store that is used all the time, while one node of three comes back at
 // another address, and then all of them at once, as on Kubernetes. Ready
@@ -59,17 +27,16 @@ func TestReadyAgainWhenTheNodesHaveMoved(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	users := []string{anna, ben}
-	acknowledged := &m.mail
-	wait := busy(ctx, t, m.store, acknowledged, users)
+	wait := m.mail.sendUntil(ctx, t, m.store, users)
 	began := time.Now()
 	step := func(what string) {
-		t.Logf("%5.1f s: %s; %d acknowledged", time.Since(began).Seconds(), what, acknowledged.total())
+		t.Logf("%5.1f s: %s; %d acknowledged", time.Since(began).Seconds(), what, m.mail.total())
 	}
-	m.goesOn(acknowledged)
+	m.goesOn()
 
 	require.NoError(t, m.cluster.Move(t.Context(), "dc1-2"))
 	step("one node has moved")
-	m.goesOn(acknowledged)
+	m.goesOn()
 	step("it is asked there")
 	require.NoError(t, m.cluster.Settle(t.Context()))
 	m.resolve()
@@ -83,11 +50,11 @@ func TestReadyAgainWhenTheNodesHaveMoved(t *testing.T) {
 	require.NoError(t, <-moved)
 	m.resolve()
 	step("all have moved")
-	m.goesOn(acknowledged)
+	m.goesOn()
 	step("ready, and every node is asked")
 	stop()
 	wait()
-	acknowledged.check(t, m.store, users)
+	m.mail.check(t, m.store, users)
 }
 
 // moving is three nodes that a store finds by a name.
@@ -133,11 +100,11 @@ func (m *moving) resolve() {
 
 // goesOn waits until the store works, by way of every node at its present
 // address.
-func (m *moving) goesOn(acknowledged *mailed) {
+func (m *moving) goesOn() {
 	m.Helper()
 	m.eventually("ready", func() bool { return m.session.Ready(m.Context()) == nil })
-	before := acknowledged.total()
-	m.eventually("deliveries", func() bool { return acknowledged.total() > before+10 })
+	before := m.mail.total()
+	m.eventually("deliveries", func() bool { return m.mail.total() > before+10 })
 	m.heard.Take()
 	answering := make(map[string]bool)
 	m.eventually("every node is asked", func() bool {

@@ -22,8 +22,8 @@ import (
 type mailed struct {
 	mu      sync.Mutex
 	acked   map[string]map[string]string
-	failed  map[string]map[string]bool // by user and text
-	givenUp int                        // attempts that the store could not undo
+	failed  sync.Map     // by [2]string: user and text
+	givenUp atomic.Int64 // attempts that the store could not undo
 }
 
 // onError is for [cassandra.Config.OnError]. The store says there which
@@ -31,34 +31,8 @@ type mailed struct {
 // long: such a message may stay in its mailbox.
 func (m *mailed) onError(err error) {
 	if strings.Contains(err.Error(), "left to repair") {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		m.givenUp++
+		m.givenUp.Add(1)
 	}
-}
-
-func (m *mailed) notUndone() int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.givenUp
-}
-
-func (m *mailed) hasFailed(user, text string) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.failed[user][text]
-}
-
-func (m *mailed) fail(user, text string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.failed == nil {
-		m.failed = make(map[string]map[string]bool)
-	}
-	if m.failed[user] == nil {
-		m.failed[user] = make(map[string]bool)
-	}
-	m.failed[user][text] = true
 }
 
 func (m *mailed) add(user, id, text string) {
@@ -103,7 +77,7 @@ func (m *mailed) sendUntil(ctx context.Context, t *testing.T, store *cassandra.S
 					slowest.Store(max(slowest.Load(), int64(time.Since(start))))
 					if err != nil {
 						refused.Add(1)
-						m.fail(user, text)
+						m.failed.Store([2]string{user, text}, true)
 						assert.ErrorIs(t, err, mailbox.ErrTemporary)
 						if ctx.Err() != nil {
 							return
@@ -154,24 +128,25 @@ func (m *mailed) total() (n int) {
 // so many attempts, and then each is wholly the message of one that failed.
 func (m *mailed) check(t *testing.T, store mailbox.Store, users []string) {
 	t.Helper()
-	more := 0
+	var more int64
 	for _, user := range users {
 		want := m.of(user)
 		storetest.Eventually(t, "no attempt that failed is listed, except those which could not be undone", func() bool {
-			return more+len(storetest.List(t, store, user))-len(want) <= m.notUndone()
+			return more+int64(len(storetest.List(t, store, user))-len(want)) <= m.givenUp.Load()
 		})
 		found := storetest.Readable(t, store, user)
 		for id, text := range found {
 			if _, ok := want[id]; !ok {
 				more++
-				assert.True(t, m.hasFailed(user, text), "mailbox of %s: nobody delivered %.40q", user, text)
+				_, failed := m.failed.Load([2]string{user, text})
+				assert.True(t, failed, "mailbox of %s: nobody delivered %.40q", user, text)
 				delete(found, id)
 			}
 		}
 		require.Equal(t, want, found, "mailbox of %s", user)
 	}
-	require.LessOrEqual(t, more, m.notUndone())
-	if n := m.notUndone(); n > 0 {
+	require.LessOrEqual(t, more, m.givenUp.Load())
+	if n := m.givenUp.Load(); n > 0 {
 		t.Logf("%d attempts could not be undone, %d of them are listed", n, more)
 	}
 }

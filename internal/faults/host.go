@@ -15,6 +15,7 @@ import (
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/mailbox"
 	"github.com/popcask/popcask/pop3"
+	"github.com/popcask/popcask/pop3/pop3test"
 	"github.com/popcask/popcask/projection"
 )
 
@@ -157,8 +158,7 @@ func (h *Host) open(ctx context.Context) (*worker, error) {
 
 // serve serves POP3 on a loopback port, with any password.
 func (h *Host) serve(store mailbox.Store) (server *pop3.Server, address string, err error) {
-	anyPassword := pop3.AuthenticatorFunc(func(_ context.Context, login mailbox.Login) (string, error) { return login.User, nil })
-	server = &pop3.Server{Handler: pop3.Login(anyPassword, store), AllowInsecureAuth: true, StoreTimeout: h.Deadline}
+	server = &pop3.Server{Handler: pop3.Login(pop3test.AnyPassword(), store), AllowInsecureAuth: true, StoreTimeout: h.Deadline}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, "", err
