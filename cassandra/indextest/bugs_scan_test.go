@@ -2,6 +2,7 @@ package indextest
 
 import (
 	"errors"
+	"iter"
 	"math"
 	"slices"
 
@@ -88,5 +89,27 @@ func scanBugs() []bug {
 		{"ScanAgreesWithTheListings", "fewer than are listed", ruleAgree, func(p *planted) {
 			scans(p, func(all []cassandra.Listed) []cassandra.Listed { return all[1:] })
 		}},
+		{"ScanAgreesWithTheListings", "a bucket less than are listed", ruleAgree, func(p *planted) {
+			scans(p, func(all []cassandra.Listed) []cassandra.Listed {
+				for group := range buckets(all) {
+					return all[len(group):]
+				}
+				return nil
+			})
+		}},
+	}
+}
+
+// buckets cuts a scan where a bucket ends.
+func buckets(list []cassandra.Listed) iter.Seq[[]cassandra.Listed] {
+	return func(yield func([]cassandra.Listed) bool) {
+		for begin, end := 0, 0; begin < len(list); begin = end {
+			for end < len(list) && list[end].Mailbox == list[begin].Mailbox && list[end].Bucket == list[begin].Bucket {
+				end++
+			}
+			if !yield(list[begin:end]) {
+				return
+			}
+		}
 	}
 }
