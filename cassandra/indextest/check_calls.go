@@ -133,19 +133,20 @@ func callsInEveryOrder(ctx context.Context, s *suite) {
 func callsAtRandom(ctx context.Context, s *suite) {
 	runs := 100
 	if testing.Short() {
-		runs = 20
+		runs = 40
 	}
 	for range runs {
 		var entries []cassandra.Entry
 		at := s.microseconds(time.Hour)
-		for i := range 1 + rand.IntN(6) {
-			e := entry(at + int64(i/2))
+		for i := range 1 + rand.IntN(20) {
+			e := entry(at + int64(i/4))
 			if rand.IntN(2) == 0 {
 				e.UIDL = fmt.Sprintf("foreign-%d", i)
 			}
 			entries = append(entries, e)
 		}
-		calls := make([]call, 1+rand.IntN(20))
+		most := 1 + rand.IntN(len(entries)) // that one call removes: if all removed many, few would stay
+		calls := make([]call, 1+rand.IntN(40))
 		for i := range calls {
 			switch n := len(entries); rand.IntN(3) {
 			case 0:
@@ -153,7 +154,7 @@ func callsAtRandom(ctx context.Context, s *suite) {
 			case 1:
 				calls[i] = call{"Restore", []int{rand.IntN(n)}}
 			default:
-				calls[i] = call{"Removed", rand.Perm(n)[:1+rand.IntN(n)]}
+				calls[i] = call{"Removed", rand.Perm(n)[:1+rand.IntN(most)]}
 			}
 		}
 		wrong := s.wrong(ctx, entries, calls)
