@@ -2,17 +2,19 @@ package cassandra
 
 import (
 	"context"
+	"slices"
 	"sync"
 )
 
-// background works on mailboxes in the background, one after the other. A
-// mailbox is queued once, even if it is wanted several times.
+// background works on mailboxes in the background, one after the other, in the
+// order in which they were first wanted. A mailbox is queued once, even if it
+// is wanted several times.
 type background struct {
 	name string // for errors: what the work is
 	work func(ctx context.Context, user string)
 
 	mu         sync.Mutex
-	waiting    map[string]struct{} // by user
+	waiting    []string            // users
 	remembered map[string]struct{} // the work has failed, and waits for the next session
 	closed     bool
 	cancel     context.CancelFunc // of the worker; nil: there is none
@@ -30,10 +32,9 @@ func (b *background) want(user string) {
 	if b.closed || len(b.waiting) >= waitingMailboxes {
 		return
 	}
-	if b.waiting == nil {
-		b.waiting = make(map[string]struct{})
+	if !slices.Contains(b.waiting, user) {
+		b.waiting = append(b.waiting, user)
 	}
-	b.waiting[user] = struct{}{}
 	if b.cancel == nil {
 		ctx, cancel := context.WithCancel(context.Background())
 		b.cancel = cancel
@@ -81,8 +82,9 @@ func (b *background) run(ctx context.Context) {
 func (b *background) next() (string, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for user := range b.waiting {
-		delete(b.waiting, user)
+	if len(b.waiting) > 0 {
+		user := b.waiting[0]
+		b.waiting = b.waiting[1:]
 		return user, true
 	}
 	b.cancel()
@@ -95,7 +97,7 @@ func (b *background) next() (string, bool) {
 func (b *background) close(ctx context.Context) error {
 	b.mu.Lock()
 	b.closed = true
-	clear(b.waiting)
+	b.waiting = nil
 	if b.cancel != nil {
 		b.cancel()
 	}

@@ -39,7 +39,7 @@ func Migrate(ctx context.Context, config Config, replication Replication) error 
 	if err := createKeyspace(ctx, config, replication); err != nil {
 		return fmt.Errorf("cassandra: migrate: %w", err)
 	}
-	db, err := driver.Connect(ctx, config.driver())
+	db, err := driver.Open(ctx, config.driver())
 	if err != nil {
 		return fmt.Errorf("cassandra: migrate: %w", err)
 	}
@@ -60,7 +60,7 @@ func Migrate(ctx context.Context, config Config, replication Replication) error 
 
 // checkExisting compares the settings of a keyspace that is there already with
 // what this program needs, before anything is added to it.
-func checkExisting(ctx context.Context, db connection, config Config) error {
+func checkExisting(ctx context.Context, db driver.Connection, config Config) error {
 	tables, _, err := db.Tables(ctx, config.Keyspace)
 	if err != nil || tables["settings"] == nil {
 		return err
@@ -75,7 +75,7 @@ func checkExisting(ctx context.Context, db connection, config Config) error {
 func createKeyspace(ctx context.Context, config Config, replication Replication) error {
 	settings := config.driver()
 	settings.Keyspace = ""
-	db, err := driver.Connect(ctx, settings)
+	db, err := driver.Open(ctx, settings)
 	if err != nil {
 		return err
 	}

@@ -11,34 +11,6 @@ import (
 	"github.com/popcask/popcask/internal/driver"
 )
 
-// connection is a connection to a cluster, with what a session needs besides
-// [cql.DB].
-type connection interface {
-	cql.DB
-
-	// DataCentres returns the names of the cluster's data centres, sorted.
-	DataCentres(ctx context.Context) ([]string, error)
-
-	// Tables returns the columns of each table of a keyspace, sorted, and the
-	// keyspace's replication. Its error is [driver.ErrNoKeyspace] if there is
-	// no such keyspace.
-	Tables(ctx context.Context, keyspace string) (tables map[string][]string, replication map[string]string, err error)
-
-	// TableID returns the ID that the cluster gave a table when it was created.
-	// No other table has it, not even one of the same name.
-	TableID(ctx context.Context, keyspace, table string) ([16]byte, error)
-
-	// Define runs a statement that changes the schema, and waits until all
-	// nodes agree on it.
-	Define(ctx context.Context, statement string) error
-
-	// Clock reads the clock of one node.
-	Clock(ctx context.Context) (time.Time, error)
-
-	// Close closes the connections. Statements that are under way fail.
-	Close()
-}
-
 // Session is a connection to the local data centre of a cluster, together with
 // the settings of the keyspace. It is safe for concurrent use.
 //
@@ -47,7 +19,7 @@ type connection interface {
 // [Session.Bucket], [Session.ByBucket], [Session.TooOld] and [Session.Mailbox],
 // which compute what a row needs from an ID or a name, and read nothing.
 type Session struct {
-	cluster connection
+	cluster driver.Connection
 	db      cql.DB   // the cluster, or what Config.Wrap made of it
 	config  Config   // with the defaults
 	tableID [16]byte // of the settings table: another keyspace has another one
@@ -65,8 +37,8 @@ func Connect(ctx context.Context, config Config) (*Session, error) {
 	config = config.withDefaults()
 	s := &Session{config: config}
 	settings := config.driver()
-	settings.Check = func(ctx context.Context, cluster *driver.Session) error { return s.checkConnection(ctx, cluster) }
-	cluster, err := driver.Connect(ctx, settings)
+	settings.Check = s.checkConnection
+	cluster, err := driver.Open(ctx, settings)
 	if errors.Is(err, driver.ErrNoKeyspace) {
 		err = fmt.Errorf("%w: create it with cassandra.Migrate", err)
 	}
@@ -83,7 +55,7 @@ func Connect(ctx context.Context, config Config) (*Session, error) {
 // checkConnection checks the keyspace of a new connection: that it is what this
 // program needs and, if the connection replaces one, that it is the same
 // keyspace.
-func (s *Session) checkConnection(ctx context.Context, cluster connection) error {
+func (s *Session) checkConnection(ctx context.Context, cluster driver.Connection) error {
 	settings, err := checkKeyspace(ctx, cluster, s.config)
 	if err != nil {
 		return err
@@ -102,7 +74,7 @@ func (s *Session) checkConnection(ctx context.Context, cluster connection) error
 
 // checkKeyspace checks that the keyspace has what this program needs, and
 // returns its settings.
-func checkKeyspace(ctx context.Context, cluster connection, config Config) (*settings, error) {
+func checkKeyspace(ctx context.Context, cluster driver.Connection, config Config) (*settings, error) {
 	tables, replication, err := cluster.Tables(ctx, config.Keyspace)
 	if err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 	"github.com/gofrs/uuid/v5"
 
 	"github.com/popcask/popcask/cassandra/cql"
+	"github.com/popcask/popcask/internal/driver"
 )
 
 // settings are the settings of a keyspace, on which all hosts agree.
@@ -28,7 +29,7 @@ func mailboxNamespace() uuid.UUID { return uuid.NewV5(uuid.NamespaceDNS, "popcas
 
 // writeSettings writes the settings if there are none. Their timestamp is the
 // version of the schema, so that writing them again changes nothing.
-func writeSettings(ctx context.Context, db connection, config Config) error {
+func writeSettings(ctx context.Context, db driver.Connection, config Config) error {
 	there, err := readSettings(ctx, db)
 	if err != nil {
 		return err

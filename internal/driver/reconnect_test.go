@@ -168,7 +168,7 @@ func TestDriverThatHasLostItsNodesIsReplaced(t *testing.T) {
 		Hosts:   []string{fmt.Sprintf("cassandra.test:%d", cluster.Nodes[0].Port)},
 		LocalDC: "dc1", Keyspace: cluster.Keyspace(t),
 		ConnectTimeout: 10 * time.Minute, Timeout: 20 * time.Second, Observe: seen.tell,
-		Check: func(ctx context.Context, s *Session) error {
+		Check: func(ctx context.Context, s Connection) error {
 			checks.Add(1)
 			_, err := s.DataCentres(ctx)
 			return err
@@ -270,7 +270,7 @@ func TestAnotherClusterAtTheSameNameIsNotTaken(t *testing.T) {
 	s, err := Connect(t.Context(), Config{
 		Hosts:   []string{fmt.Sprintf("cassandra.test:%d", own.Nodes[0].Port)},
 		LocalDC: "dc1", Keyspace: "mail", Timeout: 5 * time.Second,
-		Check: func(ctx context.Context, s *Session) error {
+		Check: func(ctx context.Context, s Connection) error {
 			id, err := s.TableID(ctx, "mail", "t")
 			switch {
 			case err != nil:

@@ -40,7 +40,7 @@ type Config struct {
 	// Check is called with each new link before it is used: with the first one,
 	// and with each that replaces one. If it returns an error, the link is not
 	// used. It may be nil, and must not keep the session.
-	Check func(context.Context, *Session) error
+	Check func(context.Context, Connection) error
 
 	// OnError is called with the error of each attempt to connect anew that
 	// failed. It may be nil.
@@ -163,7 +163,7 @@ func dataCentres(ctx context.Context, session *gocql.Session) ([]string, error) 
 	return slices.Compact(centres), nil
 }
 
-// DataCentres returns the names of the cluster's data centres, sorted.
+// DataCentres implements [Connection].
 func (s *Session) DataCentres(ctx context.Context) (centres []string, err error) {
 	err = s.use(cql.LocalQuorum, func(x *gocql.Session) error {
 		centres, err = dataCentres(ctx, x)
@@ -172,9 +172,7 @@ func (s *Session) DataCentres(ctx context.Context) (centres []string, err error)
 	return centres, err
 }
 
-// Tables returns the columns of each table of a keyspace, sorted, and the
-// keyspace's replication. Its error is ErrNoKeyspace if there is no such
-// keyspace.
+// Tables implements [Connection].
 func (s *Session) Tables(ctx context.Context, keyspace string) (tables map[string][]string, replication map[string]string, err error) {
 	err = s.use(cql.LocalQuorum, func(x *gocql.Session) error {
 		err := x.Query("SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = ?", keyspace).
@@ -199,8 +197,7 @@ func (s *Session) Tables(ctx context.Context, keyspace string) (tables map[strin
 	return tables, replication, nil
 }
 
-// TableID returns the ID that the cluster gave a table when it was created. No
-// other table has it, not even one of the same name.
+// TableID implements [Connection].
 func (s *Session) TableID(ctx context.Context, keyspace, table string) (id [16]byte, err error) {
 	var found gocql.UUID
 	err = s.use(cql.LocalQuorum, func(x *gocql.Session) error {
@@ -210,8 +207,7 @@ func (s *Session) TableID(ctx context.Context, keyspace, table string) (id [16]b
 	return found, err
 }
 
-// Define runs a statement that changes the schema, and waits until all nodes
-// agree on it.
+// Define implements [Connection].
 func (s *Session) Define(ctx context.Context, statement string) error {
 	return s.use(cql.LocalQuorum, func(x *gocql.Session) error {
 		if err := x.Query(statement).WithContext(ctx).Consistency(gocql.LocalQuorum).Exec(); err != nil {
@@ -221,7 +217,7 @@ func (s *Session) Define(ctx context.Context, statement string) error {
 	})
 }
 
-// Clock reads the clock of one node, in milliseconds.
+// Clock implements [Connection]. A node says its time in milliseconds.
 func (s *Session) Clock(ctx context.Context) (now time.Time, err error) {
 	err = s.attempt(ctx, cql.LocalQuorum, func(int) error {
 		return s.use(cql.LocalQuorum, func(x *gocql.Session) error {
