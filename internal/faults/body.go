@@ -9,15 +9,16 @@ import (
 	"strings"
 )
 
-// text is a message that names its writer.
-type text struct {
+// Text is a message that names its writer.
+type Text struct {
 	Body
+	UIDL   string // the foreign unique-id that it comes with; "" for none
 	octets string
 }
 
-// write returns a message of about size octets. Some of its lines begin with a
+// Write returns a message of about size octets. Some of its lines begin with a
 // dot.
-func write(writer string, seq, size int, random *rand.Rand) text {
+func Write(writer string, seq, size int, random *rand.Rand) Text {
 	var payload strings.Builder
 	for payload.Len() < size {
 		if random.IntN(8) == 0 {
@@ -30,7 +31,7 @@ func write(writer string, seq, size int, random *rand.Rand) text {
 	}
 	body := Body{Writer: writer, Seq: seq, Hash: hash(writer, seq, payload.String())}
 	octets := fmt.Sprintf("Subject: faults\r\nX-Writer: %s\r\nX-Seq: %d\r\nX-Hash: %s\r\n\r\n%s", writer, seq, body.Hash, payload.String())
-	return text{body, octets}
+	return Text{Body: body, octets: octets}
 }
 
 // hash returns the hash of a message without the line that has it.

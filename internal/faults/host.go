@@ -109,18 +109,18 @@ func (h *Host) Order(order string) error {
 // connect until that succeeds. Its error is something that the library must
 // never do: everything else is in the history.
 func (h *Host) Run(ctx context.Context) error {
-	w, err := h.open(ctx)
+	w, err := h.Open(ctx)
 	for err != nil && ctx.Err() == nil {
 		select { // its data centre may be down
 		case <-time.After(500 * time.Millisecond):
-			w, err = h.open(ctx)
+			w, err = h.Open(ctx)
 		case <-ctx.Done():
 		}
 	}
 	if err != nil {
 		return fmt.Errorf("faults: host %s: %w", h.Name, err)
 	}
-	server, address, err := h.serve(w.store)
+	server, address, err := h.serve(w.Store)
 	if err != nil {
 		return fmt.Errorf("faults: host %s: %w", h.Name, err)
 	}
@@ -129,13 +129,13 @@ func (h *Host) Run(ctx context.Context) error {
 	}
 	var working sync.WaitGroup
 	for i := range h.Workers {
-		w := &worker{host: h, store: w.store, address: address, number: i, random: h.random(i)}
+		w := &Worker{host: h, Store: w.Store, address: address, number: i, random: h.random(i)}
 		working.Go(func() { w.work(ctx) })
 	}
 	working.Wait()
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
 	defer cancel()
-	if err := errors.Join(server.Shutdown(closing), w.store.Close(closing)); err != nil {
+	if err := errors.Join(server.Shutdown(closing), w.Store.Close(closing)); err != nil {
 		return fmt.Errorf("faults: host %s: close: %w", h.Name, err)
 	}
 	return nil
@@ -145,15 +145,15 @@ func (h *Host) Run(ctx context.Context) error {
 // removed, and tries that for some time.
 const closeTime = time.Minute
 
-// open opens the store, for a worker that uses it directly. The caller closes
+// Open opens the store, for a worker that uses it directly. The caller closes
 // the store.
-func (h *Host) open(ctx context.Context) (*worker, error) {
+func (h *Host) Open(ctx context.Context) (*Worker, error) {
 	h.prepare()
 	store, err := cassandra.Open(ctx, h.Config, h.Index)
 	if err != nil {
 		return nil, err
 	}
-	return &worker{host: h, store: store}, nil
+	return &Worker{host: h, Store: store}, nil
 }
 
 // serve serves POP3 on a loopback port, with any password.

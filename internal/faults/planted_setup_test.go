@@ -99,7 +99,7 @@ type bug struct {
 }
 
 // host returns a worker of a host in this process that records into the plot.
-func (p *plot) host(name, dc string, b bug) (*worker, *cassandra.Session) {
+func (p *plot) host(name, dc string, b bug) (*Worker, *cassandra.Session) {
 	p.Helper()
 	config := configOf(p.cluster, p.keyspace, dc)
 	if b.change != nil {
@@ -112,14 +112,14 @@ func (p *plot) host(name, dc string, b bug) (*worker, *cassandra.Session) {
 	if b.index != nil {
 		h.Index = func(s *cassandra.Session) cassandra.Index { return b.index(projection.New(s)) }
 	}
-	w, err := h.open(p.Context())
+	w, err := h.Open(p.Context())
 	require.NoError(p, err)
 	p.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 		defer cancel()
-		require.NoError(p, w.store.Close(ctx))
+		require.NoError(p, w.Store.Close(ctx))
 	})
-	return w, w.store.Session()
+	return w, w.Store.Session()
 }
 
 // record returns a function that records the operations of a host.
@@ -138,16 +138,16 @@ func (p *plot) record() func(int64, Op) {
 }
 
 // letter returns the n-th message of the plot, of about size octets.
-func (p *plot) letter(n, size int) text {
-	return write(p.user, n, size, rand.New(rand.NewPCG(1, uint64(n))))
+func (p *plot) letter(n, size int) Text {
+	return Write(p.user, n, size, rand.New(rand.NewPCG(1, uint64(n))))
 }
 
 // delivers delivers messages through a host. If one is refused, because of a
 // proof at the same time or a busy machine, it is sent again, as senders do.
-func (p *plot) delivers(w *worker, letters ...text) (messages []Message) {
+func (p *plot) delivers(w *Worker, letters ...Text) (messages []Message) {
 	p.Helper()
 	for _, letter := range letters {
-		p.eventually("an acknowledgement", func() bool { return len(w.attempt(p.Context(), letter, []string{p.user})) == 0 })
+		p.eventually("an acknowledgement", func() bool { return len(w.Attempt(p.Context(), letter, []string{p.user})) == 0 })
 		messages = append(messages, p.last().Message)
 	}
 	return messages
@@ -161,32 +161,32 @@ func (p *plot) last() Op {
 }
 
 // opens opens a session, and lists the mailbox.
-func (p *plot) opens(w *worker, final bool) (mailbox.Mailbox, []Message) {
+func (p *plot) opens(w *Worker, final bool) (mailbox.Mailbox, []Message) {
 	p.Helper()
-	box, err := w.store.Open(p.Context(), mailbox.Login{User: p.user})
+	box, err := w.Store.Open(p.Context(), mailbox.Login{User: p.user})
 	require.NoError(p, err)
-	messages, err := w.listing(p.Context(), box, Op{Kind: List, User: p.user, Final: final})
+	messages, err := w.List(p.Context(), box, Op{Kind: List, User: p.user, Final: final})
 	require.NoError(p, err)
 	return box, messages
 }
 
 // reads lists and retrieves all that is listed.
-func (p *plot) reads(w *worker, final bool) {
+func (p *plot) reads(w *Worker, final bool) {
 	p.Helper()
 	box, messages := p.opens(w, final)
 	for _, m := range messages {
 		p.eventually("a final answer", func() bool { // on a busy machine it may be another one at first
-			return w.retrieve(p.Context(), box, p.user, m, final) == nil || p.last().Outcome == Gone
+			return w.Retrieve(p.Context(), box, p.user, m, final) == nil || p.last().Outcome == Gone
 		})
 	}
 	require.NoError(p, box.Close())
 }
 
 // removes removes messages in a session of its own.
-func (p *plot) removes(w *worker, messages ...Message) {
+func (p *plot) removes(w *Worker, messages ...Message) {
 	p.Helper()
 	box, _ := p.opens(w, false)
-	w.remove(p.Context(), box, p.user, messages)
+	w.Remove(p.Context(), box, p.user, messages)
 	require.Equal(p, OK, p.last().Outcome, p.last().Error)
 	require.NoError(p, box.Close())
 }

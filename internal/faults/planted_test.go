@@ -128,7 +128,7 @@ func frozenAppender(p *plot) {
 	frozen, _ := p.host("frozen", "dc1", b)
 	refused := make(chan bool)
 	letter := p.letter(2, 100)
-	go func() { refused <- len(frozen.attempt(p.Context(), letter, []string{p.user})) > 0 }()
+	go func() { refused <- len(frozen.Attempt(p.Context(), letter, []string{p.user})) > 0 }()
 	<-froze
 	minted := time.Now().UnixMicro() // or a moment before
 	db, id := p.cluster.Session(p, "dc1"), p.mailboxOf(session)
@@ -217,7 +217,7 @@ func idUsedAgain(p *plot) {
 	var r reuse
 	w, _ := p.host("a", "dc1", bug{change: stopped(time.Now()), tamper: r.tamper(p), index: func(i cassandra.Index) cassandra.Index { return &refusing{Index: i} }})
 	letter := p.letter(1, 100)
-	require.Equal(p, []string{p.user}, w.attempt(p.Context(), letter, []string{p.user}))
+	require.Equal(p, []string{p.user}, w.Attempt(p.Context(), letter, []string{p.user}))
 	p.delivers(w, letter)
 	r.acknowledge(p)
 	p.reads(w, false)
@@ -292,7 +292,7 @@ func lag(p *plot) {
 	}
 	replicate("'dc2': 1")
 	far, session := p.host("b", "dc2", bug{})
-	var letters []text
+	var letters []Text
 	for n := range 5 {
 		letters = append(letters, p.letter(n, 300))
 	}

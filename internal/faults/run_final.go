@@ -55,7 +55,7 @@ func (r *run) repairAll(ctx context.Context) (findings int, err error) {
 	}
 	defer done()
 	kinds := make(map[cassandra.FindingKind]int)
-	progress, err := w.store.RepairAll(ctx, cassandra.ScanOptions{
+	progress, err := w.Store.RepairAll(ctx, cassandra.ScanOptions{
 		RepairOptions: cassandra.RepairOptions{Confirm: horizon + time.Second, RemoveIncomplete: true},
 		Found: func(report cassandra.Report) {
 			for _, f := range report.Findings {
@@ -86,7 +86,7 @@ func (r *run) final(ctx context.Context) error {
 		}
 		users := slices.Concat(r.users...)
 		parallel.Each(4, len(users), func(i int) error {
-			w := &worker{host: w.host, store: w.store, number: i}
+			w := &Worker{host: w.host, Store: w.Store, number: i}
 			w.look(ctx, users[i])
 			return nil
 		})
@@ -97,18 +97,18 @@ func (r *run) final(ctx context.Context) error {
 
 // inProcess returns a worker of a host in this process, which reaches the nodes
 // past the links. The caller calls done.
-func (r *run) inProcess(ctx context.Context, name string, c cassandra.Config) (w *worker, done func(), err error) {
+func (r *run) inProcess(ctx context.Context, name string, c cassandra.Config) (w *Worker, done func(), err error) {
 	h := &Host{
 		Name: name, DC: c.LocalDC, Config: c, Deadline: time.Minute,
 		Record: func(number int64, op Op) { r.record(key{host: name, number: number}, op) },
 	}
-	if w, err = h.open(ctx); err != nil {
+	if w, err = h.Open(ctx); err != nil {
 		return nil, nil, err
 	}
 	return w, func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
 		defer cancel()
-		if err := w.store.Close(ctx); err != nil {
+		if err := w.Store.Close(ctx); err != nil {
 			r.wrong(err.Error())
 		}
 	}, nil
@@ -116,21 +116,21 @@ func (r *run) inProcess(ctx context.Context, name string, c cassandra.Config) (w
 
 // look lists a mailbox and retrieves all of it. It tries several times, since
 // the machine may be too busy.
-func (w *worker) look(ctx context.Context, user string) {
+func (w *Worker) look(ctx context.Context, user string) {
 	const tries = 4
 	for range tries {
-		box, err := w.store.Open(ctx, mailbox.Login{User: user})
+		box, err := w.Store.Open(ctx, mailbox.Login{User: user})
 		if err != nil {
 			continue
 		}
-		messages, err := w.listing(ctx, box, Op{Kind: List, User: user, Final: true})
+		messages, err := w.List(ctx, box, Op{Kind: List, User: user, Final: true})
 		if err != nil {
 			box.Close()
 			continue
 		}
 		for _, m := range messages {
 			for range tries {
-				if w.retrieve(ctx, box, user, m, true) == nil {
+				if w.Retrieve(ctx, box, user, m, true) == nil {
 					break
 				}
 			}

@@ -13,11 +13,11 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// worker does one piece of work at a time: a delivery, a session on the store,
-// or one over POP3.
-type worker struct {
+// Worker does one piece of work at a time: a delivery, a session on the store,
+// or one over POP3. It records each operation.
+type Worker struct {
 	host    *Host
-	store   *cassandra.Store
+	Store   *cassandra.Store
 	address string // of the POP3 server
 	number  int
 	random  *rand.Rand
@@ -25,7 +25,7 @@ type worker struct {
 }
 
 // work works until ctx ends, and then ends what it has begun.
-func (w *worker) work(ctx context.Context) {
+func (w *Worker) work(ctx context.Context) {
 	whole := context.WithoutCancel(ctx)
 	for ctx.Err() == nil {
 		switch n := w.random.IntN(100); {
@@ -46,7 +46,7 @@ func (w *worker) work(ctx context.Context) {
 }
 
 // call records that an operation begins.
-func (w *worker) call(op Op) (number int64, called Op) {
+func (w *Worker) call(op Op) (number int64, called Op) {
 	op.Host, op.DC, op.Worker = w.host.Name, w.host.DC, w.number
 	op.Call, op.Outcome = time.Now(), Unknown
 	number = w.host.recorded.Add(1)
@@ -56,7 +56,7 @@ func (w *worker) call(op Op) (number int64, called Op) {
 
 // back records how an operation ended. If there is an error, it may have
 // happened all the same.
-func (w *worker) back(number int64, op Op, err error) {
+func (w *Worker) back(number int64, op Op, err error) {
 	op.Return, op.Outcome = time.Now(), OK
 	switch {
 	case op.Kind == Retrieve && errors.Is(err, mailbox.ErrNotFound):
@@ -67,7 +67,7 @@ func (w *worker) back(number int64, op Op, err error) {
 	w.host.Record(number, op)
 }
 
-func (w *worker) user() string {
+func (w *Worker) user() string {
 	users := *w.host.users.Load()
 	return users[w.random.IntN(len(users))]
 }
@@ -77,7 +77,7 @@ const attempts = 3
 
 // deliver delivers one message, mostly to one user. If it is refused for some,
 // it is sent again to these.
-func (w *worker) deliver(ctx context.Context) {
+func (w *Worker) deliver(ctx context.Context) {
 	waiting := []string{w.user()}
 	if w.random.IntN(8) == 0 {
 		if second := w.user(); second != waiting[0] {
@@ -85,9 +85,9 @@ func (w *worker) deliver(ctx context.Context) {
 		}
 	}
 	w.seq++
-	message := write(fmt.Sprintf("%s.%d/%d", w.host.Name, w.host.Life, w.number), w.seq, w.size(), w.random)
+	message := Write(fmt.Sprintf("%s.%d/%d", w.host.Name, w.host.Life, w.number), w.seq, w.size(), w.random)
 	for range attempts {
-		if waiting = w.attempt(context.WithoutCancel(ctx), message, waiting); len(waiting) == 0 || ctx.Err() != nil {
+		if waiting = w.Attempt(context.WithoutCancel(ctx), message, waiting); len(waiting) == 0 || ctx.Err() != nil {
 			return
 		}
 	}
@@ -95,7 +95,7 @@ func (w *worker) deliver(ctx context.Context) {
 
 // size returns the size of the next message in octets. A message of more than
 // 64 KiB is stored in chunks.
-func (w *worker) size() int {
+func (w *Worker) size() int {
 	switch n := w.random.IntN(100); {
 	case n < 80:
 		return w.random.IntN(4 << 10)
@@ -106,8 +106,10 @@ func (w *worker) size() int {
 	}
 }
 
-func (w *worker) attempt(ctx context.Context, message text, users []string) (refused []string) {
-	var delivery mailbox.Delivery
+// Attempt delivers a message once, and returns the users for whom it was
+// refused.
+func (w *Worker) Attempt(ctx context.Context, message Text, users []string) (refused []string) {
+	delivery := mailbox.Delivery{UIDL: message.UIDL}
 	var numbers []int64
 	var ops []Op
 	for _, user := range users {
@@ -117,7 +119,7 @@ func (w *worker) attempt(ctx context.Context, message text, users []string) (ref
 	}
 	ctx, cancel := context.WithTimeout(ctx, w.host.Deadline)
 	defer cancel()
-	results, err := w.store.Append(ctx, delivery, strings.NewReader(message.octets))
+	results, err := w.Store.Append(ctx, delivery, strings.NewReader(message.octets))
 	for i := range ops {
 		outcome := err
 		if err == nil {
@@ -138,27 +140,27 @@ func listed(m mailbox.Message) Message {
 }
 
 // session lists a mailbox, retrieves some of it, removes half, and quits.
-func (w *worker) session(ctx context.Context) {
+func (w *Worker) session(ctx context.Context) {
 	user := w.user()
-	box, err := w.store.Open(ctx, mailbox.Login{User: user})
+	box, err := w.Store.Open(ctx, mailbox.Login{User: user})
 	if err != nil {
 		return // nothing was read yet
 	}
 	defer box.Close()
-	messages, err := w.listing(ctx, box, Op{Kind: List, User: user})
+	messages, err := w.List(ctx, box, Op{Kind: List, User: user})
 	if err != nil {
 		return
 	}
 	for _, m := range w.some(messages) {
-		w.retrieve(ctx, box, user, m, false)
+		w.Retrieve(ctx, box, user, m, false)
 	}
 	if half := w.half(messages); len(half) > 0 {
-		w.remove(ctx, box, user, half)
+		w.Remove(ctx, box, user, half)
 	}
 }
 
 // some of them are retrieved.
-func (w *worker) some(messages []Message) (some []Message) {
+func (w *Worker) some(messages []Message) (some []Message) {
 	const most = 5
 	for _, i := range w.random.Perm(len(messages)) {
 		if len(some) < most {
@@ -169,7 +171,7 @@ func (w *worker) some(messages []Message) (some []Message) {
 }
 
 // half of them are removed.
-func (w *worker) half(messages []Message) (half []Message) {
+func (w *Worker) half(messages []Message) (half []Message) {
 	for _, m := range messages {
 		if w.random.IntN(2) == 0 {
 			half = append(half, m)
@@ -178,7 +180,8 @@ func (w *worker) half(messages []Message) (half []Message) {
 	return half
 }
 
-func (w *worker) listing(ctx context.Context, box mailbox.Mailbox, op Op) (messages []Message, err error) {
+// List lists a mailbox. The operation has its user.
+func (w *Worker) List(ctx context.Context, box mailbox.Mailbox, op Op) (messages []Message, err error) {
 	ctx, cancel := context.WithTimeout(ctx, w.host.Deadline)
 	defer cancel()
 	number, op := w.call(op)
@@ -195,7 +198,8 @@ func (w *worker) listing(ctx context.Context, box mailbox.Mailbox, op Op) (messa
 	return messages, err
 }
 
-func (w *worker) retrieve(ctx context.Context, box mailbox.Mailbox, user string, m Message, final bool) error {
+// Retrieve retrieves a message that was listed.
+func (w *Worker) Retrieve(ctx context.Context, box mailbox.Mailbox, user string, m Message, final bool) error {
 	ctx, cancel := context.WithTimeout(ctx, w.host.Deadline)
 	defer cancel()
 	number, op := w.call(Op{Kind: Retrieve, User: user, Message: m, Final: final})
@@ -216,7 +220,8 @@ func octetsOf(ctx context.Context, box mailbox.Mailbox, id string) (string, erro
 	return string(octets), errors.Join(err, body.Close())
 }
 
-func (w *worker) remove(ctx context.Context, box mailbox.Mailbox, user string, messages []Message) {
+// Remove removes messages.
+func (w *Worker) Remove(ctx context.Context, box mailbox.Mailbox, user string, messages []Message) {
 	ctx, cancel := context.WithTimeout(ctx, w.host.Deadline)
 	defer cancel()
 	ids := make([]string, len(messages))

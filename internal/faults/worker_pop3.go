@@ -13,7 +13,7 @@ import (
 
 // popSession is a session over POP3: the promises hold for a client that sees
 // nothing but the protocol.
-func (w *worker) popSession(ctx context.Context) {
+func (w *Worker) popSession(ctx context.Context) {
 	user := w.user()
 	number, op := w.call(Op{Kind: List, User: user, POP3: true})
 	client, messages, err := w.login(ctx, user)
@@ -53,7 +53,7 @@ func (w *worker) popSession(ctx context.Context) {
 }
 
 // login logs in and lists.
-func (w *worker) login(ctx context.Context, user string) (*pop3test.RawClient, []Message, error) {
+func (w *Worker) login(ctx context.Context, user string) (*pop3test.RawClient, []Message, error) {
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", w.address)
 	if err != nil {
 		return nil, nil, err
