@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/popcask/popcask/internal/driver"
 )
@@ -142,8 +143,9 @@ func firstLine(text string) string {
 	return line
 }
 
-// schemaTables returns the columns of each table of schema.cql.
-func schemaTables() map[string][]string {
+// schemaTables returns the columns of each table of schema.cql. The map must not
+// be changed.
+var schemaTables = sync.OnceValue(func() map[string][]string {
 	tables := make(map[string][]string)
 	name := regexp.MustCompile(`CREATE TABLE IF NOT EXISTS (\w+)`)
 	column := regexp.MustCompile(`(?m)^    ([a-z_0-9]+) [a-z]`)
@@ -154,4 +156,4 @@ func schemaTables() map[string][]string {
 		}
 	}
 	return tables
-}
+})

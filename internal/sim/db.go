@@ -1,0 +1,301 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/popcask/popcask/cassandra/cql"
+	"github.com/popcask/popcask/internal/driver"
+	"github.com/popcask/popcask/internal/sim/cluster"
+)
+
+// db is the connection of a host to the simulated cluster. It tries again as
+// package driver does.
+type db struct{ *host }
+
+var _ driver.Connection = db{}
+
+var (
+	errKilled = errors.New("sim: the process was killed")
+	errNoNode = errors.New("sim: no node answers")
+)
+
+const (
+	nodeTimeout   = 2 * time.Second // of a coordinator, for its replicas
+	driverTimeout = 5 * time.Second // of the driver, for its node
+)
+
+// Exec implements [cql.DB].
+func (d db) Exec(ctx context.Context, level cql.Level, st *cql.Statement, timestamp int64, values ...any) error {
+	if st.Kind == cql.Select {
+		return fmt.Errorf("sim: a read is run as a write: %s", st)
+	}
+	return d.write(ctx, level, []cql.Write{{Statement: st, Timestamp: timestamp, Values: values}})
+}
+
+// ExecBatch implements [cql.DB].
+func (d db) ExecBatch(ctx context.Context, level cql.Level, b *cql.Batch) error {
+	if b.Len() == 0 {
+		return nil
+	}
+	if err := b.Check(); err != nil {
+		return err
+	}
+	return d.write(ctx, level, b.Writes())
+}
+
+func (d db) write(ctx context.Context, level cql.Level, writes []cql.Write) error {
+	st, values := writes[0].Statement, writes[0].Values
+	return d.attempt(ctx, level, st, values, func(r *request) error {
+		m, err := d.world.cluster.Mutation(writes, time.Now())
+		if err != nil {
+			return err
+		}
+		missed, err := d.world.cluster.Write(level, d.dc, m, r.env())
+		for _, n := range missed {
+			r.miss(d.world.node(n), m, err)
+		}
+		return err
+	})
+}
+
+// Page implements [cql.DB].
+func (d db) Page(ctx context.Context, level cql.Level, st *cql.Statement, state []byte, scan func(cql.Row) error, values ...any) (next []byte, err error) {
+	if st.Kind != cql.Select {
+		return nil, fmt.Errorf("sim: a write is run as a read: %s", st)
+	}
+	var page cluster.Page
+	err = d.attempt(ctx, level, st, values, func(r *request) error {
+		read, err := d.world.cluster.NewRead(st, state, values)
+		if err == nil {
+			page, err = d.world.cluster.Read(level, d.dc, read, r.env())
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range page.Rows {
+		if err := scan(row); err != nil {
+			return nil, err
+		}
+	}
+	return page.Next, nil
+}
+
+// attempt runs a statement, and tries again if it fails with an error that
+// passes: as [driver.Session] does.
+func (d db) attempt(ctx context.Context, level cql.Level, st *cql.Statement, values []any, do func(*request) error) error {
+	pause, retries := 25*time.Millisecond, 3
+	if level == cql.EachQuorum || level == cql.All {
+		retries = 1
+	}
+	for tries := 0; ; tries++ {
+		err := d.once(ctx, level, st, values, do)
+		passes := errors.Is(err, cluster.ErrTimeout) || errors.Is(err, cluster.ErrUnavailable) || errors.Is(err, errNoNode)
+		if err == nil || tries == retries || !passes || ctx.Err() != nil {
+			return err
+		}
+		sleep(ctx, pause)
+		pause *= 2
+	}
+}
+
+// once is one attempt.
+func (d db) once(ctx context.Context, level cql.Level, st *cql.Statement, values []any, do func(*request) error) error {
+	if err := d.turn(ctx, st, values); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	err := d.ask(&request{host: d.host, ctx: ctx, level: level, statement: st, values: values}, do)
+	if errors.Is(err, cluster.ErrTimeout) {
+		sleep(ctx, nodeTimeout)
+	}
+	return err
+}
+
+// ask sends a statement to a node of the host's data centre. If all is quiet,
+// several goroutines may do so at the same time.
+func (d db) ask(r *request, do func(*request) error) error {
+	w := d.world
+	w.mu.Lock()
+	if r.quiet = w.inline; r.quiet {
+		defer w.mu.Unlock()
+	} else {
+		w.mu.Unlock()
+	}
+	if r.coordinator = d.coordinator(); r.coordinator == nil {
+		w.noted(r, errNoNode)
+		return errNoNode
+	}
+	var err error
+	loses, applies := d.loses()
+	if !loses || applies {
+		err = do(r)
+	}
+	if loses {
+		err = fmt.Errorf("%w: no answer of %s", cluster.ErrTimeout, r.coordinator.Name)
+	}
+	w.noted(r, err)
+	return err
+}
+
+// sleep waits for a time, or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}
+
+// coordinator returns a node of the host's data centre that answers, or nil.
+func (h *host) coordinator() *node {
+	var up []*node
+	for _, n := range h.world.nodes {
+		if n.DC == h.dc && !n.gone && (!n.down || h.world.connecting) {
+			up = append(up, n)
+		}
+	}
+	if len(up) == 0 {
+		return nil
+	}
+	return up[h.world.chance.below(len(up))]
+}
+
+// request is one attempt at a statement, on its way from its coordinator to the
+// replicas.
+type request struct {
+	*host
+	ctx         context.Context
+	level       cql.Level
+	statement   *cql.Statement
+	values      []any
+	coordinator *node
+	quiet       bool // nothing else happens meanwhile, and the world is locked
+	slow        []*cluster.Node
+}
+
+func (r *request) env() cluster.Env {
+	return cluster.Env{Now: time.Now, Down: r.knownDown, Send: r.send, Prefer: r.prefer}
+}
+
+// knownDown reports whether the coordinator knows that a node is down, or out
+// of reach: after ten seconds, or at once if there is no noise.
+func (r *request) knownDown(n *cluster.Node) bool {
+	of := r.world.node(n)
+	if r.world.connecting {
+		return false
+	}
+	if r.isCut(of) {
+		return true
+	}
+	return of.down && (!r.world.chance.noisy() || time.Since(of.since) > 10*time.Second)
+}
+
+func (r *request) isCut(n *node) bool { return r.world.cut && n.DC != r.coordinator.DC }
+
+// send decides what becomes of a message to a replica. Other things may happen
+// before it arrives.
+func (r *request) send(n *cluster.Node) cluster.Fate {
+	w, to := r.world, r.world.node(n)
+	if !r.quiet && w.chance.once(12) {
+		if err := r.turn(r.ctx, r.statement, r.values); err != nil {
+			return cluster.Lost
+		}
+	}
+	writes := r.statement.Kind != cql.Select
+	switch {
+	case w.connecting:
+		return cluster.Arrives
+	case to.down, to.gone, r.isCut(to), to.overloaded && writes:
+		return cluster.Lost
+	case r.quiet:
+		return cluster.Arrives
+	case w.chance.once(25):
+		r.slow = append(r.slow, n)
+		return cluster.Late
+	case w.chance.once(60):
+		return cluster.Lost
+	}
+	return cluster.Arrives
+}
+
+// miss keeps a mutation that a replica did not acknowledge: it is on its way,
+// or the coordinator keeps a hint.
+func (r *request) miss(to *node, m *cluster.Mutation, err error) {
+	w := r.world
+	switch {
+	case errors.Is(err, cluster.ErrUnavailable): // nothing was sent
+	case slices.Contains(r.slow, to.Node):
+		w.late = append(w.late, late{to: to, mutation: m})
+	case w.hints && !to.gone && (!to.down || time.Since(to.since) < hintWindow):
+		w.late = append(w.late, late{to: to, from: r.coordinator, mutation: m, hint: true})
+	}
+}
+
+// hintWindow is how long nodes keep hints for one that is down
+// (max_hint_window).
+const hintWindow = 3 * time.Hour
+
+// prefer is the order in which the replicas of a read are asked.
+func (r *request) prefer(replicas []*cluster.Node) []*cluster.Node {
+	if r.quiet {
+		return replicas
+	}
+	w := r.world
+	order := slices.Clone(replicas)
+	if w.chance.noisy() {
+		w.chance.random.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+		return order
+	}
+	return order
+}
+
+// DataCentres implements [driver.Connection].
+func (d db) DataCentres(context.Context) (names []string, err error) {
+	for name := range d.world.cluster.Replication() {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names, d.err()
+}
+
+// Tables implements [driver.Connection].
+func (d db) Tables(_ context.Context, name string) (tables map[string][]string, replication map[string]string, err error) {
+	tables = d.world.cluster.Columns()
+	if name != keyspace {
+		return nil, nil, driver.ErrNoKeyspace
+	}
+	replication = map[string]string{"class": "org.apache.cassandra.locator.NetworkTopologyStrategy"}
+	for dc, n := range d.world.cluster.Replication() {
+		if n > 0 {
+			replication[dc] = strconv.Itoa(n)
+		}
+	}
+	return tables, replication, d.err()
+}
+
+// TableID implements [driver.Connection].
+func (d db) TableID(context.Context, string, string) ([16]byte, error) { return [16]byte{1}, d.err() }
+
+// Define implements [driver.Connection].
+func (d db) Define(_ context.Context, statement string) error {
+	return d.world.cluster.Define(statement)
+}
+
+// Clock implements [driver.Connection].
+func (d db) Clock(context.Context) (time.Time, error) {
+	if d.coordinator() == nil {
+		return time.Time{}, errNoNode
+	}
+	return time.Now(), d.err()
+}
+
+// Close implements [driver.Connection].
+func (d db) Close() {}

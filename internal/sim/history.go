@@ -1,0 +1,181 @@
+package sim
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// History is a whole history as a script: a cluster, and what happens to it and
+// on it, event by event. It has a text form, one event a line, in which it is
+// printed, kept in testdata, and replayed.
+type History struct {
+	Comments []string // of the text form, without the #
+	Expect   string   // the class of the violation that is in it, until it is mended
+	Until    string   // the part of the work that mends it; "" if it is mended
+	Cluster  string   // the data centres, their nodes and replicas: "dc1:3" or "dc1:3/1" with one replica
+	Hosts    string   // the data centre of each host: "dc1 dc2"
+	Horizon  string   // Config.Horizon
+	Bucket   string   // Config.Bucket
+	Seed     uint64   // of the noise: see [chance]. 0 means none
+	Events   []Event
+}
+
+// Event is one event. Its numbers are those that the verb's arguments name, in
+// their order.
+type Event struct {
+	Number int // of the event when the history was made: its noise depends on it
+	Verb   string
+	Args   [3]int
+	Behind bool // an operation that is not waited for: it goes on while the next events happen
+}
+
+// String returns the text form of a history. [Parse] reads it.
+func (h History) String() string {
+	var b strings.Builder
+	for _, line := range h.Comments {
+		fmt.Fprintf(&b, "#%s\n", line)
+	}
+	if h.Expect != "" {
+		fmt.Fprintf(&b, "expect %s\n", h.Expect)
+	}
+	if h.Until != "" {
+		fmt.Fprintf(&b, "until %s\n", h.Until)
+	}
+	fmt.Fprintf(&b, "cluster %s\nhosts %s\nhorizon %s\nbucket %s\n", h.Cluster, h.Hosts, h.Horizon, h.Bucket)
+	if h.Seed != 0 {
+		fmt.Fprintf(&b, "seed %d\n", h.Seed)
+	}
+	for _, e := range h.Events {
+		if h.Seed != 0 {
+			fmt.Fprintf(&b, "%d: ", e.Number)
+		}
+		fmt.Fprintln(&b, e)
+	}
+	return b.String()
+}
+
+// String returns the text form of an event.
+func (e Event) String() string {
+	words := []string{e.Verb}
+	for i, kind := range verbs[e.Verb].args {
+		words = append(words, kind.name(e.Args[i]))
+	}
+	if e.Behind {
+		words = append(words, "&")
+	}
+	return strings.Join(words, " ")
+}
+
+// Parse reads the text form of a history.
+func Parse(text string) (h History, err error) {
+	for number, line := range strings.Split(text, "\n") {
+		if comment, ok := strings.CutPrefix(line, "#"); ok {
+			h.Comments = append(h.Comments, comment)
+			continue
+		}
+		if line = strings.TrimSpace(line); line == "" {
+			continue
+		}
+		if err := h.parseLine(line); err != nil {
+			return h, fmt.Errorf("sim: line %d, %q: %w", number+1, line, err)
+		}
+	}
+	return h, nil
+}
+
+func (h *History) parseLine(line string) (err error) {
+	word, rest, _ := strings.Cut(line, " ")
+	switch word {
+	case "expect":
+		h.Expect = rest
+	case "until":
+		h.Until = rest
+	case "cluster":
+		h.Cluster = rest
+	case "hosts":
+		h.Hosts = rest
+	case "horizon":
+		h.Horizon = rest
+	case "bucket":
+		h.Bucket = rest
+	case "seed":
+		h.Seed, err = strconv.ParseUint(rest, 10, 64)
+	default:
+		var e Event
+		e, err = parseEvent(line)
+		if e.Number == 0 {
+			e.Number = len(h.Events) + 1
+		}
+		h.Events = append(h.Events, e)
+	}
+	return err
+}
+
+func parseEvent(line string) (e Event, err error) {
+	if number, rest, ok := strings.Cut(line, ": "); ok {
+		if e.Number, err = strconv.Atoi(number); err != nil {
+			return e, err
+		}
+		line = rest
+	}
+	words := strings.Fields(line)
+	e.Verb = words[0]
+	words = words[1:]
+	verb, ok := verbs[e.Verb]
+	if !ok {
+		return e, fmt.Errorf("there is no verb %q", e.Verb)
+	}
+	if n := len(words); n > 0 && words[n-1] == "&" {
+		e.Behind, words = true, words[:n-1]
+	}
+	if len(words) != len(verb.args) {
+		return e, fmt.Errorf("%s has %d arguments", e.Verb, len(verb.args))
+	}
+	for i, kind := range verb.args {
+		if e.Args[i], err = kind.number(words[i]); err != nil {
+			return e, err
+		}
+	}
+	return e, nil
+}
+
+// kind is a kind of argument. Its values are numbers, which have names.
+type kind struct {
+	names []string // nil: any number from 0 to most-1, and its name is the number
+	most  int
+}
+
+var (
+	aHost   = kind{names: []string{"a", "b", "c"}}
+	aNode   = kind{names: []string{"n1", "n2", "n3", "n4", "n5", "n6"}} // by its place in the cluster
+	aUser   = kind{names: []string{"anna", "ben"}}
+	aLabel  = kind{names: []string{"u1", "u2", "u3"}}
+	aShare  = kind{names: []string{"nothing", "first", "last", "half", "all"}}
+	aCount  = kind{most: 24}
+	aTime   = kind{names: []string{"1s", "2m", "90m", "30h"}}
+	aSkew   = kind{names: []string{"right", "+3m", "-3m", "+2h", "-2h"}}
+	aSwitch = kind{names: []string{"off", "on"}}
+	aFactor = kind{names: []string{"1", "2", "3"}}
+)
+
+// size returns how many values there are.
+func (k kind) size() int { return max(k.most, len(k.names)) }
+
+func (k kind) name(value int) string {
+	if k.names == nil {
+		return strconv.Itoa(value)
+	}
+	return k.names[value%len(k.names)]
+}
+
+func (k kind) number(name string) (int, error) {
+	if k.names == nil {
+		return strconv.Atoi(name)
+	}
+	if i := slices.Index(k.names, name); i >= 0 {
+		return i, nil
+	}
+	return 0, fmt.Errorf("%q is none of %s", name, strings.Join(k.names, ", "))
+}

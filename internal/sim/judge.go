@@ -1,0 +1,222 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/popcask/popcask/cassandra"
+	"github.com/popcask/popcask/internal/faults"
+	"github.com/popcask/popcask/mailbox"
+)
+
+// What the judge finds besides what the checker of package faults finds.
+const (
+	// Hidden: an acknowledged message is in the index and in no listing, after
+	// the cluster was repaired and before the library's repair has run: no
+	// session will see it, and nothing removes it (P1, P4).
+	Hidden faults.Class = "hidden"
+
+	// NeverEnds: an operation, or what it has left in the background, does not
+	// come to an end, or a host does not start, although all is well (P8).
+	NeverEnds faults.Class = "never ends"
+)
+
+// Verdict is what the judge says of a history.
+type Verdict struct {
+	History    History
+	Violations []faults.Violation
+	Events     int // that had an effect
+	Statements int
+	Hash       uint64 // of all that happened
+	Ops        []faults.Op
+	Trace      []string // of PlayWithTrace
+}
+
+// Class returns the class of the first violation, or "".
+func (v Verdict) Class() faults.Class {
+	if len(v.Violations) == 0 {
+		return ""
+	}
+	return v.Violations[0].Class
+}
+
+// Has reports whether the history has a violation of the class.
+func (v Verdict) Has(class faults.Class) bool {
+	return slices.ContainsFunc(v.Violations, func(of faults.Violation) bool { return of.Class == class })
+}
+
+// violate records a violation that the checker cannot see.
+func (w *world) violate(class faults.Class, format string, args ...any) {
+	w.violations = append(w.violations, faults.Violation{Class: class, Text: fmt.Sprintf(format, args...)})
+}
+
+// end heals everything, repairs as PROMISES.md asks of an operator, and looks
+// at all mailboxes in every data centre.
+func (w *world) end() {
+	w.heal()
+	if len(w.violations) > 0 {
+		return
+	}
+	w.setInline(true)
+	if !w.fullRepair([3]int{}) {
+		w.violate(NeverEnds, "the cluster cannot be repaired")
+		return
+	}
+	dcs := w.centres()
+	for _, h := range w.hosts {
+		w.kill(h) // what they remember must not help
+	}
+	w.lookForHidden(dcs[0])
+	if w.repairAll(dcs[0]) > 0 { // it wrote at the level of one data centre
+		w.fullRepair([3]int{})
+	}
+	for _, dc := range dcs {
+		w.finalPass(dc)
+	}
+}
+
+// heal ends the faults, and lets everything that was begun come to its end.
+func (w *world) heal() {
+	for _, h := range w.hosts {
+		h.frozen, h.freezes, h.crashes, h.drops, h.refuses = false, -1, -1, -1, -1
+	}
+	w.cut = false
+	for _, n := range w.nodes {
+		n.down, n.overloaded = false, false
+	}
+	w.run(w.finished)
+	w.drain()
+	w.pass(2*w.horizon + 5*time.Hour) // no message is young, and no purge waits
+	w.drain()
+	w.arriveAll([3]int{})
+}
+
+func (w *world) centres() (dcs []string) {
+	for _, n := range w.nodes {
+		if !slices.Contains(dcs, n.DC) && w.cluster.Replication()[n.DC] > 0 {
+			dcs = append(dcs, n.DC)
+		}
+	}
+	return dcs
+}
+
+// visitor returns a process that looks at mailboxes after the end.
+func (w *world) visitor(name, dc string) (*host, error) {
+	h := w.newHost(-1, name, dc)
+	return h, w.connect(h)
+}
+
+func (w *world) leave(h *host) {
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	h.worker.Store.Close(ended)
+}
+
+// users returns those who were ever named in the history.
+func (w *world) users() (users []string) {
+	for _, op := range w.ops {
+		if !slices.Contains(users, op.User) {
+			users = append(users, op.User)
+		}
+	}
+	return users
+}
+
+// lookForHidden compares the index with what sessions list.
+func (w *world) lookForHidden(dc string) {
+	h, err := w.visitor("look/"+dc, dc)
+	if err != nil {
+		w.violate(NeverEnds, "%v", err)
+		return
+	}
+	defer w.leave(h)
+	acknowledged := make(map[string]bool)
+	for _, op := range w.ops {
+		if op.Kind == faults.Deliver && op.Outcome == faults.OK {
+			acknowledged[op.Message.ID] = true
+		}
+	}
+	ctx := context.Background()
+	listed := make(map[string]bool)
+	for _, user := range w.users() {
+		box, err := h.worker.Store.Open(ctx, mailbox.Login{User: user})
+		if err != nil {
+			continue
+		}
+		for m, err := range box.Messages(ctx) {
+			if err != nil {
+				w.violate(NeverEnds, "the mailbox of %s cannot be listed: %v", user, err)
+			}
+			listed[m.ID] = true
+		}
+		box.Close()
+	}
+	for entry, err := range h.index.Scan(ctx, math.MinInt64, math.MaxInt64) {
+		if err != nil {
+			w.violate(NeverEnds, "the index cannot be read: %v", err)
+			return
+		}
+		if id := entry.ID.String(); acknowledged[id] && !listed[id] {
+			w.violate(Hidden, "%s was acknowledged, is in the index, and is in no listing", id)
+		}
+	}
+}
+
+// repairAll runs the library's repair, and returns how much it has found.
+func (w *world) repairAll(dc string) (found int) {
+	h, err := w.visitor("repair/"+dc, dc)
+	if err != nil {
+		w.violate(NeverEnds, "%v", err)
+		return 0
+	}
+	defer w.leave(h)
+	for _, user := range w.users() {
+		report, err := h.worker.Store.Repair(context.Background(), user, cassandra.RepairOptions{Confirm: w.horizon, RemoveIncomplete: true})
+		if err != nil {
+			w.violate(NeverEnds, "the mailbox of %s cannot be repaired: %v", user, err)
+		}
+		found += len(report.Findings)
+		for _, f := range report.Findings {
+			w.note("the repair finds: %s %s, mended: %t", f.Kind, f.ID, f.Mended)
+		}
+	}
+	return found
+}
+
+// finalPass lists every mailbox and retrieves all of it.
+func (w *world) finalPass(dc string) {
+	h, err := w.visitor("final/"+dc, dc)
+	if err != nil {
+		w.violate(NeverEnds, "%v", err)
+		return
+	}
+	defer w.leave(h)
+	ctx := context.Background()
+	for _, user := range w.users() {
+		box, err := h.worker.Store.Open(ctx, mailbox.Login{User: user})
+		if err != nil {
+			continue
+		}
+		messages, err := h.worker.List(ctx, box, faults.Op{Kind: faults.List, User: user, Final: true})
+		if err != nil {
+			w.violate(NeverEnds, "the mailbox of %s cannot be listed: %v", user, err)
+		}
+		for _, m := range messages {
+			h.worker.Retrieve(ctx, box, user, m, true)
+		}
+		box.Close()
+	}
+}
+
+// judge checks what was recorded. Listings that a quorum of forgetful replicas
+// answered do not count.
+func (w *world) judge() []faults.Violation {
+	ops := slices.DeleteFunc(slices.Clone(w.ops), func(op faults.Op) bool {
+		return op.Kind == faults.List && !op.Final && w.doubted(op)
+	})
+	violations := slices.Concat(w.violations, faults.Check(ops, nil).Violations)
+	return slices.DeleteFunc(violations, func(v faults.Violation) bool { return w.ignore[v.Class] })
+}

@@ -1,0 +1,37 @@
+package sim
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/popcask/popcask/internal/faults"
+)
+
+// The histories in testdata are the smallest that showed a fault. One that says
+// "until", with the letter of a part of the work, still shows it: it is known to
+// fail. When the part is done the line goes, and the history must be clean.
+func TestKnownHistories(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			require.NoError(t, err)
+			h, err := Parse(string(text))
+			require.NoError(t, err)
+			require.Equal(t, string(text), h.String(), "the text form is that of String")
+			v := Play(t, h, Setup{}, NewCoverage())
+			if h.Until == "" {
+				require.Empty(t, v.Violations)
+				return
+			}
+			require.True(t, v.Has(faults.Class(h.Expect)), "known to fail until part %s: it does not any more, so the line \"until\" may go: %v", h.Until, v.Violations)
+			t.Logf("known to fail until part %s: %s", h.Until, v.Violations[0].Text)
+		})
+	}
+}

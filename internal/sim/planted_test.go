@@ -1,0 +1,164 @@
+package sim
+
+import (
+	"context"
+	"iter"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/popcask/popcask/cassandra"
+	"github.com/popcask/popcask/cassandra/cql"
+	"github.com/popcask/popcask/internal/faults"
+	"github.com/popcask/popcask/internal/storetest"
+)
+
+// The search finds the bugs that are planted in the fault suite, without being
+// told where they are.
+func TestSearchFindsPlantedBugs(t *testing.T) {
+	for name, bug := range map[string]struct {
+		plant func() Planted
+		want  []faults.Class
+	}{
+		"P3 default timestamps":                        {defaultTimestamps, []faults.Class{faults.Resurrected}},
+		"P1 gaps recorded without proof":               {tampers(gapWithoutProof), []faults.Class{faults.Missed, Hidden}},
+		"P1 a gap proven by clocks":                    {tampers(gapByClocks), []faults.Class{faults.Missed, Hidden}},
+		"P1 an ID used again after a failed attempt":   {reusesIDs(true), []faults.Class{faults.Lost, faults.Missed}},
+		"P2 two bodies under one ID":                   {reusesIDs(false), []faults.Class{faults.Corrupt}},
+		"P1 a listing that stops at the bucket of now": {listsUntilNow, []faults.Class{faults.Missed, Hidden}},
+		"P2 QUORUM instead of EACH_QUORUM":             {tampers(quorum), []faults.Class{faults.WronglyGone}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			began := time.Now()
+			for seed := uint64(1); time.Since(began) < plantedLimit; seed++ {
+				v := Play(t, Generate(seed, sound()), Setup{Plant: bug.plant, Ignore: knownClasses}, NewCoverage())
+				for _, class := range bug.want {
+					if v.Has(class) {
+						t.Logf("%s, with seed %d, after %s: %s", class, seed, time.Since(began), v.Violations[0].Text)
+						require.Empty(t, Play(t, Generate(seed, sound()), Setup{Ignore: knownClasses}, NewCoverage()).Violations, "without the bug nothing is wrong")
+						return
+					}
+				}
+			}
+			t.Fatalf("not found in %s", plantedLimit)
+		})
+	}
+}
+
+// tampers returns a bug that changes statements on their way.
+func tampers(change func(*storetest.Call)) func() Planted {
+	return func() Planted {
+		return Planted{Wrap: func(string) func(cql.DB) cql.DB { return storetest.Tamper(change) }}
+	}
+}
+
+// defaultTimestamps: writes carry the time of the moment.
+func defaultTimestamps() Planted {
+	return tampers(func(call *storetest.Call) {
+		if call.Timestamp > 1_000_000 {
+			call.Timestamp = time.Now().UnixMicro()
+		}
+	})()
+}
+
+func isFence(call *storetest.Call) bool {
+	return strings.HasPrefix(call.Statement, "INSERT INTO ledger") && slices.Contains(call.Values, any("fence"))
+}
+
+// gapByClocks: no fence is written. The proof relies on the horizon alone.
+func gapByClocks(call *storetest.Call) { call.Drop = isFence(call) }
+
+// gapWithoutProof: no fence is written, and nothing is read.
+func gapWithoutProof(call *storetest.Call) {
+	proof := strings.HasPrefix(call.Statement, "SELECT") && strings.Contains(call.Statement, "FROM mailbox_message") && strings.Contains(call.Statement, "message_id>=")
+	call.Drop = isFence(call) || proof
+}
+
+func quorum(call *storetest.Call) {
+	if call.Level == cql.EachQuorum && strings.HasPrefix(call.Statement, "SELECT") {
+		call.Level = "QUORUM"
+	}
+}
+
+// reusesIDs: a host writes a message with the ID of its message before; or only
+// if that one failed and was undone.
+func reusesIDs(onlyAfterFailure bool) func() Planted {
+	return func() Planted {
+		var mu sync.Mutex
+		as := make(map[cassandra.MessageID]cassandra.MessageID)
+		wrap := func(string) func(cql.DB) cql.DB {
+			r := &reuse{mu: &mu, as: as, onlyAfterFailure: onlyAfterFailure}
+			return storetest.Tamper(r.tamper)
+		}
+		acknowledged := func(text string) string {
+			mu.Lock()
+			defer mu.Unlock()
+			id, _ := cassandra.ParseMessageID(text)
+			if other, ok := as[id]; ok {
+				return other.String()
+			}
+			return text
+		}
+		return Planted{Wrap: wrap, Acknowledged: acknowledged}
+	}
+}
+
+type reuse struct {
+	mu               *sync.Mutex
+	as               map[cassandra.MessageID]cassandra.MessageID // the IDs that are used instead
+	onlyAfterFailure bool
+	last             cassandra.MessageID
+	failed           bool
+}
+
+// tamper writes everything about some IDs with others. The membership says
+// which IDs are new.
+func (r *reuse) tamper(call *storetest.Call) {
+	if call.Timestamp == 0 {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i, value := range call.Values {
+		octets, ok := value.([16]byte)
+		id := cassandra.MessageID(octets)
+		if _, err := cassandra.ParseMessageID(id.String()); !ok || err != nil {
+			continue
+		}
+		if _, known := r.as[id]; !known {
+			r.as[id] = id
+			if r.last != (cassandra.MessageID{}) && (r.failed || !r.onlyAfterFailure) {
+				r.as[id] = r.last
+			} else {
+				r.last = id
+			}
+			r.failed = false
+		}
+		if other := r.as[id]; other != id {
+			call.Values[i] = [16]byte(other)
+			call.Timestamp += other.Timestamp() - id.Timestamp()
+		}
+		if id == r.last && strings.HasPrefix(call.Statement, "UPDATE mailbox_message") {
+			r.failed = true
+		}
+	}
+}
+
+// listsUntilNow is an index that lists up to the bucket of its own clock.
+func listsUntilNow() Planted {
+	return Planted{Index: func(i cassandra.Index) cassandra.Index { return untilNow{i} }}
+}
+
+type untilNow struct{ cassandra.Index }
+
+func (u untilNow) List(ctx context.Context, mailbox cassandra.MailboxID, list []cassandra.Slice) iter.Seq2[cassandra.Entry, error] {
+	now := time.Now().UnixMicro()
+	return u.Index.List(ctx, mailbox, slices.DeleteFunc(slices.Clone(list), func(s cassandra.Slice) bool { return s.From > now }))
+}
+
+// plantedLimit is how long a planted bug is searched for.
+const plantedLimit = 2 * time.Minute

@@ -1,0 +1,144 @@
+package sim
+
+import (
+	"context"
+	"encoding/gob"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/popcask/popcask/internal/child"
+	"github.com/popcask/popcask/internal/faults"
+	"github.com/popcask/popcask/internal/parallel"
+)
+
+var (
+	flagLength    = flag.Duration("sim.length", 5*time.Second, "how long to search")
+	flagSeed      = flag.Uint64("sim.seed", 0, "the seed of the first history; 0 draws one")
+	flagMost      = flag.Int("sim.most", 0, "how many histories each process plays at most; 0 means as many as there is time for")
+	flagAll       = flag.Bool("sim.all", false, "also look for the faults that are known")
+	flagKeep      = flag.Int("sim.keep", 3, "how many kinds of violations each process finds before its search ends")
+	flagProcesses = flag.Int("sim.processes", runtime.GOMAXPROCS(0), "how many processes search")
+	flagHistory   = flag.String("sim.history", "", "plays the history of this file")
+)
+
+// task is the task of a process that searches.
+type task struct {
+	Search Search
+	File   string // for the result
+}
+
+// mine is the task of this process, if it is one that searches.
+var mine *task
+
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(800) // histories are short, and leave little
+	child.Main("search", func(t task) error {
+		mine = &t
+		if code := m.Run(); code != 0 {
+			return fmt.Errorf("the search ended with status %d", code)
+		}
+		return nil
+	})
+	os.Exit(m.Run())
+}
+
+// known are the hazards of which the faults are known, and in which class they
+// show. Part H mends them.
+var (
+	knownHazards = map[string]bool{"forget": true, "import": true, "replicas": true, "clone": true}
+	knownClasses = map[faults.Class]bool{Hidden: true}
+)
+
+// sound returns a menu without the hazards of which the faults are known.
+func sound() map[string]bool {
+	menu := make(map[string]bool)
+	for _, verb := range verbs {
+		menu[verb.hazard] = !knownHazards[verb.hazard]
+	}
+	return menu
+}
+
+// New histories are searched for violations: for some seconds, or as long as
+// -sim.length says.
+func TestSearch(t *testing.T) {
+	if mine != nil {
+		result := mine.Search.Run(t)
+		file, err := os.Create(mine.File)
+		require.NoError(t, err)
+		require.NoError(t, gob.NewEncoder(file).Encode(result))
+		require.NoError(t, file.Close())
+		return
+	}
+	s := Search{Seed: *flagSeed, Step: uint64(*flagProcesses), Length: *flagLength, Most: *flagMost, Menu: sound(), Ignore: knownClasses, Keep: *flagKeep}
+	if s.Seed == 0 {
+		s.Seed = rand.Uint64() >> 1
+	}
+	if *flagAll {
+		s.Menu, s.Ignore = nil, nil
+	}
+	t.Logf("the same again: go test ./internal/sim -run TestSearch -v -sim.seed %d -sim.length %s -sim.all=%t", s.Seed, s.Length, *flagAll)
+	result := search(t, s)
+	t.Logf("%s", result.Coverage)
+	t.Logf("%.0f histories a minute", float64(result.Coverage.Histories)/result.Took.Minutes())
+	for _, found := range result.Found {
+		t.Errorf("%s", found)
+	}
+}
+
+// search searches with several processes.
+func search(t *testing.T, s Search) Result {
+	dir := t.TempDir()
+	results := make([]Result, *flagProcesses)
+	err := parallel.Each(len(results), len(results), func(i int) error {
+		of := task{Search: s, File: filepath.Join(dir, fmt.Sprint(i))}
+		of.Search.Seed += uint64(i)
+		ctx, cancel := context.WithTimeout(t.Context(), s.Length+time.Minute)
+		defer cancel()
+		cmd, err := child.Command(ctx, "search", of, "-test.run=^TestSearch$", "-test.timeout=0")
+		if err != nil {
+			return err
+		}
+		if text, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("%w: %s", err, text)
+		}
+		file, err := os.Open(of.File)
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		return gob.NewDecoder(file).Decode(&results[i])
+	})
+	require.NoError(t, err)
+	all := Result{Coverage: NewCoverage()}
+	for _, r := range results {
+		all.Add(r)
+	}
+	return all
+}
+
+// TestReplay plays the history of a file, and shows what happens in it.
+func TestReplay(t *testing.T) {
+	if *flagHistory == "" {
+		t.Skip("-sim.history names none")
+	}
+	text, err := os.ReadFile(*flagHistory)
+	require.NoError(t, err)
+	h, err := Parse(string(text))
+	require.NoError(t, err)
+	v := PlayWithTrace(t, h, Setup{})
+	for _, line := range v.Trace {
+		t.Log(line)
+	}
+	for _, of := range v.Violations {
+		t.Errorf("%s: %s", of.Class, of.Text)
+	}
+}

@@ -1,0 +1,245 @@
+package sim
+
+import (
+	"crypto/rand"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/popcask/popcask/cassandra"
+	"github.com/popcask/popcask/cassandra/cql"
+	"github.com/popcask/popcask/internal/faults"
+	"github.com/popcask/popcask/internal/sim/cluster"
+)
+
+// world is a history that is being played. All of it is in one bubble of
+// testing/synctest, so that its time is virtual. One goroutine, the director,
+// plays the events, and lets the statements of the hosts go on one at a time:
+// see [world.step].
+type world struct {
+	history History
+	ignore  map[faults.Class]bool
+	planted Planted
+	horizon time.Duration
+	bucket  time.Duration
+	chance  *chance
+	cluster *cluster.Cluster
+	nodes   []*node
+	hosts   []*host
+	cut     bool // the data centres from each other
+	hints   bool // the nodes keep them
+
+	mu         sync.Mutex
+	parked     []*call
+	inline     bool // statements do not wait for the director: everything is quiet
+	connecting bool // a host connects, for which every node is up: it would try until it can
+	late       []late
+	current    *host // it runs, and draws from crypto/rand
+	running    map[int]*operation
+
+	operations int
+	ops        []faults.Op
+	recorded   map[recordKey]int
+
+	began     time.Time
+	forgotten bool      // a replica has forgotten something, or never had it, since the last full repair
+	doubts    []doubt   // in which a quorum may miss what it has acknowledged
+	repaired  time.Time // the last full repair
+	over      bool      // the history has ended: nothing is sent any more
+
+	violations []faults.Violation // that the checker cannot see
+	meter      *Coverage
+	met        []string // the verbs that had an effect, in their order
+	statements int
+	hash       uint64 // of all statements, their order, their times and how they ended
+	tracing    bool
+	trace      []string // the same as text, if it is wanted
+}
+
+// node is a node of the cluster, and how it is.
+type node struct {
+	*cluster.Node
+	number     int
+	down       bool
+	since      time.Time // it is down
+	overloaded bool      // it answers reads, and drops writes
+	snapshot   *cluster.Snapshot
+	gone       bool // decommissioned
+}
+
+// late is a mutation on its way to a node: slow, or a hint.
+type late struct {
+	to       *node
+	from     *node // the coordinator, which keeps it if it is a hint
+	mutation *cluster.Mutation
+	hint     bool
+}
+
+// Setup changes what is played. The zero Setup changes nothing.
+type Setup struct {
+	// Plant plants a bug. It is called for each history.
+	Plant func() Planted
+
+	// Ignore are the classes of violations that are not reported.
+	Ignore map[faults.Class]bool
+}
+
+// Planted is a planted bug. Its functions may be nil.
+type Planted struct {
+	Wrap  func(host string) func(cql.DB) cql.DB // see [cassandra.Config.Wrap]
+	Index func(cassandra.Index) cassandra.Index
+
+	// Acknowledged returns the ID with which the library would have
+	// acknowledged a message.
+	Acknowledged func(id string) string
+}
+
+const keyspace = "mail"
+
+// newWorld builds the cluster of a history and starts its hosts.
+func newWorld(h History, setup Setup, meter *Coverage, tracing bool) (*world, error) {
+	w := &world{
+		history: h, ignore: setup.Ignore, chance: newChance(h.Seed), hints: true,
+		running: make(map[int]*operation), recorded: make(map[recordKey]int),
+		began: time.Now(), repaired: time.Now(), meter: meter, tracing: tracing, inline: true,
+	}
+	if setup.Plant != nil {
+		w.planted = setup.Plant()
+	}
+	rand.Reader = w
+	var err error
+	if w.horizon, err = time.ParseDuration(h.Horizon); err != nil {
+		return nil, err
+	}
+	if w.bucket, err = time.ParseDuration(h.Bucket); err != nil {
+		return nil, err
+	}
+	dcs, err := parseDCs(h.Cluster)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.build(dcs); err != nil {
+		return nil, err
+	}
+	for i, dc := range strings.Fields(h.Hosts) {
+		w.hosts = append(w.hosts, nil)
+		if err := w.start(i, dc); err != nil {
+			return nil, err
+		}
+	}
+	if len(w.hosts) == 0 || len(w.hosts) >= len(aHost.names) {
+		return nil, fmt.Errorf("sim: %d hosts", len(w.hosts))
+	}
+	w.inline = false
+	return w, nil
+}
+
+// parseDCs reads the form "dc1:3,dc2:3/1": data centres with their nodes and,
+// if it has fewer of them, replicas.
+func parseDCs(text string) (dcs []cluster.DC, err error) {
+	for _, part := range strings.Split(text, ",") {
+		name, count, ok := strings.Cut(part, ":")
+		nodes, replicas, fewer := strings.Cut(count, "/")
+		dc := cluster.DC{Name: name}
+		if dc.Nodes, err = strconv.Atoi(nodes); err != nil || !ok {
+			return nil, fmt.Errorf("sim: data centre %q", part)
+		}
+		if dc.Replicas = dc.Nodes; fewer {
+			if dc.Replicas, err = strconv.Atoi(replicas); err != nil {
+				return nil, fmt.Errorf("sim: data centre %q", part)
+			}
+		}
+		dcs = append(dcs, dc)
+	}
+	return dcs, nil
+}
+
+// templates are clusters with their tables and settings, by their data centres.
+// A history begins with a copy.
+var templates = make(map[string]*cluster.Cluster)
+
+func (w *world) build(dcs []cluster.DC) error {
+	key := w.history.Cluster + " " + w.history.Bucket
+	if templates[key] == nil {
+		w.adopt(cluster.New(dcs...))
+		replication := make(cassandra.Replication)
+		for _, dc := range dcs {
+			replication[dc.Name] = dc.Replicas
+		}
+		// A keyspace has the replication of its creation. The cluster has it already.
+		h := w.newHost(-1, "migrate", dcs[0].Name)
+		if err := cassandra.Migrate(h.context(), h.config(), replication); err != nil {
+			return err
+		}
+		templates[key] = w.cluster
+	}
+	w.adopt(templates[key].Clone())
+	return nil
+}
+
+func (w *world) adopt(c *cluster.Cluster) {
+	w.cluster, w.nodes = c, nil
+	for i, n := range c.Nodes() {
+		w.nodes = append(w.nodes, &node{Node: n, number: i})
+	}
+}
+
+// node returns the node of the world that is a node of the cluster.
+func (w *world) node(n *cluster.Node) *node {
+	for _, candidate := range w.nodes {
+		if candidate.Node == n {
+			return candidate
+		}
+	}
+	panic("sim: a node of another cluster")
+}
+
+// note adds a line to the trace.
+func (w *world) note(format string, args ...any) {
+	if !w.tracing {
+		return
+	}
+	w.trace = append(w.trace, fmt.Sprintf("%12s  %s", time.Since(w.began).Round(time.Microsecond), fmt.Sprintf(format, args...)))
+}
+
+// doubt is a time from when a replica forgot something, or was new, until the
+// cluster was repaired. Meanwhile a quorum may miss what it has acknowledged.
+type doubt struct{ from, to time.Time }
+
+// doubtful begins such a time.
+func (w *world) doubtful() {
+	if !w.forgotten {
+		w.doubts = append(w.doubts, doubt{from: time.Now()})
+	}
+	w.forgotten = true
+}
+
+// certain ends it.
+func (w *world) certain() {
+	if w.forgotten {
+		w.doubts[len(w.doubts)-1].to = time.Now()
+	}
+	w.forgotten, w.repaired = false, time.Now()
+}
+
+// doubted reports whether an operation was under way in such a time.
+func (w *world) doubted(op faults.Op) bool {
+	for _, d := range w.doubts {
+		if (d.to.IsZero() || !op.Call.After(d.to)) && (op.Return.IsZero() || !op.Return.Before(d.from)) {
+			return true
+		}
+	}
+	return false
+}
+
+// Read implements [io.Reader] in place of [rand.Reader]: each process draws
+// from a source of its own.
+func (w *world) Read(octets []byte) (int, error) {
+	if w.current == nil {
+		clear(octets)
+		return len(octets), nil
+	}
+	return w.current.random.Read(octets)
+}
