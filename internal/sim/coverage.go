@@ -56,6 +56,7 @@ type Coverage struct {
 	Verbs      map[string]int
 	Pairs      map[[2]string]int // verbs that had an effect in one history, the second one after the first
 	ByText     map[string]*[outcomes]int
+	Dearest    map[string]int // by verb: attempts at statements of one operation, at most
 
 	byStatement map[*cql.Statement]*[outcomes]int
 }
@@ -64,7 +65,7 @@ type Coverage struct {
 func NewCoverage() *Coverage {
 	return &Coverage{
 		Operations: make(map[faults.Kind]map[faults.Outcome]int), Verbs: make(map[string]int), Pairs: make(map[[2]string]int),
-		ByText: make(map[string]*[outcomes]int), byStatement: make(map[*cql.Statement]*[outcomes]int),
+		ByText: make(map[string]*[outcomes]int), Dearest: make(map[string]int), byStatement: make(map[*cql.Statement]*[outcomes]int),
 	}
 }
 
@@ -79,6 +80,11 @@ func (c *Coverage) count(st *cql.Statement, o outcome) {
 		c.byStatement[st] = of
 	}
 	of[o]++
+}
+
+// spent records how many statements an operation took.
+func (c *Coverage) spent(verb string, statements int) {
+	c.Dearest[verb] = max(c.Dearest[verb], statements)
 }
 
 // played adds a history that was played.
@@ -118,6 +124,9 @@ func (c *Coverage) Add(other *Coverage) {
 	for verb, n := range other.Verbs {
 		c.Verbs[verb] += n
 	}
+	for verb, n := range other.Dearest {
+		c.spent(verb, n)
+	}
 	for pair, n := range other.Pairs {
 		c.Pairs[pair] += n
 	}
@@ -149,6 +158,10 @@ func (c *Coverage) String() string {
 	names := slices.SortedFunc(maps.Keys(c.Verbs), func(a, b string) int { return cmp.Compare(c.Verbs[b], c.Verbs[a]) })
 	for _, name := range names {
 		fmt.Fprintf(&b, "  %s %d", name, c.Verbs[name])
+	}
+	fmt.Fprint(&b, "\n\nstatements of one operation, at most\n")
+	for _, verb := range slices.Sorted(maps.Keys(c.Dearest)) {
+		fmt.Fprintf(&b, "  %s %d", verb, c.Dearest[verb])
 	}
 	fmt.Fprint(&b, "\n\nstatements\n")
 	fmt.Fprintf(t, "%s\t\n", strings.Join(outcomeNames[:], "\t"))

@@ -70,7 +70,7 @@ func (d db) Page(ctx context.Context, level cql.Level, st *cql.Statement, state 
 	}
 	var page cluster.Page
 	err = d.attempt(ctx, level, st, values, func(r *request) error {
-		read, err := d.world.cluster.NewRead(st, state, values)
+		read, err := d.world.cluster.NewRead(d.world.paged(st), state, values)
 		if err == nil {
 			page, err = d.world.cluster.Read(level, d.dc, read, r.env())
 		}
@@ -85,6 +85,22 @@ func (d db) Page(ctx context.Context, level cql.Level, st *cql.Statement, state 
 		}
 	}
 	return page.Next, nil
+}
+
+// paged returns a statement that reads pages of no more rows than the history
+// says.
+func (w *world) paged(st *cql.Statement) *cql.Statement {
+	if w.history.Page == 0 || st.Rows <= w.history.Page {
+		return st
+	}
+	short := w.short[st]
+	if short == nil {
+		of := *st
+		of.Rows = w.history.Page
+		short = &of
+		w.short[st] = short
+	}
+	return short
 }
 
 // attempt runs a statement, and tries again if it fails with an error that
@@ -259,11 +275,11 @@ func (r *request) prefer(replicas []*cluster.Node) []*cluster.Node {
 
 // DataCentres implements [driver.Connection].
 func (d db) DataCentres(context.Context) (names []string, err error) {
-	for name := range d.world.cluster.Replication() {
-		names = append(names, name)
+	for _, n := range d.world.nodes {
+		names = append(names, n.DC)
 	}
 	slices.Sort(names)
-	return names, d.err()
+	return slices.Compact(names), d.err()
 }
 
 // Tables implements [driver.Connection].

@@ -12,13 +12,19 @@ import (
 func Generate(seed uint64, menu map[string]bool) History {
 	random := rand.New(rand.NewPCG(seed, 0x706f7063))
 	h := History{
-		Cluster: pick(random, "dc1:3", "dc1:3", "dc1:3", "dc1:3,dc2:3", "dc1:3,dc2:1", "dc1:3/1", "dc1:4/3"),
+		Cluster: pick(random, "dc1:3", "dc1:3", "dc1:3", "dc1:3,dc2:3", "dc1:3,dc2:1", "dc1:3/1", "dc1:4/3", "dc1:3,dc2:3/0"),
 		Horizon: pick(random, "1s", "1h"),
 		Bucket:  pick(random, "720h", "720h", "720h", "24h", "24h", "1h"),
 	}
 	h.Hosts = pick(random, "dc1", "dc1 dc1", "dc1 dc1")
-	if dcs, _ := parseDCs(h.Cluster); len(dcs) > 1 {
+	if dcs, _ := parseDCs(h.Cluster); len(dcs) > 1 && dcs[1].Replicas > 0 {
 		h.Hosts = pick(random, "dc1 dc1", "dc1 dc2", "dc2 dc1")
+	}
+	if random.IntN(4) == 0 {
+		h.Page = 1 + random.IntN(3)
+	}
+	if random.IntN(6) == 0 {
+		h.Bearable = 4 + random.IntN(8)
 	}
 	if random.IntN(2) == 0 {
 		h.Seed = seed | 1
@@ -29,7 +35,7 @@ func Generate(seed uint64, menu map[string]bool) History {
 		for i, kind := range verbs[e.Verb].args {
 			e.Args[i] = random.IntN(kind.size())
 		}
-		e.Behind = verbs[e.Verb].behind && random.IntN(5) == 0
+		e.Behind = verbs[e.Verb].most > 0 && random.IntN(5) == 0
 		h.Events = append(h.Events, e)
 	}
 	return h

@@ -18,6 +18,8 @@ type History struct {
 	Hosts    string   // the data centre of each host: "dc1 dc2"
 	Horizon  string   // Config.Horizon
 	Bucket   string   // Config.Bucket
+	Page     int      // rows in a page at most, to try what happens between two pages; 0 means as many as the library asks for
+	Bearable int      // tombstones that a node reads before it fails; 0 means 100,000
 	Seed     uint64   // of the noise: see [chance]. 0 means none
 	Events   []Event
 }
@@ -44,8 +46,13 @@ func (h History) String() string {
 		fmt.Fprintf(&b, "until %s\n", h.Until)
 	}
 	fmt.Fprintf(&b, "cluster %s\nhosts %s\nhorizon %s\nbucket %s\n", h.Cluster, h.Hosts, h.Horizon, h.Bucket)
-	if h.Seed != 0 {
-		fmt.Fprintf(&b, "seed %d\n", h.Seed)
+	for _, number := range []struct {
+		name  string
+		value uint64
+	}{{"page", uint64(h.Page)}, {"tombstones", uint64(h.Bearable)}, {"seed", h.Seed}} {
+		if number.value != 0 {
+			fmt.Fprintf(&b, "%s %d\n", number.name, number.value)
+		}
 	}
 	for _, e := range h.Events {
 		if h.Seed != 0 {
@@ -100,6 +107,10 @@ func (h *History) parseLine(line string) (err error) {
 		h.Horizon = rest
 	case "bucket":
 		h.Bucket = rest
+	case "page":
+		h.Page, err = strconv.Atoi(rest)
+	case "tombstones":
+		h.Bearable, err = strconv.Atoi(rest)
 	case "seed":
 		h.Seed, err = strconv.ParseUint(rest, 10, 64)
 	default:
@@ -157,7 +168,8 @@ var (
 	aTime   = kind{names: []string{"1s", "2m", "90m", "30h"}}
 	aSkew   = kind{names: []string{"right", "+3m", "-3m", "+2h", "-2h"}}
 	aSwitch = kind{names: []string{"off", "on"}}
-	aFactor = kind{names: []string{"1", "2", "3"}}
+	aCentre = kind{names: []string{"dc1", "dc2"}}
+	aFactor = kind{names: []string{"0", "1", "2", "3"}}
 )
 
 // size returns how many values there are.

@@ -3,7 +3,10 @@ package sim
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
+	"testing/synctest"
 	"time"
 
 	"github.com/popcask/popcask/cassandra"
@@ -181,29 +184,30 @@ func (h *host) crash() {
 	}
 }
 
-// kill ends a process.
+// kill ends a process. What it was about to send is not sent.
 func (w *world) kill(h *host) {
 	w.mu.Lock()
 	h.dead = true
-	kept := w.parked[:0]
+	var ends, others []*call
 	for _, c := range w.parked {
 		if c.host == h {
-			close(c.wake)
+			ends = append(ends, c)
 		} else {
-			kept = append(kept, c)
+			others = append(others, c)
 		}
 	}
-	clear(w.parked[len(kept):])
-	w.parked = kept
+	w.parked = others
 	w.mu.Unlock()
-	for number, operation := range w.running {
-		if operation.host == h {
-			delete(w.running, number)
-		}
+	slices.SortStableFunc(ends, (*call).compare)
+	for _, c := range ends { // one after the other, so that a seed gives the same each time
+		close(c.wake)
+		synctest.Wait()
 	}
+	maps.DeleteFunc(w.running, func(_ int, o *operation) bool { return o.host == h })
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
 	go h.worker.Store.Close(ended)
+	synctest.Wait()
 }
 
 type recordKey struct {

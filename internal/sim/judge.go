@@ -22,6 +22,9 @@ const (
 	// NeverEnds: an operation, or what it has left in the background, does not
 	// come to an end, or a host does not start, although all is well (P8).
 	NeverEnds faults.Class = "never ends"
+
+	// Costly: an operation takes more statements than one that fails may (P8).
+	Costly faults.Class = "costly"
 )
 
 // Verdict is what the judge says of a history.
@@ -84,6 +87,7 @@ func (w *world) heal() {
 		h.frozen, h.freezes, h.crashes, h.drops, h.refuses = false, -1, -1, -1, -1
 	}
 	w.cut = false
+	w.cluster.SetThresholds(1_000, 100_000)
 	for _, n := range w.nodes {
 		n.down, n.overloaded = false, false
 	}

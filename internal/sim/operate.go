@@ -192,7 +192,7 @@ func (w *world) stream(n *node, preferred int) {
 		var source *cluster.Node
 		for _, candidate := range candidates {
 			from := w.node(candidate)
-			if from.down || from.gone || from.DC != n.DC {
+			if from.down || from.gone || w.cut && from.DC != n.DC {
 				continue
 			}
 			if source == nil || from.number == preferred {
@@ -277,22 +277,43 @@ func (w *world) alive(dc string) (alive int) {
 	return alive
 }
 
-// setReplicas changes the replicas of the first data centre (ALTER KEYSPACE).
-// New replicas know nothing until the cluster is repaired. Fewer replicas are
-// possible after a repair only.
+// setReplicas changes the replicas of a data centre (ALTER KEYSPACE). New
+// replicas know nothing until the cluster is repaired. Replicas are taken away
+// only after a repair, while nothing is under way.
 func (w *world) setReplicas(args [3]int) bool {
-	dc := w.nodes[0].DC
+	dc := aCentre.name(args[0])
 	replication := w.cluster.Replication()
-	factor := args[0] + 1
-	if factor == replication[dc] || factor > w.alive(dc) || w.forgotten {
+	before, factor := replication[dc], args[1]
+	if factor == before || factor > w.alive(dc) || w.forgotten || factor == 0 && w.serves(dc) {
 		return false
 	}
-	if factor < replication[dc] && (!w.finished() || !w.fullRepair([3]int{})) {
+	if factor < before && (!w.finished() || !w.fullRepair([3]int{})) {
 		return false
 	}
 	replication[dc] = factor
 	w.cluster.SetReplication(replication)
 	w.doubtful()
+	return true
+}
+
+// serves reports whether a host is in a data centre.
+func (w *world) serves(dc string) bool {
+	for _, h := range w.hosts {
+		if h.dc == dc {
+			return true
+		}
+	}
+	return false
+}
+
+// rebuild gives a node what one source for each range has (nodetool rebuild), as
+// after a change of the replication. It keeps what it has.
+func (w *world) rebuild(args [3]int) bool {
+	n := w.at(args[0])
+	if n == nil || n.down {
+		return false
+	}
+	w.stream(n, args[1])
 	return true
 }
 

@@ -42,6 +42,7 @@ func play(t *testing.T, h History, setup Setup, meter *Coverage, tracing bool) V
 func (w *world) playAll() {
 	for _, e := range w.history.Events {
 		w.chance.begin(e.Number)
+		w.verb = e.Verb
 		w.note("%s", e)
 		if !verbs[e.Verb].do(w, e.Args) {
 			w.note("  it is impossible now")
@@ -64,10 +65,6 @@ func (w *world) playAll() {
 func (w *world) close() {
 	w.mu.Lock()
 	w.over = true
-	for _, c := range w.parked {
-		close(c.wake)
-	}
-	w.parked = nil
 	w.mu.Unlock()
 	for _, h := range w.hosts {
 		if !h.dead {
@@ -83,6 +80,11 @@ func (w *world) noted(r *request, err error) {
 	w.meter.count(r.statement, outcome)
 	if r.quiet {
 		return
+	}
+	if number, ok := r.ctx.Value(operationKey{}).(int); ok {
+		if o := w.running[number]; o != nil {
+			o.statements++
+		}
 	}
 	for _, x := range []uint64{uint64(r.number), uint64(len(r.statement.String())), uint64(outcome), uint64(time.Since(w.began))} {
 		w.hash = (w.hash ^ x) * 1099511628211

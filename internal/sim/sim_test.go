@@ -124,21 +124,3 @@ func search(t *testing.T, s Search) Result {
 	}
 	return all
 }
-
-// TestReplay plays the history of a file, and shows what happens in it.
-func TestReplay(t *testing.T) {
-	if *flagHistory == "" {
-		t.Skip("-sim.history names none")
-	}
-	text, err := os.ReadFile(*flagHistory)
-	require.NoError(t, err)
-	h, err := Parse(string(text))
-	require.NoError(t, err)
-	v := PlayWithTrace(t, h, Setup{})
-	for _, line := range v.Trace {
-		t.Log(line)
-	}
-	for _, of := range v.Violations {
-		t.Errorf("%s: %s", of.Class, of.Text)
-	}
-}

@@ -5,7 +5,7 @@ type verb struct {
 	args   []kind
 	weight int                                   // how often it is drawn
 	hazard string                                // what a menu leaves out to leave out the verb; "" for what is always there
-	behind bool                                  // an operation of a host, which need not be waited for
+	most   int                                   // attempts at statements that it may take, if it is an operation of a host; else 0
 	do     func(w *world, args [3]int) (ok bool) // false: it is impossible now, and nothing happens
 }
 
@@ -15,13 +15,13 @@ var verbs map[string]verb
 func init() {
 	verbs = map[string]verb{
 		// What hosts do.
-		"deliver":  {args: []kind{aHost, aUser}, weight: 30, behind: true, do: (*world).deliver},
-		"large":    {args: []kind{aHost, aUser}, weight: 1, behind: true, do: (*world).large},
-		"import":   {args: []kind{aHost, aUser, aLabel}, weight: 6, hazard: "import", behind: true, do: (*world).importMail},
-		"list":     {args: []kind{aHost, aUser}, weight: 8, behind: true, do: (*world).list},
-		"remove":   {args: []kind{aHost, aUser, aShare}, weight: 14, behind: true, do: (*world).remove},
-		"again":    {args: []kind{aHost, aUser}, weight: 2, behind: true, do: (*world).again},
-		"repair":   {args: []kind{aHost, aUser}, weight: 3, hazard: "repair", behind: true, do: (*world).repairUser},
+		"deliver":  {args: []kind{aHost, aUser}, weight: 30, most: 40, do: (*world).deliver},
+		"large":    {args: []kind{aHost, aUser}, weight: 1, most: 60, do: (*world).large},
+		"import":   {args: []kind{aHost, aUser, aLabel}, weight: 6, hazard: "import", most: 80, do: (*world).importMail},
+		"list":     {args: []kind{aHost, aUser}, weight: 8, most: 80, do: (*world).list},
+		"remove":   {args: []kind{aHost, aUser, aShare}, weight: 14, most: 80, do: (*world).remove},
+		"again":    {args: []kind{aHost, aUser}, weight: 2, most: 80, do: (*world).again},
+		"repair":   {args: []kind{aHost, aUser}, weight: 3, hazard: "repair", most: 600, do: (*world).repairUser},
 		"freeze":   {args: []kind{aHost, aCount}, weight: 6, hazard: "freeze", do: (*world).freeze},
 		"thaw":     {args: []kind{aHost}, weight: 5, hazard: "freeze", do: (*world).thaw},
 		"crash":    {args: []kind{aHost, aCount}, weight: 6, hazard: "crash", do: (*world).crashAfter},
@@ -48,7 +48,8 @@ func init() {
 		"snapshot":    {args: []kind{aNode}, weight: 3, hazard: "forget", do: (*world).snapshot},
 		"add":         {args: []kind{aNode}, weight: 2, hazard: "forget", do: (*world).addNode},
 		"remove-node": {args: []kind{aNode}, weight: 2, hazard: "forget", do: (*world).removeNode},
-		"replicas":    {args: []kind{aFactor}, weight: 3, hazard: "replicas", do: (*world).setReplicas},
+		"rebuild":     {args: []kind{aNode, aNode}, weight: 3, hazard: "replicas", do: (*world).rebuild},
+		"replicas":    {args: []kind{aCentre, aFactor}, weight: 4, hazard: "replicas", do: (*world).setReplicas},
 		"fullrepair":  {weight: 5, hazard: "fullrepair", do: (*world).fullRepair},
 		"compact":     {args: []kind{aNode}, weight: 2, hazard: "compact", do: (*world).compact},
 		"decade":      {weight: 2, hazard: "compact", do: (*world).decade},

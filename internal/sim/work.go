@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"testing/synctest"
 	"time"
 
 	"github.com/popcask/popcask/cassandra"
@@ -14,9 +15,10 @@ import (
 
 // operation is something that a host does.
 type operation struct {
-	host *host
-	what string
-	done bool
+	host       *host
+	verb       string
+	done       bool
+	statements int // attempts at them
 }
 
 // begin begins an operation of a host. The director waits for it if the event
@@ -27,7 +29,7 @@ func (w *world) begin(number int, what string, do func(ctx context.Context, h *h
 		return false
 	}
 	w.operations++
-	o := &operation{host: h, what: what}
+	o := &operation{host: h, verb: w.verb}
 	key := w.operations
 	w.running[key] = o
 	w.current = h
@@ -39,6 +41,7 @@ func (w *world) begin(number int, what string, do func(ctx context.Context, h *h
 		defer w.mu.Unlock()
 		o.done = true
 	}()
+	synctest.Wait()
 	return true
 }
 
@@ -49,6 +52,10 @@ func (w *world) finished() bool {
 	defer w.mu.Unlock()
 	for key, o := range w.running {
 		if o.done {
+			w.meter.spent(o.verb, o.statements)
+			if most := verbs[o.verb].most; o.statements > most {
+				w.violate(Costly, "an operation takes %d attempts at statements: %s", o.statements, o.verb)
+			}
 			delete(w.running, key)
 		}
 	}

@@ -39,6 +39,9 @@ type world struct {
 	current    *host // it runs, and draws from crypto/rand
 	running    map[int]*operation
 
+	short map[*cql.Statement]*cql.Statement // with shorter pages
+
+	verb       string // of the event
 	operations int
 	ops        []faults.Op
 	recorded   map[recordKey]int
@@ -102,7 +105,7 @@ const keyspace = "mail"
 func newWorld(h History, setup Setup, meter *Coverage, tracing bool) (*world, error) {
 	w := &world{
 		history: h, ignore: setup.Ignore, chance: newChance(h.Seed), hints: true,
-		running: make(map[int]*operation), recorded: make(map[recordKey]int),
+		running: make(map[int]*operation), recorded: make(map[recordKey]int), short: make(map[*cql.Statement]*cql.Statement),
 		began: time.Now(), repaired: time.Now(), meter: meter, tracing: tracing, inline: true,
 	}
 	if setup.Plant != nil {
@@ -131,6 +134,9 @@ func newWorld(h History, setup Setup, meter *Coverage, tracing bool) (*world, er
 	}
 	if len(w.hosts) == 0 || len(w.hosts) >= len(aHost.names) {
 		return nil, fmt.Errorf("sim: %d hosts", len(w.hosts))
+	}
+	if h.Bearable > 0 {
+		w.cluster.SetThresholds(h.Bearable/2, h.Bearable)
 	}
 	w.inline = false
 	return w, nil
@@ -166,7 +172,9 @@ func (w *world) build(dcs []cluster.DC) error {
 		w.adopt(cluster.New(dcs...))
 		replication := make(cassandra.Replication)
 		for _, dc := range dcs {
-			replication[dc.Name] = dc.Replicas
+			if dc.Replicas > 0 {
+				replication[dc.Name] = dc.Replicas
+			}
 		}
 		// A keyspace has the replication of its creation. The cluster has it already.
 		h := w.newHost(-1, "migrate", dcs[0].Name)
