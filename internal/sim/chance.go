@@ -10,7 +10,6 @@ import "math/rand/v2"
 type chance struct {
 	seed   uint64
 	random *rand.Rand
-	turn   int // of the replicas, without noise
 }
 
 func newChance(seed uint64) *chance {

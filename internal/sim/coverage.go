@@ -52,6 +52,7 @@ type Coverage struct {
 	Histories  int
 	Events     int
 	Statements int
+	States     int // of the world, see [State]
 	Operations map[faults.Kind]map[faults.Outcome]int
 	Verbs      map[string]int
 	Pairs      map[[2]string]int // verbs that had an effect in one history, the second one after the first
@@ -113,6 +114,7 @@ func (c *Coverage) Add(other *Coverage) {
 	c.Histories += other.Histories
 	c.Events += other.Events
 	c.Statements += other.Statements
+	c.States = max(c.States, other.States) // they may be the same
 	for kind, outcomes := range other.Operations {
 		if c.Operations[kind] == nil {
 			c.Operations[kind] = make(map[faults.Outcome]int)
@@ -144,7 +146,7 @@ func (c *Coverage) Add(other *Coverage) {
 // interrupted and how, and which pairs of events never met within five events.
 func (c *Coverage) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d histories, %d events, %d statements\n\n", c.Histories, c.Events, c.Statements)
+	fmt.Fprintf(&b, "%d histories, %d events, %d statements, %d states or more\n\n", c.Histories, c.Events, c.Statements, c.States)
 	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, kind := range []faults.Kind{faults.Deliver, faults.List, faults.Retrieve, faults.Remove} {
 		fmt.Fprintf(t, "%s", kind)

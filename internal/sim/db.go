@@ -151,6 +151,7 @@ func (d db) ask(r *request, do func(*request) error) error {
 		return errNoNode
 	}
 	var err error
+	r.farIsLate = r.statement.Kind != cql.Select && !r.quiet && w.chance.once(8)
 	loses, applies := d.loses()
 	if !loses || applies {
 		err = do(r)
@@ -193,6 +194,7 @@ type request struct {
 	statement   *cql.Statement
 	values      []any
 	coordinator *node
+	farIsLate   bool // what it sends to other data centres
 	quiet       bool // nothing else happens meanwhile, and the world is locked
 	slow        []*cluster.Node
 }
@@ -233,7 +235,7 @@ func (r *request) send(n *cluster.Node) cluster.Fate {
 		return cluster.Lost
 	case r.quiet:
 		return cluster.Arrives
-	case w.chance.once(25):
+	case w.chance.once(25), r.farIsLate && n.DC != r.coordinator.DC:
 		r.slow = append(r.slow, n)
 		return cluster.Late
 	case w.chance.once(60):
@@ -259,18 +261,26 @@ func (r *request) miss(to *node, m *cluster.Mutation, err error) {
 // (max_hint_window).
 const hintWindow = 3 * time.Hour
 
-// prefer is the order in which the replicas of a read are asked.
+// prefer is the order in which the replicas of a read are asked: those of the
+// coordinator's data centre first, and among them any.
 func (r *request) prefer(replicas []*cluster.Node) []*cluster.Node {
-	if r.quiet {
+	c := r.world.chance
+	if r.quiet || !c.noisy() {
 		return replicas
 	}
-	w := r.world
 	order := slices.Clone(replicas)
-	if w.chance.noisy() {
-		w.chance.random.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
-		return order
+	c.random.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+	if !c.once(8) {
+		slices.SortStableFunc(order, func(a, b *cluster.Node) int { return r.distance(a) - r.distance(b) })
 	}
 	return order
+}
+
+func (r *request) distance(n *cluster.Node) int {
+	if n.DC == r.coordinator.DC {
+		return 0
+	}
+	return 1
 }
 
 // DataCentres implements [driver.Connection].

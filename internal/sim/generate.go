@@ -31,14 +31,65 @@ func Generate(seed uint64, menu map[string]bool) History {
 	}
 	names, total := some(random, menu)
 	for number := range 12 + random.IntN(14) {
-		e := Event{Number: number + 1, Verb: draw(random, names, total)}
-		for i, kind := range verbs[e.Verb].args {
-			e.Args[i] = random.IntN(kind.size())
-		}
-		e.Behind = verbs[e.Verb].most > 0 && random.IntN(5) == 0
-		h.Events = append(h.Events, e)
+		h.Events = append(h.Events, event(random, number+1, draw(random, names, total)))
 	}
 	return h
+}
+
+// event returns an event with random arguments.
+func event(random *rand.Rand, number int, verb string) Event {
+	e := Event{Number: number, Verb: verb}
+	for i, kind := range verbs[verb].args {
+		e.Args[i] = random.IntN(kind.size())
+	}
+	e.Behind = verbs[verb].most > 0 && random.IntN(5) == 0
+	return e
+}
+
+// vary returns a variant of a history: with events that are changed, left out,
+// put in, or in another order, or with the end of another history.
+func vary(random *rand.Rand, h, other History, menu map[string]bool) History {
+	const longest = 40
+	h.Events = slices.Clone(h.Events)
+	if random.IntN(8) == 0 {
+		h.Events = h.Events[:random.IntN(len(h.Events)+1)]
+		h.Events = append(h.Events, other.Events[random.IntN(len(other.Events)+1):]...)
+	}
+	names, total := all(menu)
+	number := 0
+	for _, e := range h.Events {
+		number = max(number, e.Number)
+	}
+	for range 1 + random.IntN(4) {
+		number++
+		at := random.IntN(len(h.Events) + 1)
+		switch n := random.IntN(10); {
+		case n < 5 && len(h.Events) < longest:
+			h.Events = slices.Insert(h.Events, at, event(random, number, draw(random, names, total)))
+		case at == len(h.Events):
+		case n < 6:
+			h.Events = slices.Delete(h.Events, at, at+1)
+		case n < 9:
+			h.Events[at] = event(random, number, h.Events[at].Verb)
+		case at > 0:
+			h.Events[at-1], h.Events[at] = h.Events[at], h.Events[at-1]
+		}
+	}
+	if h.Seed != 0 {
+		h.Seed = random.Uint64() | 1
+	}
+	return h
+}
+
+// all returns the verbs of a menu, sorted, and the sum of their weights.
+func all(menu map[string]bool) (names []string, total int) {
+	for _, name := range slices.Sorted(maps.Keys(verbs)) {
+		if hazard := verbs[name].hazard; menu == nil || menu[hazard] || hazard == "" {
+			names = append(names, name)
+			total += verbs[name].weight
+		}
+	}
+	return names, total
 }
 
 // some returns the verbs that a history has, sorted, and the sum of their

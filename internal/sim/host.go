@@ -6,7 +6,6 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
-	"testing/synctest"
 	"time"
 
 	"github.com/popcask/popcask/cassandra"
@@ -201,13 +200,13 @@ func (w *world) kill(h *host) {
 	slices.SortStableFunc(ends, (*call).compare)
 	for _, c := range ends { // one after the other, so that a seed gives the same each time
 		close(c.wake)
-		synctest.Wait()
+		w.settle()
 	}
 	maps.DeleteFunc(w.running, func(_ int, o *operation) bool { return o.host == h })
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
 	go h.worker.Store.Close(ended)
-	synctest.Wait()
+	w.settle()
 }
 
 type recordKey struct {

@@ -35,6 +35,7 @@ type Verdict struct {
 	Statements int
 	Hash       uint64 // of all that happened
 	Ops        []faults.Op
+	States     []State  // that it went through
 	Trace      []string // of PlayWithTrace
 }
 

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"github.com/popcask/popcask/internal/sim/cluster"
@@ -116,6 +117,9 @@ func (w *world) arrives(l late) bool {
 	}
 	if l.to.down || l.to.overloaded || l.hint && l.from.down || w.cut && l.from != nil && l.from.DC != l.to.DC {
 		return false
+	}
+	if !slices.Contains(w.cluster.Replicas(l.mutation), l.to.Node) {
+		return true // no replica any more
 	}
 	l.to.Apply(l.mutation, time.Now())
 	return true
@@ -235,6 +239,7 @@ func (w *world) addNode(args [3]int) bool {
 	added := &node{Node: w.cluster.Add(n.DC), number: len(w.nodes)}
 	w.nodes = append(w.nodes, added)
 	w.stream(added, args[0])
+	w.cluster.Cleanup()
 	w.doubtful()
 	return true
 }
@@ -292,6 +297,7 @@ func (w *world) setReplicas(args [3]int) bool {
 	}
 	replication[dc] = factor
 	w.cluster.SetReplication(replication)
+	w.cluster.Cleanup()
 	w.doubtful()
 	return true
 }

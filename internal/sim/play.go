@@ -34,7 +34,7 @@ func play(t *testing.T, h History, setup Setup, meter *Coverage, tracing bool) V
 	meter.played(w)
 	return Verdict{
 		History: h, Violations: w.judge(), Events: len(w.met), Statements: w.statements,
-		Hash: w.hash, Ops: w.ops, Trace: w.trace,
+		Hash: w.hash, Ops: w.ops, States: w.states, Trace: w.trace,
 	}
 }
 
@@ -55,6 +55,7 @@ func (w *world) playAll() {
 				w.drain()
 			}
 		}
+		w.sight()
 		if len(w.violations) > 0 {
 			return
 		}
@@ -73,8 +74,12 @@ func (w *world) close() {
 	}
 }
 
-// noted records how a statement ended.
+// noted records how a statement ended. If all is quiet, the world is locked.
 func (w *world) noted(r *request, err error) {
+	if !r.quiet {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+	}
 	w.statements++
 	outcome := outcomeOf(err)
 	w.meter.count(r.statement, outcome)
@@ -89,7 +94,5 @@ func (w *world) noted(r *request, err error) {
 	for _, x := range []uint64{uint64(r.number), uint64(len(r.statement.String())), uint64(outcome), uint64(time.Since(w.began))} {
 		w.hash = (w.hash ^ x) * 1099511628211
 	}
-	if w.tracing {
-		w.note("  %s: %s at %s: %s", r.name, r.statement, r.level, outcome)
-	}
+	w.note("  %s: %s at %s: %s", r.name, r.statement, r.level, outcome)
 }

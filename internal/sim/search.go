@@ -2,6 +2,8 @@ package sim
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -9,7 +11,10 @@ import (
 	"github.com/popcask/popcask/internal/faults"
 )
 
-// Search is a search by one process, through the histories of some seeds.
+// Search is a search by one process. It plays new histories, and variants of
+// those that came to states of the world which no history had come to before:
+// see [State]. With the same seed, and until the same number of histories, it
+// plays the same.
 type Search struct {
 	Seed   uint64          // of the first history; the next ones follow it
 	Step   uint64          // between two seeds: the number of processes that search
@@ -28,6 +33,21 @@ type Found struct {
 	Nth     int           // history of the process
 	Text    string        // of the violation
 	History string        // shrunk, in its text form
+
+	small History
+}
+
+// explains reports whether a violation is most likely the same as this one: it
+// is of the same class, and the verbs of this one are among those of the
+// history, in the same order.
+func (f Found) explains(class faults.Class, h History) bool {
+	next := 0
+	for _, e := range h.Events {
+		if next < len(f.small.Events) && f.small.Events[next].Verb == e.Verb {
+			next++
+		}
+	}
+	return f.Class == class && next == len(f.small.Events)
 }
 
 // String returns the report.
@@ -54,27 +74,66 @@ func (r *Result) Add(other Result) {
 func (s Search) Run(t *testing.T) Result {
 	began := time.Now()
 	r := Result{Coverage: NewCoverage()}
-	setup := Setup{Ignore: s.Ignore}
+	c := corpus{seen: make(map[State]bool)}
 	kinds := make(map[string]bool)
 	for seed, n := s.Seed, 0; (s.Most == 0 || n < s.Most) && time.Since(began) < s.Length; seed, n = seed+s.Step, n+1 {
-		v := Play(t, Generate(seed, s.Menu), setup, r.Coverage)
+		h := c.next(seed, s.Menu)
+		v := Play(t, h, Setup{Ignore: s.Ignore}, r.Coverage)
+		c.learn(h, v)
 		if len(v.Violations) == 0 {
 			continue
 		}
-		small := Shrink(v.History, 600, func(h History) bool { return Play(t, h, setup, NewCoverage()).Has(v.Class()) })
-		kind := string(v.Class()) + hazards(small)
+		class := v.Class()
+		if slices.ContainsFunc(r.Found, func(f Found) bool { return f.explains(class, h) }) {
+			continue
+		}
+		small := Shrink(h, 600, func(h History) bool { return Play(t, h, Setup{Ignore: s.Ignore}, NewCoverage()).Has(class) })
+		kind := string(class) + hazards(small)
 		if kinds[kind] {
 			continue
 		}
 		kinds[kind] = true
-		r.Found = append(r.Found, Found{seed, v.Class(), time.Since(began), n + 1, v.Violations[0].Text, small.String()})
-		t.Logf("%s", r.Found[len(r.Found)-1])
+		r.Found = append(r.Found, Found{seed, class, time.Since(began), n + 1, v.Violations[0].Text, small.String(), small})
 		if len(r.Found) >= s.Keep {
 			break
 		}
 	}
+	r.Coverage.States = len(c.seen)
 	r.Took = time.Since(began)
 	return r
+}
+
+// corpus has histories that came to new states.
+type corpus struct {
+	seen      map[State]bool
+	histories []History
+}
+
+// next returns a new history, or a variant of one that came to a new state.
+func (c *corpus) next(seed uint64, menu map[string]bool) History {
+	random := rand.New(rand.NewPCG(seed, 0x76617279))
+	if len(c.histories) == 0 || random.IntN(3) == 0 {
+		return Generate(seed, menu)
+	}
+	recent := min(len(c.histories), 200)
+	of := c.histories[len(c.histories)-1-random.IntN(recent)]
+	if random.IntN(2) == 0 {
+		of = c.histories[random.IntN(len(c.histories))]
+	}
+	other := c.histories[random.IntN(len(c.histories))]
+	return vary(random, of, other, menu)
+}
+
+// learn keeps a history if it came to a new state and shows nothing wrong.
+func (c *corpus) learn(h History, v Verdict) {
+	isNew := false
+	for _, state := range v.States {
+		isNew = isNew || !c.seen[state]
+		c.seen[state] = true
+	}
+	if isNew && len(v.Violations) == 0 {
+		c.histories = append(c.histories, h)
+	}
 }
 
 // hazards names the hazards that a history needs.

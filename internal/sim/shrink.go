@@ -1,16 +1,28 @@
 package sim
 
+import "slices"
+
 // Shrink returns a smaller history for which fails still reports true: without
 // noise if possible, with fewer events, and with smaller numbers in them. It
 // calls fails at most limit times.
 func Shrink(h History, limit int, fails func(History) bool) History {
 	s := &shrinking{best: h, left: limit, fails: fails}
-	calm := h
-	calm.Seed = 0
-	s.try(calm)
+	for _, simpler := range []func(*History){
+		func(h *History) { h.Seed = 0 },
+		func(h *History) { h.Page = 0 },
+		func(h *History) { h.Bearable = 0 },
+		func(h *History) { h.Bucket = "720h" },
+		func(h *History) { h.Horizon = "1h" },
+	} {
+		candidate := s.best
+		simpler(&candidate)
+		s.try(candidate)
+	}
 	for before := ""; before != s.best.String() && s.left > 0; {
 		before = s.best.String()
 		s.fewerEvents()
+		s.withoutPairs()
+		s.simplerNames()
 		s.simplerEvents()
 		s.simplerCluster()
 	}
@@ -44,8 +56,49 @@ func (s *shrinking) fewerEvents() {
 				continue
 			}
 			candidate := s.best
-			candidate.Events = append(append([]Event(nil), s.best.Events[:from]...), s.best.Events[from+size:]...)
+			candidate.Events = slices.Delete(slices.Clone(s.best.Events), from, from+size)
 			s.try(candidate)
+		}
+	}
+}
+
+// withoutPairs takes out pairs of events, such as a node that goes down and comes
+// up again.
+func (s *shrinking) withoutPairs() {
+	for i := len(s.best.Events) - 1; i > 0; i-- {
+		for j := i - 1; j >= 0 && i < len(s.best.Events); j-- {
+			candidate := s.best
+			candidate.Events = slices.Delete(slices.Clone(s.best.Events), i, i+1)
+			candidate.Events = slices.Delete(candidate.Events, j, j+1)
+			s.try(candidate)
+		}
+	}
+}
+
+// simplerNames changes a user, a unique-id, a host or a node in all events at
+// the same time.
+func (s *shrinking) simplerNames() {
+	for _, of := range []*kind{&aUser, &aLabel, &aHost, &aNode} {
+		for larger := of.size() - 1; larger > 0; larger-- {
+			for smaller := range larger {
+				candidate := s.best
+				candidate.Events = slices.Clone(s.best.Events)
+				for i := range candidate.Events {
+					candidate.Events[i].rename(of, larger, smaller)
+				}
+				if candidate.String() != s.best.String() && s.try(candidate) {
+					break
+				}
+			}
+		}
+	}
+}
+
+// rename changes a value of a kind of argument into another one.
+func (e *Event) rename(of *kind, from, to int) {
+	for i, kind := range verbs[e.Verb].args {
+		if len(kind.names) > 0 && &kind.names[0] == &of.names[0] && e.Args[i] == from {
+			e.Args[i] = to
 		}
 	}
 }
@@ -66,7 +119,7 @@ func (s *shrinking) simplerEvents() {
 
 func (s *shrinking) change(i int, change func(*Event)) bool {
 	candidate := s.best
-	candidate.Events = append([]Event(nil), s.best.Events...)
+	candidate.Events = slices.Clone(s.best.Events)
 	change(&candidate.Events[i])
 	return candidate.Events[i] != s.best.Events[i] && s.try(candidate)
 }

@@ -46,7 +46,7 @@ func (h *host) turn(ctx context.Context, st *cql.Statement, values []any) error 
 // All that happens depends on this order and on nothing else, since between two
 // steps there is never more than one statement whose turn it is.
 func (w *world) step() bool {
-	synctest.Wait()
+	w.settle()
 	w.mu.Lock()
 	ready := make([]*call, 0, 8)
 	for _, c := range w.parked {
@@ -55,7 +55,7 @@ func (w *world) step() bool {
 		}
 	}
 	w.mu.Unlock()
-	if w.chance.once(6) {
+	if w.chance.once(20) {
 		w.arriveOne()
 	}
 	if len(ready) == 0 {
@@ -72,6 +72,15 @@ func (w *world) step() bool {
 	return true
 }
 
+// settle waits until all goroutines wait, and returns how many statements do.
+// What the goroutines did happened before, for the race detector too.
+func (w *world) settle() (parked int) {
+	synctest.Wait()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.parked)
+}
+
 // release lets a statement go on.
 func (w *world) release(c *call) {
 	w.mu.Lock()
@@ -79,7 +88,7 @@ func (w *world) release(c *call) {
 	w.current = c.host
 	w.mu.Unlock()
 	close(c.wake)
-	synctest.Wait()
+	w.settle()
 }
 
 // pass lets time pass, and with it the timers of the library.

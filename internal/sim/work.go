@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"testing/synctest"
 	"time"
 
 	"github.com/popcask/popcask/cassandra"
@@ -41,7 +40,7 @@ func (w *world) begin(number int, what string, do func(ctx context.Context, h *h
 		defer w.mu.Unlock()
 		o.done = true
 	}()
-	synctest.Wait()
+	w.settle()
 	return true
 }
 
@@ -166,7 +165,12 @@ func (w *world) again(args [3]int) bool {
 // repair does, with everything that it may do.
 func (w *world) repairUser(args [3]int) bool {
 	return w.begin(args[0], "repairs the mailbox of "+user(args[1]), func(ctx context.Context, h *host) {
-		h.worker.Store.Repair(ctx, user(args[1]), cassandra.RepairOptions{Confirm: w.horizon, RemoveIncomplete: true})
+		report, _ := h.worker.Store.Repair(ctx, user(args[1]), cassandra.RepairOptions{Confirm: w.horizon, RemoveIncomplete: true})
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		for _, f := range report.Findings {
+			w.states = append(w.states, stateOf(f.Mended, string(f.Kind)))
+		}
 	})
 }
 

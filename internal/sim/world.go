@@ -55,6 +55,7 @@ type world struct {
 	violations []faults.Violation // that the checker cannot see
 	meter      *Coverage
 	met        []string // the verbs that had an effect, in their order
+	states     []State
 	statements int
 	hash       uint64 // of all statements, their order, their times and how they ended
 	tracing    bool

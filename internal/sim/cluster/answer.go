@@ -2,7 +2,8 @@ package cluster
 
 import "github.com/popcask/popcask/cassandra/cql"
 
-// view is what one replica has of a partition, of the rows that a read asks for.
+// view is what one replica has of a partition, of the rows that a read asks
+// for.
 type view struct {
 	deleted deletion
 	static  *row
@@ -51,8 +52,8 @@ func (a *answer) leave() {
 	}
 }
 
-// spansIn returns the spans of a partition: in the first one of a page, the part
-// after the page before.
+// spansIn returns the spans of a partition: in the first one of a page, the
+// part after the page before.
 func (r *request) spansIn(key *partitionKey) []span {
 	if r.key == nil && r.resume != nil && !r.resume.all && key.key == r.resume.key {
 		return []span{r.spans[0].after(r.resume.row)}
@@ -60,8 +61,8 @@ func (r *request) spansIn(key *partitionKey) []span {
 	return r.spans
 }
 
-// measure counts the tombstones that the replica meets until it has as many rows
-// as the page, and finds where that is.
+// measure counts the tombstones that the replica meets until it has as many
+// rows as the page, and finds where that is.
 func (r *request) measure(a *answer, rows int) error {
 	met := 0
 	defer func() {

@@ -29,8 +29,9 @@ type Cluster struct {
 	warnings   int
 }
 
-// New returns a cluster without tables. The nodes of a data centre dc1 are named
-// dc1-1, dc1-2 ...
+// New returns a cluster without tables. The nodes of a data centre dc1 are
+// named dc1-1, dc1-2 ... There may be up to 8 data centres, and up to 24
+// replicas in all of them.
 func New(dcs ...DC) *Cluster {
 	c := &Cluster{schema: &schema{}, warn: 1000, fail: 100_000}
 	for _, dc := range dcs {
@@ -84,14 +85,16 @@ func (c *Cluster) Replication() map[string]int {
 // KEYSPACE does. It moves no data. A name that is not of a data centre is left
 // out.
 func (c *Cluster) SetReplication(replication map[string]int) {
+	c.replicas = make([]int, len(c.dcs)) // a statement under way keeps the old numbers
 	for i, dc := range c.dcs {
 		c.replicas[i] = replication[dc]
 	}
 	c.placeAgain()
 }
 
-// Add lets a new node join the ring, without data: [Cluster.Stream] gives it its
-// data. The data centre may be a new one, of which nothing is a replica yet.
+// Add lets a new node join the ring, without data: [Cluster.Stream] gives it
+// its data. The data centre may be a new one, of which nothing is a replica
+// yet.
 func (c *Cluster) Add(dc string) *Node {
 	i := slices.Index(c.dcs, dc)
 	if i < 0 {
@@ -110,8 +113,8 @@ func (c *Cluster) Remove(n *Node) {
 	c.placeAgain()
 }
 
-// SetThresholds sets tombstone_warn_threshold and tombstone_failure_threshold of
-// all nodes: 1,000 and 100,000 unless they are set.
+// SetThresholds sets tombstone_warn_threshold and tombstone_failure_threshold
+// of all nodes: 1,000 and 100,000 unless they are set.
 func (c *Cluster) SetThresholds(warn, fail int) { c.warn, c.fail = warn, fail }
 
 // Warnings returns how many reads of a replica met more tombstones than the

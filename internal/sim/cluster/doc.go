@@ -1,6 +1,6 @@
 // Package cluster is a Cassandra cluster in memory, for the statements that
-// package cql can build. It is a data structure: it has no goroutines, no locks
-// and no clock. The caller says which replica a message reaches, and when.
+// package cql can build. It is a data structure: it has no goroutines and no
+// clock. The caller says which replica a message reaches, and when.
 //
 //	c := cluster.New(cluster.DC{Name: "dc1", Nodes: 3, Replicas: 3})
 //	err := c.Define("CREATE TABLE IF NOT EXISTS ...")

@@ -6,26 +6,26 @@ import (
 	"strings"
 )
 
-// Dump returns all rows of a table as the union of all replicas has them, a line
-// for each, in the order of the ring.
+// Dump returns all rows of a table as the union of all replicas has them, a
+// line for each, in the order of the ring.
 func (c *Cluster) Dump(table string) []string {
-	return c.dump(table, c.nodes)
+	return c.dump(table, c.replicasOf)
 }
 
 // Dump returns all rows that a node has of a table, a line for each, in the
 // order of the ring.
 func (n *Node) Dump(table string) []string {
-	return n.cluster.dump(table, []*Node{n})
+	return n.cluster.dump(table, func(*partitionKey) []*Node { return []*Node{n} })
 }
 
-func (c *Cluster) dump(name string, nodes []*Node) (lines []string) {
+func (c *Cluster) dump(name string, nodes func(*partitionKey) []*Node) (lines []string) {
 	t := c.schema.table(name)
 	if t == nil {
 		return nil
 	}
 	for _, key := range c.keys[t.index].ordered {
 		union := &partition{deleted: noDeletion}
-		for _, n := range nodes {
+		for _, n := range nodes(key) {
 			if p := n.data.get(t, key); p != nil {
 				union.apply(p.content(t, key))
 			}

@@ -51,8 +51,14 @@ func (c *Cluster) demand(level cql.Level, dc string) (demand, error) {
 	return d, nil
 }
 
+// There may be so many data centres, and so many replicas in all of them.
+const (
+	maxDCs      = 8
+	maxReplicas = 24
+)
+
 // counts is a number of nodes for each data centre.
-type counts [8]int
+type counts [maxDCs]int
 
 func (c *counts) sum() (n int) {
 	for _, of := range c {

@@ -36,8 +36,8 @@ type merging struct {
 	static  *row     // as merged
 	rows    int      // of the partition that the page has
 
-	next     [16]int  // of each answer: its next row
-	versions [16]*row // of each answer: what it has of a row
+	next     [maxReplicas]int  // of each answer: its next row
+	versions [maxReplicas]*row // of each answer: what it has of a row
 	repairs  []*Mutation
 }
 

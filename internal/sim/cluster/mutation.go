@@ -123,8 +123,8 @@ func (b *binding) takeKey(values []any) error {
 	return err
 }
 
-// encodeClustering returns the key of a row, or its beginning if there are fewer
-// values than clustering columns.
+// encodeClustering returns the key of a row, or its beginning if there are
+// fewer values than clustering columns.
 func encodeClustering(t *table, values []any) (string, error) {
 	key := make([]byte, 0, 64)
 	var scratch [32]byte
@@ -226,11 +226,6 @@ func (m *Mutation) add(r *row) {
 		return
 	}
 	m.rows = slices.Insert(m.rows, i, r)
-}
-
-// empty reports whether the mutation changes nothing.
-func (m *Mutation) empty() bool {
-	return !m.deleted.exists() && m.static == nil && len(m.rows) == 0
 }
 
 // String names the table and the partition, and counts the rows.

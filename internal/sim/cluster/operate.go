@@ -68,8 +68,8 @@ func (c *Cluster) repairPartition(t *table, key *partitionKey, at time.Time) {
 // Wipe takes all data from a node, as the loss of its disk does.
 func (n *Node) Wipe() { n.data, n.durable, n.log = nil, nil, nil }
 
-// Compact forgets the tombstones that are older than gc_grace_seconds, with what
-// they delete.
+// Compact forgets the tombstones that are older than gc_grace_seconds, with
+// what they delete.
 func (n *Node) Compact(now time.Time) {
 	n.settle(now.Add(-logFor))
 	n.durable.compact(n.cluster.schema, now)

@@ -7,8 +7,8 @@ import (
 	"github.com/popcask/popcask/cassandra/cql"
 )
 
-// Page is a page of rows. Next is the state of the next page, nil after the last
-// one.
+// Page is a page of rows. Next is the state of the next page, nil after the
+// last one.
 type Page struct {
 	Rows []Row
 	Next []byte
@@ -35,11 +35,11 @@ type request struct {
 
 // Read reads a page, at a level, seen from a data centre. If the replicas that
 // it asks differ, it writes to each of them what it lacks of what was read. If
-// one of these writes does not arrive, the error is [ErrTimeout], and the others
-// stay.
+// one of these writes does not arrive, the error is [ErrTimeout], and the
+// others stay.
 func (c *Cluster) Read(level cql.Level, dc string, r *Read, env Env) (Page, error) {
 	d, err := c.demand(level, dc)
-	if err != nil || r.nothing || len(r.spans) == 0 && r.key != nil {
+	if err != nil || r.nothing {
 		return Page{}, err
 	}
 	q := &request{Read: r, cluster: c, demand: d, env: &env, before: env.Now().Unix() - r.table.gcGrace, fetched: r.static}
@@ -166,7 +166,7 @@ func (r *request) readFrom(replicas []*Node) error {
 
 // choose finds the replicas to ask.
 func (r *request) choose(replicas []*Node) error {
-	var live [16]*Node
+	var live [maxReplicas]*Node
 	candidates := live[:0]
 	local := r.demand.level == cql.LocalQuorum || r.demand.level == LocalOne
 	var there counts

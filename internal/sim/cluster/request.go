@@ -150,7 +150,11 @@ func (r *Read) takeRange(prefix string, column int, values []any) error {
 	if len(values) > 0 {
 		return errCount
 	}
-	r.nothing = len(r.spans) == 0 || r.spans[0].empty()
+	if len(r.spans) == 0 || r.spans[0].empty() {
+		r.spans = nil
+		// An IN of no rows is sent all the same if it reads static columns.
+		r.nothing = !r.exact || r.static == 0 || len(r.table.static) == 0
+	}
 	return nil
 }
 
@@ -211,8 +215,8 @@ func anys[T any](slice []T) []any {
 }
 
 // A state is the number of rows left until the limit, 0 for none, the length of
-// the key of the partition, that key, 0 or 1 if there is more of it, and the key
-// of the row.
+// the key of the partition, that key, 0 or 1 if there is more of it, and the
+// key of the row.
 
 func (m *mark) state(left int) []byte {
 	if left == math.MaxInt {

@@ -71,8 +71,8 @@ func (r *row) equal(other *row) bool {
 }
 
 // mergeRows returns what is left of two rows of one key, either of which may be
-// nil, in a partition with this deletion; nil if nothing is. If that is the same
-// as a or b, it returns that one.
+// nil, in a partition with this deletion; nil if nothing is. If that is the
+// same as a or b, it returns that one.
 func mergeRows(a, b *row, d deletion) *row {
 	switch {
 	case a == b || b == nil:

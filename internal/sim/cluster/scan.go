@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// scan copies a serialised value into a pointer, as the driver does. null into a
-// pointer to a pointer makes that nil; into another pointer it is the zero
+// scan copies a serialised value into a pointer, as the driver does. null into
+// a pointer to a pointer makes that nil; into another pointer it is the zero
 // value, but for a UUID, where it is an error.
 func (k kind) scan(value string, null bool, to any) error {
 	switch v := to.(type) {
@@ -24,8 +24,10 @@ func (k kind) scan(value string, null bool, to any) error {
 	case *string:
 		*v = value
 	case *[]byte:
-		if *v = nil; !null {
-			*v = []byte(value)
+		if null {
+			*v = nil
+		} else {
+			*v = append((*v)[:0], value...)
 		}
 	case *bool:
 		*v = value != "" && value[0] != 0

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -87,13 +88,14 @@ type plan struct {
 	table   *table
 	targets []target // the columns that it reads or writes
 
+	// The columns that it writes or, if replicas differ, repairs, as bits.
+	static, regular uint64
+
 	// Of a Select.
-	static  uint64 // the static columns that it names, as bits
-	regular uint64 // the regular columns that it names, as bits
-	tokens  bool   // it reads a range of the ring
-	whole   bool   // it reads whole partitions: no clause on a clustering column
-	exact   bool   // it reads one row, or some, by their whole keys
-	limit   int    // 0: none
+	tokens bool // it reads a range of the ring
+	whole  bool // it reads whole partitions: no clause on a clustering column
+	exact  bool // it reads one row, or some, by their whole keys
+	limit  int  // 0: none
 }
 
 // plan returns the plan of a statement.
@@ -171,6 +173,9 @@ func (p *plan) readClauses() error {
 	p.exact = !p.tokens && !ranged && named == len(p.table.partition)+len(p.table.clustering)
 	if !p.whole && p.onlyStatic() {
 		return fmt.Errorf("cluster: a clause on a clustering column, and only static columns: %s", p.st)
+	}
+	if p.static == 0 && p.regular == 0 { // a SELECT of key columns alone reads all
+		p.static, p.regular = math.MaxUint64, math.MaxUint64
 	}
 	if !p.st.Distinct {
 		return nil

@@ -48,11 +48,11 @@ func (e *Env) send(n *Node) Fate {
 // in the order of [Cluster.Nodes]. It must not be changed.
 func (c *Cluster) Replicas(m *Mutation) []*Node { return c.replicasOf(m.key) }
 
-// Write sends a mutation to all replicas that are not known to be down, whatever
-// the level, and waits for the acknowledgements that the level demands, seen
-// from a data centre. missed are the replicas that did not acknowledge it, those
-// that are down too: the caller keeps what they missed. They are nil if the
-// error is [ErrUnavailable], or one of an unknown level.
+// Write sends a mutation to all replicas that are not known to be down,
+// whatever the level, and waits for the acknowledgements that the level
+// demands, seen from a data centre. missed are the replicas that did not
+// acknowledge it, those that are down too: the caller keeps what they missed.
+// They are nil if the error is [ErrUnavailable], or one of an unknown level.
 func (c *Cluster) Write(level cql.Level, dc string, m *Mutation, env Env) (missed []*Node, err error) {
 	d, err := c.demand(level, dc)
 	if err != nil {
