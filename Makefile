@@ -1,6 +1,6 @@
 # What is run most often. The gate is .ci/run, see CONTRIBUTING.md.
 
-.PHONY: quick test long faults bench lint
+.PHONY: quick test long sim faults bench lint
 
 quick: # the server and the stores without a cluster
 	go test ./pop3/... ./mailbox/...
@@ -10,6 +10,9 @@ test: # what this machine can run in three minutes
 
 long: # also the tests that take long
 	POPCASK_LONG=1 go test -timeout 1h ./...
+
+sim: # two minutes of new histories on the simulated cluster, and what they met
+	go test ./internal/sim -run TestSearch -v -sim.length 2m
 
 faults: # two data centres, with things that break for two minutes (root on Linux)
 	go test ./internal/faults -run TestFaults -v -timeout 30m

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,6 +28,7 @@ var (
 	flagSeed      = flag.Uint64("sim.seed", 0, "the seed of the first history; 0 draws one")
 	flagMost      = flag.Int("sim.most", 0, "how many histories each process plays at most; 0 means as many as there is time for")
 	flagAll       = flag.Bool("sim.all", false, "also look for the faults that are known")
+	flagWithout   = flag.String("sim.without", "", "leave out these hazards, as clone,import, and these classes of violations")
 	flagKeep      = flag.Int("sim.keep", 3, "how many kinds of violations each process finds before its search ends")
 	flagProcesses = flag.Int("sim.processes", runtime.GOMAXPROCS(0), "how many processes search")
 	flagHistory   = flag.String("sim.history", "", "plays the history of this file")
@@ -59,11 +62,20 @@ var (
 	knownClasses = map[faults.Class]bool{Hidden: true}
 )
 
-// sound returns a menu without the hazards of which the faults are known.
-func sound() map[string]bool {
+// everything returns a menu of all hazards.
+func everything() map[string]bool {
 	menu := make(map[string]bool)
 	for _, verb := range verbs {
-		menu[verb.hazard] = !knownHazards[verb.hazard]
+		menu[verb.hazard] = true
+	}
+	return menu
+}
+
+// sound returns a menu without the hazards of which the faults are known.
+func sound() map[string]bool {
+	menu := everything()
+	for hazard := range knownHazards {
+		menu[hazard] = false
 	}
 	return menu
 }
@@ -79,14 +91,17 @@ func TestSearch(t *testing.T) {
 		require.NoError(t, file.Close())
 		return
 	}
-	s := Search{Seed: *flagSeed, Step: uint64(*flagProcesses), Length: *flagLength, Most: *flagMost, Menu: sound(), Ignore: knownClasses, Keep: *flagKeep}
+	s := Search{Seed: *flagSeed, Step: uint64(*flagProcesses), Length: *flagLength, Most: *flagMost, Menu: sound(), Ignore: maps.Clone(knownClasses), Keep: *flagKeep}
 	if s.Seed == 0 {
 		s.Seed = rand.Uint64() >> 1
 	}
 	if *flagAll {
-		s.Menu, s.Ignore = nil, nil
+		s.Menu, s.Ignore = everything(), make(map[faults.Class]bool)
 	}
-	t.Logf("the same again: go test ./internal/sim -run TestSearch -v -sim.seed %d -sim.length %s -sim.all=%t", s.Seed, s.Length, *flagAll)
+	for _, name := range strings.Split(*flagWithout, ",") {
+		s.Menu[name], s.Ignore[faults.Class(name)] = false, true
+	}
+	t.Logf("the same again: go test ./internal/sim -run TestSearch -v -sim.seed %d -sim.length %s -sim.all=%t -sim.without=%s", s.Seed, s.Length, *flagAll, *flagWithout)
 	result := search(t, s)
 	t.Logf("%s", result.Coverage)
 	t.Logf("%.0f histories a minute", float64(result.Coverage.Histories)/result.Took.Minutes())

@@ -13,7 +13,7 @@ type State uint64
 
 // sight notes the state of the world.
 func (w *world) sight() {
-	const most = 3 // rows that are counted; more are as many
+	const most = 2 // rows that are counted; more are as many
 	var nodes [][]int
 	for _, n := range w.nodes {
 		if n.gone {
@@ -27,7 +27,7 @@ func (w *world) sight() {
 	}
 	slices.SortFunc(nodes, slices.Compare[[]int])
 	frozen := slices.ContainsFunc(w.hosts, func(h *host) bool { return h.frozen })
-	w.states = append(w.states, stateOf(nodes, w.forgotten, w.cut, frozen, min(len(w.late), 1)))
+	w.states = append(w.states, stateOf(nodes, w.forgotten, w.cut, frozen))
 }
 
 func number(is bool) int {
