@@ -129,6 +129,7 @@ func search(t *testing.T, s Search) Result {
 		if err != nil {
 			return err
 		}
+		cmd.Env = append(cmd.Env, "GOMAXPROCS=1") // one goroutine of a history runs at a time
 		if text, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("%w: %s", err, text)
 		}

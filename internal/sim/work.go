@@ -161,14 +161,20 @@ func (w *world) again(args [3]int) bool {
 	})
 }
 
-// repairUser runs the library's repair of a mailbox, as the operator's mda
-// repair does, with everything that it may do.
-func (w *world) repairUser(args [3]int) bool {
+// repairMailbox runs the library's repair of a mailbox, as mda repair does.
+func (w *world) repairMailbox(args [3]int) bool { return w.repairWith(args, false) }
+
+// repairWholly is the same with -remove-incomplete.
+func (w *world) repairWholly(args [3]int) bool { return w.repairWith(args, true) }
+
+func (w *world) repairWith(args [3]int, incomplete bool) bool {
 	return w.begin(args[0], "repairs the mailbox of "+user(args[1]), func(ctx context.Context, h *host) {
-		report, _ := h.worker.Store.Repair(ctx, user(args[1]), cassandra.RepairOptions{Confirm: w.horizon, RemoveIncomplete: true})
+		options := cassandra.RepairOptions{Confirm: w.horizon, RemoveIncomplete: incomplete}
+		report, _ := h.worker.Store.Repair(ctx, user(args[1]), options)
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		for _, f := range report.Findings {
+			w.note("the repair finds: %s %s, mended: %t", f.Kind, f.ID, f.Mended)
 			w.states = append(w.states, stateOf(f.Mended, string(f.Kind)))
 		}
 	})
