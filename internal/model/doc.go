@@ -33,10 +33,10 @@
 // Nothing has to happen. A process that dies is one that takes no more steps,
 // and a write that is lost on its way to a replica is one that never arrives;
 // so every run with such a fault is among those that are visited, and neither
-// is a step of its own. A replica that is down is one that nobody visits.
+// is a step of its own. A replica that is down is one that no step visits.
 //
 // A replica that is replaced has at one moment what one other replica has. That
-// includes every slower replacement: until then nobody visits it, and what it
+// includes every slower replacement: until then no step visits it, and what it
 // got meanwhile is lost.
 //
 // Replicas of one data centre are alike. The search keeps one state for all

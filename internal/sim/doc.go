@@ -3,9 +3,9 @@
 // memory (package cluster), in virtual time, through histories that are drawn
 // from a seed. cassandra/SIMULATION.md says what is simulated and what is not.
 //
-//	go test ./internal/sim                                      # some seconds of new histories, the known ones
+//	go test ./internal/sim
 //	go test ./internal/sim -run TestSearch -v -sim.length 1h -timeout 0
-//	go test ./internal/sim -run TestSearch -v -sim.seed 17 -sim.most 1
+//	go test ./internal/sim -run TestSearch -v -sim.seed 17
 //	go test ./internal/sim -run TestReplay -v -sim.history FILE
 //
 // A [History] is a script of events, such as "deliver a anna" or "kill n2": see
@@ -23,13 +23,18 @@
 // draw from crypto/rand are drawn from the seed. So a seed gives the same
 // history each time, on any machine.
 //
+// [Search] looks for violations: it plays new histories, and variants of those
+// that came to a state of the world which no other history had come to.
+//
 // # How a history is judged
 //
 // At the end everything is healed, the cluster is repaired as PROMISES.md asks
 // of an operator, and the library's repair runs (judge.go). Then every mailbox
 // is listed and read in every data centre, and the checker of package faults
-// says what became of each message. The promises bear that one replica of each
-// message forgets what it acknowledged, until the cluster is repaired; so a
-// history never has two such events without a repair in between, and listings
-// from then until the repair may miss what is there.
+// says what became of each message.
+//
+// The promises bear that one replica of each message forgets what it
+// acknowledged, until the cluster is repaired. So a history never has two such
+// events without a repair in between, and a listing from then until the repair
+// may miss what was acknowledged before (doubt.go).
 package sim

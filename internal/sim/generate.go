@@ -42,7 +42,7 @@ func event(random *rand.Rand, number int, verb string) Event {
 	for i, kind := range verbs[verb].args {
 		e.Args[i] = random.IntN(kind.size())
 	}
-	e.Behind = verbs[verb].most > 0 && random.IntN(5) == 0
+	e.Background = verbs[verb].most > 0 && random.IntN(5) == 0
 	return e
 }
 

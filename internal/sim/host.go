@@ -70,7 +70,7 @@ func (w *world) connect(h *host) error {
 	}()
 	w.current = h
 	client := &faults.Host{
-		Name: h.name, DC: h.dc, Life: h.life, Config: h.config(), Deadline: 10 * time.Minute, Record: h.record,
+		Name: h.name, DC: h.dc, Life: h.life, Config: h.config(), Deadline: h.deadline(), Record: h.record,
 		Index: func(s *cassandra.Session) cassandra.Index {
 			h.index = projection.New(s)
 			if w.planted.Index != nil {
@@ -88,6 +88,16 @@ func (w *world) connect(h *host) error {
 		w.hosts[h.number] = h
 	}
 	return nil
+}
+
+// deadline is how long an operation of the host may take. The time of a virtual
+// machine that is frozen does not pass, so that some hosts go on where they
+// were, also after days.
+func (h *host) deadline() time.Duration {
+	if h.number == 1 {
+		return 10 * time.Minute
+	}
+	return 60 * 24 * time.Hour
 }
 
 func (w *world) setInline(inline bool) {
@@ -110,13 +120,13 @@ func (h *host) context() context.Context {
 // config is the configuration of the library. Everything that it would draw at
 // random is drawn from the seed.
 func (h *host) config() cassandra.Config {
-	uid := uint32(h.number+2)<<16 + uint32(h.life)<<8
+	uid := uint32(h.number+2)<<8 + uint32(h.life) // the same for all messages: it must do no harm
 	c := cassandra.Config{
 		Hosts: []string{"sim"}, LocalDC: h.dc, Keyspace: keyspace,
 		Horizon: h.world.horizon, GapInterval: h.world.horizon, Bucket: h.world.bucket, PurgeWorkers: 1,
 		Now:    func() time.Time { return time.Now().Add(h.skew) },
-		UID:    func() uint32 { uid++; return uid },
-		ModSeq: func() int64 { uid++; return int64(uid) },
+		UID:    func() uint32 { return uid },
+		ModSeq: func() int64 { return int64(uid) },
 	}
 	if wrap := h.world.planted.Wrap; wrap != nil {
 		c.Wrap = wrap(h.name)
@@ -172,7 +182,7 @@ func (h *host) loses() (loses, applies bool) {
 	return false, false
 }
 
-// crash kills the process: what it was about to send is not sent, and nobody
+// crash kills the process: what it was about to send is not sent, and none
 // hears the end of what it was doing. Another process takes its place.
 func (h *host) crash() {
 	w := h.world
@@ -214,7 +224,7 @@ type recordKey struct {
 	number int64
 }
 
-// record records an operation. Nobody hears how the last ones of a killed
+// record records an operation. It is not known how the last ones of a killed
 // process ended.
 func (h *host) record(number int64, op faults.Op) {
 	w := h.world

@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"slices"
 	"time"
 
 	"github.com/popcask/popcask/internal/sim/cluster"
@@ -15,157 +14,13 @@ func (w *world) at(number int) *node {
 	return w.nodes[number]
 }
 
-// downNode: a node does not answer any more, and forgets nothing.
-func (w *world) downNode(args [3]int) bool {
-	n := w.at(args[0])
-	if n == nil || n.down {
-		return false
-	}
-	n.down, n.since = true, time.Now()
-	return true
-}
-
-// upNode: it answers again, and hints for it arrive.
-func (w *world) upNode(args [3]int) bool {
-	n := w.at(args[0])
-	if n == nil || !n.down {
-		return false
-	}
-	n.down = false
-	w.arriveTo(n)
-	return true
-}
-
-// killNode: a node is killed (-9). It forgets what it acknowledged in the last
-// 100 ms, which its commit log had not written yet.
-func (w *world) killNode(args [3]int) bool {
-	n := w.at(args[0])
-	if n == nil || n.down || !w.mayForget(n) {
-		return false
-	}
-	n.down, n.since = true, time.Now()
-	n.Forget(time.Now().Add(-100 * time.Millisecond))
-	w.loseHints(n)
-	w.doubtful()
-	return true
-}
-
-// mayForget reports whether the promises bear that a node forgets: one replica
-// of each message may, and only until the cluster is repaired.
-func (w *world) mayForget(n *node) bool {
-	return !w.forgotten && w.cluster.Replication()[n.DC] >= 3
-}
-
-// loseHints: the hints that a node kept for others are gone.
-func (w *world) loseHints(n *node) {
-	kept := w.late[:0]
-	for _, l := range w.late {
-		if l.from != n {
-			kept = append(kept, l)
-		}
-	}
-	w.late = kept
-}
-
-func (w *world) overload(args [3]int) bool {
-	n := w.at(args[0])
-	if n == nil || n.overloaded {
-		return false
-	}
-	n.overloaded = true
-	return true
-}
-
-func (w *world) calm(args [3]int) bool {
-	n := w.at(args[0])
-	if n == nil || !n.overloaded {
-		return false
-	}
-	n.overloaded = false
-	w.arriveTo(n)
-	return true
-}
-
-func (w *world) setHints(args [3]int) bool {
-	on := args[0] == 1
-	if w.hints == on {
-		return false
-	}
-	if w.hints = on; !on { // nodetool disablehandoff, and truncatehints
-		for _, n := range w.nodes {
-			w.loseHints(n)
-		}
-	}
-	return true
-}
-
-// arriveTo: what is on its way to a node arrives.
-func (w *world) arriveTo(n *node) {
-	kept := w.late[:0]
-	for _, l := range w.late {
-		if l.to != n || !w.arrives(l) {
-			kept = append(kept, l)
-		}
-	}
-	w.late = kept
-}
-
-// arrives lets a late mutation arrive, if it can.
-func (w *world) arrives(l late) bool {
-	if l.to.gone {
-		return true
-	}
-	if l.to.down || l.to.overloaded || l.hint && l.from.down || w.cut && l.from != nil && l.from.DC != l.to.DC {
-		return false
-	}
-	if !slices.Contains(w.cluster.Replicas(l.mutation), l.to.Node) {
-		return true // no replica any more
-	}
-	l.to.Apply(l.mutation, time.Now())
-	return true
-}
-
-// arriveOne lets one late mutation arrive, which the chance chooses.
-func (w *world) arriveOne() {
-	if len(w.late) == 0 {
-		return
-	}
-	i := w.chance.below(len(w.late))
-	if l := w.late[i]; w.arrives(l) {
-		w.note("a write arrives at %s", l.to.Name)
-		w.late = append(w.late[:i], w.late[i+1:]...)
-	}
-}
-
-func (w *world) arriveAll([3]int) bool {
-	before := len(w.late)
-	for _, n := range w.nodes {
-		w.arriveTo(n)
-	}
-	return len(w.late) < before
-}
-
-func (w *world) cutLink([3]int) bool {
-	if w.cut || len(w.cluster.Replication()) < 2 {
-		return false
-	}
-	w.cut = true
-	return true
-}
-
-func (w *world) mendLink([3]int) bool {
-	if !w.cut {
-		return false
-	}
-	w.cut = false
-	w.arriveAll([3]int{})
-	return true
-}
-
+// wait lets time pass, but not so much that the cluster is not repaired within
+// gc_grace_seconds, or that a frozen process sends a statement that is older
+// than the library allows: see [cassandra.Session.TooOld].
 func (w *world) wait(args [3]int) bool {
 	d, _ := time.ParseDuration(aTime.name(args[0]))
-	if time.Since(w.repaired)+d > gcGrace*8/10 {
-		return false // the operator repairs in time
+	if time.Since(w.repaired)+d > gcGrace*8/10 || w.oldest()+d > gcGrace/2 {
+		return false
 	}
 	w.pass(d)
 	return true
@@ -183,6 +38,7 @@ func (w *world) replaceNode(args [3]int) bool {
 	}
 	n.Wipe()
 	w.loseHints(n)
+	w.loseHintsFor(n)
 	n.down, n.overloaded = false, false
 	w.stream(n, args[1])
 	w.doubtful()
@@ -212,14 +68,14 @@ func (w *world) snapshot(args [3]int) bool {
 	if n == nil {
 		return false
 	}
-	n.snapshot = n.Snapshot()
+	n.snapshot, n.snapshotted = n.Snapshot(), time.Now()
 	return true
 }
 
 // restore: a node's disk is what it was at its last snapshot.
 func (w *world) restore(args [3]int) bool {
 	n := w.at(args[0])
-	if n == nil || n.snapshot == nil || !w.mayForget(n) {
+	if n == nil || n.snapshot == nil || time.Since(n.snapshotted) > gcGrace || !w.mayForget(n) {
 		return false
 	}
 	n.Restore(n.snapshot)
@@ -244,24 +100,29 @@ func (w *world) addNode(args [3]int) bool {
 	return true
 }
 
-// removeNode: a node leaves the ring (nodetool decommission). The replicas that
-// take its ranges over get them from one source.
+// removeNode: a node leaves the ring, and gives each of its ranges to the node
+// that takes its place (nodetool decommission).
 func (w *world) removeNode(args [3]int) bool {
 	n := w.at(args[0])
 	if n == nil || !w.mayForget(n) || w.anyDown() || w.busy() || w.alive(n.DC) <= w.cluster.Replication()[n.DC] {
 		return false
 	}
-	before := n.Snapshot()
-	w.cluster.Remove(n.Node)
+	w.cluster.Leave(n.Node, time.Now())
+	w.cluster.Cleanup()
 	n.gone = true
 	w.loseHints(n)
-	for _, other := range w.nodes { // it streams what it has to those that follow it
-		if !other.gone && other.DC == n.DC {
-			other.Load(before, time.Now())
-		}
-	}
 	w.doubtful()
 	return true
+}
+
+// oldest returns for how long the oldest statement has waited for its turn.
+func (w *world) oldest() (age time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, c := range w.parked {
+		age = max(age, time.Since(c.since))
+	}
+	return age
 }
 
 // busy lets what is under way come to its end, and reports whether something
@@ -307,7 +168,9 @@ func (w *world) setReplicas(args [3]int) bool {
 	replication[dc] = factor
 	w.cluster.SetReplication(replication)
 	w.cluster.Cleanup()
-	w.doubtful()
+	if factor > before {
+		w.doubtful()
+	}
 	return true
 }
 
@@ -355,11 +218,9 @@ func (w *world) compact(args [3]int) bool {
 
 // decade: the operator repairs, eleven days pass, and tombstones go.
 func (w *world) decade([3]int) bool {
-	if w.busy() {
-		return false
-	}
+	w.pass(time.Hour) // no try waits for its turn in the background
 	w.arriveAll([3]int{})
-	if len(w.late) > 0 || !w.fullRepair([3]int{}) {
+	if w.busy() || len(w.late) > 0 || !w.fullRepair([3]int{}) {
 		return false
 	}
 	w.pass(gcGrace + 24*time.Hour)
@@ -367,7 +228,6 @@ func (w *world) decade([3]int) bool {
 		if !n.gone {
 			n.Compact(time.Now())
 		}
-		n.snapshot = nil // too old to be restored
 	}
 	w.repaired = time.Now()
 	return true

@@ -14,37 +14,62 @@ import (
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cql"
 	"github.com/popcask/popcask/internal/faults"
+	"github.com/popcask/popcask/internal/slow"
 	"github.com/popcask/popcask/internal/storetest"
 )
 
-// The search finds the bugs that are planted in the fault suite, without being
-// told where they are.
-func TestSearchFindsPlantedBugs(t *testing.T) {
-	for name, bug := range map[string]struct {
-		plant func() Planted
-		want  []faults.Class
-	}{
-		"P3 default timestamps":                        {defaultTimestamps, []faults.Class{faults.Resurrected}},
-		"P1 gaps recorded without proof":               {tampers(gapWithoutProof), []faults.Class{faults.Missed, Hidden}},
-		"P1 a gap proven by clocks":                    {tampers(gapByClocks), []faults.Class{faults.Missed, Hidden}},
-		"P1 an ID used again after a failed attempt":   {reusesIDs(true), []faults.Class{faults.Lost, faults.Missed}},
-		"P2 two bodies under one ID":                   {reusesIDs(false), []faults.Class{faults.Corrupt}},
-		"P1 a listing that stops at the bucket of now": {listsUntilNow, []faults.Class{faults.Missed, Hidden}},
-		"P2 QUORUM instead of EACH_QUORUM":             {tampers(quorum), []faults.Class{faults.WronglyGone}},
-	} {
+// plantedBugs are the bugs that are planted in the fault suite too: by the name
+// of the file in testdata/planted with the smallest history that shows it.
+var plantedBugs = map[string]struct {
+	plant func() Planted
+	want  []faults.Class // how it may show
+}{
+	"P3-default-timestamps":                      {defaultTimestamps, []faults.Class{faults.Resurrected}},
+	"P1-gap-recorded-without-proof":              {tampers(gapWithoutProof), []faults.Class{faults.Missed, Hidden}},
+	"P1-gap-proven-by-clocks":                    {tampers(gapByClocks), []faults.Class{faults.Missed, Hidden}},
+	"P1-id-used-again-after-a-failed-attempt":    {reusesIDs(true), []faults.Class{faults.Lost, faults.Missed}},
+	"P2-two-bodies-under-one-id":                 {reusesIDs(false), []faults.Class{faults.Corrupt}},
+	"P1-listing-that-stops-at-the-bucket-of-now": {listsUntilNow, []faults.Class{faults.Missed, Hidden}},
+	"P2-QUORUM-instead-of-EACH_QUORUM":           {tampers(quorum), []faults.Class{faults.WronglyGone}},
+}
+
+// The smallest histories that show the planted bugs show them, and are clean
+// without them.
+func TestPlantedBugs(t *testing.T) {
+	for name, bug := range plantedBugs {
 		t.Run(name, func(t *testing.T) {
+			h := read(t, "testdata/planted/"+name+".txt")
+			v := Play(t, h, Setup{Plant: bug.plant}, NewCoverage())
+			require.True(t, v.Has(faults.Class(h.Expect)), "%v", v.Violations)
+			require.Contains(t, bug.want, faults.Class(h.Expect))
+			require.Empty(t, Play(t, h, Setup{}, NewCoverage()).Violations, "without the bug")
+		})
+	}
+}
+
+// The search finds the planted bugs without being told where they are.
+func TestSearchFindsPlantedBugs(t *testing.T) {
+	slow.Test(t, "a search for each of seven bugs")
+	const limit = 10 * time.Minute
+	for name, bug := range plantedBugs {
+		t.Run(name, func(t *testing.T) {
+			setup := Setup{Plant: bug.plant, Ignore: knownClasses}
+			c := corpus{seen: make(map[State]bool)}
 			began := time.Now()
-			for seed := uint64(1); time.Since(began) < plantedLimit; seed++ {
-				v := Play(t, Generate(seed, sound()), Setup{Plant: bug.plant, Ignore: knownClasses}, NewCoverage())
+			for seed := uint64(1); time.Since(began) < limit; seed++ {
+				h := c.propose(seed, sound())
+				v := Play(t, h, setup, NewCoverage())
+				c.learn(h, v)
 				for _, class := range bug.want {
 					if v.Has(class) {
-						t.Logf("%s, with seed %d, after %s: %s", class, seed, time.Since(began), v.Violations[0].Text)
-						require.Empty(t, Play(t, Generate(seed, sound()), Setup{Ignore: knownClasses}, NewCoverage()).Violations, "without the bug nothing is wrong")
+						small := Shrink(h, 2000, func(h History) bool { return Play(t, h, setup, NewCoverage()).Has(class) })
+						t.Logf("%s, with seed %d, after %s: %s\n%s", class, seed, time.Since(began), v.Violations[0].Text, small)
+						require.Empty(t, Play(t, h, Setup{Ignore: knownClasses}, NewCoverage()).Violations, "without the bug")
 						return
 					}
 				}
 			}
-			t.Fatalf("not found in %s", plantedLimit)
+			t.Fatalf("not found in %s", limit)
 		})
 	}
 }
@@ -159,6 +184,3 @@ func (u untilNow) List(ctx context.Context, mailbox cassandra.MailboxID, list []
 	now := time.Now().UnixMicro()
 	return u.Index.List(ctx, mailbox, slices.DeleteFunc(slices.Clone(list), func(s cassandra.Slice) bool { return s.From > now }))
 }
-
-// plantedLimit is how long a planted bug is searched for.
-const plantedLimit = 2 * time.Minute

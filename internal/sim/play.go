@@ -49,7 +49,7 @@ func (w *world) playAll() {
 			continue
 		}
 		w.met = append(w.met, e.Verb)
-		if !e.Behind {
+		if !e.Background {
 			w.run(w.finished)
 			if !w.chance.once(3) { // else it goes on later
 				w.drain()

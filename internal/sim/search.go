@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -22,7 +23,8 @@ type Search struct {
 	Most   int             // histories; 0 means as many as there is time for
 	Menu   map[string]bool // see [Generate]
 	Ignore map[faults.Class]bool
-	Keep   int // how many kinds of violations are found before the search ends
+	Diary  string // a file that has the history that is being played; "" means none
+	Keep   int    // how many kinds of violations are found before the search ends
 }
 
 // Found is a kind of violation that a search has found.
@@ -75,9 +77,12 @@ func (s Search) Run(t *testing.T) Result {
 	began := time.Now()
 	r := Result{Coverage: NewCoverage()}
 	c := corpus{seen: make(map[State]bool)}
+	d := diary{name: s.Diary}
+	defer d.close()
 	kinds := make(map[string]bool)
 	for seed, n := s.Seed, 0; (s.Most == 0 || n < s.Most) && time.Since(began) < s.Length; seed, n = seed+s.Step, n+1 {
-		h := c.next(seed, s.Menu)
+		h := c.propose(seed, s.Menu)
+		d.write(h)
 		v := Play(t, h, Setup{Ignore: s.Ignore}, r.Coverage)
 		c.learn(h, v)
 		if len(v.Violations) == 0 {
@@ -103,14 +108,39 @@ func (s Search) Run(t *testing.T) Result {
 	return r
 }
 
+// diary is a file with the history that is being played: what is left of a
+// search if the library panics.
+type diary struct {
+	name string
+	file *os.File
+}
+
+func (d *diary) write(h History) {
+	if d.name == "" {
+		return
+	}
+	if d.file == nil {
+		d.file, _ = os.Create(d.name) // without it a panic is only harder to find
+	}
+	text := h.String()
+	d.file.WriteAt([]byte(text), 0)
+	d.file.Truncate(int64(len(text)))
+}
+
+func (d *diary) close() { d.file.Close() }
+
 // corpus has histories that came to new states.
 type corpus struct {
 	seen      map[State]bool
-	histories []History
+	histories []History // in the order in which they came; when it is full, in a ring
+	next      int       // in the ring
 }
 
-// next returns a new history, or a variant of one that came to a new state.
-func (c *corpus) next(seed uint64, menu map[string]bool) History {
+// heldHistories is how many histories a corpus has at most: about 2 KB each.
+const heldHistories = 10_000
+
+// propose returns a new history, or a variant of one that came to a new state.
+func (c *corpus) propose(seed uint64, menu map[string]bool) History {
 	random := rand.New(rand.NewPCG(seed, 0x76617279))
 	if len(c.histories) == 0 || random.IntN(3) == 0 {
 		return Generate(seed, menu)
@@ -131,8 +161,13 @@ func (c *corpus) learn(h History, v Verdict) {
 		isNew = isNew || !c.seen[state]
 		c.seen[state] = true
 	}
-	if isNew && len(v.Violations) == 0 {
+	switch {
+	case !isNew || len(v.Violations) > 0:
+	case len(c.histories) < heldHistories:
 		c.histories = append(c.histories, h)
+	default: // the oldest makes room
+		c.histories[c.next%heldHistories] = h
+		c.next++
 	}
 }
 

@@ -106,7 +106,7 @@ func (e *Event) rename(of *kind, from, to int) {
 // simplerEvents makes the numbers of events smaller, and waits for operations.
 func (s *shrinking) simplerEvents() {
 	for i := range s.best.Events {
-		s.change(i, func(e *Event) { e.Behind = false })
+		s.change(i, func(e *Event) { e.Background = false })
 		for arg := range verbs[s.best.Events[i].Verb].args {
 			for smaller := range s.best.Events[i].Args[arg] {
 				if s.change(i, func(e *Event) { e.Args[arg] = smaller }) {

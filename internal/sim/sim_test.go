@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/popcask/popcask/internal/child"
@@ -45,6 +46,7 @@ var mine *task
 
 func TestMain(m *testing.M) {
 	debug.SetGCPercent(800) // histories are short, and leave little
+	debug.SetMemoryLimit(1 << 30)
 	child.Main("search", func(t task) error {
 		mine = &t
 		if code := m.Run(); code != 0 {
@@ -55,8 +57,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// known are the hazards of which the faults are known, and in which class they
-// show. Part H mends them.
+// knownHazards are the hazards of which the faults are known, knownClasses the
+// classes in which such a fault shows without them. Part H mends them.
 var (
 	knownHazards = map[string]bool{"forget": true, "import": true, "replicas": true, "clone": true}
 	knownClasses = map[faults.Class]bool{Hidden: true}
@@ -95,13 +97,16 @@ func TestSearch(t *testing.T) {
 	if s.Seed == 0 {
 		s.Seed = rand.Uint64() >> 1
 	}
+	if testing.Short() {
+		s.Length = min(s.Length, time.Second)
+	}
 	if *flagAll {
 		s.Menu, s.Ignore = everything(), make(map[faults.Class]bool)
 	}
 	for _, name := range strings.Split(*flagWithout, ",") {
 		s.Menu[name], s.Ignore[faults.Class(name)] = false, true
 	}
-	t.Logf("the same again: go test ./internal/sim -run TestSearch -v -sim.seed %d -sim.length %s -sim.all=%t -sim.without=%s", s.Seed, s.Length, *flagAll, *flagWithout)
+	t.Logf("the same again: go test ./internal/sim -run TestSearch -v -sim.seed %d -sim.processes %d -sim.length %s -sim.all=%t -sim.without=%s", s.Seed, *flagProcesses, s.Length, *flagAll, *flagWithout)
 	result := search(t, s)
 	t.Logf("%s", result.Coverage)
 	t.Logf("%.0f histories a minute", float64(result.Coverage.Histories)/result.Took.Minutes())
@@ -116,12 +121,13 @@ func search(t *testing.T, s Search) Result {
 	results := make([]Result, *flagProcesses)
 	err := parallel.Each(len(results), len(results), func(i int) error {
 		of := task{Search: s, File: filepath.Join(dir, fmt.Sprint(i))}
-		of.Search.Seed += uint64(i)
+		of.Search.Seed, of.Search.Diary = s.Seed+uint64(i), of.File+".history"
+		results[i].Coverage = NewCoverage()
 		ctx, cancel := context.WithTimeout(t.Context(), s.Length+time.Minute)
 		defer cancel()
 		cmd, err := child.Command(ctx, "search", of, "-test.run=^TestSearch$", "-test.timeout=0")
 		if errors.Is(err, errors.ErrUnsupported) {
-			if results[i].Coverage = NewCoverage(); i == 0 {
+			if i == 0 {
 				results[i] = of.Search.Run(t) // alone, since crypto/rand is shared
 			}
 			return nil
@@ -131,7 +137,8 @@ func search(t *testing.T, s Search) Result {
 		}
 		cmd.Env = append(cmd.Env, "GOMAXPROCS=1") // one goroutine of a history runs at a time
 		if text, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("%w: %s", err, text)
+			history, _ := os.ReadFile(of.Search.Diary)
+			return fmt.Errorf("%w: %s\nin the history\n%s", err, text, history)
 		}
 		file, err := os.Open(of.File)
 		if err != nil {
@@ -140,7 +147,7 @@ func search(t *testing.T, s Search) Result {
 		defer file.Close()
 		return gob.NewDecoder(file).Decode(&results[i])
 	})
-	require.NoError(t, err)
+	assert.NoError(t, err)
 	all := Result{Coverage: NewCoverage()}
 	for _, r := range results {
 		all.Add(r)

@@ -17,6 +17,7 @@ type call struct {
 	operation int // that it belongs to; 0: work in the background
 	statement *cql.Statement
 	values    []any
+	since     time.Time
 	wake      chan struct{}
 }
 
@@ -32,7 +33,7 @@ func (h *host) turn(ctx context.Context, st *cql.Statement, values []any) error 
 		return h.err()
 	}
 	operation, _ := ctx.Value(operationKey{}).(int)
-	c := &call{h, operation, st, values, make(chan struct{})}
+	c := &call{h, operation, st, values, time.Now(), make(chan struct{})}
 	w.parked = append(w.parked, c)
 	w.mu.Unlock()
 	<-c.wake
@@ -65,10 +66,11 @@ func (w *world) step() bool {
 		slices.SortStableFunc(ready, (*call).compare)
 	}
 	c := ready[w.chance.below(len(ready))]
+	w.pass(200*time.Microsecond + time.Duration(w.chance.below(3000))*time.Microsecond)
+	w.settle()
 	if c.host.counted(c.statement) {
 		w.release(c)
 	}
-	w.pass(200*time.Microsecond + time.Duration(w.chance.below(3000))*time.Microsecond)
 	return true
 }
 
@@ -158,6 +160,14 @@ func (c *call) compare(other *call) int {
 
 func compareValues(a, b any) int {
 	switch a := a.(type) {
+	case [][16]byte:
+		if b, ok := b.([][16]byte); ok {
+			return slices.CompareFunc(a, b, func(a, b [16]byte) int { return slices.Compare(a[:], b[:]) })
+		}
+	case []byte:
+		if b, ok := b.([]byte); ok {
+			return slices.Compare(a, b)
+		}
 	case [16]byte:
 		if b, ok := b.([16]byte); ok {
 			return slices.Compare(a[:], b[:])

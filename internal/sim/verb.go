@@ -16,6 +16,7 @@ func init() {
 	verbs = map[string]verb{
 		// What hosts do.
 		"deliver":      {args: []kind{aHost, aUser}, weight: 30, most: 40, do: (*world).deliver},
+		"both":         {args: []kind{aHost}, weight: 3, most: 80, do: (*world).both},
 		"large":        {args: []kind{aHost, aUser}, weight: 1, most: 60, do: (*world).large},
 		"import":       {args: []kind{aHost, aUser, aLabel}, weight: 6, hazard: "import", most: 80, do: (*world).importMail},
 		"list":         {args: []kind{aHost, aUser}, weight: 8, most: 400, do: (*world).list},

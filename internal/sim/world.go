@@ -19,17 +19,18 @@ import (
 // plays the events, and lets the statements of the hosts go on one at a time:
 // see [world.step].
 type world struct {
-	history History
-	ignore  map[faults.Class]bool
-	planted Planted
-	horizon time.Duration
-	bucket  time.Duration
-	chance  *chance
-	cluster *cluster.Cluster
-	nodes   []*node
-	hosts   []*host
-	cut     bool // the data centres from each other
-	hints   bool // the nodes keep them
+	history  History
+	ignore   map[faults.Class]bool
+	planted  Planted
+	horizon  time.Duration
+	bucket   time.Duration
+	chance   *chance
+	cluster  *cluster.Cluster
+	nodes    []*node
+	hosts    []*host
+	cut      bool // the data centres from each other
+	cutSince time.Time
+	hints    bool // the nodes keep them
 
 	mu         sync.Mutex
 	parked     []*call
@@ -65,39 +66,13 @@ type world struct {
 // node is a node of the cluster, and how it is.
 type node struct {
 	*cluster.Node
-	number     int
-	down       bool
-	since      time.Time // it is down
-	overloaded bool      // it answers reads, and drops writes
-	snapshot   *cluster.Snapshot
-	gone       bool // decommissioned
-}
-
-// late is a mutation on its way to a node: slow, or a hint.
-type late struct {
-	to       *node
-	from     *node // the coordinator, which keeps it if it is a hint
-	mutation *cluster.Mutation
-	hint     bool
-}
-
-// Setup changes what is played. The zero Setup changes nothing.
-type Setup struct {
-	// Plant plants a bug. It is called for each history.
-	Plant func() Planted
-
-	// Ignore are the classes of violations that are not reported.
-	Ignore map[faults.Class]bool
-}
-
-// Planted is a planted bug. Its functions may be nil.
-type Planted struct {
-	Wrap  func(host string) func(cql.DB) cql.DB // see [cassandra.Config.Wrap]
-	Index func(cassandra.Index) cassandra.Index
-
-	// Acknowledged returns the ID with which the library would have
-	// acknowledged a message.
-	Acknowledged func(id string) string
+	number      int
+	down        bool
+	since       time.Time // it is down
+	overloaded  bool      // it answers reads, and drops writes
+	snapshot    *cluster.Snapshot
+	snapshotted time.Time
+	gone        bool // decommissioned
 }
 
 const keyspace = "mail"
@@ -106,7 +81,7 @@ const keyspace = "mail"
 func newWorld(h History, setup Setup, meter *Coverage, tracing bool) (*world, error) {
 	w := &world{
 		history: h, ignore: setup.Ignore, chance: newChance(h.Seed), hints: true,
-		running: make(map[int]*operation), recorded: make(map[recordKey]int), short: make(map[*cql.Statement]*cql.Statement),
+		running: make(map[int]*operation), recorded: make(map[recordKey]int),
 		began: time.Now(), repaired: time.Now(), meter: meter, tracing: tracing, inline: true,
 	}
 	if setup.Plant != nil {
@@ -127,14 +102,15 @@ func newWorld(h History, setup Setup, meter *Coverage, tracing bool) (*world, er
 	if err := w.build(dcs); err != nil {
 		return nil, err
 	}
-	for i, dc := range strings.Fields(h.Hosts) {
+	hosts := strings.Fields(h.Hosts)
+	if len(hosts) == 0 || len(hosts) >= len(aHost.names) {
+		return nil, fmt.Errorf("sim: %d hosts", len(hosts))
+	}
+	for i, dc := range hosts {
 		w.hosts = append(w.hosts, nil)
 		if err := w.start(i, dc); err != nil {
 			return nil, err
 		}
-	}
-	if len(w.hosts) == 0 || len(w.hosts) >= len(aHost.names) {
-		return nil, fmt.Errorf("sim: %d hosts", len(w.hosts))
 	}
 	if h.Bearable > 0 {
 		w.cluster.SetThresholds(h.Bearable/2, h.Bearable)
@@ -177,7 +153,7 @@ func (w *world) build(dcs []cluster.DC) error {
 				replication[dc.Name] = dc.Replicas
 			}
 		}
-		// A keyspace has the replication of its creation. The cluster has it already.
+		// The cluster has the replication already.
 		h := w.newHost(-1, "migrate", dcs[0].Name)
 		if err := cassandra.Migrate(h.context(), h.config(), replication); err != nil {
 			return err
@@ -211,36 +187,6 @@ func (w *world) note(format string, args ...any) {
 		return
 	}
 	w.trace = append(w.trace, fmt.Sprintf("%12s  %s", time.Since(w.began).Round(time.Microsecond), fmt.Sprintf(format, args...)))
-}
-
-// doubt is a time from when a replica forgot something, or was new, until the
-// cluster was repaired. Meanwhile a quorum may miss what it has acknowledged.
-type doubt struct{ from, to time.Time }
-
-// doubtful begins such a time.
-func (w *world) doubtful() {
-	if !w.forgotten {
-		w.doubts = append(w.doubts, doubt{from: time.Now()})
-	}
-	w.forgotten = true
-}
-
-// certain ends it.
-func (w *world) certain() {
-	if w.forgotten {
-		w.doubts[len(w.doubts)-1].to = time.Now()
-	}
-	w.forgotten, w.repaired = false, time.Now()
-}
-
-// doubted reports whether an operation was under way in such a time.
-func (w *world) doubted(op faults.Op) bool {
-	for _, d := range w.doubts {
-		if (d.to.IsZero() || !op.Call.After(d.to)) && (op.Return.IsZero() || !op.Return.Before(d.from)) {
-			return true
-		}
-	}
-	return false
 }
 
 // Read implements [io.Reader] in place of [rand.Reader]: each process draws

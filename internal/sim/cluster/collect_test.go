@@ -155,7 +155,7 @@ func declaredIn(t *testing.T, file string) (names []string) {
 }
 
 // requireAll requires that the statements are as many as the library declares,
-// but for those of the settings, which do not go through a decorator. It
+// except those of the settings, which do not go through a decorator. It
 // returns them with these.
 func requireAll(t *testing.T, seen []*cql.Statement) []*cql.Statement {
 	t.Helper()

@@ -42,7 +42,7 @@
 //     Racks.
 //   - Memtables, files, and what a read skips because of their timestamps. A
 //     compaction is one of all files.
-//   - The commit log, but for the writes that [Node.Forget] takes back.
+//   - The commit log, except the writes that [Node.Forget] takes back.
 //   - Hints: [Cluster.Write] names the replicas that missed a write.
 //   - Clocks of coordinators and replicas that differ.
 //   - Incremental repair, and only_purge_repaired_tombstones.

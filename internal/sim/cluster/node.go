@@ -70,11 +70,13 @@ func (n *Node) flush() {
 
 // Forget takes back what was applied at or after a time, as kill -9 does with
 // what is not in the commit log yet. It can go back a second, and more if the
-// node has applied little since.
-func (n *Node) Forget(since time.Time) {
+// node has applied little since. It reports whether there was anything.
+func (n *Node) Forget(since time.Time) (forgot bool) {
 	n.settle(since)
+	forgot = len(n.log) > 0
 	n.log = nil
 	n.data = n.durable.clone()
+	return forgot
 }
 
 func (n *Node) clone(c *Cluster) *Node {

@@ -118,3 +118,23 @@ func (n *Node) Load(s *Snapshot, at time.Time) {
 		}
 	}
 }
+
+// Leave takes a node from the ring, after it has given each of its partitions to
+// the node that is a replica in its place (nodetool decommission).
+func (c *Cluster) Leave(n *Node, at time.Time) {
+	for _, t := range c.schema.tables {
+		for _, key := range c.keys[t.index].all {
+			p := n.data.get(t, key)
+			before := c.replicasOf(key)
+			if p == nil || p.empty() || !slices.Contains(before, n) {
+				continue
+			}
+			for _, heir := range c.replicasAt(key.token, n) {
+				if !slices.Contains(before, heir) {
+					heir.apply(p.content(t, key), at, true)
+				}
+			}
+		}
+	}
+	c.Remove(n)
+}

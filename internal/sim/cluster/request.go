@@ -15,7 +15,7 @@ type Read struct {
 	key          *partitionKey // nil: a range of the ring
 	after, until int64         // the range: larger than after, at most until
 	spans        []span        // of rows
-	nothing      bool          // it cannot find anything, and asks nobody
+	nothing      bool          // it cannot find anything, and asks no replica
 
 	resume *mark // where the page before ended; nil on the first page
 	left   int   // rows until the limit; math.MaxInt: no limit

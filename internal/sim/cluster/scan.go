@@ -6,8 +6,8 @@ import (
 )
 
 // scan copies a serialised value into a pointer, as the driver does. null into
-// a pointer to a pointer makes that nil; into another pointer it is the zero
-// value, but for a UUID, where it is an error.
+// a pointer to a pointer makes that nil. Into another pointer it is the zero
+// value, and into one to a UUID an error.
 func (k kind) scan(value string, null bool, to any) error {
 	switch v := to.(type) {
 	case nil:
