@@ -165,7 +165,7 @@ func (d db) ask(r *request, do func(*request) error) error {
 		return errNoNode
 	}
 	var err error
-	r.farIsLate = r.statement.Kind != cql.Select && !r.quiet && w.chance.once(8)
+	r.farIsLate = r.statement.Kind != cql.Select && !r.quiet && w.chance.once(5)
 	loses, applies := d.loses()
 	if !loses || applies {
 		err = do(r)

@@ -63,17 +63,16 @@ func (w *world) putRight(list *faults.Op, since time.Time) bool {
 		if op.User != list.User || !op.Call.Before(list.Return) {
 			continue
 		}
+		changes := op.Kind == faults.Deliver || op.Kind == faults.Remove
 		switch {
-		case op.Kind == faults.Deliver && op.Outcome == faults.OK:
-			if op.Call.Before(since) {
-				delivered[op.Message.ID] = op.Message
-			}
-		case op.Kind == faults.Remove && op.Outcome == faults.OK:
+		case changes && (op.Outcome != faults.OK || op.Return.After(list.Call)):
+			return false
+		case op.Kind == faults.Deliver && op.Call.Before(since):
+			delivered[op.Message.ID] = op.Message
+		case op.Kind == faults.Remove:
 			for _, m := range op.Removed {
 				removed[m.ID] = true
 			}
-		case op.Kind == faults.Deliver, op.Kind == faults.Remove:
-			return false
 		}
 	}
 	list.Listed = slices.DeleteFunc(slices.Clone(list.Listed), func(m faults.Message) bool {

@@ -4,30 +4,42 @@ import (
 	"fmt"
 	"hash/fnv"
 	"slices"
+
+	"github.com/popcask/popcask/cassandra"
+	"github.com/popcask/popcask/internal/faults"
 )
 
-// State is a kind of state of the world, as a number: what the nodes have and
-// how they are, roughly, without their names. A search keeps the histories that
-// came to a new one, and goes on from them.
+// State is something that can be said of the world at a moment, as a number:
+// which nodes have the content of a message, its membership and its entry in
+// the index, and how they are, without their names. A search keeps the
+// histories that came to a new state, and goes on from them.
 type State uint64
 
-// sight notes the state of the world.
+// sight notes the states of the messages that were delivered last.
 func (w *world) sight() {
-	const most = 2 // rows that are counted; more are as many
-	var nodes [][]int
-	for _, n := range w.nodes {
-		if n.gone {
+	const most = 4 // messages
+	frozen := slices.ContainsFunc(w.hosts, func(h *host) bool { return h.frozen })
+	looked := 0
+	for _, op := range slices.Backward(w.ops) {
+		if op.Kind != faults.Deliver || op.Outcome != faults.OK {
 			continue
 		}
-		rows := n.Census(make([]int, 0, 8))
-		for i := range rows {
-			rows[i] = min(rows[i], most)
+		if looked++; looked > most {
+			break
 		}
-		nodes = append(nodes, append(rows, int(n.DC[len(n.DC)-1]), number(n.down), number(n.overloaded)))
+		id, err := cassandra.ParseMessageID(op.Message.ID)
+		if err != nil {
+			continue
+		}
+		var nodes []int
+		for _, n := range w.nodes {
+			if !n.gone {
+				nodes = append(nodes, n.Holds(id)<<4|int(n.DC[len(n.DC)-1]&3)<<2|number(n.down)<<1|number(n.overloaded))
+			}
+		}
+		slices.Sort(nodes)
+		w.states = append(w.states, stateOf(nodes, w.forgotten, w.cut, frozen))
 	}
-	slices.SortFunc(nodes, slices.Compare[[]int])
-	frozen := slices.ContainsFunc(w.hosts, func(h *host) bool { return h.frozen })
-	w.states = append(w.states, stateOf(nodes, w.forgotten, w.cut, frozen))
 }
 
 func number(is bool) int {
