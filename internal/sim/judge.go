@@ -185,6 +185,9 @@ func (w *world) repair(dc string) {
 		}
 	}
 	w.fullRepair([3]int{})
+	if w.replicated { // what would remove something is postponed for a week
+		return
+	}
 	for _, user := range w.users() {
 		report, err := h.worker.Store.Verify(context.Background(), user)
 		if err != nil {

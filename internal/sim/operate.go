@@ -168,6 +168,7 @@ func (w *world) setReplicas(args [3]int) bool {
 	replication[dc] = factor
 	w.cluster.SetReplication(replication)
 	w.cluster.Cleanup()
+	w.replicated = true
 	if factor > before {
 		w.doubtful()
 	}

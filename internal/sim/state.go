@@ -9,16 +9,15 @@ import (
 	"github.com/popcask/popcask/internal/faults"
 )
 
-// State is something that can be said of the world at a moment, as a number:
-// which nodes have the content of a message, its membership and its entry in
-// the index, and how they are, without their names. A search keeps the
+// State is something that can be said of a data centre and a message, as a
+// number: which nodes have its content, its membership and its entry in the
+// index, and which of them are down, without their names. A search keeps the
 // histories that came to a new state, and goes on from them.
 type State uint64
 
 // sight notes the states of the messages that were delivered last.
 func (w *world) sight() {
 	const most = 4 // messages
-	frozen := slices.ContainsFunc(w.hosts, func(h *host) bool { return h.frozen })
 	looked := 0
 	for _, op := range slices.Backward(w.ops) {
 		if op.Kind != faults.Deliver || op.Outcome != faults.OK {
@@ -31,14 +30,16 @@ func (w *world) sight() {
 		if err != nil {
 			continue
 		}
-		var nodes []int
+		holds := make(map[string][]int) // by data centre
 		for _, n := range w.nodes {
 			if !n.gone {
-				nodes = append(nodes, n.Holds(id)<<4|int(n.DC[len(n.DC)-1]&3)<<2|number(n.down)<<1|number(n.overloaded))
+				holds[n.DC] = append(holds[n.DC], n.Holds(id)<<1|number(n.down))
 			}
 		}
-		slices.Sort(nodes)
-		w.states = append(w.states, stateOf(nodes, w.forgotten, w.cut, frozen))
+		for _, nodes := range holds {
+			slices.Sort(nodes)
+			w.states = append(w.states, stateOf(nodes, w.forgotten))
+		}
 	}
 }
 

@@ -40,18 +40,17 @@ type world struct {
 	current    *host // it runs, and draws from crypto/rand
 	running    map[int]*operation
 
-	short map[*cql.Statement]*cql.Statement // with shorter pages
-
 	verb       string // of the event
 	operations int
 	ops        []faults.Op
 	recorded   map[recordKey]int
 
-	began     time.Time
-	forgotten bool      // a replica has forgotten something, or never had it, since the last full repair
-	doubts    []doubt   // in which a quorum may miss what it has acknowledged
-	repaired  time.Time // the last full repair
-	over      bool      // the history has ended: nothing is sent any more
+	began      time.Time
+	forgotten  bool      // a replica has forgotten something, or never had it, since the last full repair
+	doubts     []doubt   // in which a quorum may miss what it has acknowledged
+	repaired   time.Time // the last full repair
+	replicated bool      // the replication was changed
+	over       bool      // the history has ended: nothing is sent any more
 
 	violations []faults.Violation // that the checker cannot see
 	meter      *Coverage
