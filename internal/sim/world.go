@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/popcask/popcask/cassandra"
-	"github.com/popcask/popcask/cassandra/cql"
 	"github.com/popcask/popcask/internal/faults"
 	"github.com/popcask/popcask/internal/sim/cluster"
 )
