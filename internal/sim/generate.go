@@ -31,19 +31,32 @@ func Generate(seed uint64, menu map[string]bool) History {
 	}
 	names, total := some(random, menu)
 	for number := range 12 + random.IntN(14) {
-		h.Events = append(h.Events, event(random, number+1, draw(random, names, total)))
+		h.Events = append(h.Events, h.event(random, number+1, draw(random, names, total)))
 	}
 	return h
 }
 
 // event returns an event with random arguments.
-func event(random *rand.Rand, number int, verb string) Event {
+func (h History) event(random *rand.Rand, number int, verb string) Event {
 	e := Event{Number: number, Verb: verb}
 	for i, kind := range verbs[verb].args {
-		e.Args[i] = random.IntN(kind.size())
+		size := kind.size()
+		if kind.same(aNode) {
+			size = min(size, h.nodes()+1) // one may be added
+		}
+		e.Args[i] = random.IntN(size)
 	}
 	e.Background = verbs[verb].most > 0 && random.IntN(5) == 0
 	return e
+}
+
+// nodes returns how many nodes the cluster has at first.
+func (h History) nodes() (n int) {
+	dcs, _ := parseDCs(h.Cluster)
+	for _, dc := range dcs {
+		n += dc.Nodes
+	}
+	return n
 }
 
 // vary returns a variant of a history: with events that are changed, left out,
@@ -65,12 +78,15 @@ func vary(random *rand.Rand, h, other History, menu map[string]bool) History {
 		at := random.IntN(len(h.Events) + 1)
 		switch n := random.IntN(10); {
 		case n < 5 && len(h.Events) < longest:
-			h.Events = slices.Insert(h.Events, at, event(random, number, draw(random, names, total)))
+			if random.IntN(2) == 0 { // go on from where it came to
+				at = len(h.Events)
+			}
+			h.Events = slices.Insert(h.Events, at, h.event(random, number, draw(random, names, total)))
 		case at == len(h.Events):
 		case n < 6:
 			h.Events = slices.Delete(h.Events, at, at+1)
 		case n < 9:
-			h.Events[at] = event(random, number, h.Events[at].Verb)
+			h.Events[at] = h.event(random, number, h.Events[at].Verb)
 		case at > 0:
 			h.Events[at-1], h.Events[at] = h.Events[at], h.Events[at-1]
 		}

@@ -39,8 +39,8 @@ type Verdict struct {
 	Statements int
 	Hash       uint64 // of all that happened
 	Ops        []faults.Op
-	States     []State  // that it went through
-	Trace      []string // of PlayWithTrace
+	States     []Sighting // that it went through
+	Trace      []string   // of PlayWithTrace
 }
 
 // Class returns the class of the first violation, or "".

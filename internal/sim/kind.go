@@ -46,3 +46,8 @@ func (k kind) number(name string) (int, error) {
 	}
 	return 0, fmt.Errorf("%q is none of %s", name, strings.Join(k.names, ", "))
 }
+
+// same reports whether two kinds are the same.
+func (k kind) same(other kind) bool {
+	return len(k.names) > 0 && len(other.names) > 0 && &k.names[0] == &other.names[0]
+}

@@ -86,7 +86,7 @@ func notWithRaceDetector(t *testing.T) {
 // hunt searches for a violation, of these classes or of any, until the limit. It
 // returns the history and the class, and logs the history as small as it gets.
 func hunt(t *testing.T, menu map[string]bool, setup Setup, limit time.Duration, wanted ...faults.Class) (History, faults.Class) {
-	c := corpus{seen: make(map[State]bool)}
+	c := newCorpus()
 	began := time.Now()
 	for seed := uint64(1); time.Since(began) < limit; seed++ {
 		h := c.propose(seed, menu)

@@ -42,6 +42,7 @@ func play(t *testing.T, h History, setup Setup, meter *Coverage, tracing bool) V
 func (w *world) playAll() {
 	for _, e := range w.history.Events {
 		w.chance.begin(e.Number)
+		w.played++
 		w.verb = e.Verb
 		w.note("%s", e)
 		if !verbs[e.Verb].do(w, e.Args) {

@@ -76,7 +76,7 @@ func (r *Result) Add(other Result) {
 func (s Search) Run(t *testing.T) Result {
 	began := time.Now()
 	r := Result{Coverage: NewCoverage()}
-	c := corpus{seen: make(map[State]bool)}
+	c := newCorpus()
 	d := diary{name: s.Diary}
 	defer d.close()
 	kinds := make(map[string]bool)
@@ -129,44 +129,58 @@ func (d *diary) write(h History) {
 
 func (d *diary) close() { d.file.Close() }
 
-// corpus has histories that came to new states.
+// corpus has histories that came to new states, each up to the event that did.
 type corpus struct {
-	seen      map[State]bool
-	histories []History // in the order in which they came; when it is full, in a ring
-	next      int       // in the ring
+	seen    map[State]int // how often
+	entries []entry       // in the order in which they came; when it is full, in a ring
+	next    int           // in the ring
+}
+
+type entry struct {
+	state   State
+	history History
 }
 
 // heldHistories is how many histories a corpus has at most: about 2 KB each.
 const heldHistories = 10_000
 
+func newCorpus() *corpus { return &corpus{seen: make(map[State]int)} }
+
 // propose returns a new history, or a variant of one that came to a new state.
 func (c *corpus) propose(seed uint64, menu map[string]bool) History {
 	random := rand.New(rand.NewPCG(seed, 0x76617279))
-	if len(c.histories) == 0 || random.IntN(3) == 0 {
+	if len(c.entries) == 0 || random.IntN(3) == 0 {
 		return Generate(seed, menu)
 	}
-	recent := min(len(c.histories), 200)
-	of := c.histories[len(c.histories)-1-random.IntN(recent)]
-	if random.IntN(2) == 0 {
-		of = c.histories[random.IntN(len(c.histories))]
-	}
-	other := c.histories[random.IntN(len(c.histories))]
-	return vary(random, of, other, menu)
+	return vary(random, c.pick(random), c.entries[random.IntN(len(c.entries))].history, menu)
 }
 
-// learn keeps a history if it came to a new state and shows nothing wrong.
-func (c *corpus) learn(h History, v Verdict) {
-	isNew := false
-	for _, state := range v.States {
-		isNew = isNew || !c.seen[state]
-		c.seen[state] = true
+// pick returns a history that came to a state to which few do.
+func (c *corpus) pick(random *rand.Rand) History {
+	const compared = 16
+	best := c.entries[random.IntN(len(c.entries))]
+	for range compared {
+		if other := c.entries[random.IntN(len(c.entries))]; c.seen[other.state] < c.seen[best.state] {
+			best = other
+		}
 	}
-	switch {
-	case !isNew || len(v.Violations) > 0:
-	case len(c.histories) < heldHistories:
-		c.histories = append(c.histories, h)
-	default: // the oldest makes room
-		c.histories[c.next%heldHistories] = h
+	return best.history
+}
+
+// learn keeps a history for each new state that it came to, if it shows nothing
+// wrong.
+func (c *corpus) learn(h History, v Verdict) {
+	for _, s := range v.States {
+		if c.seen[s.State]++; c.seen[s.State] > 1 || len(v.Violations) > 0 {
+			continue
+		}
+		e := entry{s.State, h}
+		e.history.Events = h.Events[:s.Events]
+		if len(c.entries) < heldHistories {
+			c.entries = append(c.entries, e)
+			continue
+		}
+		c.entries[c.next%heldHistories] = e // the oldest makes room
 		c.next++
 	}
 }

@@ -97,7 +97,7 @@ func (s *shrinking) simplerNames() {
 // rename changes a value of a kind of argument into another one.
 func (e *Event) rename(of *kind, from, to int) {
 	for i, kind := range verbs[e.Verb].args {
-		if len(kind.names) > 0 && &kind.names[0] == &of.names[0] && e.Args[i] == from {
+		if kind.same(*of) && e.Args[i] == from {
 			e.Args[i] = to
 		}
 	}

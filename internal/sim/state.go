@@ -15,6 +15,12 @@ import (
 // histories that came to a new state, and goes on from them.
 type State uint64
 
+// Sighting is a state, and how many events it took to come to it.
+type Sighting struct {
+	State  State
+	Events int
+}
+
 // sight notes the states of the messages that were delivered last.
 func (w *world) sight() {
 	const most = 4 // messages
@@ -38,9 +44,13 @@ func (w *world) sight() {
 		}
 		for _, nodes := range holds {
 			slices.Sort(nodes)
-			w.states = append(w.states, stateOf(nodes, w.forgotten))
+			w.sighted(stateOf(nodes))
 		}
 	}
+}
+
+func (w *world) sighted(s State) {
+	w.states = append(w.states, Sighting{s, w.played})
 }
 
 func number(is bool) int {
