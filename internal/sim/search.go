@@ -129,7 +129,7 @@ func (d *diary) write(h History) {
 
 func (d *diary) close() { d.file.Close() }
 
-// corpus has histories that came to new states, each up to the event that did.
+// corpus has histories that came to new states.
 type corpus struct {
 	seen    map[State]int // how often
 	entries []entry       // in the order in which they came; when it is full, in a ring
@@ -137,7 +137,7 @@ type corpus struct {
 }
 
 type entry struct {
-	state   State
+	Sighting
 	history History
 }
 
@@ -155,16 +155,21 @@ func (c *corpus) propose(seed uint64, menu map[string]bool) History {
 	return vary(random, c.pick(random), c.entries[random.IntN(len(c.entries))].history, menu)
 }
 
-// pick returns a history that came to a state to which few do.
+// pick returns a history that came to a state to which few do: all of it, or up
+// to the event that did.
 func (c *corpus) pick(random *rand.Rand) History {
 	const compared = 16
 	best := c.entries[random.IntN(len(c.entries))]
 	for range compared {
-		if other := c.entries[random.IntN(len(c.entries))]; c.seen[other.state] < c.seen[best.state] {
+		if other := c.entries[random.IntN(len(c.entries))]; c.seen[other.State] < c.seen[best.State] {
 			best = other
 		}
 	}
-	return best.history
+	h := best.history
+	if random.IntN(2) == 0 {
+		h.Events = h.Events[:best.Events]
+	}
+	return h
 }
 
 // learn keeps a history for each new state that it came to, if it shows nothing
@@ -174,8 +179,7 @@ func (c *corpus) learn(h History, v Verdict) {
 		if c.seen[s.State]++; c.seen[s.State] > 1 || len(v.Violations) > 0 {
 			continue
 		}
-		e := entry{s.State, h}
-		e.history.Events = h.Events[:s.Events]
+		e := entry{s, h}
 		if len(c.entries) < heldHistories {
 			c.entries = append(c.entries, e)
 			continue
