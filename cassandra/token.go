@@ -18,20 +18,11 @@ func Token(mailbox MailboxID, bucket int64) int64 {
 	key = append(key, mailbox[:]...)
 	key = append(key, 0, 0, 8)
 	key = binary.BigEndian.AppendUint64(key, uint64(bucket))
-	return ringToken(append(key, 0))
+	return murmur3.Token(append(key, 0))
 }
 
 // contentToken returns the token of the content of a message.
-func contentToken(id MessageID) int64 { return ringToken(id[:]) }
-
-// ringToken returns the token of a key: its hash, or the largest number in
-// place of the smallest, which is where the ring begins.
-func ringToken(key []byte) int64 {
-	if token := murmur3.Sum(key); token != math.MinInt64 {
-		return token
-	}
-	return math.MaxInt64
-}
+func contentToken(id MessageID) int64 { return murmur3.Token(id[:]) }
 
 // ringParts is the number of parts of the same size into which the ring is cut.
 // A scan goes through it part by part, and can be resumed after each of them.

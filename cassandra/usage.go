@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/popcask/popcask/cassandra/cql"
+	"github.com/popcask/popcask/internal/murmur3"
 	"github.com/popcask/popcask/mailbox"
 )
 
@@ -57,7 +58,7 @@ func (s *Store) Largest(ctx context.Context, most int) ([]Usage, error) {
 // the last.
 func (s *Store) sumListings(ctx context.Context, from int) (map[MailboxID]*Usage, int, error) {
 	sums, until := make(map[MailboxID]*Usage), ringParts
-	partOfMailbox := func(id MailboxID) int { return partOf(ringToken(id[:])) }
+	partOfMailbox := func(id MailboxID) int { return partOf(murmur3.Token(id[:])) }
 	add := func(mailbox MailboxID, size int64) {
 		if part := partOfMailbox(mailbox); part < from || part >= until {
 			return

@@ -33,15 +33,7 @@ func dcTopology(t *testing.T) cassandratest.Topology {
 	}
 	// Without hints, a data centre goes on missing what it missed until it is
 	// repaired: replication lag for as long as the test wants.
-	return cassandratest.Topology{DCs: dcs, Private: true, Settings: killable(map[string]any{"hinted_handoff_enabled": false})}
-}
-
-// killable returns the settings of nodes that a test kills. Their commit log is
-// synchronous: otherwise a node forgets the last 100 ms of what it acknowledged,
-// which may be the keyspace's settings.
-func killable(settings map[string]any) map[string]any {
-	settings["commitlog_sync"], settings["commitlog_sync_period"] = "batch", "0ms"
-	return settings
+	return cassandratest.Topology{DCs: dcs, Private: true, Settings: storetest.Killable(map[string]any{"hinted_handoff_enabled": false})}
 }
 
 // lagging copies rows of messages from one data centre to the other, so that

@@ -17,7 +17,7 @@ import (
 func TestReadyAgainWhenTheClusterIsBack(t *testing.T) {
 	slow.Test(t, "a node of its own, twice")
 	t.Parallel()
-	cluster := cassandratest.Start(t, cassandratest.Topology{Private: true, Settings: killable(map[string]any{})})
+	cluster := cassandratest.Start(t, cassandratest.Topology{Private: true, Settings: storetest.Killable(nil)})
 	config := storetest.Migrate(t, cluster)
 	session := storetest.Connect(t, config)
 	store := storetest.NewStore(t, config)

@@ -137,7 +137,7 @@ const (
 
 func newTrio(t *testing.T) *trio {
 	c := &trio{users: []string{"a@example.org", "b@example.org", "c@example.org"}}
-	c.cluster = cassandratest.Start(t, cassandratest.Topology{DCs: []cassandratest.DC{{Name: "dc1", Nodes: 3}}, Private: true, Settings: killable(map[string]any{})})
+	c.cluster = cassandratest.Start(t, cassandratest.Topology{DCs: []cassandratest.DC{{Name: "dc1", Nodes: 3}}, Private: true, Settings: storetest.Killable(nil)})
 	c.config = storetest.Migrate(t, c.cluster)
 	c.config.Timeout = 0 // the default
 	c.config.PurgeWorkers = 2

@@ -170,22 +170,34 @@ func (s *Session) ExecBatch(ctx context.Context, level cql.Level, b *cql.Batch) 
 // most: while one of them is out of reach each try takes a time-out, and a
 // client may be waiting.
 func (s *Session) attempt(ctx context.Context, level cql.Level, do func(tries int) error) error {
+	around := func(pause time.Duration) time.Duration { return pause/2 + rand.N(pause) }
+	return translate(Retry(ctx, level, s.retries, passes, around, do))
+}
+
+// DefaultRetries is how often a statement is tried again if [Config.Retries] is
+// 0.
+const DefaultRetries = 3
+
+// Retry is the rule by which a statement is tried again: it calls do, with the
+// number of the try, as [Session] does it, and returns the last error. passes
+// reports whether an error may pass, and pause returns how long to wait if the
+// rule says so long.
+func Retry(ctx context.Context, level cql.Level, retries int, passes func(error) bool, pause func(time.Duration) time.Duration, do func(tries int) error) error {
 	const first, longest = 25 * time.Millisecond, time.Second
-	pause := first
-	retries := s.retries
 	if needsEveryCentre(level) {
 		retries = min(retries, 1)
 	}
+	rule := first
 	for tries := 0; ; tries++ {
 		err := do(tries)
 		if err == nil || tries == retries || !passes(err) || ctx.Err() != nil {
-			return translate(err)
+			return err
 		}
 		select {
-		case <-time.After(pause/2 + rand.N(pause)):
+		case <-time.After(pause(rule)):
 		case <-ctx.Done():
-			return translate(err)
+			return err
 		}
-		pause = min(2*pause, longest)
+		rule = min(2*rule, longest)
 	}
 }

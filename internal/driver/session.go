@@ -27,7 +27,7 @@ type Config struct {
 
 	ConnectTimeout time.Duration // of one connection; default 5 s
 	Timeout        time.Duration // of one attempt at a statement; default 5 s
-	Retries        int           // after the first attempt; default 3, negative none
+	Retries        int           // after the first attempt; default DefaultRetries, negative none
 	Connections    int           // to each node; default 2
 
 	// Cluster changes the settings of gocql. A setting that would break a
@@ -81,7 +81,7 @@ func Connect(ctx context.Context, config Config) (*Session, error) {
 
 // sessionOn returns a session that uses this link, and never another.
 func sessionOn(l *link, config Config) *Session {
-	s := &Session{retries: max(0, cmp.Or(config.Retries, 3)), observe: config.Observe}
+	s := &Session{retries: max(0, cmp.Or(config.Retries, DefaultRetries)), observe: config.Observe}
 	s.link.Store(l)
 	return s
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/popcask/popcask/internal/child"
 	"github.com/popcask/popcask/internal/paxostest"
 	"github.com/popcask/popcask/internal/slow"
+	"github.com/popcask/popcask/internal/storetest"
 )
 
 var (
@@ -86,7 +87,7 @@ func TestFaults(t *testing.T) {
 // play goes through the steps on a cluster of its own, heals it, and looks at
 // all mailboxes.
 func play(t *testing.T, dcs []cassandratest.DC, seed uint64, steps []step) *run {
-	cluster := cassandratest.Start(t, cassandratest.Topology{DCs: dcs, Private: true, WAN: true, Settings: settings})
+	cluster := cassandratest.Start(t, cassandratest.Topology{DCs: dcs, Private: true, WAN: true, Settings: storetest.Killable(nil)})
 	keyspace := cluster.KeyspaceName(t)
 	paxostest.Watch(t, cluster, keyspace)
 	began := time.Now()

@@ -73,20 +73,11 @@ func lateEvent(p *plot) {
 // provesAtOnce makes a proof of what is empty follow every removal.
 func provesAtOnce(c *cassandra.Config) { c.Horizon, c.GapInterval = time.Millisecond, time.Nanosecond }
 
-func isFence(call *storetest.Call) bool {
-	return strings.HasPrefix(call.Statement, "INSERT INTO ledger") && slices.Contains(call.Values, any("fence"))
-}
-
-// isProof reports whether a call reads the memberships of a range.
-func isProof(call *storetest.Call) bool {
-	return strings.HasPrefix(call.Statement, "SELECT") && strings.Contains(call.Statement, "FROM mailbox_message") && strings.Contains(call.Statement, "message_id>=")
-}
-
 // gapWithoutProof: the bug records the whole mailbox as empty up to now,
 // without a fence and without looking.
 func gapWithoutProof(p *plot) {
 	w, session := p.host("a", "dc1", bug{change: provesAtOnce, tamper: func(call *storetest.Call) {
-		if isFence(call) || isProof(call) {
+		if call.IsFence() || call.IsProof() {
 			call.Drop = true
 			p.harm()
 		}
@@ -105,7 +96,7 @@ func gapWithoutProof(p *plot) {
 // now is empty. The bug relies on the horizon alone, and writes no fence.
 func frozenAppender(p *plot) {
 	b := bug{change: provesAtOnce, tamper: func(call *storetest.Call) {
-		if isFence(call) {
+		if call.IsFence() {
 			call.Drop = true
 			p.harm()
 		}
@@ -164,28 +155,19 @@ type reuse struct {
 func (r *reuse) tamper(p *plot) func(*storetest.Call) {
 	r.later = make(map[cassandra.MessageID]bool)
 	return func(call *storetest.Call) {
-		if call.Timestamp == 0 {
-			return
-		}
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		for i, value := range call.Values {
-			octets, ok := value.([16]byte)
-			id := cassandra.MessageID(octets)
-			if _, err := cassandra.ParseMessageID(id.String()); !ok || err != nil {
-				continue
-			}
+		call.Rename(func(id cassandra.MessageID) cassandra.MessageID {
 			switch r.first {
 			case cassandra.MessageID{}:
 				r.first = id
 			case id:
 			default:
-				call.Values[i] = [16]byte(r.first)
-				call.Timestamp += r.first.Timestamp() - id.Timestamp()
 				r.later[id] = true
 				p.harm()
 			}
-		}
+			return r.first
+		})
 	}
 }
 

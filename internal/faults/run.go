@@ -14,11 +14,6 @@ import (
 	"github.com/popcask/popcask/internal/parallel"
 )
 
-// settings are those of the nodes. The commit log is synchronous: otherwise a
-// node that is killed forgets its last 100 ms, and a data centre may have only
-// one node. P1 is promised while a quorum of the data centre survives.
-var settings = map[string]any{"commitlog_sync": "batch", "commitlog_sync_period": "0ms"}
-
 // replicas is how many replicas each data centre has, if it has so many nodes.
 const replicas = 3
 

@@ -3,8 +3,18 @@ package murmur3
 
 import (
 	"encoding/binary"
+	"math"
 	"math/bits"
 )
+
+// Token returns the token of a partition key: its hash, or the largest number in
+// place of the smallest, which is where the ring begins.
+func Token(key []byte) int64 {
+	if token := Sum(key); token != math.MinInt64 {
+		return token
+	}
+	return math.MaxInt64
+}
 
 const (
 	c1 = 0x87c37b91114253d5

@@ -5,8 +5,9 @@ import "math/rand/v2"
 // chance decides everything that is not in the events: which statement goes on
 // next, which message is late, which replica is asked. Its decisions depend on
 // the seed and on the number of the event, so that they stay the same if other
-// events are taken out of a history. Without a seed there is no noise: the
-// oldest statement goes on, no message is late, and replicas are asked in turn.
+// events are taken out of a history. Without a seed there is no noise: of the
+// statements that wait the first in their order goes on, no message is late or
+// lost, and the first replicas are asked.
 type chance struct {
 	seed   uint64
 	random *rand.Rand

@@ -25,10 +25,8 @@ var (
 	errNoNode = errors.New("sim: no node answers")
 )
 
-const (
-	nodeTimeout   = 2 * time.Second // of a coordinator, for its replicas
-	driverTimeout = 5 * time.Second // of the driver, for its node
-)
+// nodeTimeout is how long a coordinator waits for its replicas.
+const nodeTimeout = 2 * time.Second
 
 // Exec implements [cql.DB].
 func (d db) Exec(ctx context.Context, level cql.Level, st *cql.Statement, timestamp int64, values ...any) error {
@@ -117,22 +115,19 @@ func (w *world) paged(st *cql.Statement) *cql.Statement {
 	return short.(*cql.Statement)
 }
 
-// attempt runs a statement, and tries again if it fails with an error that
-// passes: as [driver.Session] does.
+// attempt runs a statement, and tries again by the rule of [driver.Session]. Its
+// pauses are not random.
 func (d db) attempt(ctx context.Context, level cql.Level, st *cql.Statement, values []any, do func(*request) error) error {
-	pause, retries := 25*time.Millisecond, 3
-	if level == cql.EachQuorum || level == cql.All {
-		retries = 1
-	}
-	for tries := 0; ; tries++ {
-		err := d.once(ctx, level, st, values, do)
-		passes := errors.Is(err, cluster.ErrTimeout) || errors.Is(err, cluster.ErrUnavailable) || errors.Is(err, errNoNode)
-		if err == nil || tries == retries || !passes || ctx.Err() != nil {
-			return err
-		}
-		sleep(ctx, pause)
-		pause *= 2
-	}
+	exactly := func(pause time.Duration) time.Duration { return pause }
+	return driver.Retry(ctx, level, driver.DefaultRetries, passes, exactly, func(int) error {
+		return d.once(ctx, level, st, values, do)
+	})
+}
+
+// passes reports whether a statement that failed with err may succeed at
+// another try.
+func passes(err error) bool {
+	return errors.Is(err, cluster.ErrTimeout) || errors.Is(err, cluster.ErrUnavailable) || errors.Is(err, errNoNode)
 }
 
 // once is one attempt.

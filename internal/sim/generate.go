@@ -29,7 +29,7 @@ func Generate(seed uint64, menu map[string]bool) History {
 	if random.IntN(2) == 0 {
 		h.Seed = seed | 1
 	}
-	names, total := some(random, menu)
+	names, total := all(some(random, menu))
 	for number := range 12 + random.IntN(14) {
 		h.Events = append(h.Events, h.event(random, number+1, draw(random, names, total)))
 	}
@@ -108,21 +108,16 @@ func all(menu map[string]bool) (names []string, total int) {
 	return names, total
 }
 
-// some returns the verbs that a history has, sorted, and the sum of their
-// weights.
-func some(random *rand.Rand, menu map[string]bool) (names []string, total int) {
-	hazards := make(map[string]bool) // of this history
+// some returns a part of a menu, for one history.
+func some(random *rand.Rand, menu map[string]bool) map[string]bool {
+	part := make(map[string]bool)
 	for _, name := range slices.Sorted(maps.Keys(verbs)) {
 		hazard := verbs[name].hazard
-		if _, drawn := hazards[hazard]; !drawn {
-			hazards[hazard] = hazard == "" || random.IntN(5) < 2
-		}
-		if hazards[hazard] && (menu == nil || menu[hazard] || hazard == "") {
-			names = append(names, name)
-			total += verbs[name].weight
+		if _, drawn := part[hazard]; !drawn && hazard != "" {
+			part[hazard] = random.IntN(5) < 2 && (menu == nil || menu[hazard])
 		}
 	}
-	return names, total
+	return part
 }
 
 // draw draws a verb by its weight.

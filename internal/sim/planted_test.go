@@ -120,17 +120,12 @@ func defaultTimestamps() Planted {
 	})()
 }
 
-func isFence(call *storetest.Call) bool {
-	return strings.HasPrefix(call.Statement, "INSERT INTO ledger") && slices.Contains(call.Values, any("fence"))
-}
-
 // gapByClocks: no fence is written. The proof relies on the horizon alone.
-func gapByClocks(call *storetest.Call) { call.Drop = isFence(call) }
+func gapByClocks(call *storetest.Call) { call.Drop = call.IsFence() }
 
 // gapWithoutProof: no fence is written, and nothing is read.
 func gapWithoutProof(call *storetest.Call) {
-	proof := strings.HasPrefix(call.Statement, "SELECT") && strings.Contains(call.Statement, "FROM mailbox_message") && strings.Contains(call.Statement, "message_id>=")
-	call.Drop = isFence(call) || proof
+	call.Drop = call.IsFence() || call.IsProof()
 }
 
 func quorum(call *storetest.Call) {
@@ -173,17 +168,9 @@ type reuse struct {
 // tamper writes everything about some IDs with others. The membership says
 // which IDs are new.
 func (r *reuse) tamper(call *storetest.Call) {
-	if call.Timestamp == 0 {
-		return
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for i, value := range call.Values {
-		octets, ok := value.([16]byte)
-		id := cassandra.MessageID(octets)
-		if _, err := cassandra.ParseMessageID(id.String()); !ok || err != nil {
-			continue
-		}
+	call.Rename(func(id cassandra.MessageID) cassandra.MessageID {
 		if _, known := r.as[id]; !known {
 			r.as[id] = id
 			if r.last != (cassandra.MessageID{}) && (r.failed || !r.onlyAfterFailure) {
@@ -193,14 +180,11 @@ func (r *reuse) tamper(call *storetest.Call) {
 			}
 			r.failed = false
 		}
-		if other := r.as[id]; other != id {
-			call.Values[i] = [16]byte(other)
-			call.Timestamp += other.Timestamp() - id.Timestamp()
-		}
 		if id == r.last && strings.HasPrefix(call.Statement, "UPDATE mailbox_message") {
 			r.failed = true
 		}
-	}
+		return r.as[id]
+	})
 }
 
 // listsUntilNow is an index that lists up to the bucket of its own clock.

@@ -34,9 +34,7 @@ type Found struct {
 	After   time.Duration // since the search began
 	Nth     int           // history of the process
 	Text    string        // of the violation
-	History string        // shrunk, in its text form
-
-	small History
+	History History       // shrunk
 }
 
 // explains reports whether a violation is most likely the same as this one: it
@@ -45,11 +43,11 @@ type Found struct {
 func (f Found) explains(class faults.Class, h History) bool {
 	next := 0
 	for _, e := range h.Events {
-		if next < len(f.small.Events) && f.small.Events[next].Verb == e.Verb {
+		if next < len(f.History.Events) && f.History.Events[next].Verb == e.Verb {
 			next++
 		}
 	}
-	return f.Class == class && next == len(f.small.Events)
+	return f.Class == class && next == len(f.History.Events)
 }
 
 // String returns the report.
@@ -98,7 +96,7 @@ func (s Search) Run(t *testing.T) Result {
 			continue
 		}
 		kinds[kind] = true
-		r.Found = append(r.Found, Found{seed, class, time.Since(began), n + 1, v.Violations[0].Text, small.String(), small})
+		r.Found = append(r.Found, Found{seed, class, time.Since(began), n + 1, v.Violations[0].Text, small})
 		if len(r.Found) >= s.Keep {
 			break
 		}

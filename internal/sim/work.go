@@ -23,7 +23,7 @@ type operation struct {
 // begin begins an operation of a host. The director waits for it if the event
 // says so.
 func (w *world) begin(number int, what string, do func(ctx context.Context, h *host)) bool {
-	h := w.hosts[number%len(w.hosts)]
+	h := w.host(number)
 	if h.frozen {
 		return false
 	}
@@ -43,6 +43,9 @@ func (w *world) begin(number int, what string, do func(ctx context.Context, h *h
 	w.settle()
 	return true
 }
+
+// host returns the host of a number. There are always some.
+func (w *world) host(number int) *host { return w.hosts[number%len(w.hosts)] }
 
 // finished settles what has ended, and reports whether all operations that were
 // begun have.
@@ -196,7 +199,7 @@ func (w *world) repairWith(args [3]int, incomplete bool) bool {
 }
 
 func (w *world) freeze(args [3]int) bool {
-	h := w.hosts[args[0]%len(w.hosts)]
+	h := w.host(args[0])
 	if h.frozen {
 		return false
 	}
@@ -205,7 +208,7 @@ func (w *world) freeze(args [3]int) bool {
 }
 
 func (w *world) thaw(args [3]int) bool {
-	h := w.hosts[args[0]%len(w.hosts)]
+	h := w.host(args[0])
 	if !h.frozen {
 		return false
 	}
@@ -215,24 +218,24 @@ func (w *world) thaw(args [3]int) bool {
 }
 
 func (w *world) crashAfter(args [3]int) bool {
-	w.hosts[args[0]%len(w.hosts)].crashes = args[1]
+	w.host(args[0]).crashes = args[1]
 	return true
 }
 
 func (w *world) noAnswer(args [3]int) bool {
-	w.hosts[args[0]%len(w.hosts)].drops = args[1]
+	w.host(args[0]).drops = args[1]
 	return true
 }
 
 func (w *world) noReach(args [3]int) bool {
-	w.hosts[args[0]%len(w.hosts)].refuses = args[1]
+	w.host(args[0]).refuses = args[1]
 	return true
 }
 
 // clone starts a copy of a process from a snapshot of its virtual machine, as
 // one more host.
 func (w *world) clone(args [3]int) bool {
-	of := w.hosts[args[0]%len(w.hosts)]
+	of := w.host(args[0])
 	if len(w.hosts) >= len(aHost.names) || of.frozen {
 		return false
 	}
@@ -249,7 +252,7 @@ func (w *world) clone(args [3]int) bool {
 }
 
 func (w *world) clock(args [3]int) bool {
-	h := w.hosts[args[0]%len(w.hosts)]
+	h := w.host(args[0])
 	skew, _ := time.ParseDuration(aSkew.name(args[1]))
 	h.skew = skew
 	w.note("the clock of %s is %s", h.name, aSkew.name(args[1]))

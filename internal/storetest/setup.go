@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"maps"
 	"testing"
 	"time"
 
@@ -34,6 +35,17 @@ func MigrateWith(t testing.TB, cluster *cassandratest.Cluster, change func(*cass
 	}
 	require.NoError(t, cassandra.Migrate(t.Context(), config, replication))
 	return config
+}
+
+// Killable returns the settings of nodes that a test kills, with others, which
+// may be nil. The commit log is synchronous: otherwise a node that is killed
+// forgets its last 100 ms, which may be the settings of the keyspace; and a data
+// centre may have only one node, while P1 is promised as long as a quorum of it
+// survives.
+func Killable(others map[string]any) map[string]any {
+	settings := map[string]any{"commitlog_sync": "batch", "commitlog_sync_period": "0ms"}
+	maps.Copy(settings, others)
+	return settings
 }
 
 // In returns the configuration of a host in another data centre.

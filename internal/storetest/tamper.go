@@ -3,7 +3,9 @@ package storetest
 import (
 	"context"
 	"slices"
+	"strings"
 
+	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cql"
 )
 
@@ -15,6 +17,36 @@ type Call struct {
 	Timestamp int64 // in microseconds; 0 for a read
 	Values    []any // of the statement, in its order
 	Drop      bool  // it is not sent: a write is acknowledged, a read finds nothing
+}
+
+// IsFence reports whether the call writes the fence of a mailbox.
+func (c *Call) IsFence() bool {
+	return strings.HasPrefix(c.Statement, "INSERT INTO ledger") && slices.Contains(c.Values, any("fence"))
+}
+
+// IsProof reports whether the call reads the memberships of a range, as a proof
+// of what is empty does.
+func (c *Call) IsProof() bool {
+	return strings.HasPrefix(c.Statement, "SELECT") && strings.Contains(c.Statement, "FROM mailbox_message") && strings.Contains(c.Statement, "message_id>=")
+}
+
+// Rename writes everything about a message with the ID that as returns, and
+// with the timestamp of that one. It leaves reads alone.
+func (c *Call) Rename(as func(cassandra.MessageID) cassandra.MessageID) {
+	if c.Timestamp == 0 {
+		return
+	}
+	for i, value := range c.Values {
+		octets, ok := value.([16]byte)
+		id := cassandra.MessageID(octets)
+		if _, err := cassandra.ParseMessageID(id.String()); !ok || err != nil {
+			continue // of a mailbox
+		}
+		if other := as(id); other != id {
+			c.Values[i] = [16]byte(other)
+			c.Timestamp += other.Timestamp() - id.Timestamp()
+		}
+	}
 }
 
 // Tamper returns a Wrap of a [cassandra.Config] that calls change for every

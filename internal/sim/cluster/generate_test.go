@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/popcask/popcask/cassandra/cql"
+	"github.com/popcask/popcask/internal/murmur3"
 )
 
 // generator draws statements and values.
@@ -218,7 +219,7 @@ func (g *generator) keyOf(t *table) (key []any) {
 	for i, c := range t.partition {
 		octets, _, _ = appendPart(octets, t, c.kind, key[i])
 	}
-	if g.tokens = append(g.tokens, tokenOf(octets)); len(g.tokens) > 40 {
+	if g.tokens = append(g.tokens, murmur3.Token(octets)); len(g.tokens) > 40 {
 		g.tokens = g.tokens[20:]
 	}
 	return key

@@ -34,21 +34,3 @@ func (p *partition) hasRow(key string) bool {
 	i := search(p.rows, key)
 	return i < len(p.rows) && p.rows[i].key == key && p.rows[i].lives
 }
-
-// Cleanup takes from all nodes the partitions that they are no replicas of any
-// more (nodetool cleanup): after a change of the nodes or of the replication.
-// Data that stays may come back when the node is a replica again, after its
-// tombstones are gone.
-func (c *Cluster) Cleanup() {
-	for _, n := range c.nodes {
-		n.flush()
-		for _, t := range c.schema.tables {
-			for _, key := range c.keys[t.index].all {
-				if n.data.get(t, key) != nil && !slices.Contains(c.replicasOf(key), n) {
-					n.data[t.index][key.number] = nil
-				}
-			}
-		}
-		n.flush()
-	}
-}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sort"
 	"strings"
+
+	"github.com/popcask/popcask/internal/murmur3"
 )
 
 // partitionKey is the key of a partition that was written to or read once.
@@ -48,7 +50,7 @@ func (k *keys) get(t *table, key []byte) *partitionKey {
 	if number, ok := k.numbers[string(key)]; ok {
 		return k.all[number]
 	}
-	p := &partitionKey{number: len(k.all), key: string(key), token: tokenOf(key)}
+	p := &partitionKey{number: len(k.all), key: string(key), token: murmur3.Token(key)}
 	p.parts = splitKey(t, p.key)
 	k.numbers[p.key] = p.number
 	k.all = append(k.all, p)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/popcask/popcask/cassandra/cql"
@@ -226,13 +225,4 @@ func (m *Mutation) add(r *row) {
 		return
 	}
 	m.rows = slices.Insert(m.rows, i, r)
-}
-
-// String names the table and the partition, and counts the rows.
-func (m *Mutation) String() string {
-	var key []string
-	for i, c := range m.table.partition {
-		key = append(key, c.kind.format(m.key.parts[i]))
-	}
-	return fmt.Sprintf("%s (%s): %d rows", m.table.name, strings.Join(key, ", "), len(m.rows))
 }

@@ -138,3 +138,21 @@ func (c *Cluster) Leave(n *Node, at time.Time) {
 	}
 	c.Remove(n)
 }
+
+// Cleanup takes from all nodes the partitions that they are no replicas of any
+// more (nodetool cleanup): after a change of the nodes or of the replication.
+// Data that stays may come back when the node is a replica again, after its
+// tombstones are gone.
+func (c *Cluster) Cleanup() {
+	for _, n := range c.nodes {
+		n.flush()
+		for _, t := range c.schema.tables {
+			for _, key := range c.keys[t.index].all {
+				if n.data.get(t, key) != nil && !slices.Contains(c.replicasOf(key), n) {
+					n.data[t.index][key.number] = nil
+				}
+			}
+		}
+		n.flush()
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/popcask/popcask/cassandra/cql"
+	"github.com/popcask/popcask/internal/murmur3"
 )
 
 // Page is a page of rows. Next is the state of the next page, nil after the
@@ -82,7 +83,7 @@ func (r *request) skip(keys []*partitionKey) []*partitionKey {
 	if r.resume == nil {
 		return keys
 	}
-	at := partitionKey{key: r.resume.key, token: tokenOf([]byte(r.resume.key))}
+	at := partitionKey{key: r.resume.key, token: murmur3.Token([]byte(r.resume.key))}
 	for len(keys) > 0 {
 		order := compareKeys(keys[0], &at)
 		if order > 0 || order == 0 && !r.resume.all {

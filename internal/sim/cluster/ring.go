@@ -3,7 +3,6 @@ package cluster
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"slices"
 	"sort"
 
@@ -18,15 +17,6 @@ const tokensOfNode = 16
 type position struct {
 	token int64
 	node  *Node
-}
-
-// tokenOf returns the token of a partition key. The smallest number is where
-// the ring begins, and no key has it.
-func tokenOf(key []byte) int64 {
-	if token := murmur3.Sum(key); token != math.MinInt64 {
-		return token
-	}
-	return math.MaxInt64
 }
 
 // placeAgain computes the ring after a change of the nodes or the replication.
@@ -48,7 +38,7 @@ func (c *Cluster) positions() []position {
 	if c.ring == nil {
 		for _, n := range c.nodes {
 			for i := range tokensOfNode {
-				c.ring = append(c.ring, position{tokenOf(fmt.Appendf(nil, "%s/%d", n.Name, i)), n})
+				c.ring = append(c.ring, position{murmur3.Token(fmt.Appendf(nil, "%s/%d", n.Name, i)), n})
 			}
 		}
 		slices.SortFunc(c.ring, func(a, b position) int { return cmp.Compare(a.token, b.token) })
