@@ -94,9 +94,9 @@ func (c *Coverage) played(w *world) {
 	c.Events += len(w.met)
 	c.Statements += w.statements
 	for i, second := range w.met {
-		c.Verbs[second]++
+		c.Verbs[second.Verb]++
 		for _, first := range w.met[max(0, i-4):i] {
-			c.Pairs[[2]string{first, second}]++
+			c.Pairs[[2]string{first.Verb, second.Verb}]++
 		}
 	}
 	for _, op := range w.ops {

@@ -73,7 +73,7 @@ func vary(random *rand.Rand, h, other History, menu map[string]bool) History {
 	for _, e := range h.Events {
 		number = max(number, e.Number)
 	}
-	for range 1 + random.IntN(4) {
+	for range 1 + random.IntN(3) {
 		number++
 		at := random.IntN(len(h.Events) + 1)
 		switch n := random.IntN(10); {
@@ -91,7 +91,7 @@ func vary(random *rand.Rand, h, other History, menu map[string]bool) History {
 			h.Events[at-1], h.Events[at] = h.Events[at], h.Events[at-1]
 		}
 	}
-	if h.Seed != 0 {
+	if h.Seed != 0 && random.IntN(4) == 0 {
 		h.Seed = random.Uint64() | 1
 	}
 	return h

@@ -35,7 +35,7 @@ const (
 type Verdict struct {
 	History    History
 	Violations []faults.Violation
-	Events     int // that had an effect
+	Met        []Event // that had an effect
 	Statements int
 	Hash       uint64 // of all that happened
 	Ops        []faults.Op
@@ -234,6 +234,6 @@ func (h *host) listAll(user string, final bool) []faults.Message {
 
 // judge checks what was recorded.
 func (w *world) judge() []faults.Violation {
-	violations := slices.Concat(w.violations, faults.Check(w.excused(), nil).Violations)
+	violations := slices.Concat(faults.Check(w.excused(), nil).Violations, w.violations)
 	return slices.DeleteFunc(violations, func(v faults.Violation) bool { return w.ignore[v.Class] })
 }

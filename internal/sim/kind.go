@@ -18,7 +18,7 @@ var (
 	aNode   = kind{names: []string{"n1", "n2", "n3", "n4", "n5", "n6"}} // by its place in the cluster
 	aUser   = kind{names: []string{"anna", "ben"}}
 	aLabel  = kind{names: []string{"u1", "u2", "u3"}}
-	aShare  = kind{names: []string{"nothing", "first", "last", "half", "all"}}
+	aShare  = kind{names: []string{"first", "last", "half", "all"}}
 	aCount  = kind{most: 24}
 	aTime   = kind{names: []string{"1s", "2m", "90m", "30h"}}
 	aSkew   = kind{names: []string{"right", "+3m", "-3m", "+2h", "-2h"}}

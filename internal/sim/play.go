@@ -33,7 +33,7 @@ func play(t *testing.T, h History, setup Setup, meter *Coverage, tracing bool) V
 	})
 	meter.played(w)
 	return Verdict{
-		History: h, Violations: w.judge(), Events: len(w.met), Statements: w.statements,
+		History: h, Violations: w.judge(), Met: w.met, Statements: w.statements,
 		Hash: w.hash, Ops: w.ops, States: w.states, Trace: w.trace,
 	}
 }
@@ -42,14 +42,13 @@ func play(t *testing.T, h History, setup Setup, meter *Coverage, tracing bool) V
 func (w *world) playAll() {
 	for _, e := range w.history.Events {
 		w.chance.begin(e.Number)
-		w.played++
 		w.verb = e.Verb
 		w.note("%s", e)
 		if !verbs[e.Verb].do(w, e.Args) {
 			w.note("  it is impossible now")
 			continue
 		}
-		w.met = append(w.met, e.Verb)
+		w.met = append(w.met, e)
 		if !e.Background {
 			w.run(w.finished)
 			if !w.chance.once(3) { // else it goes on later

@@ -12,9 +12,9 @@ import (
 	"github.com/popcask/popcask/internal/faults"
 )
 
-// Search is a search by one process. It plays new histories, and variants of
-// those that came to states of the world which no history had come to before:
-// see [State]. With the same seed, and until the same number of histories, it
+// Search is a search by one process. It plays new histories, and goes on from
+// states of the world that others came to, most often from rare ones: see
+// [State]. With the same seed, and until the same number of histories, it
 // plays the same.
 type Search struct {
 	Seed   uint64          // of the first history; the next ones follow it
@@ -70,7 +70,7 @@ func (r *Result) Add(other Result) {
 }
 
 // Run searches. Each kind of violation is kept once, with the smallest history
-// that shows it: kinds are classes, with the hazards that the history needs.
+// that shows it: kinds are classes, with the verbs that the history needs.
 func (s Search) Run(t *testing.T) Result {
 	began := time.Now()
 	r := Result{Coverage: NewCoverage()}
@@ -91,7 +91,7 @@ func (s Search) Run(t *testing.T) Result {
 			continue
 		}
 		small := Shrink(h, 600, func(h History) bool { return Play(t, h, Setup{Ignore: s.Ignore}, NewCoverage()).Has(class) })
-		kind := string(class) + hazards(small)
+		kind := string(class) + " " + needed(small)
 		if kinds[kind] {
 			continue
 		}
@@ -101,7 +101,7 @@ func (s Search) Run(t *testing.T) Result {
 			break
 		}
 	}
-	r.Coverage.States = len(c.seen)
+	r.Coverage.States = len(c.ways)
 	r.Took = time.Since(began)
 	return r
 }
@@ -127,75 +127,80 @@ func (d *diary) write(h History) {
 
 func (d *diary) close() { d.file.Close() }
 
-// corpus has histories that came to new states.
+// corpus has the shortest way to each state that histories came to.
 type corpus struct {
-	seen    map[State]int // how often
-	entries []entry       // in the order in which they came; when it is full, in a ring
-	next    int           // in the ring
+	ways   map[State]*way
+	states map[string][]State // of ways, by cluster, in the order in which they were first seen
 }
 
-type entry struct {
-	Sighting
-	history History
+// way is a way to a state.
+type way struct {
+	history History // its events had an effect, and with the last one it comes to the state
+	used    int     // how often the state was seen, or gone on from
 }
 
-// heldHistories is how many histories a corpus has at most: about 2 KB each.
-const heldHistories = 10_000
+func newCorpus() *corpus { return &corpus{make(map[State]*way), make(map[string][]State)} }
 
-func newCorpus() *corpus { return &corpus{seen: make(map[State]int)} }
-
-// propose returns a new history, or a variant of one that came to a new state.
+// propose returns a new history, or goes on from a state.
 func (c *corpus) propose(seed uint64, menu map[string]bool) History {
 	random := rand.New(rand.NewPCG(seed, 0x76617279))
-	if len(c.entries) == 0 || random.IntN(3) == 0 {
-		return Generate(seed, menu)
+	h := Generate(seed, menu)
+	known := c.states[h.Cluster]
+	if len(known) == 0 || random.IntN(4) == 0 {
+		return h
 	}
-	return vary(random, c.pick(random), c.entries[random.IntN(len(c.entries))].history, menu)
+	from := c.pick(random, known)
+	from.used++
+	return vary(random, from.history, c.pick(random, known).history, menu)
 }
 
-// pick returns a history that came to a state to which few do: all of it, or up
-// to the event that did.
-func (c *corpus) pick(random *rand.Rand) History {
-	const compared = 16
-	best := c.entries[random.IntN(len(c.entries))]
-	for range compared {
-		if other := c.entries[random.IntN(len(c.entries))]; c.seen[other.State] < c.seen[best.State] {
+// pick returns the way to a state, most often to a rare one.
+func (c *corpus) pick(random *rand.Rand, states []State) *way {
+	const compared = 8
+	best := c.ways[states[random.IntN(len(states))]]
+	for range random.IntN(compared) {
+		if other := c.ways[states[random.IntN(len(states))]]; other.used < best.used {
 			best = other
 		}
 	}
-	h := best.history
-	if random.IntN(2) == 0 {
-		h.Events = h.Events[:best.Events]
-	}
-	return h
+	return best
 }
 
-// learn keeps a history for each new state that it came to, if it shows nothing
-// wrong.
+// learn keeps the ways to new states, and those that are not longer than the
+// ones that are known.
 func (c *corpus) learn(h History, v Verdict) {
 	for _, s := range v.States {
-		if c.seen[s.State]++; c.seen[s.State] > 1 || len(v.Violations) > 0 {
-			continue
+		known, ok := c.ways[s.State]
+		if ok {
+			known.used++
 		}
-		e := entry{s, h}
-		if len(c.entries) < heldHistories {
-			c.entries = append(c.entries, e)
-			continue
+		found := h
+		found.Events = v.Met[:s.Events]
+		switch {
+		case len(v.Violations) > 0: // what goes on from here may show the same
+		case !ok:
+			c.ways[s.State] = &way{history: found, used: 1}
+			c.states[h.Cluster] = append(c.states[h.Cluster], s.State)
+		case length(found) <= length(known.history):
+			known.history = found
 		}
-		c.entries[c.next%heldHistories] = e // the oldest makes room
-		c.next++
 	}
 }
 
-// hazards names the hazards that a history needs.
-func hazards(h History) string {
-	var names strings.Builder
-	seen := make(map[string]bool)
-	for _, e := range h.Events {
-		if hazard := verbs[e.Verb].hazard; !seen[hazard] {
-			seen[hazard] = true
-			names.WriteString(" " + hazard)
-		}
+// length returns how many events a history has. Noise counts as one.
+func length(h History) int {
+	if h.Seed != 0 {
+		return len(h.Events) + 1
 	}
-	return names.String()
+	return len(h.Events)
+}
+
+// needed names the verbs that a history needs.
+func needed(h History) string {
+	var names []string
+	for _, e := range h.Events {
+		names = append(names, e.Verb)
+	}
+	slices.Sort(names)
+	return strings.Join(slices.Compact(names), " ")
 }

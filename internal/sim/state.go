@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"slices"
 
 	"github.com/popcask/popcask/cassandra"
@@ -11,11 +12,13 @@ import (
 
 // State is something that can be said of a data centre and a message, as a
 // number: which nodes have its content, its membership and its entry in the
-// index, and which of them are down, without their names. A search keeps the
-// histories that came to a new state, and goes on from them.
+// index, and which of them do not answer or take no writes, without their
+// names; whether anything is late, a replica has forgotten something, or a host
+// is frozen. A search goes on from the states that it came to.
 type State uint64
 
-// Sighting is a state, and how many events it took to come to it.
+// Sighting is a state, and how many events with an effect it took to come to
+// it.
 type Sighting struct {
 	State  State
 	Events int
@@ -24,6 +27,7 @@ type Sighting struct {
 // sight notes the states of the messages that were delivered last.
 func (w *world) sight() {
 	const most = 4 // messages
+	standing := slices.ContainsFunc(w.hosts, func(h *host) bool { return h.frozen })
 	looked := 0
 	for _, op := range slices.Backward(w.ops) {
 		if op.Kind != faults.Deliver || op.Outcome != faults.OK {
@@ -39,18 +43,20 @@ func (w *world) sight() {
 		holds := make(map[string][]int) // by data centre
 		for _, n := range w.nodes {
 			if !n.gone {
-				holds[n.DC] = append(holds[n.DC], n.Holds(id)<<1|number(n.down))
+				holds[n.DC] = append(holds[n.DC], n.Holds(id)<<1|number(n.down || n.overloaded))
 			}
 		}
-		for _, nodes := range holds {
+		for _, dc := range slices.Sorted(maps.Keys(holds)) {
+			nodes := holds[dc]
 			slices.Sort(nodes)
-			w.sighted(stateOf(nodes))
+			nodes = nodes[max(0, len(nodes)-3):] // the others are no replicas
+			w.sighted(stateOf(w.history.Cluster, len(w.late) > 0, w.forgotten, standing, nodes))
 		}
 	}
 }
 
 func (w *world) sighted(s State) {
-	w.states = append(w.states, Sighting{s, w.played})
+	w.states = append(w.states, Sighting{s, len(w.met)})
 }
 
 func number(is bool) int {
@@ -63,6 +69,6 @@ func number(is bool) int {
 // stateOf returns the state that some values stand for.
 func stateOf(values ...any) State {
 	sum := fnv.New64a()
-	fmt.Fprint(sum, values...)
+	fmt.Fprintln(sum, values...)
 	return State(sum.Sum64())
 }

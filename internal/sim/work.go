@@ -105,21 +105,30 @@ func (h *host) text(size int) faults.Text {
 	return faults.Write(writer, n, size, rand.New(rand.NewPCG(uint64(h.number)<<8|uint64(h.life), uint64(n))))
 }
 
-// list lists a mailbox and retrieves all of it.
+// list lists a mailbox, as clients do that look whether there is mail.
 func (w *world) list(args [3]int) bool {
+	return w.begin(args[0], "lists the mailbox of "+user(args[1]), func(ctx context.Context, h *host) {
+		h.session(ctx, user(args[1]), false, "")
+	})
+}
+
+// read lists a mailbox and retrieves all of it.
+func (w *world) read(args [3]int) bool {
 	return w.begin(args[0], "reads the mailbox of "+user(args[1]), func(ctx context.Context, h *host) {
-		h.session(ctx, user(args[1]), true, 0)
+		h.session(ctx, user(args[1]), true, "")
 	})
 }
 
 // remove lists a mailbox, and removes a share of it.
 func (w *world) remove(args [3]int) bool {
-	return w.begin(args[0], "removes "+aShare.name(args[2])+" of the mailbox of "+user(args[1]), func(ctx context.Context, h *host) {
-		h.session(ctx, user(args[1]), false, args[2])
+	share := aShare.name(args[2])
+	return w.begin(args[0], "removes "+share+" of the mailbox of "+user(args[1]), func(ctx context.Context, h *host) {
+		h.session(ctx, user(args[1]), false, share)
 	})
 }
 
-func (h *host) session(ctx context.Context, user string, retrieves bool, share int) {
+// session is a session of a user. The share is one of aShare, or "".
+func (h *host) session(ctx context.Context, user string, retrieves bool, share string) {
 	box, err := h.worker.Store.Open(ctx, mailbox.Login{User: user})
 	if err != nil {
 		return
@@ -134,8 +143,8 @@ func (h *host) session(ctx context.Context, user string, retrieves bool, share i
 			h.worker.Retrieve(ctx, box, user, m, false)
 		}
 	}
-	switch aShare.name(share) {
-	case "nothing":
+	switch share {
+	case "":
 		messages = nil
 	case "first":
 		messages = messages[:min(1, len(messages))]
@@ -193,7 +202,7 @@ func (w *world) repairWith(args [3]int, incomplete bool) bool {
 		defer w.mu.Unlock()
 		for _, f := range report.Findings {
 			w.note("the repair finds: %s %s, mended: %t", f.Kind, f.ID, f.Mended)
-			w.sighted(stateOf(f.Mended, string(f.Kind)))
+			w.sighted(stateOf(w.history.Cluster, f.Mended, string(f.Kind)))
 		}
 	})
 }

@@ -53,9 +53,8 @@ type world struct {
 
 	violations []faults.Violation // that the checker cannot see
 	meter      *Coverage
-	met        []string // the verbs that had an effect, in their order
+	met        []Event // those that had an effect, in their order
 	states     []Sighting
-	played     int // events
 	statements int
 	hash       uint64 // of all statements, their order, their times and how they ended
 	tracing    bool
