@@ -42,7 +42,7 @@ func (h History) event(random *rand.Rand, number int, verb string) Event {
 	for i, kind := range verbs[verb].args {
 		size := kind.size()
 		if kind.same(aNode) {
-			size = min(size, h.nodes()+1) // one may be added
+			size = min(size, h.nodes())
 		}
 		e.Args[i] = random.IntN(size)
 	}
@@ -50,8 +50,11 @@ func (h History) event(random *rand.Rand, number int, verb string) Event {
 	return e
 }
 
-// nodes returns how many nodes the cluster has at first.
+// nodes returns how many nodes the cluster has at most.
 func (h History) nodes() (n int) {
+	for _, e := range h.Events {
+		n += number(e.Verb == "add")
+	}
 	dcs, _ := parseDCs(h.Cluster)
 	for _, dc := range dcs {
 		n += dc.Nodes
@@ -59,42 +62,53 @@ func (h History) nodes() (n int) {
 	return n
 }
 
-// vary returns a variant of a history: with events that are changed, left out,
-// put in, or in another order, or with the end of another history.
+// vary returns a variant of a history: one that is changed in some places, or
+// one that goes on with more events or with the end of another.
 func vary(random *rand.Rand, h, other History, menu map[string]bool) History {
-	const longest = 40
-	h.Events = slices.Clone(h.Events)
-	if random.IntN(8) == 0 {
-		h.Events = h.Events[:random.IntN(len(h.Events)+1)]
-		h.Events = append(h.Events, other.Events[random.IntN(len(other.Events)+1):]...)
+	changes, more := 1+random.IntN(3), random.IntN(3)
+	if random.IntN(2) == 0 {
+		changes, more = 0, 1+random.IntN(7)
+	}
+	if random.IntN(2) == 0 {
+		menu = some(random, menu)
 	}
 	names, total := all(menu)
-	number := 0
-	for _, e := range h.Events {
-		number = max(number, e.Number)
+	number := 1
+	for _, e := range slices.Concat(h.Events, other.Events) {
+		number = max(number, e.Number+1)
 	}
-	for range 1 + random.IntN(3) {
+	h.Events = slices.Clone(h.Events)
+	for range changes {
+		h.change(random, number, draw(random, names, total))
 		number++
-		at := random.IntN(len(h.Events) + 1)
-		switch n := random.IntN(10); {
-		case n < 5 && len(h.Events) < longest:
-			if random.IntN(2) == 0 { // go on from where it came to
-				at = len(h.Events)
-			}
-			h.Events = slices.Insert(h.Events, at, h.event(random, number, draw(random, names, total)))
-		case at == len(h.Events):
-		case n < 6:
-			h.Events = slices.Delete(h.Events, at, at+1)
-		case n < 9:
-			h.Events[at] = h.event(random, number, h.Events[at].Verb)
-		case at > 0:
-			h.Events[at-1], h.Events[at] = h.Events[at], h.Events[at-1]
-		}
+	}
+	if random.IntN(8) == 0 {
+		h.Events = append(h.Events, other.Events[random.IntN(len(other.Events)+1):]...)
+	}
+	for range more {
+		h.Events = append(h.Events, h.event(random, number, draw(random, names, total)))
+		number++
 	}
 	if h.Seed != 0 && random.IntN(4) == 0 {
 		h.Seed = random.Uint64() | 1
 	}
 	return h
+}
+
+// change changes a history somewhere: it puts in an event with a verb, leaves
+// one out, takes other arguments for it, or changes two in their order.
+func (h *History) change(random *rand.Rand, number int, verb string) {
+	at := random.IntN(len(h.Events) + 1)
+	switch n := random.IntN(6); {
+	case n < 2 || at == len(h.Events):
+		h.Events = slices.Insert(h.Events, at, h.event(random, number, verb))
+	case n < 3:
+		h.Events = slices.Delete(h.Events, at, at+1)
+	case n < 5:
+		h.Events[at] = h.event(random, number, h.Events[at].Verb)
+	case at > 0:
+		h.Events[at-1], h.Events[at] = h.Events[at], h.Events[at-1]
+	}
 }
 
 // all returns the verbs of a menu, sorted, and the sum of their weights.

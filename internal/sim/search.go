@@ -37,9 +37,9 @@ type Found struct {
 	History History       // shrunk
 }
 
-// explains reports whether a violation is most likely the same as this one: it
-// is of the same class, and the verbs of this one are among those of the
-// history, in the same order.
+// explains reports whether a violation may be the same as this one: it is of the
+// same class, and the verbs of this one are among those of the history, in the
+// same order.
 func (f Found) explains(class faults.Class, h History) bool {
 	next := 0
 	for _, e := range h.Events {
@@ -48,6 +48,29 @@ func (f Found) explains(class faults.Class, h History) bool {
 		}
 	}
 	return f.Class == class && next == len(f.History.Events)
+}
+
+// unexplained returns what is left of a history without what was found before,
+// and whether it still shows a violation of the class. What may be explained by
+// something that was found is, if no verb of that can be left out.
+func unexplained(h History, class faults.Class, found []Found, shows func(History) bool) (left History, ok bool) {
+	for _, f := range found {
+		if !f.explains(class, h) {
+			continue
+		}
+		i := slices.IndexFunc(f.History.Events, func(e Event) bool { return shows(h.without(e.Verb)) })
+		if i < 0 {
+			return h, false
+		}
+		h = h.without(f.History.Events[i].Verb)
+	}
+	return h, true
+}
+
+// without returns the history without the events of a verb.
+func (h History) without(verb string) History {
+	h.Events = slices.DeleteFunc(slices.Clone(h.Events), func(e Event) bool { return e.Verb == verb })
+	return h
 }
 
 // String returns the report.
@@ -87,10 +110,12 @@ func (s Search) Run(t *testing.T) Result {
 			continue
 		}
 		class := v.Class()
-		if slices.ContainsFunc(r.Found, func(f Found) bool { return f.explains(class, h) }) {
+		shows := func(h History) bool { return Play(t, h, Setup{Ignore: s.Ignore}, NewCoverage()).Has(class) }
+		h, ok := unexplained(h, class, r.Found, shows)
+		if !ok {
 			continue
 		}
-		small := Shrink(h, 600, func(h History) bool { return Play(t, h, Setup{Ignore: s.Ignore}, NewCoverage()).Has(class) })
+		small := Shrink(h, 600, shows)
 		kind := string(class) + " " + needed(small)
 		if kinds[kind] {
 			continue
@@ -171,15 +196,12 @@ func (c *corpus) pick(random *rand.Rand, states []State) *way {
 func (c *corpus) learn(h History, v Verdict) {
 	for _, s := range v.States {
 		known, ok := c.ways[s.State]
-		if ok {
-			known.used++
-		}
 		found := h
 		found.Events = v.Met[:s.Events]
 		switch {
 		case len(v.Violations) > 0: // what goes on from here may show the same
 		case !ok:
-			c.ways[s.State] = &way{history: found, used: 1}
+			c.ways[s.State] = &way{history: found}
 			c.states[h.Cluster] = append(c.states[h.Cluster], s.State)
 		case length(found) <= length(known.history):
 			known.history = found

@@ -5,6 +5,7 @@ import (
 	"hash/fnv"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/internal/faults"
@@ -27,7 +28,11 @@ type Sighting struct {
 // sight notes the states of the messages that were delivered last.
 func (w *world) sight() {
 	const most = 4 // messages
-	standing := slices.ContainsFunc(w.hosts, func(h *host) bool { return h.frozen })
+	frozen := slices.ContainsFunc(w.hosts, func(h *host) bool { return h.frozen })
+	if len(w.late) > 0 {
+		w.sighted(stateOf(w.history.Cluster, w.forgotten, frozen))
+		return
+	}
 	looked := 0
 	for _, op := range slices.Backward(w.ops) {
 		if op.Kind != faults.Deliver || op.Outcome != faults.OK {
@@ -50,7 +55,7 @@ func (w *world) sight() {
 			nodes := holds[dc]
 			slices.Sort(nodes)
 			nodes = nodes[max(0, len(nodes)-3):] // the others are no replicas
-			w.sighted(stateOf(w.history.Cluster, len(w.late) > 0, w.forgotten, standing, nodes))
+			w.sighted(stateOf(w.history.Cluster, w.forgotten, frozen, time.Since(op.Return) > w.horizon, nodes))
 		}
 	}
 }
