@@ -14,8 +14,9 @@ import (
 // State is something that can be said of a data centre and a message, as a
 // number: which nodes have its content, its membership and its entry in the
 // index, and which of them do not answer or take no writes, without their
-// names; whether anything is late, a replica has forgotten something, or a host
-// is frozen. A search goes on from the states that it came to.
+// names; whether it is older than the horizon, whether a replica has forgotten
+// something, and whether a host is frozen. As long as something is late it says
+// less. A search goes on from the states that it came to.
 type State uint64
 
 // Sighting is a state, and how many events with an effect it took to come to
@@ -30,7 +31,7 @@ func (w *world) sight() {
 	const most = 4 // messages
 	frozen := slices.ContainsFunc(w.hosts, func(h *host) bool { return h.frozen })
 	if len(w.late) > 0 {
-		w.sighted(stateOf(w.history.Cluster, w.forgotten, frozen))
+		w.sighted(stateOf(w.history.Cluster, w.forgotten, frozen, w.cut))
 		return
 	}
 	looked := 0
