@@ -13,9 +13,8 @@ import (
 )
 
 // Search is a search by one process. It plays new histories, and goes on from
-// states of the world that others came to, most often from rare ones: see
-// [State]. With the same seed, and until the same number of histories, it
-// plays the same.
+// states of the world that others came to: see [State]. With the same seed, and
+// until the same number of histories, it plays the same.
 type Search struct {
 	Seed   uint64          // of the first history; the next ones follow it
 	Step   uint64          // between two seeds: the number of processes that search
@@ -161,7 +160,7 @@ type corpus struct {
 // way is a way to a state.
 type way struct {
 	history History // its events had an effect, and with the last one it comes to the state
-	used    int     // how often the state was seen, or gone on from
+	used    int     // how often the search went on from there
 }
 
 func newCorpus() *corpus { return &corpus{make(map[State]*way), make(map[string][]State)} }
@@ -179,7 +178,8 @@ func (c *corpus) propose(seed uint64, menu map[string]bool) History {
 	return vary(random, from.history, c.pick(random, known).history, menu)
 }
 
-// pick returns the way to a state, most often to a rare one.
+// pick returns the way to a state, most often to one from which the search went
+// on seldom.
 func (c *corpus) pick(random *rand.Rand, states []State) *way {
 	const compared = 8
 	best := c.ways[states[random.IntN(len(states))]]
