@@ -65,6 +65,7 @@ func (h History) nodes() (n int) {
 // vary returns a variant of a history: one that is changed in some places, or
 // one that goes on with more events or with the end of another.
 func vary(random *rand.Rand, h, other History, menu map[string]bool) History {
+	const longest = 40 // events
 	changes, more := 1+random.IntN(3), random.IntN(3)
 	if random.IntN(2) == 0 {
 		changes, more = 0, 1+random.IntN(7)
@@ -89,6 +90,7 @@ func vary(random *rand.Rand, h, other History, menu map[string]bool) History {
 		h.Events = append(h.Events, h.event(random, number, draw(random, names, total)))
 		number++
 	}
+	h.Events = h.Events[:min(len(h.Events), longest)]
 	if h.Seed != 0 && random.IntN(4) == 0 {
 		h.Seed = random.Uint64() | 1
 	}

@@ -33,7 +33,6 @@ const (
 
 // Verdict is what the judge says of a history.
 type Verdict struct {
-	History    History
 	Violations []faults.Violation
 	Met        []Event // that had an effect
 	Statements int

@@ -33,7 +33,7 @@ func play(t *testing.T, h History, setup Setup, meter *Coverage, tracing bool) V
 	})
 	meter.played(w)
 	return Verdict{
-		History: h, Violations: w.judge(), Met: w.met, Statements: w.statements,
+		Violations: w.judge(), Met: w.met, Statements: w.statements,
 		Hash: w.hash, Ops: w.ops, States: w.states, Trace: w.trace,
 	}
 }

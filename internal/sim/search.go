@@ -100,16 +100,17 @@ func (s Search) Run(t *testing.T) Result {
 	d := diary{name: s.Diary}
 	defer d.close()
 	kinds := make(map[string]bool)
+	setup := Setup{Ignore: s.Ignore}
 	for seed, n := s.Seed, 0; (s.Most == 0 || n < s.Most) && time.Since(began) < s.Length; seed, n = seed+s.Step, n+1 {
 		h := c.propose(seed, s.Menu)
 		d.write(h)
-		v := Play(t, h, Setup{Ignore: s.Ignore}, r.Coverage)
+		v := Play(t, h, setup, r.Coverage)
 		c.learn(h, v)
 		if len(v.Violations) == 0 {
 			continue
 		}
 		class := v.Class()
-		shows := func(h History) bool { return Play(t, h, Setup{Ignore: s.Ignore}, NewCoverage()).Has(class) }
+		shows := func(h History) bool { return Play(t, h, setup, NewCoverage()).Has(class) }
 		h, ok := unexplained(h, class, r.Found, shows)
 		if !ok {
 			continue
@@ -151,7 +152,8 @@ func (d *diary) write(h History) {
 
 func (d *diary) close() { d.file.Close() }
 
-// corpus has the shortest way to each state that histories came to.
+// corpus has the shortest way to each state that histories came to. A cluster has
+// some thousand states at most: see [State].
 type corpus struct {
 	ways   map[State]*way
 	states map[string][]State // of ways, by cluster, in the order in which they were first seen

@@ -31,7 +31,7 @@ func (w *world) sight() {
 	const most = 4 // messages
 	frozen := slices.ContainsFunc(w.hosts, func(h *host) bool { return h.frozen })
 	if len(w.late) > 0 {
-		w.sighted(stateOf(w.history.Cluster, w.forgotten, frozen, w.cut))
+		w.sighted(w.forgotten, frozen, w.cut)
 		return
 	}
 	looked := 0
@@ -56,13 +56,17 @@ func (w *world) sight() {
 			nodes := holds[dc]
 			slices.Sort(nodes)
 			nodes = nodes[max(0, len(nodes)-3):] // the others are no replicas
-			w.sighted(stateOf(w.history.Cluster, w.forgotten, frozen, time.Since(op.Return) > w.horizon, nodes))
+			w.sighted(w.forgotten, frozen, time.Since(op.Return) > w.horizon, nodes)
 		}
 	}
 }
 
-func (w *world) sighted(s State) {
-	w.states = append(w.states, Sighting{s, len(w.met)})
+// sighted notes the state that some values stand for. Clusters have no states in
+// common.
+func (w *world) sighted(values ...any) {
+	sum := fnv.New64a()
+	fmt.Fprintln(sum, w.history.Cluster, values)
+	w.states = append(w.states, Sighting{State(sum.Sum64()), len(w.met)})
 }
 
 func number(is bool) int {
@@ -70,11 +74,4 @@ func number(is bool) int {
 		return 1
 	}
 	return 0
-}
-
-// stateOf returns the state that some values stand for.
-func stateOf(values ...any) State {
-	sum := fnv.New64a()
-	fmt.Fprintln(sum, values...)
-	return State(sum.Sum64())
 }

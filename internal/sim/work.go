@@ -202,7 +202,7 @@ func (w *world) repairWith(args [3]int, incomplete bool) bool {
 		defer w.mu.Unlock()
 		for _, f := range report.Findings {
 			w.note("the repair finds: %s %s, mended: %t", f.Kind, f.ID, f.Mended)
-			w.sighted(stateOf(w.history.Cluster, f.Mended, string(f.Kind)))
+			w.sighted(f.Mended, string(f.Kind))
 		}
 	})
 }
