@@ -136,6 +136,8 @@ func (h *host) config() cassandra.Config {
 
 // err returns an error if the process was killed, or the history is over.
 func (h *host) err() error {
+	h.world.mu.Lock()
+	defer h.world.mu.Unlock()
 	if h.dead || h.world.over {
 		return errKilled
 	}

@@ -119,12 +119,6 @@ func (w *world) visitor(name, dc string) *host {
 	return h
 }
 
-func (h *host) leave() {
-	ended, cancel := context.WithCancel(context.Background())
-	cancel()
-	h.worker.Store.Close(ended)
-}
-
 // users returns those who were ever named in the history.
 func (w *world) users() (users []string) {
 	for _, op := range w.ops {
@@ -142,7 +136,7 @@ func (w *world) lookForHidden(dc string) {
 	if h == nil {
 		return
 	}
-	defer h.leave()
+	defer w.kill(h) // and what it does in the background
 	acknowledged := make(map[string]bool)
 	for _, op := range w.ops {
 		if op.Kind == faults.Deliver && op.Outcome == faults.OK {
@@ -173,7 +167,7 @@ func (w *world) repair(dc string) {
 	if h == nil {
 		return
 	}
-	defer h.leave()
+	defer w.kill(h) // and what it does in the background
 	for _, user := range w.users() {
 		report, err := h.worker.Store.Repair(context.Background(), user, cassandra.RepairOptions{Confirm: w.horizon, RemoveIncomplete: true})
 		if err != nil {
@@ -204,7 +198,7 @@ func (w *world) finalPass(dc string) {
 	if h == nil {
 		return
 	}
-	defer h.leave()
+	defer w.kill(h) // and what it does in the background
 	for _, user := range w.users() {
 		h.listAll(user, true)
 	}
