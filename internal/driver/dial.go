@@ -54,32 +54,59 @@ func joined(ctx, life context.Context) (context.Context, context.CancelFunc) {
 // tie returns a connection that is closed when life ends. A TCP connection
 // stays a TCP connection, so that several frames still go out in one system
 // call.
+//
+// After that neither Close nor Write fails. If closing a connection fails, also
+// because TLS cannot say goodbye any more, gocql tells the pool of it; but a
+// pool that was closed while it made the connection holds its lock then, and
+// two goroutines would wait forever (hostConnPool.connect, gocql v1.7.0).
 func tie(conn net.Conn, life context.Context) net.Conn {
-	forget := context.AfterFunc(life, func() { conn.Close() })
+	e := ending{life, context.AfterFunc(life, func() { conn.Close() })}
 	if tcp, ok := conn.(*net.TCPConn); ok {
-		return &tiedTCP{tcp, forget}
+		return &tiedTCP{tcp, e}
 	}
-	return &tied{conn, forget}
+	return &tied{conn, e}
 }
 
 type tied struct {
 	net.Conn
-	forget func() bool
+	ending
 }
 
+// Write implements [net.Conn].
+func (c *tied) Write(p []byte) (int, error) { return c.write(c.Conn, p) }
+
 // Close implements [net.Conn].
-func (c *tied) Close() error {
-	c.forget()
-	return c.Conn.Close()
-}
+func (c *tied) Close() error { return c.close(c.Conn) }
 
 type tiedTCP struct {
 	*net.TCPConn
+	ending
+}
+
+// Write implements [net.Conn].
+func (c *tiedTCP) Write(p []byte) (int, error) { return c.write(c.TCPConn, p) }
+
+// Close implements [net.Conn].
+func (c *tiedTCP) Close() error { return c.close(c.TCPConn) }
+
+// ending is when a connection ends at the latest.
+type ending struct {
+	life   context.Context
 	forget func() bool
 }
 
-// Close implements [net.Conn].
-func (c *tiedTCP) Close() error {
-	c.forget()
-	return c.TCPConn.Close()
+func (e *ending) write(conn net.Conn, p []byte) (int, error) {
+	n, err := conn.Write(p)
+	if e.life.Err() != nil {
+		return len(p), nil
+	}
+	return n, err
+}
+
+func (e *ending) close(conn net.Conn) error {
+	e.forget()
+	if err := conn.Close(); e.life.Err() == nil {
+		return err
+	}
+	return nil
 }
