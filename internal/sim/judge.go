@@ -109,7 +109,8 @@ func (w *world) centres() (dcs []string) {
 	return dcs
 }
 
-// visitor returns a process that looks at mailboxes after the end, or nil.
+// visitor returns a process that looks at mailboxes after the end, or nil. When
+// it has looked it is killed, and with it what it does in the background.
 func (w *world) visitor(name, dc string) *host {
 	h := w.newHost(-1, name, dc)
 	if err := w.connect(h); err != nil {
@@ -136,7 +137,7 @@ func (w *world) lookForHidden(dc string) {
 	if h == nil {
 		return
 	}
-	defer w.kill(h) // and what it does in the background
+	defer w.kill(h)
 	acknowledged := make(map[string]bool)
 	for _, op := range w.ops {
 		if op.Kind == faults.Deliver && op.Outcome == faults.OK {
@@ -167,7 +168,7 @@ func (w *world) repair(dc string) {
 	if h == nil {
 		return
 	}
-	defer w.kill(h) // and what it does in the background
+	defer w.kill(h)
 	for _, user := range w.users() {
 		report, err := h.worker.Store.Repair(context.Background(), user, cassandra.RepairOptions{Confirm: w.horizon, RemoveIncomplete: true})
 		if err != nil {
@@ -198,7 +199,7 @@ func (w *world) finalPass(dc string) {
 	if h == nil {
 		return
 	}
-	defer w.kill(h) // and what it does in the background
+	defer w.kill(h)
 	for _, user := range w.users() {
 		h.listAll(user, true)
 	}
