@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/popcask/popcask/cassandra/cql"
+	"github.com/popcask/popcask/internal/driver"
 	"github.com/popcask/popcask/internal/parallel"
 	"github.com/popcask/popcask/mailbox"
 )
@@ -21,10 +22,12 @@ type attempt struct {
 	mailbox MailboxID
 	bucket  int64
 	user    string
-	header  []byte    // the recipient's own, in canonical form
-	uidl    string    // foreign; "" for almost all mail
-	instead MessageID // the message in a gap that this one replaces; zero for almost all mail
+	header  []byte // the recipient's own, in canonical form
+	uidl    string // foreign; "" for almost all mail
+	claimed bool   // a claim of uidl may be written
+	sent    bool   // the membership may be written
 	digest  *contentDigest
+	tries   driver.Budget // for all its statements together
 	result  *mailbox.Result
 
 	mu  sync.Mutex
@@ -48,6 +51,12 @@ func (a *attempt) failure() error {
 	return a.err
 }
 
+// spareTries is how often all statements of a delivery together are tried again;
+// a large message has one try more for each of its chunks. A cluster that fails
+// gets no more than three times the statements of a delivery that succeeds:
+// those, the other tries, and those that undo it (P8).
+const spareTries = 4
+
 // recipientsAtOnce is how many recipients of one delivery are served at the
 // same time.
 const recipientsAtOnce = 16
@@ -55,15 +64,9 @@ const recipientsAtOnce = 16
 // Append implements [mailbox.Appender]. A message of up to 64 KiB is one
 // mutation of content; a larger one is written while it arrives, a few chunks
 // at the same time. After the content and the membership it writes the index,
-// and reads the fence of the mailbox. A nil Err in a result means that a quorum
+// and reads the ledger. A nil Err in a result means that a quorum
 // of the local data centre has acknowledged all of it (P1).
 func (s *Store) Append(ctx context.Context, delivery mailbox.Delivery, body io.Reader) ([]mailbox.Result, error) {
-	return s.append(ctx, delivery, body, MessageID{})
-}
-
-// append is Append for a message that replaces another one, if instead is not
-// zero.
-func (s *Store) append(ctx context.Context, delivery mailbox.Delivery, body io.Reader, instead MessageID) ([]mailbox.Result, error) {
 	leave, err := s.enter()
 	if err != nil {
 		return nil, fmt.Errorf("cassandra: append: %w", err)
@@ -71,6 +74,9 @@ func (s *Store) append(ctx context.Context, delivery mailbox.Delivery, body io.R
 	defer leave()
 	if err := s.checkDelivery(ctx, delivery, body); err != nil {
 		return nil, fmt.Errorf("cassandra: append: %w", err)
+	}
+	if err := s.session.checkClock(ctx); err != nil {
+		return nil, fmt.Errorf("cassandra: append: %w", temporary(err))
 	}
 	canonical := mailbox.NewCanonicalReader(body)
 	first := make([]byte, smallMessage)
@@ -81,14 +87,21 @@ func (s *Store) append(ctx context.Context, delivery mailbox.Delivery, body io.R
 	first = first[:n]
 
 	results := make([]mailbox.Result, len(delivery.Recipients))
-	attempts := s.prepare(delivery, results, instead)
+	attempts := s.prepare(delivery, results)
 	if whole {
 		eachAttempt(attempts, func(a *attempt) { a.fail(s.addWhole(ctx, a, first)) })
 	} else if err := s.addChunked(ctx, attempts, first, canonical); err != nil {
-		eachAttempt(attempts, func(a *attempt) { s.undo(ctx, a) })
+		for _, a := range attempts {
+			s.undo(ctx, a)
+		}
 		return nil, fmt.Errorf("cassandra: append: %w", err)
 	}
 	eachAttempt(attempts, func(a *attempt) { s.conclude(ctx, a) })
+	for _, a := range attempts {
+		if a.failure() != nil {
+			s.undo(ctx, a)
+		}
+	}
 	return results, nil
 }
 
@@ -126,7 +139,7 @@ func (s *Store) checkDelivery(ctx context.Context, delivery mailbox.Delivery, bo
 // prepare makes an attempt for each recipient, or sets the error in its result.
 // It is called after the first part of the body has arrived, so that the IDs
 // are young even if the sender was slow.
-func (s *Store) prepare(delivery mailbox.Delivery, results []mailbox.Result, instead MessageID) []*attempt {
+func (s *Store) prepare(delivery mailbox.Delivery, results []mailbox.Result) []*attempt {
 	var attempts []*attempt
 	taken := make(map[MailboxID]bool)
 	for i, recipient := range delivery.Recipients {
@@ -144,12 +157,11 @@ func (s *Store) prepare(delivery mailbox.Delivery, results []mailbox.Result, ins
 			result.Err = fmt.Errorf("cassandra: append for %q: %w", user, err)
 			continue
 		}
-		a := &attempt{mailbox: id, user: user, header: header, instead: instead, result: result, digest: newContentDigest()}
-		if a.id, err = s.minter.mint(s.config.Now()); err != nil {
-			result.Err = fmt.Errorf("cassandra: append for %q: %w", user, temporary(err))
-			continue
-		}
-		a.bucket = s.session.Bucket(a.id)
+		a := &attempt{mailbox: id, user: user, header: header, result: result, digest: newContentDigest()}
+		now := s.config.Now()
+		a.id = s.minter.mint(now, s.crowds.width(id, now.UnixMicro()))
+		a.bucket = a.id.Bucket()
+		a.tries.Add(spareTries)
 		if delivery.UIDL != "" && !taken[id] { // only one message of a mailbox can show it
 			taken[id] = true
 			a.uidl = mailbox.SafeUIDL(delivery.UIDL)
@@ -172,9 +184,10 @@ func eachAttempt(attempts []*attempt, do func(*attempt)) {
 	window.Wait()
 }
 
-// addWhole adds a small message: its content, its membership and the row of its
-// bucket, at the same time.
+// addWhole adds a small message: its content and its membership, at the same
+// time.
 func (s *Store) addWhole(ctx context.Context, a *attempt, body []byte) error {
+	ctx = driver.WithBudget(ctx, &a.tries)
 	content := body
 	if len(a.header) > 0 {
 		content = append(append(make([]byte, 0, len(a.header)+len(body)), a.header...), body...)
@@ -193,7 +206,6 @@ func (s *Store) addWhole(ctx context.Context, a *attempt, body []byte) error {
 				[16]byte(a.id), 0, content, [16]byte(a.mailbox), d.size, 1, d.head(), d.sum())
 		},
 		func() error { return s.addMember(ctx, a) },
-		func() error { return s.addBucket(ctx, a) },
 	)
 }
 
@@ -206,30 +218,30 @@ func (s *Store) checkSize(a *attempt) error {
 
 // addMember adds the membership, which decides what is in the mailbox.
 func (s *Store) addMember(ctx context.Context, a *attempt) error {
+	a.sent = true
 	st := insertMember
 	values := []any{[16]byte(a.mailbox), a.bucket, [16]byte(a.id), int64(s.config.UID()), s.config.ModSeq(), a.digest.size}
 	if a.uidl != "" { // a null would be a tombstone
 		st, values = insertMemberForeign, append(values, a.uidl)
 	}
-	return s.db.Exec(ctx, a.level(), st, AddedAt(a.id), values...)
+	return s.db.Exec(ctx, cql.LocalQuorum, st, AddedAt(a.id), values...)
 }
 
-// conclude lists the message and reads the fence, at the same time, and sets
-// the result of the attempt. If the attempt has failed it is undone; the sender
-// tries again, and gets another ID.
+// conclude lists the message and enters its bucket into the ledger, at the same
+// time, and sets the result of the attempt. If that is an error, the attempt is
+// undone; the sender tries again, and gets another ID.
 func (s *Store) conclude(ctx context.Context, a *attempt) {
+	ctx = driver.WithBudget(ctx, &a.tries)
 	if a.failure() == nil {
 		a.fail(parallel.All(
 			func() error { return s.index.Added(ctx, a.mailbox, a.entry()) },
-			func() error { return s.checkFences(ctx, a) },
-			func() error { return s.confirmUIDL(ctx, a) },
+			func() error { return s.enterLedger(ctx, a) },
 		))
 	}
 	if s.session.TooOld(a.id) {
 		a.fail(ErrTooOld)
 	}
 	if err := a.failure(); err != nil {
-		s.undo(ctx, a)
 		a.result.Err = fmt.Errorf("cassandra: append for %q: %w", a.user, temporary(err))
 		return
 	}
@@ -239,29 +251,5 @@ func (s *Store) conclude(ctx context.Context, a *attempt) {
 
 func (a *attempt) entry() Entry { return Entry{ID: a.id, Size: a.digest.size, UIDL: a.uidl} }
 
-// checkFences returns an error if the range of IDs that this one is in is being
-// recorded as empty, or has been. It is called after the membership is
-// acknowledged: since quorums of this data centre intersect, either the proof
-// has read the membership, or this reads the fence.
-func (s *Store) checkFences(ctx context.Context, a *attempt) error {
-	ledger, err := s.readLedger(ctx, cql.LocalQuorum, a.mailbox)
-	if err != nil {
-		return err
-	}
-	if ledger.fence >= a.id.Timestamp() {
-		return fmt.Errorf("the range of message %s is closed: the delivery took too long", a.id)
-	}
-	s.ledgers.put(a.mailbox, ledger)
-	return nil
-}
-
-// undo removes what a failed attempt has written. If the cluster does not
-// accept that now, it leaves it to the purger.
-func (s *Store) undo(ctx context.Context, a *attempt) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
-	defer cancel()
-	ids := []MessageID{a.id}
-	if err := s.removeWholly(ctx, a.mailbox, ids); err != nil {
-		s.purger.add(purge{user: a.user, mailbox: a.mailbox, ids: ids, wholly: true})
-	}
-}
+// errClosed says that the messages up to the ID of an attempt were sealed.
+var errClosed = errors.New("the delivery took too long: the mailbox takes no message that old any more")

@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/popcask/popcask/cassandra/cql"
+	"github.com/popcask/popcask/internal/driver"
 	"github.com/popcask/popcask/internal/parallel"
 )
 
@@ -25,6 +26,7 @@ func (s *Store) addChunked(ctx context.Context, attempts []*attempt, first []byt
 			continue
 		}
 		window.Run(func() {
+			ctx := driver.WithBudget(ctx, &a.tries)
 			a.fail(s.db.Exec(ctx, cql.LocalQuorum, insertFirst, AddedAt(a.id), [16]byte(a.id), 0, content, [16]byte(a.mailbox)))
 		})
 	}
@@ -45,7 +47,9 @@ func (s *Store) addChunked(ctx context.Context, attempts []*attempt, first []byt
 			if a.fail(s.checkSize(a)); a.failure() != nil {
 				continue
 			}
+			a.tries.Add(1)
 			window.Run(func() {
+				ctx := driver.WithBudget(ctx, &a.tries)
 				a.fail(s.db.Exec(ctx, cql.LocalQuorum, insertChunk, AddedAt(a.id), [16]byte(a.id), number, chunk[:n]))
 			})
 		}
@@ -58,6 +62,7 @@ func (s *Store) addChunked(ctx context.Context, attempts []*attempt, first []byt
 	}
 	window.Wait()
 	eachAttempt(attempts, func(a *attempt) {
+		ctx := driver.WithBudget(ctx, &a.tries)
 		if a.failure() == nil {
 			a.fail(s.claimUIDL(ctx, a))
 		}
@@ -68,8 +73,8 @@ func (s *Store) addChunked(ctx context.Context, attempts []*attempt, first []byt
 	return nil
 }
 
-// complete writes what makes the content complete, the membership and the row
-// of the bucket, at the same time.
+// complete writes what makes the content complete, and the membership, at the
+// same time.
 func (s *Store) complete(ctx context.Context, a *attempt, chunks int) error {
 	return parallel.All(
 		func() error {
@@ -77,7 +82,6 @@ func (s *Store) complete(ctx context.Context, a *attempt, chunks int) error {
 			return s.db.Exec(ctx, cql.LocalQuorum, insertStatic, AddedAt(a.id), [16]byte(a.id), d.size, chunks, d.head(), d.sum())
 		},
 		func() error { return s.addMember(ctx, a) },
-		func() error { return s.addBucket(ctx, a) },
 	)
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,7 +20,7 @@ import (
 // Messages that all have the same UID and MODSEQ do no harm.
 func TestConstantUIDsDoNoHarm(t *testing.T) {
 	t.Parallel()
-	config := newKeyspace(t, 0)
+	config := newKeyspace(t)
 	config.UID = func() uint32 { return 7 }
 	config.ModSeq = func() int64 { return 7 }
 	store := storetest.NewStore(t, config)
@@ -55,6 +56,42 @@ func TestDeliveryOlderThanHalfOfGCGraceIsRefused(t *testing.T) {
 	require.ErrorIs(t, err, mailbox.ErrTemporary)
 	require.ErrorIs(t, err, cassandra.ErrTooOld)
 	requireEmpty(t, cluster, config, store, "bob")
+}
+
+// P1: a host whose clock is more than half a horizon behind those of the nodes
+// takes no mail, since replicas that are newer than a fence would not refuse it;
+// nor does one whose clock is set back during a delivery. When the clock is
+// right, it takes mail at once.
+func TestP1AHostThatIsBehindTakesNoMail(t *testing.T) {
+	t.Parallel()
+	cluster := cassandratest.Start(t, cassandratest.Topology{})
+	config := storetest.Migrate(t, cluster)
+	var off atomic.Int64 // of the clock
+	config.Now = func() time.Time { return time.Now().Add(time.Duration(off.Load())) }
+	store := storetest.NewStore(t, config)
+	set := func(d time.Duration) { off.Store(int64(d)) }
+	refused := func(body io.Reader) {
+		t.Helper()
+		result, err := mailbox.Deliver(t.Context(), store, mailbox.To("bob"), body)
+		require.ErrorIs(t, err, mailbox.ErrTemporary, result)
+		require.ErrorContains(t, err, "behind those of the nodes: it takes no mail until its clock is right")
+	}
+	set(-2 * time.Hour)
+	refused(strings.NewReader(storetest.Body(1)))
+	requireEmpty(t, cluster, config, store, "bob")
+	want := 0
+	for _, d := range []time.Duration{0, -20 * time.Minute, 10 * time.Hour} {
+		set(d)
+		storetest.Deliver(t, store, "bob", storetest.Body(1))
+		want++
+	}
+	set(0)
+	refused(&slowBody{Reader: strings.NewReader(strings.Repeat("a line of a large message\r\n", 10_000)),
+		at: 150_000, do: func() { set(-40 * time.Minute) }})
+	refused(strings.NewReader(storetest.Body(2)))
+	set(0)
+	storetest.Deliver(t, store, "bob", storetest.Body(3))
+	require.Len(t, storetest.List(t, store, "bob"), want+1)
 }
 
 // slowBody calls do when at octets of it were read.

@@ -29,7 +29,7 @@ var badUsers = []string{
 
 func TestOpenWithImpossibleUsers(t *testing.T) {
 	t.Parallel()
-	store := storetest.NewStore(t, newKeyspace(t, 0))
+	store := storetest.NewStore(t, newKeyspace(t))
 	for _, user := range badUsers {
 		mb, err := store.Open(t.Context(), mailbox.Login{User: user})
 		require.ErrorIs(t, err, mailbox.ErrNoSuchUser, "%q", user)
@@ -107,7 +107,7 @@ var badIDs = []string{
 
 func TestMailboxWithIDsOfNoMessage(t *testing.T) {
 	t.Parallel()
-	store := storetest.NewStore(t, newKeyspace(t, 0))
+	store := storetest.NewStore(t, newKeyspace(t))
 	m := storetest.Deliver(t, store, "bob", storetest.Body(1))
 	mb := storetest.Open(t, store, "bob")
 	for _, id := range badIDs {
@@ -139,7 +139,7 @@ func TestMailboxWithIDsOfNoMessage(t *testing.T) {
 
 func TestRepairWithImpossibleUsers(t *testing.T) {
 	t.Parallel()
-	store := storetest.NewStore(t, newKeyspace(t, 0))
+	store := storetest.NewStore(t, newKeyspace(t))
 	for _, user := range badUsers {
 		_, err := store.Verify(t.Context(), user)
 		require.ErrorIs(t, err, mailbox.ErrNoSuchUser, "%q", user)
@@ -157,7 +157,7 @@ func TestRepairWithImpossibleUsers(t *testing.T) {
 
 func TestNewStoreNeedsASessionAndAnIndex(t *testing.T) {
 	t.Parallel()
-	session := storetest.Connect(t, newKeyspace(t, 0))
+	session := storetest.Connect(t, newKeyspace(t))
 	for _, make := range []func() (*cassandra.Store, error){
 		func() (*cassandra.Store, error) { return cassandra.NewStore(nil, nil) },
 		func() (*cassandra.Store, error) { return cassandra.NewStore(session, nil) },

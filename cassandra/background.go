@@ -1,95 +1,133 @@
 package cassandra
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync"
 )
 
-// background works on mailboxes in the background, one after the other, in the
+// background works on mailboxes in the background, several at a time, in the
 // order in which they were first wanted. A mailbox is queued once, even if it
 // is wanted several times.
 type background struct {
-	name string // for errors: what the work is
-	work func(ctx context.Context, user string)
+	name   string // for errors: what the work is
+	work   func(context.Context, job)
+	atOnce int // mailboxes
 
 	mu         sync.Mutex
-	waiting    []string            // users
-	remembered map[string]struct{} // the work has failed, and waits for the next session
+	waiting    []job
+	remembered map[string]job // the work has failed, and waits for the next session
+	dropped    int            // mailboxes that found no place
 	closed     bool
-	cancel     context.CancelFunc // of the worker; nil: there is none
-	worker     sync.WaitGroup
+	ctx        context.Context // of the workers; nil before the first one
+	cancel     context.CancelFunc
+	running    int
+	workers    sync.WaitGroup
+}
+
+// job is what is to be done about a mailbox.
+type job struct {
+	user    string
+	weight  float64     // of a removal: see weight
+	buckets []int64     // from which messages were removed
+	ids     []MessageID // that are to be repaired
+}
+
+// join adds another job of the same mailbox.
+func (j *job) join(other job) {
+	j.weight = max(j.weight, other.weight)
+	j.buckets = append(j.buckets, other.buckets...)
+	slices.Sort(j.buckets)
+	j.buckets = slices.Compact(j.buckets)
+	j.ids = append(j.ids, other.ids...)
+	slices.SortFunc(j.ids, MessageID.Compare)
+	j.ids = slices.Compact(j.ids)
+	j.ids = j.ids[:min(len(j.ids), waitingMessages)]
 }
 
 // waitingMailboxes is how many mailboxes may wait, and how many are remembered.
 // One that finds no place is wanted again when it is used again.
-const waitingMailboxes = 1000
+const waitingMailboxes = 10_000
 
-// want queues the mailbox of a user.
-func (b *background) want(user string) {
+// waitingMessages is how many messages of one mailbox may wait for a repair. The
+// others are left to a repair of everything.
+const waitingMessages = 1000
+
+// want queues a job.
+func (b *background) want(j job) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.closed || len(b.waiting) >= waitingMailboxes {
+	if b.closed {
 		return
 	}
-	if !slices.Contains(b.waiting, user) {
-		b.waiting = append(b.waiting, user)
+	if i := slices.IndexFunc(b.waiting, func(w job) bool { return w.user == j.user }); i >= 0 {
+		b.waiting[i].join(j)
+		return
 	}
-	if b.cancel == nil {
-		ctx, cancel := context.WithCancel(context.Background())
-		b.cancel = cancel
-		b.worker.Go(func() { b.run(ctx) })
+	if len(b.waiting) >= waitingMailboxes {
+		b.dropped++
+		return
 	}
+	b.waiting = append(b.waiting, j)
+	if b.running == cmp.Or(b.atOnce, 1) {
+		return
+	}
+	if b.ctx == nil {
+		b.ctx, b.cancel = context.WithCancel(context.Background())
+	}
+	b.running++
+	b.workers.Go(func() {
+		for j, ok := b.next(); ok; j, ok = b.next() {
+			b.work(b.ctx, j)
+		}
+	})
 }
 
-// remember keeps a mailbox whose work has failed. It is queued again by the
-// next session, since another try at once would most likely fail too.
-func (b *background) remember(user string) {
+// remember keeps a job that has failed. It is queued again by the next session,
+// since another try at once would most likely fail too.
+func (b *background) remember(j job) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.closed || len(b.remembered) >= waitingMailboxes {
+	if b.closed {
+		return
+	}
+	before, ok := b.remembered[j.user]
+	if !ok && len(b.remembered) >= waitingMailboxes {
+		b.dropped++
 		return
 	}
 	if b.remembered == nil {
-		b.remembered = make(map[string]struct{})
+		b.remembered = make(map[string]job)
 	}
-	b.remembered[user] = struct{}{}
+	before.user = j.user
+	before.join(j)
+	b.remembered[j.user] = before
 }
 
 // remind queues a mailbox again if it is remembered. It is called when a
 // session opens the mailbox.
 func (b *background) remind(user string) {
 	b.mu.Lock()
-	_, ok := b.remembered[user]
+	j, ok := b.remembered[user]
 	delete(b.remembered, user)
 	b.mu.Unlock()
 	if ok {
-		b.want(user)
-	}
-}
-
-func (b *background) run(ctx context.Context) {
-	for {
-		user, ok := b.next()
-		if !ok {
-			return
-		}
-		b.work(ctx, user)
+		b.want(j)
 	}
 }
 
 // next takes a mailbox from the queue. If none waits, the worker ends.
-func (b *background) next() (string, bool) {
+func (b *background) next() (job, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(b.waiting) > 0 {
-		user := b.waiting[0]
+		j := b.waiting[0]
 		b.waiting = b.waiting[1:]
-		return user, true
+		return j, true
 	}
-	b.cancel()
-	b.cancel = nil
-	return "", false
+	b.running--
+	return job{}, false
 }
 
 // close cancels the work that is under way, which can be done again at any
@@ -102,5 +140,5 @@ func (b *background) close(ctx context.Context) error {
 		b.cancel()
 	}
 	b.mu.Unlock()
-	return wait(ctx, &b.worker, b.name)
+	return wait(ctx, &b.workers, b.name)
 }

@@ -34,9 +34,20 @@ type Config struct {
 	Keyspace string
 
 	// TLS encrypts the connections to the nodes. nil means no encryption.
+	//
+	// The certificate of each node must be signed by an authority of RootCAs,
+	// and be for ServerName. If that is "", it must be for the node's IP address
+	// and, as the first connection is made to a name of Hosts, also for that
+	// name. Certificates, or GetClientCertificate, are for nodes that demand a
+	// certificate of their clients. If MinVersion is 0, it is TLS 1.2.
+	//
+	// If it does not fit what a node has, the error is [ErrTLS].
 	TLS *tls.Config
 
-	// Username and Password log in to the nodes. "" means no login.
+	// Username and Password log in to nodes that have PasswordAuthenticator. ""
+	// means no login. Without TLS they cross the network in the clear. If a node
+	// refuses them, or demands them and there are none, the error is [ErrLogin].
+	// For another authenticator see Cluster.
 	Username, Password string
 
 	// ConnectTimeout is how long connecting to a node may take. 0 means 5
@@ -72,16 +83,11 @@ type Config struct {
 	// that changes a statement breaks the store's promises. nil means none.
 	Wrap func(cql.DB) cql.DB
 
-	// Bucket is the width of a bucket: the window of time whose messages share
-	// a partition of the listing. [Migrate] fixes it for good, in whole
-	// seconds. 0 means what the keyspace has; for a new keyspace it means 30
-	// days.
-	//
-	// If a mailbox gets more than 100,000 messages in 30 days, narrower buckets
-	// keep the partitions small. Choose days, not hours: a mailbox keeps a row
-	// for each bucket that ever got mail, and every delivery and every listing
-	// reads all of these rows.
-	Bucket time.Duration
+	// BucketMessages is about how many messages of a mailbox share a partition
+	// of the listing. A partition is for 30 days; a mailbox that gets more gets
+	// partitions of a day, and then of an hour. 0 means 200,000, of about 60
+	// octets each.
+	BucketMessages int
 
 	// MaxMessageSize is the size of the largest message that is accepted, in
 	// octets. For a larger one the error is [mailbox.ErrTooLarge]. 0 means
@@ -100,24 +106,28 @@ type Config struct {
 	// message of any size takes ChunkSize times Window of memory. 0 means 4.
 	Window int
 
-	// Horizon is how far apart the clocks of two hosts may be, and how long a
-	// delivery may take. If it is too small, deliveries are refused with a
-	// temporary error, when their range of IDs has meanwhile been recorded as
-	// empty; no mail is lost. 0 means an hour.
+	// Horizon is how far apart the clocks of hosts and nodes may be. While those
+	// of a host and a node are further apart, the host seals nothing. A host
+	// whose clock is more than half of it behind, or 3 minutes if that is
+	// more, takes no mail: Append returns [mailbox.ErrTemporary]. So does a
+	// delivery that takes longer than that. 0 means an hour.
 	Horizon time.Duration
 
-	// GapInterval is how often a mailbox is searched for ranges of IDs that are
-	// empty, so that listings need not read their tombstones. A session that
-	// has removed messages starts a search if the part that was not searched
-	// yet, up to Horizon ago, is at least this long. 0 means an hour, negative
-	// never: then opening a mailbox costs the more, the more mail was removed
-	// from it within gc_grace_seconds.
-	GapInterval time.Duration
+	// SealAfter is how many messages are removed from a mailbox, on average,
+	// before its buckets are sealed: so that a listing reads the messages that
+	// stayed by their keys, and not the tombstones of those that went. 0 means
+	// 500, negative never: then opening a mailbox costs the more, the more mail
+	// was removed from it within gc_grace_seconds.
+	SealAfter int
+
+	// ProofWorkers is how many mailboxes are sealed at the same time. A seal
+	// needs the answer of every replica, of every data centre. 0 means 8.
+	ProofWorkers int
 
 	// ReplicationRest is how long after a change of the keyspace's replication
-	// no range is recorded as empty, and no repair removes a message because
-	// parts of it are missing: a new replica knows nothing until the cluster
-	// was repaired. 0 means 7 days.
+	// nothing is sealed, and no repair removes a message because parts of it
+	// are missing: a new replica knows nothing until the cluster was repaired.
+	// 0 means 7 days.
 	ReplicationRest time.Duration
 
 	// PurgeQueue is how many removed messages may wait for the deletion of
@@ -164,7 +174,6 @@ type Config struct {
 type Observation = cql.Observation
 
 const (
-	defaultBucket        = 30 * 24 * time.Hour
 	defaultCanonicalName = "lower-nfc"
 	gcGrace              = 864000 * time.Second // gc_grace_seconds in schema.cql
 	smallMessage         = 64 << 10             // octets; a larger message has several chunks
@@ -182,8 +191,13 @@ func (c Config) check() error {
 	if c.ChunkSize < 0 || c.ChunkSize > maxChunkSize {
 		return fmt.Errorf("Config.ChunkSize is %d octets: want 1 to %d, or 0 for the default", c.ChunkSize, maxChunkSize)
 	}
-	if c.Connections < 0 {
-		return fmt.Errorf("Config.Connections is %d: want a positive number, or 0 for the default", c.Connections)
+	for _, n := range []struct {
+		name  string
+		value int
+	}{{"Config.Connections", c.Connections}, {"Config.BucketMessages", c.BucketMessages}, {"Config.ProofWorkers", c.ProofWorkers}} {
+		if n.value < 0 {
+			return fmt.Errorf("%s is %d: want a positive number, or 0 for the default", n.name, n.value)
+		}
 	}
 	for _, d := range []struct {
 		name  string
@@ -204,7 +218,9 @@ func (c Config) withDefaults() Config {
 	c.ChunkSize = cmp.Or(c.ChunkSize, 128<<10)
 	c.Window = cmp.Or(c.Window, 4)
 	c.Horizon = cmp.Or(c.Horizon, time.Hour)
-	c.GapInterval = cmp.Or(c.GapInterval, time.Hour)
+	c.BucketMessages = cmp.Or(c.BucketMessages, 200_000)
+	c.SealAfter = cmp.Or(c.SealAfter, 500)
+	c.ProofWorkers = cmp.Or(c.ProofWorkers, 8)
 	c.ReplicationRest = cmp.Or(c.ReplicationRest, 7*24*time.Hour)
 	c.PurgeQueue = cmp.Or(c.PurgeQueue, 10_000)
 	c.PurgeWorkers = cmp.Or(c.PurgeWorkers, 4)

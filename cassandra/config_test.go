@@ -58,7 +58,7 @@ func TestLimitsOfADelivery(t *testing.T) {
 // later.
 func TestConfigWithImpossibleNumbers(t *testing.T) {
 	t.Parallel()
-	config := newKeyspace(t, 0)
+	config := newKeyspace(t)
 	for want, change := range map[string]func(*cassandra.Config){
 		"Config.ChunkSize is -1 octets":     func(c *cassandra.Config) { c.ChunkSize = -1 },
 		"Config.ChunkSize is 262145 octets": func(c *cassandra.Config) { c.ChunkSize = 256<<10 + 1 },
@@ -66,6 +66,8 @@ func TestConfigWithImpossibleNumbers(t *testing.T) {
 		"Config.Connections is -1":          func(c *cassandra.Config) { c.Connections = -1 },
 		"Config.Timeout is -1s":             func(c *cassandra.Config) { c.Timeout = -time.Second },
 		"Config.ConnectTimeout is -1s":      func(c *cassandra.Config) { c.ConnectTimeout = -time.Second },
+		"Config.BucketMessages is -1":       func(c *cassandra.Config) { c.BucketMessages = -1 },
+		"Config.ProofWorkers is -1":         func(c *cassandra.Config) { c.ProofWorkers = -1 },
 	} {
 		c := config
 		change(&c)
@@ -79,6 +81,9 @@ func TestConfigWithImpossibleNumbers(t *testing.T) {
 		func(c *cassandra.Config) { c.Retries = -1 },
 		func(c *cassandra.Config) { c.MaxMessageSize = -1 },
 		func(c *cassandra.Config) { c.MaxRecipients = -1 },
+		func(c *cassandra.Config) { c.SealAfter = -1 },
+		func(c *cassandra.Config) { c.SealAfter = 1 },
+		func(c *cassandra.Config) { c.BucketMessages, c.ProofWorkers = 1, 1 },
 	} {
 		c := config
 		change(&c)

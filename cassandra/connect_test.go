@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -34,7 +33,7 @@ func TestConnectErrors(t *testing.T) {
 	require.ErrorContains(t, err, ": create it with cassandra.Migrate")
 
 	require.NoError(t, cassandra.Migrate(t.Context(), config, replication))
-	for _, table := range []string{"message", "mailbox_message", "projection", "ledger", "settings"} {
+	for _, table := range []string{"message", "mailbox_message", "projection", "ledger", "uidl", "settings"} {
 		require.NoError(t, raw.Query("DROP TABLE "+keyspace+"."+table).Exec())
 		fails(same, "keyspace %s has no table %s: create it with cassandra.Migrate", keyspace, table)
 		require.NoError(t, cassandra.Migrate(t.Context(), config, replication))
@@ -49,7 +48,6 @@ func TestConnectErrors(t *testing.T) {
 	fails(func(c *cassandra.Config) { c.LocalDC = "" }, "no local data centre given: the driver would use any, and LOCAL_QUORUM would mean a remote one")
 	fails(func(c *cassandra.Config) { c.Hosts = nil }, "no hosts given")
 	fails(func(c *cassandra.Config) { c.Keyspace = "" }, `keyspace "": want a letter, then letters, digits or _, 48 characters at most`)
-	fails(func(c *cassandra.Config) { c.Bucket = time.Hour }, "Config.Bucket is 1h0m0s, the keyspace was created with 720h0m0s: leave it 0 to use that")
 	fails(func(c *cassandra.Config) { c.CanonicalName = "mine" },
 		`Config.CanonicalName is "mine", the keyspace was created with "lower-nfc": mail for one user would end up in two mailboxes`)
 
@@ -61,8 +59,8 @@ func TestConnectErrors(t *testing.T) {
 	_, err = cassandra.Connect(ctx, config)
 	require.ErrorIs(t, err, context.Canceled)
 
-	require.NoError(t, raw.Query("UPDATE "+keyspace+".settings USING TIMESTAMP 3 SET version = 99 WHERE id = 'popcask'").Exec())
-	fails(same, "the keyspace has version 99 of the schema, this program wants 2")
+	require.NoError(t, raw.Query("UPDATE "+keyspace+".settings USING TIMESTAMP 4 SET version = 99 WHERE id = 'popcask'").Exec())
+	fails(same, "the keyspace has version 99 of the schema, this program wants 3")
 	require.NoError(t, raw.Query("TRUNCATE "+keyspace+".settings").Exec())
 	fails(same, "keyspace %s has no settings: write them with cassandra.Migrate", keyspace)
 }

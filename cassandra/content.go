@@ -2,8 +2,10 @@ package cassandra
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 
 	"github.com/popcask/popcask/cassandra/cql"
@@ -32,21 +34,27 @@ type content struct {
 	id      MessageID
 	user    string // whose mailbox is repaired if a chunk is missing; "" if a repair is reading
 
-	chunks int   // the message has
-	size   int64 // octets the message has
-	number int   // of the next chunk to read
-	octets int64 // in the chunks before it
+	whole  contentWhole
+	number int       // of the next chunk to read
+	octets int64     // in the chunks before it
+	sha256 hash.Hash // of them
 	ready  [][]byte
 	ahead  chan chunkPage // delivers the page that is being read in the background
 	state  []byte         // of the next page, if it is read on demand
 	err    error
 }
 
+// contentWhole is what the static columns of a message say of its content.
+type contentWhole struct {
+	chunks int
+	size   int64 // octets
+	sha256 string
+}
+
 // chunkPage is a page of chunks.
 type chunkPage struct {
 	chunks [][]byte
-	total  int    // chunks the message has
-	size   int64  // octets the message has
+	whole  contentWhole
 	state  []byte // of the next page; nil after the last one
 	err    error
 }
@@ -56,7 +64,7 @@ type chunkPage struct {
 // can show.
 func (s *Store) openContent(ctx context.Context, level cql.Level, box MailboxID, id MessageID, options mailbox.OpenOptions) (*content, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	c := &content{store: s, ctx: ctx, cancel: cancel, level: level, top: options.Top, mailbox: box, id: id}
+	c := &content{store: s, ctx: ctx, cancel: cancel, level: level, top: options.Top, mailbox: box, id: id, sha256: sha256.New()}
 	first := c.readPage(0, nil, 0)
 	if first.err == nil && len(first.chunks) == 0 {
 		first.err = errMissing
@@ -74,10 +82,15 @@ func (s *Store) openContent(ctx context.Context, level cql.Level, box MailboxID,
 }
 
 // checkWhole returns errMissing if all chunks were read and are not the octets
-// that the message has (P6).
+// that were stored (P2, P6).
 func (c *content) checkWhole() error {
-	if c.number == c.chunks && c.octets != c.size {
-		return fmt.Errorf("%d octets of %d: %w", c.octets, c.size, errMissing)
+	switch {
+	case c.number != c.whole.chunks:
+		return nil
+	case c.octets != c.whole.size:
+		return fmt.Errorf("%d octets of %d: %w", c.octets, c.whole.size, errMissing)
+	case string(c.sha256.Sum(nil)) != c.whole.sha256:
+		return fmt.Errorf("other octets than were stored (SHA-256): %w", errMissing)
 	}
 	return nil
 }
@@ -98,17 +111,18 @@ func (c *content) readPage(from int, state []byte, expected int) (page chunkPage
 		var box []byte
 		var data *[]byte // nil is null, which an empty chunk is not
 		var size *int64
-		var chunks, chunk *int
-		if err := row.Scan(&box, &size, &chunks, &chunk, &data); err != nil {
+		var chunks, head, chunk *int
+		var sum []byte
+		if err := row.Scan(&box, &size, &chunks, &head, &sum, &chunk, &data); err != nil {
 			return err
 		}
 		switch {
-		case box == nil || size == nil || chunks == nil || chunk == nil || *chunk != number || data == nil:
+		case box == nil || size == nil || chunks == nil || head == nil || sum == nil || chunk == nil || *chunk != number || data == nil:
 			return errMissing
 		case MailboxID(box) != c.mailbox:
 			return errForeign
 		}
-		page.total, page.size = *chunks, *size
+		page.whole = contentWhole{*chunks, *size, string(sum)}
 		page.chunks = append(page.chunks, *data)
 		number++
 		return nil
@@ -120,14 +134,17 @@ func (c *content) readPage(from int, state []byte, expected int) (page chunkPage
 // to read it.
 func (c *content) take(page chunkPage) {
 	c.ready = append(c.ready, page.chunks...)
-	c.chunks, c.size = max(c.chunks, page.total), max(c.size, page.size)
+	if len(page.chunks) > 0 {
+		c.whole = page.whole
+	}
 	c.number += len(page.chunks)
 	for _, chunk := range page.chunks {
 		c.octets += int64(len(chunk))
+		c.sha256.Write(chunk)
 	}
 	c.ahead, c.state = nil, nil
 	switch {
-	case page.err != nil || page.state == nil || c.number >= c.chunks:
+	case page.err != nil || page.state == nil || c.number >= c.whole.chunks:
 	case c.top:
 		c.state = page.state
 	default:
@@ -144,7 +161,7 @@ func (c *content) fillReady() error {
 		switch {
 		case c.err != nil:
 			return c.err
-		case c.number == c.chunks:
+		case c.number == c.whole.chunks:
 			if c.err = c.checkWhole(); c.err == nil {
 				return io.EOF
 			}
@@ -176,7 +193,7 @@ func (c *content) nextPage() chunkPage {
 // this one, which is most likely behind the others.
 func (c *content) readEverywhere() error {
 	if c.level != cql.LocalQuorum {
-		return fmt.Errorf("chunk %d of %d: %w", c.number, c.chunks, errMissing)
+		return fmt.Errorf("chunk %d of %d: %w", c.number, c.whole.chunks, errMissing)
 	}
 	if c.store.breaker.isOpen() {
 		return errBreakerOpen
@@ -188,10 +205,10 @@ func (c *content) readEverywhere() error {
 		page.err = errMissing
 	}
 	if c.user != "" && (page.err == nil || errors.Is(page.err, errMissing)) {
-		c.store.repairs.want(c.user)
+		c.store.repairs.want(job{user: c.user, ids: []MessageID{c.id}})
 	}
 	if page.err != nil {
-		return fmt.Errorf("chunk %d of %d: %w", c.number, c.chunks, page.err)
+		return fmt.Errorf("chunk %d of %d: %w", c.number, c.whole.chunks, page.err)
 	}
 	c.take(page)
 	return nil

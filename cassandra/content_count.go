@@ -38,14 +38,13 @@ func (c *contentCount) complete() bool {
 	return !c.torn && c.want > 0 && c.number == c.want && c.mailbox != MailboxID{}
 }
 
-// countContent counts the chunks of a message in every data centre. It does not
-// read their data.
-func (s *Store) countContent(ctx context.Context, id MessageID) (c contentCount, err error) {
-	err = cql.Each(ctx, s.db, cql.EachQuorum, selectChunks, func(row cql.Row) error {
+// countContent counts the chunks of a message. It does not read their data.
+func (s *Store) countContent(ctx context.Context, level cql.Level, id MessageID) (c contentCount, err error) {
+	err = cql.Each(ctx, s.db, level, selectChunks, func(row cql.Row) error {
 		var mailbox []byte
 		var size *int64
 		var chunks, chunk *int
-		if err := row.Scan(&mailbox, &size, &chunks, &chunk); err != nil {
+		if err := row.Scan(&mailbox, &size, &chunks, nil, nil, &chunk); err != nil {
 			return err
 		}
 		c.id = id

@@ -58,7 +58,7 @@ func TestP2ChunkWithoutItsOctets(t *testing.T) {
 // TOP of a large message reads one chunk, and reads on if more is asked for.
 func TestTopOfALargeMessageReadsOneChunk(t *testing.T) {
 	t.Parallel()
-	config := newKeyspace(t, 0)
+	config := newKeyspace(t)
 	var seen storetest.Recorder
 	config.Observer = seen.Observe
 	store := storetest.NewStore(t, config)

@@ -71,7 +71,7 @@ func (l *lines) Read(p []byte) (int, error) {
 // P8: the heap grows by less than 8 MB while a message of 50 MB is delivered,
 // and while it is read.
 func TestP8MemoryOfALargeMessage(t *testing.T) {
-	config := newKeyspace(t, 0)
+	config := newKeyspace(t)
 	store := storetest.NewStore(t, config)
 	storetest.Deliver(t, store, "bob", strings.Repeat("warm\r\n", 100_000)) // prepares the statements, fills the pools
 	const size = 50_000_040

@@ -2,6 +2,7 @@ package cassandra_test
 
 import (
 	"fmt"
+	"math"
 	"regexp"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/popcask/popcask/cassandra"
+	"github.com/popcask/popcask/cassandra/cassandratest"
 	"github.com/popcask/popcask/internal/storetest"
 	"github.com/popcask/popcask/mailbox"
 	"github.com/popcask/popcask/pop3"
@@ -67,73 +69,105 @@ func atBest(t *testing.T, want int, try func() []cassandra.Observation) {
 	t.Errorf("%d round trips at best, want %d", best, want)
 }
 
+// A delivery to a bucket that has a row is three writes and one read of two
+// small rows, in two round trips: whoever delivers, to however many mailboxes,
+// and however old they are. A new bucket costs one batch more.
 func TestCostOfDelivery(t *testing.T) {
-	config := newKeyspace(t, 0)
+	t.Parallel()
+	cluster := cassandratest.Start(t, cassandratest.Topology{})
+	config := storetest.Migrate(t, cluster)
+	config.BucketMessages = math.MaxInt32 // by default one delivery in 20,000 notes the crowd, with a batch
 	var seen storetest.Recorder
 	config.Observer = seen.Observe
 	store := storetest.NewStore(t, config)
-	storetest.Deliver(t, store, "bob", fiveKB)
-	seen.Take()
-	atBest(t, 2, func() []cassandra.Observation {
-		storetest.Deliver(t, store, "bob", fiveKB)
+	deliver := func(store *cassandra.Store, user string, batches int) []cassandra.Observation {
+		t.Helper()
+		storetest.Deliver(t, store, user, fiveKB)
 		all := seen.Take()
-		require.Len(t, all, 4)
 		writes, reads := counted(all)
-		require.Equal(t, 3, writes)
+		require.Equal(t, 3+batches, writes)
 		require.Equal(t, 1, reads)
 		for _, o := range all {
 			if !storetest.IsWrite(o.Statement) {
 				require.Contains(t, o.Statement, "FROM ledger", "the small partition")
-				require.LessOrEqual(t, o.Rows, 2)
+				require.Equal(t, 2-2*batches, o.Rows)
 			}
 			require.Equal(t, "LOCAL_QUORUM", o.Consistency)
 			require.Zero(t, o.Attempt)
 		}
 		return slices.Clone(all)
-	})
+	}
+	seen.Take()
+	deliver(store, "bob", 1)
+	atBest(t, 2, func() []cassandra.Observation { return deliver(store, "bob", 0) })
 
-	// The first delivery of this process to a bucket writes the row of the
-	// bucket too.
-	storetest.Deliver(t, store, "eve", fiveKB)
-	writes, reads := counted(seen.Take())
-	require.Equal(t, 4, writes)
-	require.Equal(t, 1, reads)
+	// A process that does not know the mailbox.
+	other := storetest.NewStore(t, config)
+	seen.Take()
+	deliver(other, "bob", 0)
+
+	// Many mailboxes in turn.
+	for _, batches := range []int{1, 0, 0} {
+		for n := range 100 {
+			deliver(store, fmt.Sprintf("user%d", n), batches)
+		}
+	}
+
+	// A mailbox of years, with thousands of buckets, seals, and a fence.
+	tables := storetest.TablesOf(t, cluster, config)
+	box, _, err := store.Mailbox("bob")
+	require.NoError(t, err)
+	for n := range 1000 {
+		tables.Exec("INSERT INTO KS.ledger (mailbox_id, bucket) VALUES (?, ?) USING TIMESTAMP 1", [16]byte(box), idOf(time.Now().AddDate(0, 0, -2-n), byte(n%3)).Bucket())
+	}
+	writeFence(tables, box, time.Now().Add(-time.Hour))
+	tables.Seal(box, bucketNow(t, store), time.Now().Add(-time.Hour).UnixMicro(), func(cassandra.MessageID) bool { return true })
+	deliver(store, "bob", 0)
+	deliver(other, "bob", 0)
 }
 
+// Opening a mailbox is two round trips, whoever opens it: the ledger, and then
+// what it names.
 func TestCostOfOpening(t *testing.T) {
-	config := newKeyspace(t, 0)
+	t.Parallel()
+	cluster := cassandratest.Start(t, cassandratest.Topology{})
+	config := storetest.Migrate(t, cluster)
 	var seen storetest.Recorder
 	config.Observer = seen.Observe
 	store := storetest.NewStore(t, config)
-	for range 100 {
+	tables := storetest.TablesOf(t, cluster, config)
+	want := 100
+	for range want {
 		storetest.Deliver(t, store, "bob", storetest.Body(1))
 	}
-	seen.Take()
-	listing := func(store *cassandra.Store) func() []cassandra.Observation {
+	listing := func(store *cassandra.Store, statements int) func() []cassandra.Observation {
 		return func() []cassandra.Observation {
-			require.Len(t, storetest.List(t, store, "bob"), 100)
+			seen.Take()
+			require.Len(t, storetest.List(t, store, "bob"), want)
 			all := seen.Take()
-			require.LessOrEqual(t, len(all), 6)
+			require.Len(t, all, statements)
 			writes, _ := counted(all)
 			require.Zero(t, writes, "a session writes nothing when it opens")
+			for _, o := range all {
+				require.Equal(t, "LOCAL_QUORUM", o.Consistency)
+			}
 			return slices.Clone(all)
 		}
 	}
-	storetest.List(t, store, "bob")
-	seen.Take()
-	atBest(t, 1, listing(store))
+	atBest(t, 2, listing(store, 2))
+	atBest(t, 2, func() []cassandra.Observation { return listing(storetest.NewStore(t, config), 2)() })
 
-	// A process that does not know the mailbox reads the mail of the last hours
-	// in the first round trip, and the rest in the second.
-	atBest(t, 2, func() []cassandra.Observation {
-		other := storetest.NewStore(t, config)
-		seen.Take()
-		return listing(other)()
-	})
+	// Buckets of all widths are read side by side.
+	for n := range 9 {
+		id := idOf(time.Now().Add(-time.Duration(n)*month), byte(n%3))
+		storetest.Plant{Content: "whole", Member: "live", Listed: true, Bucket: true}.Write(tables, store, "bob", id)
+		want++
+	}
+	atBest(t, 2, listing(store, 1+9))
 }
 
 func TestCostOfRetrieving(t *testing.T) {
-	config := newKeyspace(t, 0)
+	config := newKeyspace(t)
 	var seen storetest.Recorder
 	config.Observer = seen.Observe
 	store := storetest.NewStore(t, config)
@@ -154,7 +188,7 @@ func TestCostOfRetrieving(t *testing.T) {
 // DELE of 100 messages and QUIT, through the POP3 server, with the purge that
 // follows in the background.
 func TestCostOfRemoving(t *testing.T) {
-	config := newKeyspace(t, 0)
+	config := newKeyspace(t)
 	var seen storetest.Recorder
 	config.Observer = seen.Observe
 	store := storetest.NewStore(t, config)

@@ -4,21 +4,14 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/popcask/popcask/cassandra/cql"
 	"github.com/popcask/popcask/internal/parallel"
 	"github.com/popcask/popcask/mailbox"
 )
 
-const (
-	// batchSize is how many rows of one partition go into one statement.
-	batchSize = 100
-
-	// undoTime is how long undoing a failed attempt may take before it is left
-	// to the purger.
-	undoTime = 10 * time.Second
-)
+// batchSize is how many rows of one partition go into one statement.
+const batchSize = 100
 
 // Delete implements [mailbox.Mailbox], in three steps. (1) It marks the
 // memberships as removed: the commit point. (2) The index takes the messages
@@ -36,8 +29,8 @@ func (m *mailboxSession) Delete(ctx context.Context, ids []string) error {
 		return fmt.Errorf("cassandra: delete: %w", err)
 	}
 	failed := make(map[string]error)
-	var removed []MessageID
-	for bucket, group := range s.session.ByBucket(m.toRemove(ctx, ids, failed), batchSize) {
+	var removed, unfinished []MessageID
+	for bucket, group := range ByBucket(m.toRemove(ctx, ids, failed), batchSize) {
 		err := s.mark(ctx, m.id, bucket, group)
 		if err == nil {
 			err = s.unlist(ctx, m.id, group)
@@ -46,13 +39,16 @@ func (m *mailboxSession) Delete(ctx context.Context, ids []string) error {
 			for _, id := range group {
 				failed[id.String()] = temporary(err)
 			}
+			unfinished = append(unfinished, group...)
 			continue
 		}
 		removed = append(removed, group...)
 	}
-	s.afterRemoval(m, removed)
+	s.afterRemoval(ctx, m, removed)
+	if len(unfinished) > 0 {
+		s.repairs.want(job{user: m.user, ids: unfinished})
+	}
 	if len(failed) > 0 {
-		s.repairs.want(m.user)
 		return fmt.Errorf("cassandra: delete: %w", &mailbox.DeleteError{Failed: failed})
 	}
 	return nil
@@ -79,20 +75,24 @@ func (m *mailboxSession) toRemove(ctx context.Context, ids []string, failed map[
 }
 
 // afterRemoval starts what follows a removal, in the background: the purge, the
-// event for the listeners, and the search for ranges that are empty now.
-func (s *Store) afterRemoval(m *mailboxSession, ids []MessageID) {
+// event for the listeners and, now and then, a proof of what stays.
+func (s *Store) afterRemoval(ctx context.Context, m *mailboxSession, ids []MessageID) {
 	if len(ids) == 0 {
 		return
 	}
 	for group := range slices.Chunk(ids, batchSize) {
-		s.purger.add(purge{user: m.user, mailbox: m.id, ids: group})
+		s.purger.add(ctx, purge{user: m.user, mailbox: m.id, ids: group})
 	}
 	event := mailbox.Event{Kind: mailbox.Removed, User: m.user}
 	for _, id := range ids {
 		event.Messages = append(event.Messages, mailbox.Message{ID: id.String()})
 	}
 	s.listeners.Notify(event)
-	s.provers.want(m.user)
+	var buckets []int64
+	for bucket := range ByBucket(ids, len(ids)) {
+		buckets = append(buckets, bucket)
+	}
+	s.proveAfter(m.user, weight(ids), buckets)
 }
 
 // mark marks memberships of one bucket as removed. It cannot be undone.
@@ -123,7 +123,7 @@ func (s *Store) deleteContents(ctx context.Context, ids []MessageID) error {
 // deleteMembers deletes memberships. It is the last step of a removal: as long
 // as they exist, a repair finds what is left to do.
 func (s *Store) deleteMembers(ctx context.Context, mailbox MailboxID, ids []MessageID) error {
-	for bucket, group := range s.session.ByBucket(ids, batchSize) {
+	for bucket, group := range ByBucket(ids, batchSize) {
 		var batch cql.Batch
 		for _, id := range group {
 			batch.Add(deleteMember, DeletedAt(id), [16]byte(mailbox), bucket, [16]byte(id))
@@ -138,12 +138,12 @@ func (s *Store) deleteMembers(ctx context.Context, mailbox MailboxID, ids []Mess
 // removeWholly runs all steps of a removal, even if some of them were done
 // before.
 func (s *Store) removeWholly(ctx context.Context, mailbox MailboxID, ids []MessageID) error {
-	for bucket, group := range s.session.ByBucket(ids, batchSize) {
+	for bucket, group := range ByBucket(ids, batchSize) {
 		if err := s.mark(ctx, mailbox, bucket, group); err != nil {
 			return err
 		}
 	}
-	if err := s.unlist(ctx, mailbox, ids); err != nil {
+	if err := s.index.Removed(ctx, mailbox, ids); err != nil {
 		return err
 	}
 	return s.purge(ctx, mailbox, ids)

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
-	"net"
 	"sync"
 	"time"
 
@@ -53,6 +52,13 @@ func (id MessageID) ticks() uint64 {
 	return high<<48 | middle<<32 | low
 }
 
+// putTicks sets the time in an ID, and the version.
+func putTicks(id *MessageID, ticks uint64) {
+	binary.BigEndian.PutUint32(id[0:4], uint32(ticks))
+	binary.BigEndian.PutUint16(id[4:6], uint16(ticks>>32))
+	binary.BigEndian.PutUint16(id[6:8], uint16(ticks>>48)&0x0fff|0x1000)
+}
+
 // Compare returns -1, 0 or 1, as Cassandra orders a timeuuid column: by time,
 // then by the last 8 octets, each of them as a signed number.
 func (id MessageID) Compare(other MessageID) int {
@@ -77,44 +83,41 @@ func lastIDAt(microseconds int64) MessageID {
 }
 
 func borderID(microseconds int64, tick uint64, fill byte) MessageID {
-	ticks := uint64(microseconds*ticksPerMicrosecond+ticksTo1970) + tick
 	var id MessageID
-	binary.BigEndian.PutUint32(id[0:4], uint32(ticks))
-	binary.BigEndian.PutUint16(id[4:6], uint16(ticks>>32))
-	binary.BigEndian.PutUint16(id[6:8], uint16(ticks>>48)&0x0fff|0x1000)
+	putTicks(&id, uint64(microseconds*ticksPerMicrosecond+ticksTo1970)+tick)
 	for i := 8; i < 16; i++ {
 		id[i] = fill
 	}
 	return id
 }
 
-// minter mints message IDs. It draws its node ID at random: containers on
-// different machines share MAC addresses, and an ID that is minted twice would
-// overwrite a message.
+// minter mints message IDs: the time, 59 random bits, and the width of the
+// bucket. Each ID draws its own bits. What a process draws once, or takes from
+// its machine, is the same in a virtual machine that was cloned, and an ID that
+// is minted twice would overwrite a message.
 type minter struct {
-	generator *uuid.Gen
-
 	mu   sync.Mutex
 	last time.Time // of the previous ID
-}
-
-func newMinter() (*minter, error) {
-	var node [6]byte
-	if _, err := rand.Read(node[:]); err != nil {
-		return nil, err
-	}
-	node[0] |= 1 // the multicast bit, which no MAC address has (RFC 9562 section 6.10)
-	return &minter{generator: uuid.NewGenWithHWAF(func() (net.HardwareAddr, error) { return node[:], nil })}, nil
 }
 
 // longestLead is how far IDs may run ahead of a clock that stands still or was
 // set back a little. If the clock was set back further, IDs go back too.
 const longestLead = time.Second
 
-// mint returns the next ID, one tick or more after the previous one. If the
-// time of two IDs is the same, the generator changes the clock sequence
-// instead: that has 14 bits, which a clock that stands still would use up.
-func (m *minter) mint(now time.Time) (MessageID, error) {
+// mint returns an ID one tick or more after the previous one, so that messages
+// are listed in the order in which they came.
+func (m *minter) mint(now time.Time, width width) MessageID {
+	id := firstIDAt(0)
+	putTicks(&id, m.next(now))
+	rand.Read(id[8:])
+	id[8] = id[8]&0x3f | 0x80 // the variant (RFC 9562 section 4.1)
+	id[9] = id[9]&^widthBits | byte(width)
+	id[10] |= 1 // the multicast bit, which no MAC address has (RFC 9562 section 6.10)
+	return id
+}
+
+// next returns the time of the next ID.
+func (m *minter) next(now time.Time) (ticks uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	const tick = time.Microsecond / ticksPerMicrosecond
@@ -123,9 +126,12 @@ func (m *minter) mint(now time.Time) (MessageID, error) {
 		now = next
 	}
 	m.last = now
-	id, err := m.generator.NewV1AtTime(now)
-	return MessageID(id), err
+	return uint64(now.UnixMicro()*ticksPerMicrosecond + int64(now.Nanosecond()%1000/100) + ticksTo1970)
 }
+
+// chance returns a number from 0 to 2^40-1 that is random, and always the same
+// for an ID.
+func (id MessageID) chance() uint64 { return binary.BigEndian.Uint64(id[8:]) & (1<<40 - 1) }
 
 // MailboxID identifies a mailbox. It is computed from the user's name, so that
 // two data centres which deliver to a new user at the same moment use the same

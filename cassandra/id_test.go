@@ -2,9 +2,11 @@ package cassandra
 
 import (
 	"encoding/binary"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/gocql/gocql"
 	"github.com/stretchr/testify/require"
@@ -75,12 +77,12 @@ func TestIDsOrderAsCassandraOrdersThem(t *testing.T) {
 
 // The time in an ID is that of its minting, and its text can be parsed.
 func TestIDsKeepTheirTime(t *testing.T) {
-	minter, err := newMinter()
-	require.NoError(t, err)
+	var minter minter
 	rapid.Check(t, func(t *rapid.T) {
 		at := time.UnixMicro(rapid.Int64Range(0, 1<<53).Draw(t, "microseconds"))
-		id, err := minter.mint(at)
-		require.NoError(t, err)
+		wide := rapid.SampledFrom([]width{aMonth, aDay, anHour}).Draw(t, "width")
+		id := minter.mint(at, wide)
+		require.Equal(t, wide, widthOf(id.Bucket()))
 		require.WithinDuration(t, at, id.Time(), time.Second) // later if another ID has the tick
 		again, err := ParseMessageID(id.String())
 		require.NoError(t, err)
@@ -99,39 +101,98 @@ func TestP5IDsAreUniqueWhateverTheClockDoes(t *testing.T) {
 		"jumps to":       func(n int) time.Time { return start.Add(time.Duration(n%3)*time.Hour + time.Duration(n)*100) },
 		"repeats a tick": func(n int) time.Time { return start.Add(time.Duration(n/50_000) * 100) },
 	} {
-		minter, err := newMinter()
-		require.NoError(t, err)
+		var minter minter
 		seen := make(map[MessageID]bool)
 		for n := range 100_000 {
-			id, err := minter.mint(clock(n))
-			require.NoError(t, err)
+			id := minter.mint(clock(n), aMonth)
 			require.False(t, seen[id], "the clock %s: ID %d came twice", name, n)
 			seen[id] = true
 		}
 	}
 
 	// Two processes on one machine, at the same moment.
-	one, err := newMinter()
-	require.NoError(t, err)
-	other, err := newMinter()
-	require.NoError(t, err)
-	a, err := one.mint(start)
-	require.NoError(t, err)
-	b, err := other.mint(start)
-	require.NoError(t, err)
+	var one, other minter
+	a, b := one.mint(start, aMonth), other.mint(start, aMonth)
+	require.Equal(t, a.ticks(), b.ticks())
 	require.NotEqual(t, a[10:], b[10:])
+}
+
+// P1: a virtual machine is cloned, with a process in it. The two processes have
+// the same memory and the same clock, and mint other IDs: one that is minted
+// twice would overwrite a message.
+func TestP1ClonedProcessMintsOtherIDs(t *testing.T) {
+	start := time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)
+	var original minter
+	for n := range 10 { // it has been at work
+		original.mint(start.Add(time.Duration(n)*time.Second), aMonth)
+	}
+	clone := cloned(&original)
+	seen := make(map[MessageID]bool)
+	for n := range 10_000 {
+		now := start.Add(time.Minute + time.Duration(n/3)*time.Microsecond)
+		for _, id := range []MessageID{original.mint(now, aMonth), clone.mint(now, aMonth)} {
+			require.False(t, seen[id], "ID %d came twice", n)
+			seen[id] = true
+		}
+	}
+}
+
+// cloned copies a value and what it points to, as it is in memory.
+func cloned[T any](original *T) *T {
+	size := func(t reflect.Type, p unsafe.Pointer) []byte { return unsafe.Slice((*byte)(p), t.Size()) }
+	t := reflect.TypeFor[T]()
+	copied := new(T)
+	copy(size(t, unsafe.Pointer(copied)), size(t, unsafe.Pointer(original)))
+	for i := range t.NumField() {
+		pointer := (*unsafe.Pointer)(unsafe.Add(unsafe.Pointer(copied), t.Field(i).Offset))
+		if of := t.Field(i).Type; of.Kind() == reflect.Pointer && *pointer != nil {
+			target := reflect.New(of.Elem()).UnsafePointer()
+			copy(size(of.Elem(), target), size(of.Elem(), *pointer))
+			*pointer = target
+		}
+	}
+	return copied
+}
+
+// P1: 59 bits are drawn for each ID, and not one of them for the next one too.
+// The five others of the last 8 octets are the variant, the width of the bucket
+// and the multicast bit.
+func TestP1BitsAreDrawnForEachID(t *testing.T) {
+	const ids = 4000
+	for _, wide := range []width{aMonth, aDay, anHour} {
+		var minter minter
+		var ones, flips [64]int
+		var last uint64
+		for range ids {
+			id := minter.mint(time.Now(), wide)
+			bits := binary.BigEndian.Uint64(id[8:])
+			for i := range ones {
+				ones[i] += int(bits >> i & 1)
+				flips[i] += int((bits ^ last) >> i & 1)
+			}
+			last = bits
+		}
+		fixed := map[int]int{63: 1, 62: 0, 49: int(wide >> 1), 48: int(wide & 1), 40: 1}
+		for i := range ones {
+			if bit, ok := fixed[i]; ok {
+				require.Equal(t, ids*bit, ones[i], "bit %d", i)
+				continue
+			}
+			const most = 8 * 32 // 8 standard deviations
+			require.InDelta(t, ids/2, ones[i], most, "bit %d", i)
+			require.InDelta(t, ids/2, flips[i], most, "bit %d", i)
+		}
+	}
 }
 
 // Later deliveries of a process are later in the listing, also within one tick,
 // and if the clock was set back a little.
 func TestIDsAscendWithinAProcess(t *testing.T) {
-	minter, err := newMinter()
-	require.NoError(t, err)
+	var minter minter
 	now := time.Now()
 	var last MessageID
 	for n := range 50_000 {
-		id, err := minter.mint(now.Add(-time.Duration(n%7) * time.Millisecond))
-		require.NoError(t, err)
+		id := minter.mint(now.Add(-time.Duration(n%7)*time.Millisecond), width(n%widths))
 		require.Positive(t, id.Compare(last), "ID %d", n)
 		last = id
 	}

@@ -3,8 +3,10 @@ package cassandra
 import (
 	"context"
 	"iter"
+	"sync/atomic"
 	"time"
 
+	"github.com/popcask/popcask/cassandra/cql"
 	"github.com/popcask/popcask/mailbox"
 )
 
@@ -16,15 +18,17 @@ import (
 // methods may be called by several goroutines, twice, late, and in any order.
 //
 // An implementation has tables of its own, which [Session.Define] creates, and
-// reads and writes them with [Session.DB]. Three rules make its rows right in
+// reads and writes them with [Session.DB]. Four rules make its rows right in
 // any order of the calls, as those of the store are:
 //
 //   - The partition key is the mailbox, a uuid, and the bucket, a bigint, in
 //     this order; the clustering column is the message ID, a timeuuid.
-//     [Session.Bucket], [Slice.Borders], [Token] and [MessageID.Compare] are the
+//     [MessageID.Bucket], [Slice.Borders], [Token] and [MessageID.Compare] are the
 //     functions for that key.
 //   - A write that lists a message has the timestamp [AddedAt], at
 //     LOCAL_QUORUM. Its columns depend on the [Entry] alone.
+//   - The write of Renamed has the timestamp [RenamedAt], at LOCAL_QUORUM. It
+//     writes the same columns, with an empty unique-id.
 //   - A write that takes a message off the list deletes the row of that ID,
 //     with the timestamp [DeletedAt], at LOCAL_QUORUM.
 //
@@ -41,21 +45,24 @@ type Index interface {
 	// that it has found in the mailbox in every data centre.
 	Restore(ctx context.Context, mailbox MailboxID, message Entry) error
 
+	// Renamed is Restore for a message that shows its own ID from now on,
+	// whatever it was added with, and whatever Added and Restore say of it,
+	// before or after. A repair calls it if another message shows the same
+	// foreign unique-id. message.UIDL is "".
+	Renamed(ctx context.Context, mailbox MailboxID, message Entry) error
+
 	// Removed takes messages off the list, forever. A message that is not
 	// listed yet is never listed after that, even if an Added comes late.
 	Removed(ctx context.Context, mailbox MailboxID, messages []MessageID) error
 
-	// List returns the entries that are in the slices, as a quorum of the local
-	// data centre has them. The slices do not overlap and ascend; the entries
-	// ascend, by [MessageID.Compare]. It reads when it is ranged over, not
-	// before. An error ends the sequence. A slice with too many tombstones is
-	// read in [Slice.Halves].
-	List(ctx context.Context, mailbox MailboxID, slices []Slice) iter.Seq2[Entry, error]
-
-	// ListEverywhere is List at EACH_QUORUM, for repair: its entries are those
-	// of a quorum of every data centre. While a data centre does not answer it
-	// is an error.
-	ListEverywhere(ctx context.Context, mailbox MailboxID, slices []Slice) iter.Seq2[Entry, error]
+	// List returns the entries that are in the slices, as the replicas have
+	// them that a read at the level asks: LOCAL_QUORUM for sessions; EACH_QUORUM
+	// and ALL for repairs and proofs, for which it is an error if these replicas
+	// do not answer. The slices of a bucket ascend and do not overlap, and so do
+	// the buckets; the entries ascend, by [MessageID.Compare]. It reads when it
+	// is ranged over, not before. An error ends the sequence. A slice with too
+	// many tombstones is read in [Slice.Parts].
+	List(ctx context.Context, level cql.Level, mailbox MailboxID, slices []Slice) iter.Seq2[Entry, error]
 
 	// Scan returns the entries of all mailboxes in the buckets whose [Token] is
 	// larger than after and at most until, at EACH_QUORUM. They come in the
@@ -69,7 +76,7 @@ type Index interface {
 // bucket.
 type Listed struct {
 	Mailbox MailboxID
-	Bucket  int64 // [Session.Bucket] of the ID
+	Bucket  int64 // [MessageID.Bucket] of the ID
 	Entry
 }
 
@@ -85,6 +92,15 @@ type Entry struct {
 type Slice struct {
 	Bucket   int64
 	From, To int64
+
+	// IDs, if not nil, are the only IDs of the slice that may be listed. They
+	// ascend, are 100 at most, and are read by their keys: message_id IN ?.
+	// What lies between them may be full of tombstones. Two slices with IDs may
+	// share a microsecond.
+	IDs []MessageID
+
+	sealed *seal        // if not nil: how the slice is read if there are too many tombstones
+	cut    *atomic.Bool // if not nil: set if there are
 }
 
 // Borders returns the smallest and the largest ID that the slice can have, in
@@ -92,17 +108,33 @@ type Slice struct {
 // last.
 func (s Slice) Borders() (first, last MessageID) { return firstIDAt(s.From), lastIDAt(s.To) }
 
-// Halves cuts a slice in two, so that one with more tombstones than a node
-// allows can be read. ok is false if the slice is shorter than a millisecond:
-// no mailbox gets 100,000 messages in that time.
-func (s Slice) Halves() (lower, upper Slice, ok bool) {
-	if s.To-s.From < time.Millisecond.Microseconds() {
-		return s, s, false
+// cuts is how many parts a slice is cut into.
+const cuts = 8
+
+// Parts returns smaller slices for one in which a read has met more tombstones
+// than a node allows, in the same order. ok is false if there are none: the
+// slice is shorter than a millisecond, and no mailbox gets 100,000 messages in
+// that time.
+func (s Slice) Parts() (parts []Slice, ok bool) {
+	if s.cut != nil {
+		s.cut.Store(true)
 	}
-	lower, upper = s, s
-	lower.To = s.From + (s.To-s.From)/2
-	upper.From = lower.To + 1
-	return lower, upper, true
+	long := s.To - s.From + 1
+	switch {
+	case s.IDs != nil || long <= time.Millisecond.Microseconds():
+		return nil, false
+	case s.sealed != nil:
+		return s.without(s.sealed), true
+	}
+	for i := range int64(cuts) {
+		part := s
+		part.From, part.To = s.From+i*(long/cuts), s.From+(i+1)*(long/cuts)-1
+		if i == cuts-1 {
+			part.To = s.To
+		}
+		parts = append(parts, part)
+	}
+	return parts, true
 }
 
 func (e Entry) message() mailbox.Message {

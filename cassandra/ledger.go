@@ -1,112 +1,149 @@
 package cassandra
 
 import (
+	"cmp"
 	"context"
 	"slices"
-	"time"
 
 	"github.com/popcask/popcask/cassandra/cql"
 )
 
-// ledgerRows is the ledger of a mailbox: the partition that belongs to the
-// mailbox itself. Its rows only grow, so that what was read once stays true,
-// and may be remembered.
-type ledgerRows struct {
-	buckets []int64 // that ever got mail, ascending
-	gaps    []span  // ascending; they neither overlap nor touch
-	fence   int64   // microseconds: every proof so far is of a range up to here
-
-	gapStarts map[int64]struct{} // where the rows of the gaps begin, before merging
+// bucketKey names a bucket of a mailbox.
+type bucketKey struct {
+	mailbox MailboxID
+	bucket  int64
 }
 
-func (s *Store) readLedger(ctx context.Context, level cql.Level, mailbox MailboxID) (rows ledgerRows, err error) {
-	err = cql.Each(ctx, s.db, level, selectLedger, func(row cql.Row) error {
-		var kind string
-		var start, until int64
-		if err := row.Scan(&kind, &start, &until); err != nil {
-			return err
-		}
-		switch kind {
-		case kindBucket:
-			rows.buckets = append(rows.buckets, start)
-		case kindGap:
-			rows.gaps = append(rows.gaps, span{start, until})
-			if rows.gapStarts == nil {
-				rows.gapStarts = make(map[int64]struct{})
-			}
-			rows.gapStarts[start] = struct{}{}
-		case kindFence:
-			rows.fence = max(rows.fence, until)
-		}
-		return nil
-	}, [16]byte(mailbox))
-	rows.gaps = merge(rows.gaps)
-	return rows, err
+// ledger is the ledger of a mailbox, or what was read of it.
+type ledger struct {
+	user    string // "": row -1 is missing
+	fence   int64  // microseconds: no delivery with an ID up to here is acknowledged any more
+	buckets []ledgerRow
 }
 
-func (l ledgerRows) inGap(id MessageID) bool {
-	t := id.Timestamp()
-	return len(subtract(span{t, t}, l.gaps)) == 0
+// ledgerRow is the row of a bucket, which says that the bucket may have mail.
+type ledgerRow struct {
+	bucket int64
+	crowd  int   // see crowds
+	opened int64 // see Store.openBucket
+	seal   *seal // nil: none
 }
 
-// toList returns what must be read to list a mailbox: the buckets that ever got
-// mail, and the recent ones, without the gaps.
-func (s *Store) toList(ledger ledgerRows, recent []int64) []Slice {
-	buckets := slices.Concat(ledger.buckets, recent)
-	slices.Sort(buckets)
-	var list []Slice
-	for _, bucket := range slices.Compact(buckets) {
-		list = append(list, s.session.bucketSlice(bucket).without(ledger.gaps)...)
-	}
-	return list
-}
+// ownRow is the key of the mailbox's own row. No bucket has that number, unless
+// its messages are from before 1970.
+const ownRow = int64(-1)
 
-// addBucket makes sure that the ledger has the bucket of an attempt. The
-// timestamp of the row is a constant, so that writing it again changes nothing.
-func (s *Store) addBucket(ctx context.Context, a *attempt) error {
-	key := bucketKey{a.mailbox, a.bucket}
-	if s.buckets.has(key) {
-		return nil
-	}
-	if err := s.writeBucket(ctx, key, a.user); err != nil {
+// add adds a row of the table. Its columns are those of ledgerColumns.
+func (l *ledger) add(row cql.Row, before ...any) error {
+	var r ledgerRow
+	var blob []byte
+	var user string
+	var fence int64
+	if err := row.Scan(append(before, &r.bucket, &r.crowd, &r.opened, &blob, &user, &fence)...); err != nil {
 		return err
 	}
-	s.buckets.add(key)
+	if r.bucket == ownRow {
+		l.user, l.fence = user, fence
+		return nil
+	}
+	r.seal = parseSeal(blob)
+	l.buckets = append(l.buckets, r)
 	return nil
 }
 
-func (s *Store) writeBucket(ctx context.Context, key bucketKey, user string) error {
-	const always = 1
-	return s.db.Exec(ctx, cql.LocalQuorum, insertBucket, always, [16]byte(key.mailbox), kindBucket, key.bucket, user)
+// find returns the row of a bucket, or nil if there is none.
+func (l *ledger) find(bucket int64) *ledgerRow {
+	i, ok := slices.BinarySearchFunc(l.buckets, bucket, func(r ledgerRow, bucket int64) int { return cmp.Compare(r.bucket, bucket) })
+	if !ok {
+		return nil
+	}
+	return &l.buckets[i]
 }
 
-// ledgerOf reads the ledger of a mailbox in every data centre. The zero ID, of
-// content whose mailbox is unknown, has none.
-func (s *Store) ledgerOf(ctx context.Context, mailbox MailboxID) (ledgerRows, error) {
+// lacks reports whether a bucket that has mail has no row, although a delivery
+// would write it.
+func (l *ledger) lacks(bucket int64) bool {
+	return l.find(bucket) == nil && BucketSlice(bucket).To > l.fence
+}
+
+// hides reports whether no session lists a message, whatever the index has: a
+// seal leaves it out, or its bucket has no row and gets none from a delivery.
+func (l *ledger) hides(id MessageID) bool {
+	row := l.find(id.Bucket())
+	if row == nil {
+		return id.Timestamp() <= l.fence
+	}
+	sealed := row.sealed()
+	return sealed != nil && id.Timestamp() <= sealed.until && !sealed.has(id)
+}
+
+// readLedger reads the ledger of a mailbox. The zero ID, of content whose
+// mailbox is unknown, has none.
+func (s *Store) readLedger(ctx context.Context, level cql.Level, mailbox MailboxID) (l ledger, err error) {
 	if mailbox == (MailboxID{}) {
-		return ledgerRows{}, nil
+		return l, nil
 	}
-	return s.readLedger(ctx, cql.EachQuorum, mailbox)
+	err = cql.Each(ctx, s.db, level, selectLedger, func(row cql.Row) error { return l.add(row) }, [16]byte(mailbox))
+	return l, err
 }
 
-// recentBuckets returns the buckets that may have mail although the ledger does
-// not say so yet in this data centre: the current one, the one before it, and
-// that of a clock that is ahead.
-func (s *Store) recentBuckets(now time.Time) []int64 {
-	current := s.session.bucketAt(now)
-	return slices.Compact([]int64{current - 1, current, s.session.bucketAt(now.Add(s.config.Horizon))})
+// readBucketRow reads the mailbox's own row and that of one bucket.
+func (s *Store) readBucketRow(ctx context.Context, level cql.Level, key bucketKey) (ledger, error) {
+	return s.readRows(ctx, level, key.mailbox, ownRow, key.bucket)
 }
 
-// ownerOf reads, in every data centre, the ledger of a mailbox and whose
-// mailbox it is. The zero ID, of content whose mailbox is unknown, has neither.
-func (s *Store) ownerOf(ctx context.Context, mailbox MailboxID) (of Report, ledger ledgerRows, err error) {
-	of.Mailbox = mailbox
+// readRows reads some rows of a ledger by their keys. The zero ID has none.
+func (s *Store) readRows(ctx context.Context, level cql.Level, mailbox MailboxID, buckets ...int64) (l ledger, err error) {
 	if mailbox == (MailboxID{}) {
-		return of, ledger, nil
+		return l, nil
 	}
-	err = cql.Each(ctx, s.db, cql.EachQuorum, selectUser, func(row cql.Row) error { return row.Scan(&of.User) }, [16]byte(mailbox))
-	if err == nil {
-		ledger, err = s.readLedger(ctx, cql.EachQuorum, mailbox)
+	err = cql.Each(ctx, s.db, level, selectBucket, func(row cql.Row) error { return l.add(row) }, [16]byte(mailbox), buckets)
+	return l, err
+}
+
+// enterLedger makes sure that a session reads the bucket of an attempt, and
+// returns an error if the ID of the attempt is at or below the mailbox's fence.
+//
+// It is called after the membership is acknowledged: since quorums of this data
+// centre intersect, either a proof has read the membership, or this reads the
+// fence. They do not intersect if the replication was raised in between; so an
+// attempt that took longer than [Config.Horizon] fails too, since no fence lies
+// above a younger one if the clocks agree. What is missing of the two rows is
+// acknowledged before the delivery is. Nothing is remembered: a replica that
+// had the rows may be gone.
+func (s *Store) enterLedger(ctx context.Context, a *attempt) error {
+	l, err := s.readBucketRow(ctx, cql.LocalQuorum, bucketKey{a.mailbox, a.bucket})
+	if err != nil {
+		return err
 	}
-	return of, ledger, err
+	if a.id.Timestamp() <= l.fence || s.config.Now().Sub(a.id.Time()) > s.config.patience() {
+		return errClosed
+	}
+	if err := s.session.checkClock(ctx); err != nil { // it may have been set since the attempt began
+		return err
+	}
+	var batch cql.Batch
+	row := l.find(a.bucket)
+	if row == nil {
+		row = &ledgerRow{bucket: a.bucket}
+		batch.Add(insertBucket, always, [16]byte(a.mailbox), a.bucket)
+	}
+	if l.user == "" {
+		batch.Add(insertUser, always, [16]byte(a.mailbox), ownRow, a.user)
+	}
+	s.crowds.note(&batch, a, row.crowd)
+	return s.db.ExecBatch(ctx, cql.LocalQuorum, &batch)
+}
+
+// always is the timestamp of values of the ledger that are always the same.
+const always = 1
+
+// writeBucket writes the row of a bucket, and the mailbox's own.
+func (s *Store) writeBucket(ctx context.Context, level cql.Level, key bucketKey, user string) error {
+	var batch cql.Batch
+	batch.Add(insertBucket, always, [16]byte(key.mailbox), key.bucket)
+	if user != "" {
+		batch.Add(insertUser, always, [16]byte(key.mailbox), ownRow, user)
+	}
+	return s.db.ExecBatch(ctx, level, &batch)
 }

@@ -5,103 +5,139 @@ import (
 	"fmt"
 	"iter"
 	"slices"
-	"time"
+	"sync/atomic"
 
 	"github.com/popcask/popcask/cassandra/cql"
 	"github.com/popcask/popcask/mailbox"
 )
 
-// Messages implements [mailbox.Mailbox]. If this process remembers the ledger
-// of the mailbox, it reads ledger and listing at the same time, in one round
-// trip. Else it reads the ledger and the mail of the last hours at the same
-// time, and then the rest of the listing. It does not read the gaps.
+// Messages implements [mailbox.Mailbox]. It reads the ledger, and then what the
+// ledger names, side by side: two round trips for almost all mailboxes. Nothing
+// is guessed, since a guess would read the tombstones that a seal spares.
 func (m *mailboxSession) Messages(ctx context.Context) iter.Seq2[mailbox.Message, error] {
 	return func(yield func(mailbox.Message, error) bool) {
+		fail := func(err error) { yield(mailbox.Message{}, fmt.Errorf("cassandra: list mailbox: %w", err)) }
 		if m.store.isClosed() {
-			yield(mailbox.Message{}, fmt.Errorf("cassandra: list mailbox: %w", mailbox.ErrClosed))
+			fail(mailbox.ErrClosed)
 			return
 		}
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		m.listed = m.listed[:0]
-		parts, err := m.listing(ctx)
+		l, err := m.store.readLedger(ctx, cql.LocalQuorum, m.id)
 		if err != nil {
-			yield(mailbox.Message{}, fmt.Errorf("cassandra: list mailbox: %w", temporary(err)))
+			fail(temporary(err))
 			return
 		}
-		for _, part := range parts {
-			for entry, err := range part {
-				if err != nil {
-					yield(mailbox.Message{}, fmt.Errorf("cassandra: list mailbox: %w", temporary(err)))
-					return
-				}
-				m.listed = append(m.listed, entry.ID)
-				if !yield(entry.message(), nil) {
-					return
-				}
+		for entry, err := range m.list(ctx, &l) {
+			if err != nil {
+				fail(temporary(err))
+				return
 			}
-		}
-	}
-}
-
-// listing reads the ledger, and at the same time the part of the listing that
-// will most likely be wanted. It returns the listing in parts, which are in
-// order.
-func (m *mailboxSession) listing(ctx context.Context) (parts []iter.Seq2[Entry, error], err error) {
-	s := m.store
-	now := s.config.Now()
-	recent := s.recentBuckets(now)
-	guess := s.lastHours(now)
-	known, isKnown := s.ledgers.get(m.id)
-	if isKnown {
-		guess = s.toList(known, recent)
-	}
-	ahead := prefetch(ctx, s.index.List(ctx, m.id, guess))
-	ledger, err := s.readLedger(ctx, cql.LocalQuorum, m.id)
-	if err != nil {
-		return nil, err
-	}
-	s.ledgers.put(m.id, ledger)
-	list := s.toList(ledger, recent)
-	switch {
-	case slices.Equal(guess, list):
-		return []iter.Seq2[Entry, error]{ahead}, nil
-	case isKnown: // another process has changed the ledger
-		return []iter.Seq2[Entry, error]{s.index.List(ctx, m.id, list)}, nil
-	}
-	ahead = outsideGaps(ahead, ledger)
-	older, later := around(list, span{guess[0].From, guess[len(guess)-1].To})
-	rest := prefetch(ctx, s.index.List(ctx, m.id, later)) // while the older part is read
-	return []iter.Seq2[Entry, error]{s.index.List(ctx, m.id, older), ahead, rest}, nil
-}
-
-// outsideGaps leaves out the entries in gaps. They were read before the gaps
-// were known.
-func outsideGaps(seq iter.Seq2[Entry, error], ledger ledgerRows) iter.Seq2[Entry, error] {
-	return func(yield func(Entry, error) bool) {
-		for entry, err := range seq {
-			if err == nil && ledger.inGap(entry.ID) {
-				continue
-			}
-			if !yield(entry, err) {
+			m.listed = append(m.listed, entry.ID)
+			if !yield(entry.message(), nil) {
 				return
 			}
 		}
 	}
 }
 
-// lastHours returns slices that are worth reading before the ledger is known:
-// no gap reaches far into them, and they have few tombstones.
-func (s *Store) lastHours(now time.Time) (list []Slice) {
-	horizon := s.config.Horizon
-	whole := span{now.Add(-2 * horizon).UnixMicro(), now.Add(horizon).UnixMicro()}
-	current := s.session.bucketAt(now) // if buckets are short: this one and its neighbours only
-	for bucket := max(current-1, s.session.bucketAt(time.UnixMicro(whole.from))); bucket <= min(current+1, s.session.bucketAt(time.UnixMicro(whole.to))); bucket++ {
-		slice := s.session.bucketSlice(bucket)
-		slice.From, slice.To = max(slice.From, whole.from), min(slice.To, whole.to)
-		list = append(list, slice)
+// list lists what the ledger names. Buckets of one width do not overlap, so
+// that there is a sequence of entries for each width.
+func (m *mailboxSession) list(ctx context.Context, l *ledger) iter.Seq2[Entry, error] {
+	var byWidth [widthBits + 1][]Slice
+	cuts := make(map[int64]*atomic.Bool) // by bucket: it has too many tombstones
+	now := m.store.config.Now()
+	for _, row := range l.buckets {
+		cut := new(atomic.Bool)
+		cuts[row.bucket] = cut
+		for _, slice := range row.slices(now) {
+			slice.cut = cut
+			w := widthOf(row.bucket)
+			byWidth[w] = append(byWidth[w], slice)
+		}
 	}
-	return list
+	var sequences []iter.Seq2[Entry, error]
+	for _, list := range byWidth {
+		if len(list) > 0 {
+			sequences = append(sequences, m.store.index.List(ctx, cql.LocalQuorum, m.id, list))
+		}
+	}
+	return func(yield func(Entry, error) bool) {
+		listed := 0
+		for entry, err := range merge(ctx, sequences) {
+			listed++
+			if !yield(entry, err) {
+				break
+			}
+		}
+		m.sealCrowded(cuts, listed)
+	}
+}
+
+// sealCrowded asks for a proof if buckets had too many tombstones. If much mail
+// is listed, no seal would hold it.
+func (m *mailboxSession) sealCrowded(cuts map[int64]*atomic.Bool, listed int) {
+	var crowded []int64
+	for bucket, cut := range cuts {
+		if cut.Load() {
+			crowded = append(crowded, bucket)
+		}
+	}
+	if len(crowded) == 0 {
+		return
+	}
+	m.store.met.crowded.Add(int64(len(crowded)))
+	if listed <= sealedIDs {
+		slices.Sort(crowded)
+		m.store.proveAfter(m.user, tooManyTombstones, crowded)
+	}
+}
+
+// merge merges sequences of entries that ascend, by their IDs. They are read
+// side by side. The first error ends the sequence.
+func merge(ctx context.Context, sequences []iter.Seq2[Entry, error]) iter.Seq2[Entry, error] {
+	if len(sequences) == 1 {
+		return sequences[0]
+	}
+	type head struct {
+		entry Entry
+		err   error
+		next  func() (Entry, error, bool)
+	}
+	return func(yield func(Entry, error) bool) {
+		var heads []head
+		for _, sequence := range sequences {
+			next, stop := iter.Pull2(prefetch(ctx, sequence))
+			defer stop()
+			heads = append(heads, head{next: next})
+		}
+		advance := func(i int) {
+			ok := false
+			if heads[i].entry, heads[i].err, ok = heads[i].next(); !ok {
+				heads = append(heads[:i], heads[i+1:]...)
+			}
+		}
+		for i := len(heads) - 1; i >= 0; i-- {
+			advance(i)
+		}
+		for len(heads) > 0 {
+			first := 0
+			for i, h := range heads {
+				if h.err != nil {
+					yield(Entry{}, h.err)
+					return
+				}
+				if h.entry.ID.Compare(heads[first].entry.ID) < 0 {
+					first = i
+				}
+			}
+			if !yield(heads[first].entry, nil) {
+				return
+			}
+			advance(first)
+		}
+	}
 }
 
 // prefetch returns the same sequence, and begins to read it at once, up to

@@ -3,6 +3,7 @@ package cassandra
 import (
 	"context"
 	"errors"
+	"iter"
 
 	"github.com/popcask/popcask/cassandra/cql"
 )
@@ -37,7 +38,7 @@ func (s *Store) memberUIDL(ctx context.Context, level cql.Level, mailbox Mailbox
 			found = memberLive
 		}
 		return nil
-	}, [16]byte(mailbox), s.session.Bucket(id), [16]byte(id))
+	}, [16]byte(mailbox), id.Bucket(), [16]byte(id))
 	return found, uidl, err
 }
 
@@ -60,28 +61,66 @@ func (m *memberRow) setSize(size *int64) {
 // isMember reports whether the message is in the mailbox. m may be nil.
 func (m *memberRow) isMember() bool { return m != nil && m.live && !m.removed }
 
-// readMembers reads the memberships of a slice in every data centre. A slice
-// with too many tombstones is read in halves, as an [Index] reads it.
-func (s *Store) readMembers(ctx context.Context, mailbox MailboxID, slice Slice) (members []memberRow, err error) {
-	first, last := slice.Borders()
-	err = cql.Each(ctx, s.db, cql.EachQuorum, selectMembers, func(row cql.Row) error {
-		var m memberRow
-		var id [16]byte
-		var size *int64
-		if err := row.Scan(&id, &size, &m.uidl, &m.removed, nil, nil); err != nil {
-			return err
+// members reads the memberships of some slices of one bucket, page by page. A
+// slice with too many tombstones is read in parts, as an [Index] reads it.
+func (s *Store) members(ctx context.Context, level cql.Level, mailbox MailboxID, list []Slice) iter.Seq2[memberRow, error] {
+	return func(yield func(memberRow, error) bool) {
+		last := MessageID{}
+		for _, slice := range list {
+			if !s.eachMember(ctx, level, mailbox, slice, &last, yield) {
+				return
+			}
 		}
-		m.id = id
-		m.setSize(size)
-		members = append(members, m)
-		return nil
-	}, [16]byte(mailbox), slice.Bucket, [16]byte(first), [16]byte(last))
-	if lower, upper, ok := slice.Halves(); ok && errors.Is(err, cql.ErrTooManyTombstones) {
-		if members, err = s.readMembers(ctx, mailbox, lower); err != nil {
-			return nil, err
-		}
-		more, err := s.readMembers(ctx, mailbox, upper)
-		return append(members, more...), err
 	}
-	return members, err
+}
+
+// eachMember yields the memberships of one slice, except those up to the last
+// one that was yielded. It returns false if nothing more is wanted.
+func (s *Store) eachMember(ctx context.Context, level cql.Level, mailbox MailboxID, slice Slice, last *MessageID, yield func(memberRow, error) bool) bool {
+	st, values := selectMembers, []any{[16]byte(mailbox), slice.Bucket}
+	if slice.IDs == nil {
+		first, end := slice.Borders()
+		values = append(values, [16]byte(first), [16]byte(end))
+	} else {
+		st, values = selectMembersOf, append(values, keysOf(slice.IDs))
+	}
+	for m, err := range rows(ctx, s.db, level, st, scanMember, values...) {
+		if errors.Is(err, cql.ErrTooManyTombstones) {
+			slice.From = max(slice.From, last.Timestamp())
+			if parts, ok := slice.Parts(); ok {
+				for _, part := range parts {
+					if !s.eachMember(ctx, level, mailbox, part, last, yield) {
+						return false
+					}
+				}
+				return true
+			}
+		}
+		if err == nil && m.id.Compare(*last) <= 0 {
+			continue
+		}
+		*last = m.id
+		if !yield(m, err) || err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+func scanMember(row cql.Row) (m memberRow, err error) {
+	var id [16]byte
+	var size *int64
+	err = row.Scan(&id, &size, &m.uidl, &m.removed, nil, nil)
+	m.id = id
+	m.setSize(size)
+	return m, err
+}
+
+// keysOf returns IDs as the values of a column.
+func keysOf(ids []MessageID) [][16]byte {
+	keys := make([][16]byte, len(ids))
+	for i, id := range ids {
+		keys[i] = id
+	}
+	return keys
 }

@@ -15,9 +15,9 @@ import (
 	"github.com/popcask/popcask/internal/driver"
 )
 
-// schemaVersion is the version of schema.cql. In version 1 the ledger was a table
-// of another name.
-const schemaVersion = 2
+// schemaVersion is the version of schema.cql. The settings of versions 1 and 2 had
+// the width of the buckets, which this version does not have.
+const schemaVersion = 3
 
 //go:embed schema.cql
 var schemaText string

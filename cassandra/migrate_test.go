@@ -29,7 +29,7 @@ func unmigrated(t testing.TB) (*cassandratest.Cluster, cassandra.Config, cassand
 func settingsOf(t testing.TB, session *gocql.Session, keyspace string) map[string]any {
 	t.Helper()
 	row := map[string]any{}
-	require.NoError(t, session.Query("SELECT version, bucket_seconds, namespace, canonicaliser FROM "+keyspace+".settings").MapScan(row))
+	require.NoError(t, session.Query("SELECT version, namespace, canonicaliser FROM "+keyspace+".settings").MapScan(row))
 	return row
 }
 
@@ -39,7 +39,7 @@ func TestMigrateTwiceChangesNothing(t *testing.T) {
 	require.NoError(t, cassandra.Migrate(t.Context(), config, replication))
 	raw := cluster.Session(t, "")
 	before := settingsOf(t, raw, config.Keyspace)
-	require.EqualValues(t, 30*24*3600, before["bucket_seconds"])
+	require.EqualValues(t, 3, before["version"])
 	require.Equal(t, "lower-nfc", before["canonicaliser"])
 	m := storetest.Deliver(t, storetest.NewStore(t, config), "bob", storetest.Body(1))
 	for range 2 {
@@ -62,11 +62,34 @@ func TestMigrateRefusesAnotherVersion(t *testing.T) {
 	cluster, config, replication := unmigrated(t)
 	require.NoError(t, cassandra.Migrate(t.Context(), config, replication))
 	raw := cluster.Session(t, "")
-	require.NoError(t, raw.Query("UPDATE "+config.Keyspace+".settings USING TIMESTAMP 3 SET version = 1 WHERE id = 'popcask'").Exec())
+	require.NoError(t, raw.Query("UPDATE "+config.Keyspace+".settings USING TIMESTAMP 4 SET version = 1 WHERE id = 'popcask'").Exec())
 	require.NoError(t, raw.Query("DROP TABLE "+config.Keyspace+".ledger").Exec())
-	const refusal = "the keyspace has version 1 of the schema, this program wants 2"
+	const refusal = "the keyspace has version 1 of the schema, this program wants 3"
 	require.ErrorContains(t, cassandra.Migrate(t.Context(), config, replication), refusal)
-	require.Error(t, raw.Query("SELECT kind FROM "+config.Keyspace+".ledger").Exec(), "there is no such table")
+	require.Error(t, raw.Query("SELECT bucket FROM "+config.Keyspace+".ledger").Exec(), "there is no such table")
+}
+
+// A keyspace as version 2 made it is refused by its version, whatever host
+// finds it: its buckets have a width of their own, and its ledger has gaps.
+func TestAKeyspaceOfVersion2IsRefused(t *testing.T) {
+	t.Parallel()
+	cluster, config, replication := unmigrated(t)
+	require.NoError(t, cassandra.Migrate(t.Context(), config, replication))
+	raw := cluster.Session(t, "")
+	for _, statement := range []string{
+		"DROP TABLE KS.settings", "DROP TABLE KS.ledger", "DROP TABLE KS.uidl",
+		"CREATE TABLE KS.settings (id text PRIMARY KEY, version int, bucket_seconds bigint, namespace uuid, canonicaliser text, replication text, replication_since bigint)",
+		"CREATE TABLE KS.ledger (mailbox_id uuid, kind text, start bigint, until bigint, owner timeuuid, user text static, PRIMARY KEY ((mailbox_id), kind, start))",
+		"INSERT INTO KS.settings (id, version, bucket_seconds, namespace, canonicaliser) VALUES ('popcask', 2, 2592000, 5a8d1b8c-24b1-5d3c-9b61-0f0f8e3c1a11, 'lower-nfc') USING TIMESTAMP 2",
+	} {
+		require.NoError(t, raw.Query(strings.ReplaceAll(statement, "KS", config.Keyspace)).Exec(), statement)
+	}
+	const refusal = "the keyspace has version 2 of the schema, this program wants 3"
+	require.ErrorContains(t, cassandra.Migrate(t.Context(), config, replication), refusal)
+	_, err := cassandra.Connect(t.Context(), config)
+	require.ErrorContains(t, err, refusal)
+	require.Error(t, raw.Query("SELECT bucket FROM "+config.Keyspace+".ledger").Exec(), "nothing was added")
+	require.Error(t, raw.Query("SELECT uidl FROM "+config.Keyspace+".uidl").Exec(), "nothing was added")
 }
 
 // Several hosts migrate at the same time, and get the same settings: those with
@@ -154,15 +177,10 @@ func TestMigrateErrors(t *testing.T) {
 		"no local data centre given: the driver would use any, and LOCAL_QUORUM would mean a remote one")
 	fails(func(c *cassandra.Config) { c.LocalDC = "pariss" }, replication, "the cluster has no data centre %q: it has %s", "pariss", dc)
 	fails(func(c *cassandra.Config) { c.Hosts = nil }, replication, "no hosts given")
-	fails(func(c *cassandra.Config) { c.Bucket = -time.Second }, replication, "Config.Bucket is -1s: want whole seconds")
-	fails(func(c *cassandra.Config) { c.Bucket = 1500 * time.Millisecond }, replication, "Config.Bucket is 1.5s: want whole seconds")
-	fails(func(c *cassandra.Config) { c.Bucket = time.Millisecond }, replication, "Config.Bucket is 1ms: want whole seconds")
 
 	require.NoError(t, cassandra.Migrate(t.Context(), config, replication))
 	fails(same, cassandra.Replication{dc: 2}, "keyspace %s has the replication %s, not %s:2: to change it, use ALTER KEYSPACE and then repair the cluster",
 		config.Keyspace, replication, dc)
-	fails(func(c *cassandra.Config) { c.Bucket = time.Hour }, replication,
-		"Config.Bucket is 1h0m0s, the keyspace was created with 720h0m0s: leave it 0 to use that")
 	fails(func(c *cassandra.Config) { c.CanonicalName = "mine" }, replication,
 		`Config.CanonicalName is "mine", the keyspace was created with "lower-nfc": mail for one user would end up in two mailboxes`)
 

@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gofrs/uuid/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/popcask/popcask/cassandra"
@@ -37,20 +36,22 @@ func newP3(t testing.TB, now func() time.Time) p3 {
 	t.Helper()
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.MigrateWith(t, cluster, func(c *cassandra.Config) {
-		c.Now = now
+		c.Now, c.Horizon = now, aLife
 		c.ChunkSize = 100
-		c.GapInterval = -1 // no fence and no gap among the writes
+		c.SealAfter = -1 // no fence and no seal among the writes
 	})
 	store := storetest.NewStore(t, config)
 	p := p3{store: store, index: projection.New(store.Session()), tables: storetest.TablesOf(t, cluster, config), cluster: cluster}
 
-	p.held = &heldBack{writes: make(chan write, 100)}
+	index := new(knowing)
+	p.held = &heldBack{writes: make(chan write, 100), known: index}
 	config.Wrap = func(db cql.DB) cql.DB {
 		p.held.DB = db
 		return p.held
 	}
 	session := storetest.Connect(t, config)
-	holding, err := cassandra.NewStore(session, &knowing{Index: projection.New(session)})
+	index.Index = projection.New(session)
+	holding, err := cassandra.NewStore(session, index)
 	require.NoError(t, err)
 	t.Cleanup(func() { storetest.CloseStore(t, holding) })
 	p.holding = holding
@@ -71,6 +72,7 @@ func (w write) String() string { return w.name }
 type heldBack struct {
 	cql.DB
 	writes chan write
+	known  *knowing // what a session of the store sees
 }
 
 // Exec implements [cql.DB].
@@ -83,9 +85,30 @@ func (h *heldBack) Exec(_ context.Context, level cql.Level, st *cql.Statement, t
 
 // ExecBatch implements [cql.DB].
 func (h *heldBack) ExecBatch(_ context.Context, level cql.Level, batch *cql.Batch) error {
+	if len(batch.Writes()) == 0 {
+		return nil
+	}
 	h.writes <- write{nameOf(batch.Writes()[0].Statement), func(ctx context.Context) error {
 		return h.DB.ExecBatch(ctx, level, batch)
 	}}
+	return nil
+}
+
+// Page implements [cql.DB]. The ledger has the bucket of the message that was
+// added last, although that write is held back too.
+func (h *heldBack) Page(ctx context.Context, level cql.Level, st *cql.Statement, state []byte, scan func(cql.Row) error, values ...any) ([]byte, error) {
+	if nameOf(st) == "SELECT ledger" && len(values) == 1 { // of a whole mailbox
+		return nil, scan(bucketRow(h.known.last.ID.Bucket()))
+	}
+	return h.DB.Page(ctx, level, st, state, scan, values...)
+}
+
+// bucketRow is a row of the ledger that has nothing but its key.
+type bucketRow int64
+
+// Scan implements [cql.Row].
+func (r bucketRow) Scan(columns ...any) error {
+	*columns[0].(*int64) = int64(r)
 	return nil
 }
 
@@ -105,7 +128,7 @@ func (k *knowing) Added(ctx context.Context, mailbox cassandra.MailboxID, e cass
 }
 
 // List implements [cassandra.Index].
-func (k *knowing) List(_ context.Context, _ cassandra.MailboxID, slices []cassandra.Slice) iter.Seq2[cassandra.Entry, error] {
+func (k *knowing) List(_ context.Context, _ cql.Level, _ cassandra.MailboxID, slices []cassandra.Slice) iter.Seq2[cassandra.Entry, error] {
 	return func(yield func(cassandra.Entry, error) bool) {
 		for _, slice := range slices {
 			if at := k.last.ID.Timestamp(); slice.From <= at && at <= slice.To && !yield(k.last, nil) {
@@ -147,7 +170,7 @@ func (p p3) newLife(t require.TestingT, user, uidl string, chunks int) life {
 	require.NoError(t, err)
 	box, canonical, err := p.store.Mailbox(user)
 	require.NoError(t, err)
-	l := life{id: id, mailbox: box, bucket: p.store.Session().Bucket(id), user: canonical, uidl: uidl, body: body}
+	l := life{id: id, mailbox: box, bucket: id.Bucket(), user: canonical, uidl: uidl, body: body}
 	for len(p.held.writes) > 0 {
 		l.add = append(l.add, <-p.held.writes)
 	}
@@ -173,7 +196,6 @@ func (p p3) newLife(t require.TestingT, user, uidl string, chunks int) life {
 // state is what all tables say of a message, as text: a line for each.
 func (p p3) state(t require.TestingT, l life) string {
 	var state strings.Builder
-	claims := uuid.NewV5(uuid.UUID(l.mailbox), l.uidl)
 	message, row := []any{[16]byte(l.id)}, []any{[16]byte(l.mailbox), l.bucket, [16]byte(l.id)}
 	for _, q := range []struct {
 		statement string
@@ -182,8 +204,8 @@ func (p p3) state(t require.TestingT, l life) string {
 		{"SELECT * FROM KS.message WHERE message_id = ?", message},
 		{"SELECT * FROM KS.mailbox_message WHERE mailbox_id = ? AND bucket = ? AND message_id = ?", row},
 		{"SELECT * FROM KS.projection WHERE mailbox_id = ? AND bucket = ? AND message_id = ?", row},
-		{"SELECT kind, start, until, owner, user, writetime(user) FROM KS.ledger WHERE mailbox_id = ?", row[:1]},
-		{"SELECT kind, start, until, owner FROM KS.ledger WHERE mailbox_id = ?", []any{[16]byte(claims)}},
+		{"SELECT bucket, crowd, opened, seal, user, fence, writetime(user) FROM KS.ledger WHERE mailbox_id = ?", row[:1]},
+		{"SELECT message_id, gone FROM KS.uidl WHERE mailbox_id = ? AND uidl = ?", []any{[16]byte(l.mailbox), l.uidl}},
 	} {
 		rows, err := p.tables.CQL.Query(p.tables.In(q.statement), q.values...).Iter().SliceMap()
 		require.NoError(t, err)
@@ -200,9 +222,7 @@ func (p p3) state(t require.TestingT, l life) string {
 // gone checks that nothing of a message is to be seen.
 func (p p3) gone(t require.TestingT, l life) {
 	ctx := context.Background()
-	const width = int64(30 * 24 * time.Hour / time.Microsecond) // of a bucket, by default
-	bucket := cassandra.Slice{Bucket: l.bucket, From: l.bucket * width, To: (l.bucket+1)*width - 1}
-	for entry, err := range p.index.List(ctx, l.mailbox, []cassandra.Slice{bucket}) {
+	for entry, err := range p.index.List(ctx, cql.LocalQuorum, l.mailbox, []cassandra.Slice{cassandra.BucketSlice(l.bucket)}) {
 		require.NoError(t, err)
 		require.NotEqual(t, l.id, entry.ID, "P3: it is listed again")
 	}

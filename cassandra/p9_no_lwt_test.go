@@ -42,6 +42,7 @@ import (
 func TestP9NoLightweightTransactions(t *testing.T) {
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)
+	config.SealAfter = -1 // only when the test asks
 	var seen storetest.Recorder
 	config.Observer = seen.Observe
 	store := storetest.NewStore(t, config)
@@ -75,6 +76,8 @@ func TestP9NoLightweightTransactions(t *testing.T) {
 	require.NoError(t, err)
 	_, err = store.Repair(t.Context(), "bob", cassandra.RepairOptions{Confirm: time.Millisecond, RemoveIncomplete: true})
 	require.NoError(t, err)
+	deliverAt(t, config, "bob", time.Now().Add(-3*time.Hour), 3)
+	require.NoError(t, store.Prove(t.Context(), "bob"))
 	require.NoError(t, cassandra.Migrate(t.Context(), config, cassandra.Replication{config.LocalDC: 1}))
 
 	tables := make(map[string]bool)
@@ -85,7 +88,7 @@ func TestP9NoLightweightTransactions(t *testing.T) {
 			tables[name] = true
 		}
 	}
-	for _, name := range []string{"settings", "message", "mailbox_message", "projection", "ledger"} {
+	for _, name := range []string{"settings", "message", "mailbox_message", "projection", "ledger", "uidl"} {
 		require.True(t, tables[name], "no statement on %s was seen: the observer is in the wrong place", name)
 	}
 	ids, err := paxostest.Tables(cluster, config.Keyspace)

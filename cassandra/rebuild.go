@@ -24,9 +24,9 @@ func (s *Store) Rebuild(ctx context.Context, user string) (listed int, err error
 	if err != nil {
 		return 0, fmt.Errorf("cassandra: rebuild: %w", err)
 	}
-	ledger, err := s.readLedger(ctx, cql.EachQuorum, id)
+	l, err := s.readLedger(ctx, cql.EachQuorum, id)
 	if err == nil {
-		listed, err = s.rebuildBuckets(ctx, id, s.bucketsToSurvey(ledger))
+		listed, err = s.rebuildBuckets(ctx, id, s.bucketsToSurvey(&l))
 	}
 	if err != nil {
 		return listed, fmt.Errorf("cassandra: rebuild the index of %q: %w", canonical, temporary(err))
@@ -36,18 +36,19 @@ func (s *Store) Rebuild(ctx context.Context, user string) (listed int, err error
 
 func (s *Store) rebuildBuckets(ctx context.Context, mailbox MailboxID, buckets []int64) (listed int, err error) {
 	for _, bucket := range buckets {
-		messages, err := s.readBucket(ctx, mailbox, bucket)
-		if err != nil {
-			return listed, err
-		}
-		unlisted, err := s.unlisted(ctx, messages)
-		if err != nil {
-			return listed, err
-		}
-		n, err := s.relistAll(ctx, mailbox, unlisted)
-		listed += n
-		if err != nil {
-			return listed, err
+		for group, err := range groups(s.bucketPairs(ctx, cql.EachQuorum, bucketKey{mailbox, bucket}, []Slice{BucketSlice(bucket)})) {
+			if err != nil {
+				return listed, err
+			}
+			unlisted, err := s.unlisted(ctx, group)
+			if err != nil {
+				return listed, err
+			}
+			n, err := s.relistAll(ctx, mailbox, unlisted)
+			listed += n
+			if err != nil {
+				return listed, err
+			}
 		}
 	}
 	return listed, nil
@@ -55,11 +56,11 @@ func (s *Store) rebuildBuckets(ctx context.Context, mailbox MailboxID, buckets [
 
 // unlisted returns the messages that are in the mailbox and whose content is
 // complete, but that the index does not have.
-func (s *Store) unlisted(ctx context.Context, messages []pair) (list []*memberRow, err error) {
-	messages = slices.DeleteFunc(messages, func(p pair) bool { return !p.member.isMember() || p.entry != nil })
+func (s *Store) unlisted(ctx context.Context, group []pair) (list []*memberRow, err error) {
+	messages := slices.DeleteFunc(slices.Clone(group), func(p pair) bool { return !p.member.isMember() || p.entry != nil })
 	found := make([]contentCount, len(messages))
 	err = parallel.Each(lookers, len(messages), func(i int) (err error) {
-		found[i], err = s.countContent(ctx, messages[i].id)
+		found[i], err = s.countContent(ctx, cql.EachQuorum, messages[i].id)
 		return err
 	})
 	for i, content := range found {
@@ -77,13 +78,17 @@ func (s *Store) RebuildAll(ctx context.Context, options ScanOptions) (Progress, 
 	return (&scan{store: s, options: options, relists: true}).run(ctx)
 }
 
-// relist adds messages of one bucket to the index.
-func (sc *scan) relist(ctx context.Context, key bucketKey, unlisted []*memberRow) error {
-	n, err := sc.store.relistAll(ctx, key.mailbox, unlisted)
+// relist adds to the index what it lacks of some messages.
+func (sc *scan) relist(ctx context.Context, group []pair) error {
+	unlisted, err := sc.store.unlisted(ctx, group)
+	if err != nil {
+		return err
+	}
+	n, err := sc.store.relistAll(ctx, group[0].mailbox, unlisted)
 	sc.mu.Lock()
+	defer sc.mu.Unlock()
 	sc.progress.Findings += len(unlisted)
 	sc.progress.Mended += n
-	sc.mu.Unlock()
 	return err
 }
 

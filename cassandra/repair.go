@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/popcask/popcask/cassandra/cql"
+	"github.com/popcask/popcask/internal/parallel"
 	"github.com/popcask/popcask/mailbox"
 )
 
@@ -47,11 +48,17 @@ const (
 	// content complete. Repair takes it off the list, after a second look.
 	Ghost FindingKind = "ghost"
 
-	// InGap: a message is in the mailbox, but in a range that was proven empty,
-	// so that no session lists it. A backup was restored, or the replication
-	// was raised without a repair of the cluster. Repair delivers it again
-	// under a new ID.
-	InGap FindingKind = "in a gap"
+	// Hidden: a message is in the mailbox, but no session lists it: the seal of
+	// its bucket leaves it out, or the bucket has no row and is too old to get
+	// one from a delivery. A backup was restored, or the cluster has lost more
+	// than it bears. Repair opens the bucket, so that it is sealed anew.
+	Hidden FindingKind = "hidden"
+
+	// Doubled: a message shows a foreign unique-id that an older message of the
+	// mailbox shows too, so that clients that leave mail on the server fetch
+	// one of the two. The claims of unique-ids were lost. Repair lets it show
+	// its own ID from then on.
+	Doubled FindingKind = "unique-id of another message"
 
 	// Orphan: there is content, but its message is neither in a mailbox nor in
 	// the index. It is of a delivery that failed and could not be undone, or of
@@ -130,36 +137,83 @@ func (s *Store) Repair(ctx context.Context, user string, options RepairOptions) 
 		f := &report.Findings[i]
 		switch s.plan(f, options) {
 		case mendNow:
-			f.Err = s.mend(ctx, &report, f, options)
+			s.mend(ctx, &report, f, options)
 		case mendLater:
 			later = append(later, f)
 		case postpone:
 			report.Postponed++
 		}
 	}
-	if len(later) == 0 {
-		return report, nil
-	}
-	rested, err := s.session.replicationRested(ctx)
-	if err != nil {
-		return report, fmt.Errorf("cassandra: repair mailbox of %q: %w", user, temporary(err))
-	}
-	if !rested {
-		report.Postponed += len(later)
-		return report, nil
-	}
-	if err = s.closeRange(ctx, report.Mailbox, later...); err == nil {
-		err = pause(ctx, options.Confirm)
-	}
-	for _, f := range later {
-		if err == nil {
-			err = s.mendIfStill(ctx, &report, f, options)
-		}
-	}
-	if err != nil {
+	if err := s.removeLater(ctx, &report, later, options); err != nil {
 		return report, fmt.Errorf("cassandra: repair mailbox of %q: second look: %w", user, temporary(err))
 	}
 	return report, nil
+}
+
+// removeLater looks twice at messages of which a part is missing everywhere, and
+// removes those of which it is still missing. Its error is that of ctx.
+func (s *Store) removeLater(ctx context.Context, r *Report, later []*Finding, options RepairOptions) error {
+	if len(later) == 0 {
+		return nil
+	}
+	begun := 0
+	for _, f := range later {
+		if s.isCertain(ctx, r.Mailbox, f) && s.closeRange(ctx, r.Mailbox, f) == nil {
+			later[begun] = f
+			begun++
+		}
+	}
+	r.Postponed += len(later) - begun
+	if later = later[:begun]; begun == 0 {
+		return ctx.Err()
+	}
+	if err := pause(ctx, options.Confirm); err != nil {
+		return err
+	}
+	for _, f := range later {
+		if !s.isCertain(ctx, r.Mailbox, f) {
+			r.Postponed++
+			continue
+		}
+		s.mend(ctx, r, f, options)
+	}
+	return ctx.Err()
+}
+
+// isCertain reports whether every replica says what a finding says: that a part
+// of its message is missing. One replica may be the last that has the part. So
+// nothing is certain while a replica does not answer, or does not know yet what
+// it should: after a change of the replication.
+func (s *Store) isCertain(ctx context.Context, mailbox MailboxID, f *Finding) bool {
+	if s.provable.isOpen() {
+		return false
+	}
+	rested, err := s.rested(ctx)
+	if err != nil || !rested {
+		return false
+	}
+	v, err := s.lookAgain(ctx, cql.All, mailbox, f.ID)
+	s.provable.note(err)
+	return err == nil && v.kind == f.Kind
+}
+
+// lookAgain examines a message, with its ledger as it is now.
+func (s *Store) lookAgain(ctx context.Context, level cql.Level, mailbox MailboxID, id MessageID) (verdict, error) {
+	l, err := s.readBucketRow(ctx, level, bucketKey{mailbox, id.Bucket()})
+	if err != nil {
+		return verdict{}, err
+	}
+	return s.examine(ctx, level, mailbox, &l, id)
+}
+
+// rested reports whether what is missing everywhere is gone: the replication of
+// the keyspace has not changed lately.
+func (s *Store) rested(ctx context.Context) (bool, error) {
+	node, err := s.session.cluster.Clock(ctx)
+	if err != nil {
+		return false, err
+	}
+	return s.session.replicationRested(ctx, node)
 }
 
 // pause waits, or returns the error of ctx if that ends first.
@@ -214,76 +268,81 @@ func (s *Store) plan(f *Finding, options RepairOptions) plan {
 	return mendLater
 }
 
-// closeRange writes a fence above messages that will be removed. One of them
-// may be of a delivery that was frozen in the middle, for any time. If it goes
-// on, either it reads the fence and is not acknowledged, or it had completed
-// its writes before, and then the second look reads them.
-func (s *Store) closeRange(ctx context.Context, mailbox MailboxID, findings ...*Finding) error {
-	var end int64
-	for _, f := range findings {
-		if f.Kind != Ghost { // a delivery writes the index after it has written all the rest
-			end = max(end, f.ID.Timestamp())
-		}
-	}
-	if end == 0 || mailbox == (MailboxID{}) {
+// closeRange writes a fence above a message that will be removed. It may be of a
+// delivery that was frozen in the middle, for any time. If that goes on, either
+// it reads the fence and is not acknowledged, or it had completed its writes
+// before, and then the second look reads them.
+func (s *Store) closeRange(ctx context.Context, mailbox MailboxID, f *Finding) error {
+	if f.Kind == Ghost || mailbox == (MailboxID{}) { // a delivery writes the index after it has written all the rest
 		return nil
 	}
-	return s.writeFence(ctx, mailbox, end)
+	return s.writeFence(ctx, mailbox, f.ID.Timestamp())
 }
 
-// mendIfStill looks a second time at a finding, and mends it if it is still
-// there.
-func (s *Store) mendIfStill(ctx context.Context, r *Report, f *Finding, options RepairOptions) error {
-	ledger, err := s.ledgerOf(ctx, r.Mailbox)
-	if err != nil {
-		return err
+// errNotMended says that a finding is still there after it was mended.
+var errNotMended = errors.New("it is still there after it was mended: the cluster may have kept a deletion of what was written")
+
+// mend mends one finding, and reads back whether that has helped.
+func (s *Store) mend(ctx context.Context, r *Report, f *Finding, options RepairOptions) {
+	f.Err = s.mendOnce(ctx, r, f, options)
+	if f.Err == nil {
+		f.Err = s.readBack(ctx, r.Mailbox, f)
 	}
-	again, err := s.examine(ctx, r.Mailbox, ledger, f.ID)
-	switch {
-	case err != nil:
-		return err
-	case again.kind != f.Kind:
-		r.Postponed++
-	default:
-		f.Err = s.mend(ctx, r, f, options)
+	f.Mended = f.Err == nil
+}
+
+func (s *Store) mendOnce(ctx context.Context, r *Report, f *Finding, options RepairOptions) error {
+	switch f.Kind {
+	case NotListed, NotMember, Hidden:
+		return s.restore(ctx, r, f)
+	case NotRemoved, NotComplete:
+		return s.removeWholly(ctx, r.Mailbox, []MessageID{f.ID})
+	case Ghost:
+		return s.index.Removed(ctx, r.Mailbox, []MessageID{f.ID})
+	case Orphan:
+		return s.mendOrphan(ctx, r, f, options.Orphans)
+	case Doubled:
+		return s.rename(ctx, r.Mailbox, f.ID)
+	case NoBucket:
+		return s.writeBucket(ctx, cql.EachQuorum, bucketKey{r.Mailbox, f.Bucket}, r.User)
 	}
 	return nil
 }
 
-// mend mends one finding.
-func (s *Store) mend(ctx context.Context, r *Report, f *Finding, options RepairOptions) (err error) {
-	switch f.Kind {
-	case NotListed, NotMember:
-		err = s.restore(ctx, r, f)
-	case NotRemoved, NotComplete:
-		err = s.removeWholly(ctx, r.Mailbox, []MessageID{f.ID})
-	case InGap:
-		err = s.deliverAgain(ctx, r, f)
-	case Ghost:
-		err = s.index.Removed(ctx, r.Mailbox, []MessageID{f.ID})
-	case Orphan:
-		err = s.mendOrphan(ctx, r, f, options.Orphans)
-	case NoBucket:
-		err = s.writeBucket(ctx, bucketKey{r.Mailbox, f.Bucket}, r.User)
+// readBack returns an error if a finding is still there.
+func (s *Store) readBack(ctx context.Context, mailbox MailboxID, f *Finding) error {
+	if f.Kind == NoBucket {
+		l, err := s.readBucketRow(ctx, cql.EachQuorum, bucketKey{mailbox, f.Bucket})
+		if err == nil && l.find(f.Bucket) == nil {
+			err = errNotMended
+		}
+		return err
 	}
-	f.Mended = err == nil
+	v, err := s.lookAgain(ctx, cql.EachQuorum, mailbox, f.ID)
+	if err == nil && v.kind == f.Kind {
+		err = errNotMended
+	}
 	return err
 }
 
-// restore adds a message whose content is complete to the index or to the
-// mailbox, whichever does not have it.
+// restore makes sure that sessions list a message whose content is complete.
 func (s *Store) restore(ctx context.Context, r *Report, f *Finding) error {
 	size, err := s.readThrough(ctx, r.Mailbox, f.ID)
 	if err != nil {
 		return err
 	}
-	if f.Kind != NotMember {
-		return s.relist(ctx, r.Mailbox, f, size)
+	switch f.Kind {
+	case NotMember:
+		if err := s.restoreMember(ctx, r, f, size); err != nil {
+			return err
+		}
+		return s.letIn(ctx, r.Mailbox, r.User, f.ID)
+	case Hidden:
+		if err := s.openBucket(ctx, bucketKey{r.Mailbox, f.Bucket}, r.User); err != nil {
+			return err
+		}
 	}
-	if err := s.restoreMember(ctx, r, f, size); err != nil {
-		return err
-	}
-	return s.leaveGap(ctx, r, f)
+	return s.relist(ctx, r.Mailbox, f, size)
 }
 
 // readThrough reads the content of a message that will be listed, in every data
@@ -320,69 +379,30 @@ func (s *Store) relist(ctx context.Context, mailbox MailboxID, f *Finding, size 
 	return s.index.Restore(ctx, mailbox, Entry{ID: f.ID, Size: size, UIDL: uidl})
 }
 
-// deliverAgain delivers a message that is in a gap under a new ID, and then
-// removes the old one. The new message shows the same unique-id (P5).
-func (s *Store) deliverAgain(ctx context.Context, r *Report, f *Finding) error {
-	if err := s.checkOwner(r); err != nil {
-		return err
-	}
-	body, err := s.openContent(ctx, cql.EachQuorum, r.Mailbox, f.ID, mailbox.OpenOptions{})
+// repairInBackground repairs messages that a session has missed, or that could
+// not be removed. It leaves out what needs a second look. If it fails, the next
+// session asks for it again.
+func (s *Store) repairInBackground(ctx context.Context, j job) {
+	mailbox, user, err := s.Mailbox(j.user)
 	if err != nil {
-		return err
+		return
 	}
-	defer body.Close()
-	shown := mailbox.UIDL(mailbox.Message{ID: f.ID.String(), UIDL: f.uidl})
-	delivery := mailbox.To(r.User)
-	delivery.UIDL = shown
-	results, err := s.append(ctx, delivery, body, f.ID)
-	if err == nil {
-		err = results[0].Err
-	}
-	if err != nil && !errors.Is(err, errDeliveredAgain) {
-		return err
-	}
-	return s.removeWholly(ctx, r.Mailbox, []MessageID{f.ID})
-}
-
-// leaveGap delivers a message again if it is in a gap, where no session lists
-// it.
-func (s *Store) leaveGap(ctx context.Context, r *Report, f *Finding) error {
-	ledger, err := s.readLedger(ctx, cql.EachQuorum, r.Mailbox)
-	if err != nil || !ledger.inGap(f.ID) {
-		return err
-	}
-	return s.deliverAgain(ctx, r, f)
-}
-
-// checkOwner returns an error if a delivery to the user of a mailbox would go
-// to another mailbox: a user who was removed and created again has another one,
-// which must not get the mail of the old one.
-func (s *Store) checkOwner(r *Report) error {
-	if r.User == "" {
-		return errors.New("it is in a gap, and the user of its mailbox is not known")
-	}
-	switch current, _, err := s.Mailbox(r.User); {
-	case err != nil:
-		return err
-	case current != r.Mailbox:
-		return fmt.Errorf("it is in a gap of a mailbox that %q does not have any more", r.User)
-	}
-	return nil
-}
-
-// repairInBackground repairs a mailbox in which a session has missed something.
-// It leaves out what needs a second look. If it fails, the next session asks
-// for it again.
-func (s *Store) repairInBackground(ctx context.Context, user string) {
-	report, err := s.Repair(ctx, user, RepairOptions{})
+	err = parallel.Each(1, len(j.ids), func(i int) error { return s.repairOne(ctx, mailbox, user, j.ids[i]) })
 	if err != nil && ctx.Err() == nil {
-		s.repairs.remember(user)
-		s.config.OnError(err)
+		s.repairs.remember(j)
+		s.config.OnError(fmt.Errorf("cassandra: repair mailbox of %q: %w", user, err))
 	}
-	for _, f := range report.Findings {
-		if f.Err != nil {
-			s.repairs.remember(user)
-			s.config.OnError(fmt.Errorf("cassandra: repair mailbox of %q: %s %s: %w", user, f.Kind, f.ID, f.Err))
-		}
+}
+
+// repairOne looks at one message, and mends what can be mended at once.
+func (s *Store) repairOne(ctx context.Context, mailbox MailboxID, user string, id MessageID) error {
+	v, err := s.lookAgain(ctx, cql.EachQuorum, mailbox, id)
+	if err != nil || v.kind == "" {
+		return err
 	}
+	f := v.Finding()
+	if s.plan(&f, RepairOptions{}) == mendNow {
+		s.mend(ctx, &Report{User: user, Mailbox: mailbox}, &f, RepairOptions{})
+	}
+	return f.Err
 }

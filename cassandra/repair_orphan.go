@@ -62,15 +62,12 @@ func (s *Store) restoreOrphan(ctx context.Context, r *Report, f *Finding) error 
 	if err := s.restoreMember(ctx, r, f, size); err != nil {
 		return err
 	}
-	if err := s.writeBucket(ctx, bucketKey{r.Mailbox, f.Bucket}, r.User); err != nil {
+	if err := s.letIn(ctx, r.Mailbox, r.User, f.ID); err != nil {
 		return err
 	}
 	err = s.relist(ctx, r.Mailbox, f, size)
 	if errors.Is(err, errRemoved) {
 		return s.removeWholly(ctx, r.Mailbox, []MessageID{f.ID})
 	}
-	if err != nil {
-		return err
-	}
-	return s.leaveGap(ctx, r, f)
+	return err
 }

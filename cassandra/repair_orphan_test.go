@@ -18,7 +18,7 @@ func forget(r storetest.Tables, store *cassandra.Store, user string, id cassandr
 	mailbox, _, err := store.Mailbox(user)
 	require.NoError(r.T, err)
 	r.Exec("DELETE FROM KS.mailbox_message USING TIMESTAMP ? WHERE mailbox_id = ? AND bucket = ? AND message_id = ?",
-		cassandra.DeletedAt(id), [16]byte(mailbox), store.Session().Bucket(id), [16]byte(id))
+		cassandra.DeletedAt(id), [16]byte(mailbox), id.Bucket(), [16]byte(id))
 }
 
 // P3: content without membership is restored, unless the cluster still knows
@@ -36,7 +36,7 @@ func TestP3OrphansAreRestoredUnlessTheyWereRemoved(t *testing.T) {
 	forget(tables, store, "anna", removed)
 	torn := storetest.Plant{Age: old, Content: "torn"}.Put(tables, store, "anna")
 	young := storetest.Plant{Age: time.Minute, Content: "whole"}.Put(tables, store, "anna")
-	inGap := storetest.Plant{Age: old, Content: "whole", Gap: true, Bucket: true}.Put(tables, store, "carl")
+	sealed := putSealed(t, tables, store, "carl", storetest.Plant{Age: old, Content: "whole"})
 
 	look := func(action cassandra.OrphanAction) (found map[cassandra.MessageID]cassandra.Finding, p cassandra.Progress) {
 		found = make(map[cassandra.MessageID]cassandra.Finding)
@@ -65,9 +65,7 @@ func TestP3OrphansAreRestoredUnlessTheyWereRemoved(t *testing.T) {
 	require.Contains(t, storetest.Readable(t, store, "bob"), ancient.String(), "although the ledger did not have that bucket")
 	require.Zero(t, tables.Content(removed), "its removal is finished")
 	require.Equal(t, 1, tables.Content(young))
-	again := storetest.Readable(t, store, "carl")
-	require.Len(t, again, 1, "delivered again")
-	require.NotContains(t, again, inGap.String())
+	require.Contains(t, storetest.Readable(t, store, "carl"), sealed.String(), "although a seal left it out")
 
 	found, _ = look(cassandra.RestoreOrphans)
 	require.Len(t, found, 1)

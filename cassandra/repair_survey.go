@@ -16,128 +16,86 @@ func (s *Store) survey(ctx context.Context, user string) (Report, error) {
 		return Report{}, err
 	}
 	report := Report{User: canonical, Mailbox: id}
-	ledger, err := s.readLedger(ctx, cql.EachQuorum, id)
+	l, err := s.readLedger(ctx, cql.EachQuorum, id)
 	if err != nil {
 		return report, err
 	}
-	for _, bucket := range s.bucketsToSurvey(ledger) {
-		messages, err := s.readBucket(ctx, id, bucket)
-		if err != nil {
-			return report, err
-		}
-		if len(messages) > 0 && !slices.Contains(ledger.buckets, bucket) {
-			report.Findings = append(report.Findings, Finding{Kind: NoBucket, Bucket: bucket})
-		}
-		if err := s.surveyBucket(ctx, &report, ledger, messages); err != nil {
-			return report, err
+	for _, bucket := range s.bucketsToSurvey(&l) {
+		key, noted := bucketKey{id, bucket}, false
+		for group, err := range groups(s.bucketPairs(ctx, cql.EachQuorum, key, []Slice{BucketSlice(bucket)})) {
+			if err != nil {
+				return report, err
+			}
+			if !noted && l.lacks(bucket) {
+				report.Findings = append(report.Findings, Finding{Kind: NoBucket, Bucket: bucket})
+			}
+			noted = true
+			if err := s.surveyGroup(ctx, &report, &l, group); err != nil {
+				return report, err
+			}
 		}
 	}
 	return report, nil
 }
 
 const (
-	// surveyedBack is how many buckets before the oldest one in the ledger are
-	// surveyed too, since rows of the ledger may be missing.
-	surveyedBack = 3
-
-	// surveyedBetween: from the oldest to the newest bucket, those that are not
-	// in the ledger are surveyed too, if there are fewer buckets than this. If
-	// there are more, because buckets are short, only a scan of everything
-	// finds a bucket that has mail and is not in the ledger.
-	surveyedBetween = 100
+	// surveyedBack is how many buckets of 30 days before the oldest one in the
+	// ledger are surveyed too, and surveyedMonths how many are surveyed at most
+	// that are not in the ledger. Rows of the ledger may be missing. Only a scan
+	// of everything finds mail in other buckets.
+	surveyedBack   = 3
+	surveyedMonths = 100
 )
 
 // bucketsToSurvey returns the buckets that may have mail, ascending.
-func (s *Store) bucketsToSurvey(ledger ledgerRows) []int64 {
-	buckets := slices.Concat(ledger.buckets, s.recentBuckets(s.config.Now()))
-	slices.Sort(buckets)
-	first, last := buckets[0]-surveyedBack, buckets[len(buckets)-1]
-	for bucket := first; bucket <= last && (bucket < buckets[0] || last-first < surveyedBetween); bucket++ {
-		buckets = append(buckets, bucket)
+func (s *Store) bucketsToSurvey(l *ledger) (buckets []int64) {
+	const next = widthBits + 1
+	now := s.config.Now()
+	first, last := aMonth.at(now.UnixMicro()), aMonth.at(now.Add(s.config.Horizon).UnixMicro())
+	for _, row := range l.buckets {
+		buckets = append(buckets, row.bucket)
+		first = min(first, aMonth.at(BucketSlice(row.bucket).From))
+	}
+	for month := max(first-surveyedBack*next, last-surveyedMonths*next); month <= last; month += next {
+		buckets = append(buckets, month)
 	}
 	slices.Sort(buckets)
 	return slices.Compact(buckets)
 }
 
-// pair is a message in the mailbox, in the index, or in both. One of member and
-// entry may be nil.
-type pair struct {
-	id     MessageID
-	member *memberRow
-	entry  *Entry
-}
-
-// readBucket reads one bucket in the mailbox and in the index, in every data
-// centre.
-func (s *Store) readBucket(ctx context.Context, mailbox MailboxID, bucket int64) ([]pair, error) {
-	members, err := s.readMembers(ctx, mailbox, s.session.bucketSlice(bucket))
-	if err != nil {
-		return nil, err
-	}
-	var entries []Entry
-	for entry, err := range s.index.ListEverywhere(ctx, mailbox, []Slice{s.session.bucketSlice(bucket)}) {
-		if err != nil {
-			return nil, err
-		}
-		entries = append(entries, entry)
-	}
-	return pairs(members, entries), nil
-}
-
-// pairs merges the memberships and the entries of one bucket, both in the order
-// of their IDs.
-func pairs(members []memberRow, entries []Entry) []pair {
-	list := make([]pair, 0, max(len(members), len(entries)))
-	for len(members)+len(entries) > 0 {
-		order := 0
-		switch {
-		case len(entries) == 0:
-			order = -1
-		case len(members) == 0:
-			order = 1
-		default:
-			order = members[0].id.Compare(entries[0].ID)
-		}
-		var p pair
-		if order >= 0 {
-			p.id, p.entry, entries = entries[0].ID, &entries[0], entries[1:]
-		}
-		if order <= 0 {
-			p.id, p.member, members = members[0].id, &members[0], members[1:]
-		}
-		list = append(list, p)
-	}
-	return list
-}
-
 // lookers is how many messages are examined at the same time.
 const lookers = 16
 
-// surveyBucket judges the messages of one bucket. A message with a finding is
-// read again by itself: it may have been delivered or removed meanwhile.
-func (s *Store) surveyBucket(ctx context.Context, report *Report, ledger ledgerRows, messages []pair) error {
-	verdicts := make([]verdict, len(messages))
-	err := parallel.Each(lookers, len(messages), func(i int) error {
-		p := messages[i]
-		content, err := s.countContent(ctx, p.id)
-		if err != nil {
-			return err
-		}
-		if verdicts[i] = s.judge(report.Mailbox, ledger, p, content); verdicts[i].kind != "" {
-			verdicts[i], err = s.examine(ctx, report.Mailbox, ledger, p.id)
-		}
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	for i, p := range messages {
+// surveyGroup judges some messages, and adds what it finds to a report.
+func (s *Store) surveyGroup(ctx context.Context, report *Report, l *ledger, group []pair) error {
+	verdicts, err := s.judgeGroup(ctx, l, group)
+	for i, p := range group {
 		if p.member.isMember() {
 			report.Messages++
 		}
-		report.note(verdicts[i])
+		if err == nil {
+			report.note(verdicts[i])
+		}
 	}
-	return nil
+	return err
+}
+
+// judgeGroup judges some messages of one bucket. A message with a finding is
+// read again by itself: it may have been delivered or removed meanwhile.
+func (s *Store) judgeGroup(ctx context.Context, l *ledger, group []pair) ([]verdict, error) {
+	verdicts := make([]verdict, len(group))
+	err := parallel.Each(lookers, len(group), func(i int) error {
+		p := group[i]
+		content, err := s.countContent(ctx, cql.EachQuorum, p.id)
+		if err != nil {
+			return err
+		}
+		if verdicts[i], err = s.judgeUIDL(ctx, cql.EachQuorum, p, s.judge(l, p, content)); err == nil && verdicts[i].kind != "" {
+			verdicts[i], err = s.examine(ctx, cql.EachQuorum, p.mailbox, l, p.id)
+		}
+		return err
+	})
+	return verdicts, err
 }
 
 // note adds a verdict to a report.

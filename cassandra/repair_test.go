@@ -51,8 +51,13 @@ var plantedMessages = []planted{
 	{"ghost", storetest.Plant{Age: oldEnough, Listed: true, Bucket: true}, cassandra.Ghost, false},
 	{"ghost with unfinished content", storetest.Plant{Age: oldEnough, Content: "unfinished", Listed: true, Bucket: true}, cassandra.Ghost, false},
 	{"ghost with torn content", storetest.Plant{Age: oldEnough, Content: "torn", Listed: true, Bucket: true}, cassandra.Ghost, false},
-	{"in a gap, content unfinished", storetest.Plant{Age: oldEnough, Content: "unfinished", Member: "live", Bucket: true, Gap: true}, cassandra.NotComplete, false},
-	{"in a gap, content absent", storetest.Plant{Age: oldEnough, Member: "live", Listed: true, Bucket: true, Gap: true}, cassandra.NotComplete, false},
+	{"sealed, content unfinished", storetest.Plant{Age: oldEnough, Content: "unfinished", Member: "live", Bucket: true, Sealed: true}, cassandra.NotComplete, false},
+	{"sealed, content absent", storetest.Plant{Age: oldEnough, Member: "live", Listed: true, Bucket: true, Sealed: true}, cassandra.NotComplete, false},
+	{"sealed", storetest.Plant{Age: oldEnough, Content: "whole", Member: "live", Listed: true, Bucket: true, Sealed: true}, cassandra.Hidden, true},
+	{"sealed, not listed", storetest.Plant{Age: oldEnough, Content: "whole", Member: "live", Bucket: true, Sealed: true}, cassandra.Hidden, true},
+	{"sealed, young", storetest.Plant{Age: tooYoung, Content: "whole", Member: "live", Listed: true, Bucket: true, Sealed: true}, cassandra.Hidden, true},
+	{"sealed, chunked, with a foreign unique-id", storetest.Plant{Age: oldEnough, Content: "chunked", Member: "live", Listed: true, Bucket: true, Sealed: true, UIDL: "foreign-3"}, cassandra.Hidden, true},
+	{"sealed, and marked", storetest.Plant{Age: oldEnough, Content: "whole", Member: "removed", Listed: true, Bucket: true, Sealed: true}, cassandra.NotRemoved, false},
 	{"no bucket", storetest.Plant{Age: oldEnough, Content: "whole", Member: "live", Listed: true}, cassandra.NoBucket, true},
 	{"no bucket, months ago", storetest.Plant{Age: 100 * 24 * time.Hour, Content: "whole", Member: "live", Listed: true}, cassandra.NoBucket, true},
 	{"not listed, days ago", storetest.Plant{Age: 9 * 24 * time.Hour, Content: "whole", Member: "live", Bucket: true}, cassandra.NotListed, true},
@@ -108,7 +113,7 @@ func (p planted) check(t *testing.T, tables storetest.Tables, store *cassandra.S
 		other = neighbour.Put(tables, store, user)
 	}
 	id := p.plant.Put(tables, store, user)
-	bucket := store.Session().Bucket(id)
+	bucket := id.Bucket()
 	for range 2 { // Verify changes nothing
 		report, err := store.Verify(t.Context(), user)
 		require.NoError(t, err)
@@ -301,6 +306,7 @@ func TestP2RepairListsOnlyWhatCanBeRead(t *testing.T) {
 	for user, p := range map[string]storetest.Plant{
 		"anna": {Age: 2 * time.Hour, Content: "torn", Member: "live", Bucket: true},
 		"bob":  {Age: 2 * time.Hour, Content: "torn", Bucket: true},
+		"carl": {Age: 2 * time.Hour, Content: "torn", Member: "live", Listed: true, Bucket: true, Sealed: true},
 	} {
 		id := p.Put(tables, store, user)
 		tables.Exec("INSERT INTO KS.message (message_id, chunk) VALUES (?, 1) USING TIMESTAMP ?", [16]byte(id), cassandra.AddedAt(id))
@@ -309,9 +315,9 @@ func TestP2RepairListsOnlyWhatCanBeRead(t *testing.T) {
 	options.Found = func(r cassandra.Report) { require.ErrorContains(t, r.Findings[0].Err, "not complete") }
 	p, err := store.RepairAll(t.Context(), options)
 	require.NoError(t, err)
-	require.Equal(t, 2, p.Findings)
+	require.Equal(t, 3, p.Findings)
 	require.Zero(t, p.Mended)
-	for _, user := range []string{"anna", "bob"} {
+	for _, user := range []string{"anna", "bob", "carl"} {
 		require.Empty(t, storetest.List(t, store, user))
 	}
 }

@@ -3,15 +3,14 @@ package cassandra
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/popcask/popcask/cassandra/cql"
 	"github.com/popcask/popcask/mailbox"
 )
 
 // Replay calls a listener with every message that is in the mailbox of a user,
-// as if each had just been added: in the order of their times, in events of up
-// to 100 messages. It returns the number of messages.
+// as if each had just been added: bucket by bucket, in the order of their times,
+// in events of up to 100 messages. It returns the number of messages.
 //
 // It is for a listener that is new, or that missed events because a process was
 // killed. There are no events for messages that were removed. An error of the
@@ -25,25 +24,39 @@ func (s *Store) Replay(ctx context.Context, user string, listener mailbox.Listen
 	fail := func(err error) (int, error) {
 		return told, fmt.Errorf("cassandra: replay the mailbox of %q: %w", canonical, err)
 	}
-	ledger, err := s.readLedger(ctx, cql.EachQuorum, id)
+	l, err := s.readLedger(ctx, cql.EachQuorum, id)
 	if err != nil {
 		return fail(temporary(err))
 	}
-	for _, bucket := range s.bucketsToSurvey(ledger) {
-		members, err := s.readMembers(ctx, id, s.session.bucketSlice(bucket))
-		if err != nil {
-			return fail(temporary(err))
+	for _, bucket := range s.bucketsToSurvey(&l) {
+		event := mailbox.Event{Kind: mailbox.Added, User: canonical}
+		tell := func() error {
+			if len(event.Messages) == 0 {
+				return nil
+			}
+			err := listener.MailboxChanged(ctx, event)
+			if err == nil {
+				told += len(event.Messages)
+			}
+			event.Messages = nil
+			return err
 		}
-		members = slices.DeleteFunc(members, func(m memberRow) bool { return !m.isMember() })
-		for some := range slices.Chunk(members, batchSize) {
-			event := mailbox.Event{Kind: mailbox.Added, User: canonical}
-			for _, m := range some {
-				event.Messages = append(event.Messages, Entry{ID: m.id, Size: m.size, UIDL: m.uidl}.message())
+		for m, err := range s.members(ctx, cql.EachQuorum, id, []Slice{BucketSlice(bucket)}) {
+			if err != nil {
+				return fail(temporary(err))
 			}
-			if err := listener.MailboxChanged(ctx, event); err != nil {
-				return fail(err)
+			if !m.isMember() {
+				continue
 			}
-			told += len(some)
+			event.Messages = append(event.Messages, Entry{ID: m.id, Size: m.size, UIDL: m.uidl}.message())
+			if len(event.Messages) == batchSize {
+				if err := tell(); err != nil {
+					return fail(err)
+				}
+			}
+		}
+		if err := tell(); err != nil {
+			return fail(err)
 		}
 	}
 	return told, nil

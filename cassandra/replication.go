@@ -53,9 +53,9 @@ func replicationText(replication map[string]string) string {
 
 // replicationRested reports whether the replication of the keyspace has not
 // changed for [Config.ReplicationRest]. The first host that notices a change
-// writes it into the settings.
-func (s *Session) replicationRested(ctx context.Context) (bool, error) {
-	now := s.config.Now()
+// writes it into the settings. now is the clock of a node: a host whose clock is
+// years ahead would note a change that lies years ahead.
+func (s *Session) replicationRested(ctx context.Context, now time.Time) (bool, error) {
 	_, current, err := s.cluster.Tables(ctx, s.config.Keyspace)
 	if err != nil {
 		return false, err

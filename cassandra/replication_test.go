@@ -11,32 +11,53 @@ import (
 	"github.com/popcask/popcask/internal/storetest"
 )
 
-// P1: for a while after a change of the replication nothing is recorded as
-// empty, since new replicas know nothing.
-func TestP1NoGapSoonAfterAChangeOfReplication(t *testing.T) {
+// P1: for a while after a change of the replication nothing is sealed, since
+// new replicas know nothing. The change is noted by the clock of a node, not by
+// that of the host that sees it first.
+func TestP1NoSealSoonAfterAChangeOfReplication(t *testing.T) {
+	t.Parallel()
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)
-	start := time.Now().Add(-10 * 24 * time.Hour)
-	clock := newClock(start)
-	config.Now = clock.Now
+	config.SealAfter = -1 // only when the test asks
 	store := storetest.NewStore(t, config)
 	tables := storetest.TablesOf(t, cluster, config)
 	id, _, err := store.Mailbox("demo")
 	require.NoError(t, err)
-	first := storetest.Deliver(t, store, "demo", storetest.Body(1)).ID
-	clock.advance(2 * time.Hour)
+	ids := deliverAt(t, config, "demo", time.Now().Add(-3*time.Hour), 3)
+	noted := func() (text string, since time.Time) {
+		var at int64
+		require.NoError(t, tables.CQL.Query(tables.In("SELECT replication, replication_since FROM KS.settings")).Scan(&text, &at))
+		return text, time.UnixMicro(at)
+	}
+	right, _ := noted()
 
 	// As if a host had seen another replication last.
-	tables.Exec("UPDATE KS.settings USING TIMESTAMP 3 SET replication = 'another', replication_since = 0 WHERE id = 'popcask'")
+	tables.Exec("UPDATE KS.settings USING TIMESTAMP 4 SET replication = 'another', replication_since = 0 WHERE id = 'popcask'")
+	before := time.Now().Truncate(time.Millisecond) // as a node shows it
+	ahead := config
+	ahead.Now = func() time.Time { return time.Now().Add(50 * time.Minute) }
+	require.ErrorContains(t, storetest.NewStore(t, ahead).Prove(t.Context(), "demo"), "replication")
+	text, since := noted()
+	require.Equal(t, right, text)
+	require.WithinRange(t, since, before, time.Now())
 	for range 2 {
-		require.NoError(t, store.Prove(t.Context(), "demo"))
-		require.Empty(t, tables.Gaps(id))
-		clock.advance(24 * time.Hour)
+		require.ErrorContains(t, store.Prove(t.Context(), "demo"), "replication")
+		_, again := noted()
+		require.Equal(t, since, again)
+		fence, err := store.Fence(t.Context(), id)
+		require.NoError(t, err)
+		require.Zero(t, fence)
 	}
-	clock.advance(6 * 24 * time.Hour)
+	require.Zero(t, sealOf(t, tables, id, ids[0]).Until)
+
+	// A week ago, in the same place.
+	week := time.Now().Add(-7*24*time.Hour - time.Minute).UnixMicro()
+	tables.Exec("TRUNCATE KS.settings")
+	require.NoError(t, cassandra.Migrate(t.Context(), config, cassandra.Replication{config.LocalDC: min(3, cluster.DCs[0].Nodes)}))
+	tables.Exec("UPDATE KS.settings USING TIMESTAMP 4 SET replication_since = ? WHERE id = 'popcask'", week)
 	require.NoError(t, store.Prove(t.Context(), "demo"))
-	require.NotEmpty(t, tables.Gaps(id))
-	require.Equal(t, []string{first}, storetest.ListIDs(t, store, "demo"))
+	require.Equal(t, 3, sealOf(t, tables, id, ids[0]).Sealed)
+	require.Equal(t, ids, storetest.ListIDs(t, store, "demo"))
 }
 
 // P1: for a while after a change of the replication no ghost, no incomplete
@@ -54,7 +75,7 @@ func TestP1NothingIsRemovedSoonAfterAChangeOfReplication(t *testing.T) {
 	} {
 		p.Put(tables, store, user)
 	}
-	tables.Exec("UPDATE KS.settings USING TIMESTAMP 3 SET replication = 'another', replication_since = 0 WHERE id = 'popcask'")
+	tables.Exec("UPDATE KS.settings USING TIMESTAMP 4 SET replication = 'another', replication_since = 0 WHERE id = 'popcask'")
 	options := cassandra.RepairOptions{Confirm: time.Millisecond, RemoveIncomplete: true, Orphans: cassandra.PurgeOrphans}
 	all := func(store *cassandra.Store) cassandra.Progress {
 		p, err := store.RepairAll(t.Context(), cassandra.ScanOptions{RepairOptions: options})

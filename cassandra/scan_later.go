@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/popcask/popcask/cassandra/cql"
 	"github.com/popcask/popcask/internal/parallel"
 )
 
@@ -75,24 +76,11 @@ func (l *laterLooks) takeDue(now time.Time) (due []laterLook, next time.Time) {
 	return due, next
 }
 
-// checkRested sets rested, if the scan has second looks at all.
-func (sc *scan) checkRested(ctx context.Context) (err error) {
-	if sc.mends && sc.options.Confirm > 0 {
-		sc.rested, err = sc.store.session.replicationRested(ctx)
-	}
-	return err
-}
-
 // lookAgain takes the second looks that are due. If more than most findings
 // wait, it waits until some are due.
 func (sc *scan) lookAgain(ctx context.Context, most int) error {
 	for {
 		due, next := sc.later.takeDue(time.Now())
-		if len(due) > 0 {
-			if err := sc.checkRested(ctx); err != nil {
-				return err
-			}
-		}
 		err := parallel.Each(lookers, len(due), func(i int) error {
 			return sc.fail(ctx, sc.secondLook(ctx, due[i]))
 		})
@@ -110,11 +98,7 @@ func (sc *scan) lookAgain(ctx context.Context, most int) error {
 
 // secondLook examines a finding again and mends it, if it is still there.
 func (sc *scan) secondLook(ctx context.Context, look laterLook) error {
-	ledger, err := sc.store.ledgerOf(ctx, look.of.Mailbox)
-	if err != nil {
-		return err
-	}
-	again, err := sc.store.examine(ctx, look.of.Mailbox, ledger, look.found.ID)
+	again, err := sc.store.lookAgain(ctx, cql.EachQuorum, look.of.Mailbox, look.found.ID)
 	if err != nil {
 		return err
 	}
@@ -125,11 +109,11 @@ func (sc *scan) secondLook(ctx context.Context, look laterLook) error {
 	case f.Kind != look.found.Kind:
 		return sc.handle(ctx, look.place, look.of, again)
 	}
-	switch sc.plan(&f) {
-	case postpone:
+	switch plan := sc.plan(&f); {
+	case plan == postpone, plan == mendLater && !sc.store.isCertain(ctx, look.of.Mailbox, &f):
 		sc.postpone()
-	case mendNow, mendLater:
-		f.Err = sc.store.mend(ctx, &look.of, &f, sc.options.RepairOptions)
+	case plan == mendNow, plan == mendLater:
+		sc.store.mend(ctx, &look.of, &f, sc.options.RepairOptions)
 	}
 	sc.found(look.of, f)
 	return ctx.Err()

@@ -24,52 +24,56 @@ type Progress struct {
 	Resume    string        // for [ScanOptions.Resume]: everything before it is done
 }
 
-// scanPlace is where a scan is. Its round is for the content in the parts from
-// first to last, without last; the memberships of the parts before part were
-// compared.
-type scanPlace struct{ first, last, part int }
+// scanPlace is where a scan is: before a part of the ring, in its first half,
+// which reads the mailboxes, or in its second half, which reads the content.
+type scanPlace struct {
+	contents bool
+	part     int
+}
 
 // String returns the form for [ScanOptions.Resume].
 func (p scanPlace) String() string {
-	return fmt.Sprintf("content %d-%d range %d", p.first, p.last, p.part)
+	if p.contents {
+		return fmt.Sprintf("content %d", p.part)
+	}
+	return fmt.Sprintf("mailboxes %d", p.part)
 }
 
 func parsePlace(text string) (p scanPlace, err error) {
 	if text == "" {
 		return p, nil
 	}
-	_, err = fmt.Sscanf(text, "content %d-%d range %d", &p.first, &p.last, &p.part)
-	if err != nil || p.String() != text || p.first < 0 || p.last < p.first || p.last > ringParts ||
-		p.part < 0 || p.part > ringParts || p.part > 0 && p.last == p.first {
+	var half string
+	_, err = fmt.Sscanf(text, "%s %d", &half, &p.part)
+	p.contents = half == "content"
+	if err != nil || p.String() != text || p.part < 0 || p.part > ringParts {
 		return p, fmt.Errorf("%q is not where a scan can go on", text)
 	}
 	return p, nil
 }
 
-func (p scanPlace) before(other scanPlace) bool {
-	return p.first < other.first || p.first == other.first && p.part < other.part
+// after returns the place so many parts later.
+func (p scanPlace) after(parts int) scanPlace {
+	if p.part += parts; p.part >= ringParts && !p.contents {
+		return scanPlace{contents: true}
+	}
+	return p
 }
 
-// done returns the share of the whole that is done at this place. Reading the
-// content counts as one half of a round, comparing the memberships as the
-// other.
+// atEnd reports whether nothing is left to read.
+func (p scanPlace) atEnd(onlyMailboxes bool) bool {
+	return p.contents && (p.part >= ringParts || onlyMailboxes)
+}
+
+func (p scanPlace) before(other scanPlace) bool { return p.done() < other.done() }
+
+// done returns the share of the whole that is done at this place.
 func (p scanPlace) done() float64 {
-	memberships := float64(p.part) / ringParts
-	if p.last == p.first {
-		memberships = 0
+	done := float64(p.part) / ringParts / 2
+	if p.contents {
+		done += 0.5
 	}
-	return (float64(p.first) + float64(p.last-p.first)*(1+memberships)/2) / ringParts
-}
-
-// countMailboxes counts the mailboxes whose first bucket is in the parts.
-func (sc *scan) countMailboxes(from, to int) {
-	sc.mu.Lock()
-	defer sc.mu.Unlock()
-	for _, bucket := range sc.known.in(tokens{partEnd(from - 1), partEnd(to - 1)}) {
-		if bucket.first {
-			sc.progress.Mailboxes++
-		}
-	}
+	return done
 }
 
 // fail counts and reports the error of something that could not be examined, so

@@ -11,25 +11,40 @@ import (
 	"github.com/popcask/popcask/internal/driver"
 )
 
+// What [Connect], [Open] and [Migrate] say of nodes that answer and take no
+// connection. The text of the error has the node and the cause. It is also told
+// to [Config.OnError], if it happens later: after a change of the password, say.
+var (
+	// ErrLogin says that a node refuses the user name or the password, or
+	// demands them and there are none.
+	ErrLogin = driver.ErrLogin
+
+	// ErrTLS says that the certificate of a node does not fit [Config.TLS], or
+	// that a node ended the connection, as it does if it demands TLS, or a
+	// certificate of its clients.
+	ErrTLS = driver.ErrTLS
+)
+
 // Session is a connection to the local data centre of a cluster, together with
 // the settings of the keyspace. It is safe for concurrent use.
 //
 // A host has one session, which the store and the index share. For an [Index]
 // it has [Session.DB] and [Session.Define] for its tables, and
-// [Session.Bucket], [Session.ByBucket], [Session.TooOld] and [Session.Mailbox],
-// which compute what a row needs from an ID or a name, and read nothing.
+// [Session.TooOld] and [Session.Mailbox], which read nothing.
 type Session struct {
-	cluster driver.Connection
-	db      cql.DB   // the cluster, or what Config.Wrap made of it
-	config  Config   // with the defaults
-	tableID [16]byte // of the settings table: another keyspace has another one
+	cluster  driver.Connection
+	db       cql.DB   // the cluster, or what Config.Wrap made of it
+	config   Config   // with the defaults
+	tableID  [16]byte // of the settings table: another keyspace has another one
+	compared comparison
 	settings
 }
 
 // Connect connects to a keyspace that [Migrate] has created. Its error names
 // what is wrong and says what to do: if the cluster does not answer, if the
-// data centre, the keyspace, a table or a column does not exist, or if a
-// setting differs from that of the keyspace.
+// data centre, the keyspace, a table or a column does not exist, if a setting
+// differs from that of the keyspace, or if a node refuses the connection
+// ([ErrLogin], [ErrTLS]).
 func Connect(ctx context.Context, config Config) (*Session, error) {
 	if err := config.check(); err != nil {
 		return nil, fmt.Errorf("cassandra: connect: %w", err)
@@ -78,6 +93,11 @@ func checkKeyspace(ctx context.Context, cluster driver.Connection, config Config
 	tables, replication, err := cluster.Tables(ctx, config.Keyspace)
 	if err != nil {
 		return nil, err
+	}
+	if tables["settings"] != nil { // the version says more than what is missing
+		if there, err := readSettings(ctx, cluster); err == nil && there != nil && there.version != schemaVersion {
+			return nil, there.check(config)
+		}
 	}
 	for table, columns := range schemaTables() {
 		there, ok := tables[table]

@@ -1,10 +1,8 @@
 package cassandra
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/gofrs/uuid/v5"
 
@@ -15,7 +13,6 @@ import (
 // settings are the settings of a keyspace, on which all hosts agree.
 type settings struct {
 	version   int
-	bucket    time.Duration
 	namespace uuid.UUID
 	canonical string
 }
@@ -37,12 +34,8 @@ func writeSettings(ctx context.Context, db driver.Connection, config Config) err
 	if there != nil {
 		return there.check(config)
 	}
-	bucket := cmp.Or(config.Bucket, defaultBucket)
-	if bucket < time.Second || bucket%time.Second != 0 {
-		return fmt.Errorf("Config.Bucket is %s: want whole seconds", bucket)
-	}
 	err = db.Exec(ctx, cql.EachQuorum, insertSettings, schemaVersion,
-		settingsID, schemaVersion, int64(bucket/time.Second), [16]byte(mailboxNamespace()), config.CanonicalName)
+		settingsID, schemaVersion, [16]byte(mailboxNamespace()), config.CanonicalName)
 	if err != nil {
 		return err
 	}
@@ -68,12 +61,11 @@ func readSettings(ctx context.Context, db cql.DB) (*settings, error) {
 	var found *settings
 	err := cql.Each(ctx, db, cql.LocalQuorum, selectSettings, func(row cql.Row) error {
 		var s settings
-		var seconds int64
 		var namespace [16]byte
-		if err := row.Scan(&s.version, &seconds, &namespace, &s.canonical); err != nil {
+		if err := row.Scan(&s.version, &namespace, &s.canonical); err != nil {
 			return err
 		}
-		s.bucket, s.namespace = time.Duration(seconds)*time.Second, namespace
+		s.namespace = namespace
 		found = &s
 		return nil
 	}, settingsID)
@@ -88,8 +80,6 @@ func (s *settings) check(config Config) error {
 	switch {
 	case s.version != schemaVersion:
 		return fmt.Errorf("the keyspace has version %d of the schema, this program wants %d", s.version, schemaVersion)
-	case config.Bucket != 0 && config.Bucket != s.bucket:
-		return fmt.Errorf("Config.Bucket is %s, the keyspace was created with %s: leave it 0 to use that", config.Bucket, s.bucket)
 	case config.CanonicalName != s.canonical:
 		return fmt.Errorf("Config.CanonicalName is %q, the keyspace was created with %q: mail for one user would end up in two mailboxes", config.CanonicalName, s.canonical)
 	}

@@ -13,37 +13,43 @@ import (
 	"github.com/popcask/popcask/internal/storetest"
 )
 
-// newKeyspace returns the configuration of a new keyspace whose buckets have
-// this width.
-func newKeyspace(t testing.TB, bucket time.Duration) cassandra.Config {
+// newKeyspace returns the configuration of a new keyspace.
+func newKeyspace(t testing.TB) cassandra.Config {
 	t.Helper()
-	config := storetest.MigrateWith(t, cassandratest.Start(t, cassandratest.Topology{}), func(c *cassandra.Config) { c.Bucket = bucket })
-	return config
+	return storetest.Migrate(t, cassandratest.Start(t, cassandratest.Topology{}))
 }
 
 // requireEmpty requires that nothing of a mailbox is listed, and that the
-// tables of the keyspace are empty; except the ledger, which keeps the rows of
-// buckets.
+// tables of the keyspace are empty, once what failed is undone behind its caller;
+// except the ledger, which keeps the rows of buckets.
 func requireEmpty(t *testing.T, cluster *cassandratest.Cluster, config cassandra.Config, store *cassandra.Store, user string) {
 	t.Helper()
 	require.Empty(t, storetest.List(t, store, user))
+	session := cluster.Session(t, "")
+	for _, table := range []string{"message", "mailbox_message", "projection"} {
+		storetest.Eventually(t, table+" is empty", func() bool {
+			rows := session.Query("SELECT * FROM " + config.Keyspace + "." + table).Iter()
+			found, err := rows.SliceMap()
+			require.NoError(t, err)
+			return len(found) == 0
+		})
+	}
 	report, err := store.Verify(t.Context(), user)
 	require.NoError(t, err)
 	require.Empty(t, report.Findings)
 	require.Zero(t, report.Messages)
-	session := cluster.Session(t, "")
-	for _, table := range []string{"message", "mailbox_message", "projection"} {
-		rows := session.Query("SELECT * FROM " + config.Keyspace + "." + table).Iter()
-		found, err := rows.SliceMap()
-		require.NoError(t, err)
-		require.Empty(t, found, table)
-	}
 }
 
-// bucketNow returns the bucket of a message that is delivered now. A test that
-// begins in one bucket and ends in the next, once in 30 days, fails.
-func bucketNow(_ testing.TB, store *cassandra.Store) int64 {
-	return store.Session().Bucket(cassandra.MessageID(gocql.UUIDFromTime(time.Now())))
+// bucketNow returns the bucket of a message that is delivered now: one of 30
+// days. A test that begins in one bucket and ends in the next fails.
+func bucketNow(testing.TB, *cassandra.Store) int64 { return idOf(time.Now(), 0).Bucket() }
+
+// idOf makes an ID of a moment whose bucket has a width: 0 for 30 days, 1 for a
+// day, 2 for an hour.
+func idOf(at time.Time, width byte) cassandra.MessageID {
+	id := cassandra.MessageID(gocql.UUIDFromTime(at))
+	id[9] = id[9]&^3 | width
+	return id
 }
 
 func ended(t testing.TB) context.Context {
@@ -52,11 +58,4 @@ func ended(t testing.TB) context.Context {
 	return ctx
 }
 
-const defaultBucket = 30 * 24 * time.Hour
-
-// bucketBegin returns when the bucket begins that is so many before the current
-// one.
-func bucketBegin(before int64) time.Time {
-	current := time.Now().Unix() / int64(defaultBucket/time.Second)
-	return time.Unix((current-before)*int64(defaultBucket/time.Second), 0)
-}
+const month = 30 * 24 * time.Hour // the width of almost all buckets

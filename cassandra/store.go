@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/popcask/popcask/cassandra/cql"
 	"github.com/popcask/popcask/internal/parallel"
@@ -19,14 +20,16 @@ type Store struct {
 	db        cql.DB
 	config    Config // the session's
 	index     Index
-	minter    *minter
-	buckets   bucketMemory
-	ledgers   ledgerMemory
-	breaker   breaker
+	minter    minter
+	crowds    crowds
+	breaker   breaker // of reads of every data centre
+	provable  breaker // of proofs, which need every replica
 	purger    *purger
 	repairs   background
 	provers   background
 	listeners mailbox.Listeners
+	met       counters
+	opening   chan struct{} // of openBucket: one place
 
 	mu     sync.Mutex
 	closed bool
@@ -67,15 +70,11 @@ func NewStore(session *Session, index Index) (*Store, error) {
 	if session == nil || index == nil {
 		return nil, errors.New("cassandra: NewStore needs a session and an index: see package projection")
 	}
-	minter, err := newMinter()
-	if err != nil {
-		return nil, fmt.Errorf("cassandra: new store: %w", err)
-	}
-	s := &Store{session: session, db: session.db, config: session.config, index: index, minter: minter}
-	s.breaker.now = session.config.Now
+	s := &Store{session: session, db: session.db, config: session.config, index: index, crowds: newCrowds(session.config), opening: make(chan struct{}, 1)}
+	s.breaker.now, s.provable.now = time.Now, time.Now // a clock that is set back must not keep them open
 	s.purger = newPurger(s)
 	s.repairs.name, s.repairs.work = "repairs", s.repairInBackground
-	s.provers.name, s.provers.work = "proofs of what is empty", s.proveInBackground
+	s.provers.name, s.provers.work, s.provers.atOnce = "proofs", s.proveInBackground, session.config.ProofWorkers
 	s.listeners.OnError = func(err error) { s.config.OnError(fmt.Errorf("cassandra: %w", err)) }
 	return s, nil
 }
@@ -110,6 +109,7 @@ func (s *Store) Open(ctx context.Context, login mailbox.Login) (mailbox.Mailbox,
 		return nil, fmt.Errorf("cassandra: open mailbox: %w", err)
 	}
 	s.repairs.remind(user)
+	s.provers.remind(user)
 	return &mailboxSession{store: s, id: id, user: user}, nil
 }
 

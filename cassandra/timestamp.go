@@ -16,6 +16,12 @@ func AddedAt(id MessageID) int64 { return id.Timestamp() }
 // 1, so that the mark wins over the writes that add the message.
 func markedAt(id MessageID) int64 { return id.Timestamp() + 1 }
 
+// RenamedAt returns the timestamp of every write with which a message gives up a
+// foreign unique-id that another message shows too, those of an [Index] too, in
+// microseconds since 1970: t(id) + 1, so that it wins over the writes that add
+// the message, and loses against those that delete it.
+func RenamedAt(id MessageID) int64 { return id.Timestamp() + 1 }
+
 // DeletedAt returns the timestamp of every write that deletes a row of a
 // message, those of an [Index] too, in microseconds since 1970: t(id) + 2. The
 // delete wins over the writes that add the message and the one that marks it,

@@ -3,7 +3,6 @@ package cassandra
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -44,11 +43,11 @@ func (s *Store) Largest(ctx context.Context, most int) ([]Usage, error) {
 		next = until
 	}
 	for i := range largest {
-		of, _, err := s.ownerOf(ctx, largest[i].Mailbox)
+		l, err := s.readLedger(ctx, cql.EachQuorum, largest[i].Mailbox)
 		if err != nil {
 			return nil, fmt.Errorf("cassandra: largest mailboxes: %w", temporary(err))
 		}
-		largest[i].User = of.User
+		largest[i].User = l.user
 	}
 	return largest, nil
 }
@@ -79,49 +78,39 @@ func (s *Store) sumListings(ctx context.Context, from int) (map[MailboxID]*Usage
 			}
 		}
 	}
-	for part := 0; part < ringParts; {
-		known, err := s.readKnown(ctx, part, 4)
-		if err != nil {
-			return nil, 0, err
-		}
-		for ; part < known.until; part++ {
-			if err := s.eachListed(ctx, partTokens(part), known, add); err != nil {
+	for part := range ringParts {
+		crowded := new(crowdedTokens)
+		for entry, err := range s.listedIn(ctx, partTokens(part), crowded) {
+			if err != nil {
 				return nil, 0, err
 			}
+			add(entry.Mailbox, entry.Size)
+		}
+		if err := s.addCrowded(ctx, crowded, add); err != nil {
+			return nil, 0, err
 		}
 	}
 	return sums, until, nil
 }
 
-// eachListed calls add for what is listed in a range of the ring. A range with
-// too many tombstones is read in smaller ones.
-func (s *Store) eachListed(ctx context.Context, stretch tokens, known *knownBuckets, add func(MailboxID, int64)) error {
-	entries, err := s.scanIndex(ctx, stretch)
-	if err == nil {
-		for _, entry := range entries {
-			add(entry.Mailbox, entry.Size)
-		}
-		return nil
-	}
-	if !errors.Is(err, cql.ErrTooManyTombstones) {
-		return err
-	}
-	before, bucket, after, ok := known.narrow(stretch)
-	if !ok {
-		return err
-	}
-	if err := s.eachListed(ctx, before, known, add); err != nil {
-		return err
-	}
-	if bucket != nil {
-		for entry, err := range s.index.ListEverywhere(ctx, bucket.mailbox, []Slice{s.session.bucketSlice(bucket.bucket)}) {
+// addCrowded calls add for what is listed in buckets that could not be read as
+// a part of the ring.
+func (s *Store) addCrowded(ctx context.Context, crowded *crowdedTokens, add func(MailboxID, int64)) error {
+	unknown, err := s.eachCrowded(ctx, crowded.take(), func(key bucketKey, read MessageID) error {
+		for entry, err := range s.index.List(ctx, cql.EachQuorum, key.mailbox, []Slice{BucketSlice(key.bucket)}) {
 			if err != nil {
 				return err
 			}
-			add(bucket.mailbox, entry.Size)
+			if entry.ID.Compare(read) > 0 {
+				add(key.mailbox, entry.Size)
+			}
 		}
+		return nil
+	})
+	if err == nil && unknown > 0 {
+		err = fmt.Errorf("%w: in %d buckets that are in no ledger", cql.ErrTooManyTombstones, unknown)
 	}
-	return s.eachListed(ctx, after, known, add)
+	return err
 }
 
 // Measure returns how much a session of the user would list now.

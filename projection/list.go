@@ -10,18 +10,8 @@ import (
 	"github.com/popcask/popcask/cassandra/cql"
 )
 
-// readers is how many buckets of a mailbox are read at a time.
-const readers = 8
-
-// List implements [cassandra.Index].
-func (p *Projection) List(ctx context.Context, mailbox cassandra.MailboxID, slices []cassandra.Slice) iter.Seq2[cassandra.Entry, error] {
-	return p.list(ctx, cql.LocalQuorum, mailbox, slices)
-}
-
-// ListEverywhere implements [cassandra.Index].
-func (p *Projection) ListEverywhere(ctx context.Context, mailbox cassandra.MailboxID, slices []cassandra.Slice) iter.Seq2[cassandra.Entry, error] {
-	return p.list(ctx, cql.EachQuorum, mailbox, slices)
-}
+// readers is how many slices of a mailbox are read at a time.
+const readers = 16
 
 // page is some entries of a slice, or the error that ends it.
 type page struct {
@@ -29,9 +19,9 @@ type page struct {
 	err     error
 }
 
-// list reads several slices at a time, each a page ahead, and yields their entries
-// in order.
-func (p *Projection) list(ctx context.Context, level cql.Level, mailbox cassandra.MailboxID, slices []cassandra.Slice) iter.Seq2[cassandra.Entry, error] {
+// List implements [cassandra.Index]. It reads several slices at a time, each a
+// page ahead, and yields their entries in order.
+func (p *Projection) List(ctx context.Context, level cql.Level, mailbox cassandra.MailboxID, slices []cassandra.Slice) iter.Seq2[cassandra.Entry, error] {
 	return func(yield func(cassandra.Entry, error) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
@@ -93,14 +83,14 @@ type reading struct {
 	last cassandra.MessageID // of the last page that was taken
 }
 
-// read reads a stretch of the slice, page by page. One with too many tombstones is
-// read in two halves.
-func (r *reading) read(ctx context.Context, stretch cassandra.Slice) error {
-	first, end := stretch.Borders()
+// read reads the slice, page by page. One with too many tombstones is read in
+// parts.
+func (r *reading) read(ctx context.Context, slice cassandra.Slice) error {
+	st, values := r.statement(slice)
 	var state []byte
 	for {
 		var entries []cassandra.Entry
-		next, err := r.db.Page(ctx, r.level, selectSlice, state, func(row cql.Row) error {
+		next, err := r.db.Page(ctx, r.level, st, state, func(row cql.Row) error {
 			var id [16]byte
 			var entry cassandra.Entry
 			if err := row.Scan(&id, &entry.Size, &entry.UIDL); err != nil {
@@ -109,9 +99,9 @@ func (r *reading) read(ctx context.Context, stretch cassandra.Slice) error {
 			entry.ID = id
 			entries = append(entries, entry)
 			return nil
-		}, [16]byte(r.mailbox), stretch.Bucket, [16]byte(first), [16]byte(end))
+		}, values...)
 		if errors.Is(err, cql.ErrTooManyTombstones) {
-			return r.readHalves(ctx, stretch, err)
+			return r.readParts(ctx, slice, err)
 		}
 		if err != nil {
 			return fmt.Errorf("projection: list: %w", err)
@@ -123,17 +113,40 @@ func (r *reading) read(ctx context.Context, stretch cassandra.Slice) error {
 	}
 }
 
-// readHalves reads what is left of a stretch, in two halves.
-func (r *reading) readHalves(ctx context.Context, stretch cassandra.Slice, cause error) error {
-	stretch.From = max(stretch.From, r.last.Timestamp())
-	lower, upper, ok := stretch.Halves()
+// statement returns the statement that reads a slice, and its values.
+func (r *reading) statement(slice cassandra.Slice) (*cql.Statement, []any) {
+	values := []any{[16]byte(r.mailbox), slice.Bucket}
+	if slice.IDs == nil {
+		first, last := slice.Borders()
+		return selectSlice, append(values, [16]byte(first), [16]byte(last))
+	}
+	keys := make([][16]byte, len(slice.IDs))
+	for i, id := range slice.IDs {
+		keys[i] = id
+	}
+	return selectIDs, append(values, keys)
+}
+
+// readParts reads what is left of a slice in parts, side by side.
+func (r *reading) readParts(ctx context.Context, slice cassandra.Slice, cause error) error {
+	slice.From = max(slice.From, r.last.Timestamp())
+	parts, ok := slice.Parts()
 	if !ok {
 		return fmt.Errorf("projection: list: %w", cause)
 	}
-	if err := r.read(ctx, lower); err != nil {
-		return err
+	var entries []cassandra.Entry
+	for entry, err := range r.List(ctx, r.level, r.mailbox, parts) {
+		if err != nil {
+			return err
+		}
+		if entries = append(entries, entry); len(entries) == listingPage {
+			if err := r.pass(entries); err != nil {
+				return err
+			}
+			entries = nil
+		}
 	}
-	return r.read(ctx, upper)
+	return r.pass(entries)
 }
 
 // pass passes entries on, except those that it has passed on before.

@@ -26,6 +26,8 @@ var (
 	deleteEntry        = projectionTable.Delete()
 	selectSlice        = projectionTable.Select(listingPage, "message_id", "size", "uidl").
 				Where(cql.Equal("mailbox_id", "bucket"), cql.AtLeast("message_id"), cql.AtMost("message_id"))
+	selectIDs = projectionTable.Select(listingPage, "message_id", "size", "uidl").
+			Where(cql.Equal("mailbox_id", "bucket"), cql.In("message_id"))
 	selectTokens = projectionTable.Select(listingPage, "mailbox_id", "bucket", "message_id", "size", "uidl").
 			Where(cql.TokenAfter(), cql.TokenUpTo())
 )
@@ -57,7 +59,7 @@ func (p *Projection) Added(ctx context.Context, mailbox cassandra.MailboxID, mes
 // Restore implements [cassandra.Index].
 func (p *Projection) Restore(ctx context.Context, mailbox cassandra.MailboxID, message cassandra.Entry) error {
 	st := insertEntry
-	values := []any{[16]byte(mailbox), p.session.Bucket(message.ID), [16]byte(message.ID), message.Size}
+	values := []any{[16]byte(mailbox), message.ID.Bucket(), [16]byte(message.ID), message.Size}
 	if message.UIDL != "" { // a null would be a tombstone
 		st, values = insertForeignEntry, append(values, message.UIDL)
 	}
@@ -67,10 +69,20 @@ func (p *Projection) Restore(ctx context.Context, mailbox cassandra.MailboxID, m
 	return nil
 }
 
+// Renamed implements [cassandra.Index].
+func (p *Projection) Renamed(ctx context.Context, mailbox cassandra.MailboxID, message cassandra.Entry) error {
+	err := p.db.Exec(ctx, cql.LocalQuorum, insertForeignEntry, cassandra.RenamedAt(message.ID),
+		[16]byte(mailbox), message.ID.Bucket(), [16]byte(message.ID), message.Size, "")
+	if err != nil {
+		return fmt.Errorf("projection: rename %s: %w", message.ID, err)
+	}
+	return nil
+}
+
 // Removed implements [cassandra.Index]. It deletes exact IDs, in batches of one
 // partition: a range would also hit mail that is still on its way.
 func (p *Projection) Removed(ctx context.Context, mailbox cassandra.MailboxID, messages []cassandra.MessageID) error {
-	for bucket, ids := range p.session.ByBucket(messages, removalBatch) {
+	for bucket, ids := range cassandra.ByBucket(messages, removalBatch) {
 		var batch cql.Batch
 		for _, id := range ids {
 			batch.Add(deleteEntry, cassandra.DeletedAt(id), [16]byte(mailbox), bucket, [16]byte(id))

@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/cassandra/cql"
 	"github.com/popcask/popcask/internal/parallel"
 	"github.com/popcask/popcask/internal/paxostest"
 	"github.com/popcask/popcask/internal/storetest"
@@ -23,6 +25,9 @@ import (
 )
 
 func TestMain(m *testing.M) { os.Exit(paxostest.MainNoLeaks(m)) }
+
+// levels are those at which the store lists.
+var levels = []cql.Level{cql.LocalQuorum, cql.EachQuorum, cql.All}
 
 // lowered is a cluster on which a read may meet 1,000 tombstones.
 var lowered = cassandratest.Topology{Settings: map[string]any{
@@ -38,10 +43,20 @@ func newSession(t *testing.T, topology cassandratest.Topology, change func(*cass
 	return storetest.Connect(t, storetest.MigrateWith(t, cassandratest.Start(t, topology), change))
 }
 
-// newID makes an ID of a moment, of one of many hosts.
-func newID(at time.Time, host int) cassandra.MessageID {
+// The widths of buckets, as an ID has them in octet 9.
+const (
+	aMonth = 0
+	anHour = 2
+)
+
+// newID makes an ID of a moment, of one of many hosts, in a bucket of 30 days.
+func newID(at time.Time, host int) cassandra.MessageID { return newIDIn(aMonth, at, host) }
+
+func newIDIn(width byte, at time.Time, host int) cassandra.MessageID {
 	node := []byte{1, 0, 0, 0, byte(host >> 8), byte(host)}
-	return cassandra.MessageID(gocql.TimeUUIDWith(at.UnixMicro()*10+0x01B21DD213814000, uint32(host), node))
+	id := gocql.TimeUUIDWith(at.UnixMicro()*10+0x01B21DD213814000, uint32(host), node)
+	id[9] = id[9]&^3 | width
+	return cassandra.MessageID(id)
 }
 
 var fresh atomic.Int64
@@ -53,19 +68,15 @@ func newMailbox(t *testing.T, session *cassandra.Session) cassandra.MailboxID {
 	return id
 }
 
-// width is that of the default bucket.
-const width = 30 * 24 * time.Hour
-
 // whole returns the slices of the buckets of IDs, in order.
-func whole(session *cassandra.Session, ids []cassandra.MessageID) (list []cassandra.Slice) {
+func whole(ids ...cassandra.MessageID) (list []cassandra.Slice) {
 	var buckets []int64
 	for _, id := range ids {
-		buckets = append(buckets, session.Bucket(id))
+		buckets = append(buckets, id.Bucket())
 	}
 	slices.Sort(buckets)
 	for _, bucket := range slices.Compact(buckets) {
-		from := bucket * width.Microseconds()
-		list = append(list, cassandra.Slice{Bucket: bucket, From: from, To: from + width.Microseconds() - 1})
+		list = append(list, cassandra.BucketSlice(bucket))
 	}
 	return list
 }
@@ -94,19 +105,26 @@ func fill(t *testing.T, session *cassandra.Session, mailbox cassandra.MailboxID,
 	}))
 }
 
-// A listing that meets more tombstones than a node allows is read in halves. It is
-// whole and in order, wherever the live messages are.
-func TestTooManyTombstonesAreReadInHalves(t *testing.T) {
+// idsInOrder returns n IDs of one bucket, three of each microsecond.
+func idsInOrder(n int) []cassandra.MessageID {
+	start := time.UnixMicro(whole(newID(time.Now(), 0))[0].From).Add(time.Hour)
+	ids := make([]cassandra.MessageID, n)
+	for i := range ids {
+		ids[i] = newID(start.Add(time.Duration(i/3)*21*time.Millisecond), i)
+	}
+	slices.SortFunc(ids, cassandra.MessageID.Compare)
+	return ids
+}
+
+// A listing that meets more tombstones than a node allows is read in parts. It
+// is whole and in order, wherever the live messages are.
+func TestTooManyTombstonesAreReadInParts(t *testing.T) {
 	t.Parallel()
 	session := newSession(t, lowered, usual)
 	index := projection.New(session)
 	const n = 4500
-	start := time.Now().Truncate(width).Add(time.Hour)
-	ids := make([]cassandra.MessageID, n)
-	for i := range ids {
-		ids[i] = newID(start.Add(time.Duration(i)*7*time.Millisecond), i)
-	}
-	slice := whole(session, ids[:1])
+	ids := idsInOrder(n)
+	slice := whole(ids...)
 	for name, live := range map[string]func(i int) bool{
 		"none":                          func(int) bool { return false },
 		"the last":                      func(i int) bool { return i == n-1 },
@@ -130,11 +148,12 @@ func TestTooManyTombstonesAreReadInHalves(t *testing.T) {
 			}
 			fill(t, session, mailbox, want)
 			require.NoError(t, index.Removed(t.Context(), mailbox, gone)) // also what was never added leaves its tombstones
-			require.Equal(t, want, idsOf(collect(t, index.List(t.Context(), mailbox, slice))))
-			require.Equal(t, want, idsOf(collect(t, index.ListEverywhere(t.Context(), mailbox, slice))))
+			for _, level := range levels {
+				require.Equal(t, want, idsOf(collect(t, index.List(t.Context(), level, mailbox, slice))), level)
+			}
 			some := want[:min(len(want), 10)]
 			seen := 0
-			for entry, err := range index.List(t.Context(), mailbox, slice) {
+			for entry, err := range index.List(t.Context(), cql.LocalQuorum, mailbox, slice) {
 				require.NoError(t, err)
 				if seen == len(some) {
 					break
@@ -146,8 +165,98 @@ func TestTooManyTombstonesAreReadInHalves(t *testing.T) {
 	}
 }
 
-// More tombstones within a millisecond than a node allows, which no mailbox has,
-// are an error that says so. The search ends, and the listing is not short.
+// reads counts attempts to read what is listed, by the levels of those that
+// succeeded; others count as "failed".
+type reads struct {
+	mu  sync.Mutex
+	all map[string]int
+}
+
+func (r *reads) observe(o cassandra.Observation) {
+	if !strings.HasPrefix(o.Statement, "SELECT") || !strings.Contains(o.Statement, "FROM projection") {
+		return
+	}
+	level := o.Consistency
+	if o.Err != nil {
+		level = "failed"
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.all == nil {
+		r.all = make(map[string]int)
+	}
+	r.all[level]++
+}
+
+// take returns the counts, and begins again.
+func (r *reads) take() map[string]int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := r.all
+	r.all = nil
+	return all
+}
+
+// P7: a slice that names its messages is read by their keys, once, and does not
+// meet the tombstones that lie between them.
+func TestP7SlicesWithIDsMeetNoOtherTombstones(t *testing.T) {
+	t.Parallel()
+	var reads reads
+	session := newSession(t, lowered, func(c *cassandra.Config) { c.Observer = reads.observe })
+	index := projection.New(session)
+	mailbox := newMailbox(t, session)
+	ids := idsInOrder(4500)
+	var want, named, gone []cassandra.MessageID
+	for i, id := range ids {
+		switch {
+		case i%100 == 0:
+			want, named = append(want, id), append(named, id)
+		case i%100 == 1: // named, and removed since
+			named, gone = append(named, id), append(gone, id)
+		default:
+			gone = append(gone, id)
+		}
+	}
+	fill(t, session, mailbox, want)
+	require.NoError(t, index.Removed(t.Context(), mailbox, gone))
+	slice := whole(ids...)[0]
+	slice.From, slice.To, slice.IDs = ids[0].Timestamp(), ids[len(ids)-1].Timestamp(), named
+	for _, level := range levels {
+		reads.take()
+		require.Equal(t, want, idsOf(collect(t, index.List(t.Context(), level, mailbox, []cassandra.Slice{slice}))))
+		require.Equal(t, map[string]int{string(level): 1}, reads.take())
+	}
+	slice.IDs = nil
+	require.Equal(t, want, idsOf(collect(t, index.List(t.Context(), cql.LocalQuorum, mailbox, []cassandra.Slice{slice}))))
+	require.Positive(t, reads.take()["failed"], "the range has more tombstones than a read may meet")
+}
+
+// A listing asks the replicas of its level, also for the parts of a slice.
+func TestListReadsAtItsLevel(t *testing.T) {
+	t.Parallel()
+	var reads reads
+	session := newSession(t, lowered, func(c *cassandra.Config) { c.Observer = reads.observe })
+	index := projection.New(session)
+	mailbox := newMailbox(t, session)
+	ids := idsInOrder(1500)
+	require.NoError(t, index.Removed(t.Context(), mailbox, ids[1:]))
+	fill(t, session, mailbox, ids[:1])
+	list := whole(append(ids, newID(ids[0].Time().AddDate(0, 2, 0), 0))...)
+	require.Len(t, list, 2)
+	for _, level := range levels {
+		reads.take()
+		require.Equal(t, ids[:1], idsOf(collect(t, index.List(t.Context(), level, mailbox, list))))
+		seen := reads.take()
+		require.Positive(t, seen["failed"], "too many tombstones")
+		require.Greater(t, seen[string(level)], len(list), "the slices that were read, and parts")
+		delete(seen, "failed")
+		require.Len(t, seen, 1, "%v", seen)
+	}
+}
+
+// More tombstones within a millisecond than a node allows, which no mailbox
+// has, are an error that says so. The search ends, and the listing is not
+// short.
 func TestTooManyTombstonesInAMillisecond(t *testing.T) {
 	t.Parallel()
 	session := newSession(t, lowered, usual)
@@ -160,15 +269,15 @@ func TestTooManyTombstonesInAMillisecond(t *testing.T) {
 	}
 	require.NoError(t, index.Removed(t.Context(), mailbox, ids))
 	var last error
-	for _, err := range index.List(t.Context(), mailbox, whole(session, ids)) {
+	for _, err := range index.List(t.Context(), cql.LocalQuorum, mailbox, whole(ids...)) {
 		last = err
 	}
 	require.ErrorContains(t, last, "projection: list: ")
 	require.ErrorContains(t, last, "TOMBSTONE")
 }
 
-// A message is too old at half of gc_grace_seconds, five days, and not before. A
-// repair, which has seen it alive in every data centre, may add it.
+// A message is too old at half of gc_grace_seconds, five days, and not before.
+// A repair, which has seen it alive in every data centre, may add it.
 func TestTooOldIsHalfOfGCGrace(t *testing.T) {
 	t.Parallel()
 	session := newSession(t, cassandratest.Topology{}, usual)
@@ -178,17 +287,17 @@ func TestTooOldIsHalfOfGCGrace(t *testing.T) {
 	old := cassandra.Entry{ID: newID(time.Now().Add(-half-time.Minute), 1), Size: 1}
 	young := cassandra.Entry{ID: newID(time.Now().Add(-half+time.Minute), 2), Size: 2}
 	future := cassandra.Entry{ID: newID(time.Now().Add(half), 2), Size: 2}
-	all := whole(session, []cassandra.MessageID{old.ID, young.ID, future.ID})
+	all := whole(old.ID, young.ID, future.ID)
 
 	require.ErrorIs(t, index.Added(t.Context(), mailbox, old), cassandra.ErrTooOld)
-	require.Empty(t, collect(t, index.List(t.Context(), mailbox, all)))
+	require.Empty(t, collect(t, index.List(t.Context(), cql.LocalQuorum, mailbox, all)))
 	require.NoError(t, index.Added(t.Context(), mailbox, young))
 	require.NoError(t, index.Added(t.Context(), mailbox, future))
 	require.NoError(t, index.Restore(t.Context(), mailbox, old))
-	require.Equal(t, []cassandra.Entry{old, young, future}, collect(t, index.List(t.Context(), mailbox, all)))
+	require.Equal(t, []cassandra.Entry{old, young, future}, collect(t, index.List(t.Context(), cql.LocalQuorum, mailbox, all)))
 	require.NoError(t, index.Removed(t.Context(), mailbox, []cassandra.MessageID{old.ID, young.ID, future.ID}))
 	require.NoError(t, index.Restore(t.Context(), mailbox, old))
-	require.Empty(t, collect(t, index.List(t.Context(), mailbox, all)), "removed forever, a repair included")
+	require.Empty(t, collect(t, index.List(t.Context(), cql.LocalQuorum, mailbox, all)), "removed forever, a repair included")
 }
 
 // Calls about nothing do nothing. Errors say what was tried.
@@ -198,9 +307,9 @@ func TestInputs(t *testing.T) {
 	index := projection.New(session)
 	mailbox := newMailbox(t, session)
 	e := cassandra.Entry{ID: newID(time.Now(), 1), Size: 1}
-	all := whole(session, []cassandra.MessageID{e.ID})
+	all := whole(e.ID)
 	require.NoError(t, index.Removed(t.Context(), mailbox, nil))
-	require.Empty(t, collect(t, index.List(t.Context(), mailbox, []cassandra.Slice{{Bucket: all[0].Bucket, From: all[0].To, To: all[0].From}})))
+	require.Empty(t, collect(t, index.List(t.Context(), cql.LocalQuorum, mailbox, []cassandra.Slice{{Bucket: all[0].Bucket, From: all[0].To, To: all[0].From}})))
 	require.NoError(t, index.Removed(t.Context(), mailbox, []cassandra.MessageID{e.ID, e.ID}))
 	require.ErrorIs(t, index.Added(t.Context(), mailbox, cassandra.Entry{}), cassandra.ErrTooOld)
 
@@ -209,13 +318,13 @@ func TestInputs(t *testing.T) {
 	require.ErrorIs(t, index.Added(ended, mailbox, e), context.Canceled)
 	require.ErrorIs(t, index.Restore(ended, mailbox, e), context.Canceled)
 	require.ErrorIs(t, index.Removed(ended, mailbox, []cassandra.MessageID{e.ID}), context.Canceled)
-	for _, err := range index.List(ended, mailbox, all) {
+	for _, err := range index.List(ended, cql.LocalQuorum, mailbox, all) {
 		require.ErrorIs(t, err, context.Canceled)
 	}
 
 	long := cassandra.Entry{ID: newID(time.Now(), 2), Size: 1 << 62, UIDL: strings.Repeat("~", 70)}
 	require.NoError(t, index.Added(t.Context(), mailbox, long))
-	require.Equal(t, []cassandra.Entry{long}, collect(t, index.List(t.Context(), mailbox, all)))
+	require.Equal(t, []cassandra.Entry{long}, collect(t, index.List(t.Context(), cql.LocalQuorum, mailbox, all)))
 
 	closed := newSession(t, cassandratest.Topology{}, usual)
 	closed.Close()
@@ -230,7 +339,6 @@ func TestRemovingInBatches(t *testing.T) {
 	t.Parallel()
 	var statements, rows int
 	session := newSession(t, cassandratest.Topology{}, func(c *cassandra.Config) {
-		c.Bucket = time.Hour
 		c.Observer = func(o cassandra.Observation) {
 			if strings.HasPrefix(o.Statement, "DELETE") {
 				statements, rows = statements+1, rows+max(1, o.Batch)
@@ -240,7 +348,7 @@ func TestRemovingInBatches(t *testing.T) {
 	mailbox := newMailbox(t, session)
 	var ids []cassandra.MessageID
 	for i := range 1000 { // over 5 buckets, one after the other
-		ids = append(ids, newID(time.Now().Truncate(time.Hour).Add(-time.Duration(i%5)*time.Hour), i))
+		ids = append(ids, newIDIn(anHour, time.Now().Truncate(time.Hour).Add(-time.Duration(i%5)*time.Hour), i))
 	}
 	require.NoError(t, projection.New(session).Removed(t.Context(), mailbox, ids))
 	require.Equal(t, 5, statements)

@@ -43,7 +43,7 @@ func (f *fleet) bootAll(ctx context.Context, progress func(string)) error {
 	}
 	first := f.nodes[0]
 	err := poll(ctx, first.died(), func(ctx context.Context) error {
-		return createProbe(ctx, first.place, f.spec.Topology.DCs)
+		return createProbe(ctx, first.place, f.spec.Topology)
 	})
 	if err != nil {
 		return fmt.Errorf("the nodes run, but do not find each other: %w\n%s", err, first.logTail())
@@ -66,6 +66,11 @@ func (f *fleet) bootSome(ctx context.Context, nodes []*node, progress func(strin
 
 // boot starts one node and waits until it answers.
 func (f *fleet) boot(ctx context.Context, n *node, progress func(string)) error {
+	return f.bootAs(ctx, n, f.spec.Topology, progress)
+}
+
+// bootAs is boot with the arguments of java of another topology.
+func (f *fleet) bootAs(ctx context.Context, n *node, t Topology, progress func(string)) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, startLimit, fmt.Errorf("no answer within %s", startLimit))
 	defer cancel()
 	if err := context.Cause(ctx); err != nil {
@@ -73,11 +78,11 @@ func (f *fleet) boot(ctx context.Context, n *node, progress func(string)) error 
 	}
 	began := time.Now()
 	progress(fmt.Sprintf("node %s starts on %s", n.Name, n.cql()))
-	if err := n.start(n.javaArgs(n.dir, f.spec.Software, f.spec.Topology)); err != nil {
+	if err := n.start(n.javaArgs(n.dir, f.spec.Software, t)); err != nil {
 		return err
 	}
 	f.writeState()
-	err := poll(ctx, n.died(), func(ctx context.Context) error { return answers(ctx, n.place) })
+	err := poll(ctx, n.died(), func(ctx context.Context) error { return answers(ctx, n.place, f.spec.Topology) })
 	if err != nil {
 		return fmt.Errorf("node %s did not start: %w; the end of %s:\n%s", n.Name, err, n.log, n.logTail())
 	}
@@ -107,7 +112,7 @@ func (f *fleet) settle(ctx context.Context) error {
 				near++
 			}
 		}
-		err := poll(ctx, n.died(), func(ctx context.Context) error { return sees(ctx, n.place, near, len(f.nodes)) })
+		err := poll(ctx, n.died(), func(ctx context.Context) error { return sees(ctx, n.place, f.spec.Topology, near) })
 		if err != nil {
 			return fmt.Errorf("node %s: %w", n.Name, err)
 		}

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/gocql/gocql"
 )
 
 // Cluster is a running cluster.
@@ -31,6 +33,7 @@ type Cluster struct {
 
 	lease    *lease // nil for an existing cluster
 	private  bool
+	tls      *gocql.SslOptions // nil without TLS
 	progress func(string)
 	guard    *guard // of a WAN; nil without one
 }
@@ -96,7 +99,7 @@ func open(ctx context.Context, topology Topology, options Options) (*Cluster, er
 		}
 		return nil, fmt.Errorf("cassandratest: %w", err)
 	}
-	c := &Cluster{DCs: l.layout.DCs, Dir: s.Dir, lease: l, private: topology.Private, progress: options.Progress, guard: g}
+	c := &Cluster{DCs: l.layout.DCs, Dir: s.Dir, lease: l, private: topology.Private, tls: topology.clientTLS(), progress: options.Progress, guard: g}
 	c.takeNodes(l.layout)
 	var subnets []netip.Prefix
 	for _, n := range c.Nodes {

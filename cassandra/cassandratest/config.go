@@ -114,8 +114,16 @@ func (n nodeSpec) writeConfig(cluster, dir string, seeds []string, t Topology) e
 			return err
 		}
 	}
+	settings := n.settings(cluster, dir, seeds, t.Settings)
+	if t.TLS != "" {
+		encryption, err := t.nodeTLS()
+		if err != nil {
+			return fmt.Errorf("Topology.TLS: %w", err)
+		}
+		settings["client_encryption_options"] = encryption
+	}
 	// JSON is YAML.
-	yaml, err := json.MarshalIndent(n.settings(cluster, dir, seeds, t.Settings), "", "  ")
+	yaml, err := json.MarshalIndent(settings, "", "  ")
 	if err != nil {
 		return fmt.Errorf("settings of cassandra.yaml: %w", err)
 	}

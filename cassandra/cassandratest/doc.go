@@ -32,8 +32,8 @@
 // the kernel closes even if the test is killed. [Topology.Grace] after the last
 // lease the keeper ends its nodes and itself.
 //
-// A test that kills, stops or restarts nodes sets [Topology.Private]. It gets a
-// cluster of its own, which ends with the test.
+// A test that kills, stops, restarts or replaces nodes sets [Topology.Private].
+// It gets a cluster of its own, which ends with the test.
 //
 // The keeper is this same program, started again: it begins in an init function
 // of this package.

@@ -27,7 +27,7 @@ func existing(ctx context.Context, hosts []string, t Topology) (*Cluster, error)
 			return nil, fmt.Errorf("%s: %q is not HOST or HOST:PORT", existingEnv, hosts[0])
 		}
 	}
-	session, err := direct(at)
+	session, err := direct(at, Topology{})
 	if err != nil {
 		return nil, fmt.Errorf("%s=%s: %w", existingEnv, strings.Join(hosts, ","), err)
 	}
@@ -104,6 +104,8 @@ func (c *Cluster) Config(dc string) *gocql.ClusterConfig {
 	config.ProtoVersion = 4
 	config.Logger = quiet
 	config.Consistency = gocql.LocalQuorum
+	config.SslOpts = c.tls
+	config.Authenticator = firstRole
 	config.PoolConfig.HostSelectionPolicy = gocql.RoundRobinHostPolicy()
 	if dc != "" {
 		config.PoolConfig.HostSelectionPolicy = gocql.TokenAwareHostPolicy(gocql.DCAwareRoundRobinPolicy(dc))

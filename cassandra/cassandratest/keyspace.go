@@ -13,10 +13,13 @@ import (
 
 // Session returns a session of the driver with a data centre of the cluster, or
 // with all of it for "". It closes with the test. It reads and writes at
-// LOCAL_QUORUM.
+// LOCAL_QUORUM, and tries a statement that fails a few times again, since a
+// machine may be busy: write what may be written twice.
 func (c *Cluster) Session(t testing.TB, dc string) *gocql.Session {
 	t.Helper()
-	session, err := c.Config(dc).CreateSession()
+	config := c.Config(dc)
+	config.RetryPolicy = &gocql.ExponentialBackoffRetryPolicy{NumRetries: 4, Min: 100 * time.Millisecond, Max: 2 * time.Second}
+	session, err := config.CreateSession()
 	if err != nil {
 		t.Fatalf("cassandratest: connect to %s: %v", strings.Join(c.Hosts(dc), ", "), err)
 	}

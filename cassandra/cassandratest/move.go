@@ -94,14 +94,21 @@ func (n *node) moveTo(at place) {
 // configure writes the configuration of every node, which the node reads when
 // it starts.
 func (f *fleet) configure() error {
-	var seeds []string
 	for _, n := range f.nodes {
-		seeds = append(seeds, fmt.Sprintf("%s:%d", n.Address, n.Ports.Storage))
-	}
-	for _, n := range f.nodes {
-		if err := n.writeConfig(f.spec.clusterName(), n.dir, seeds, f.spec.Topology); err != nil {
+		if err := n.writeConfig(f.spec.clusterName(), n.dir, f.seeds(nil), f.spec.Topology); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// seeds returns the addresses of all nodes for gossip, without one, which may be
+// nil.
+func (f *fleet) seeds(without *node) (seeds []string) {
+	for _, n := range f.nodes {
+		if n != without {
+			seeds = append(seeds, fmt.Sprintf("%s:%d", n.Address, n.Ports.Storage))
+		}
+	}
+	return seeds
 }

@@ -49,6 +49,10 @@ func (k *keeper) operate(ctx context.Context, r request, progress func(string)) 
 			}
 		}
 		return f.bootSome(ctx, nodes, progress)
+	case opReplace:
+		return f.replace(ctx, nodes, progress)
+	case opJoin:
+		return f.join(ctx, nodes, progress)
 	case opSettle:
 		return f.settle(ctx)
 	}

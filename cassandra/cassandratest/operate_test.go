@@ -22,6 +22,7 @@ func TestNodesOfAPrivateClusterAreKilledPausedAndRestarted(t *testing.T) {
 	p.asOrdered()
 	nodetool(t, p.cluster, p.keyspace)
 	p.killed()
+	p.replaced()
 	p.backWithItsData()
 	p.paused()
 	p.shutDown()
@@ -79,6 +80,20 @@ func (p *private) killed() {
 	require.ErrorContains(p, p.cluster.Kill("dc2"), "node dc2-1 is not running")
 	require.ErrorContains(p, p.cluster.Boot(p.Context(), "dc1-1"), "is running already")
 	require.ErrorContains(p, p.cluster.Kill("dc3"), `no node and no data centre is called "dc3"; there are dc1-1, dc2-1`)
+}
+
+// replaced: the disk is lost, and a new node has the data of the others.
+func (p *private) replaced() {
+	lost := filepath.Join(p.cluster.Dir, "nodes", "dc2-1", "data", "lost")
+	require.NoError(p, os.WriteFile(lost, nil, 0o600))
+	require.ErrorContains(p, p.cluster.Replace(p.Context(), "dc1-1"), "is running already")
+	require.ErrorContains(p, p.cluster.Replace(p.Context(), ""), "one node at a time")
+	require.NoError(p, p.cluster.Replace(p.Context(), "dc2-1"))
+	require.NoError(p, p.cluster.Settle(p.Context()))
+	require.NoFileExists(p, lost)
+	var id int
+	require.NoError(p, p.cluster.Session(p, "dc2").Query("SELECT id FROM "+p.keyspace+".t WHERE id = 2").Scan(&id))
+	require.NoError(p, p.cluster.Shutdown("dc2-1"))
 }
 
 func (p *private) backWithItsData() {

@@ -54,8 +54,12 @@ func listening(ctx context.Context, address string) error {
 // returns.
 var quiet = log.New(io.Discard, "", 0)
 
+// firstRole is the role that Cassandra makes by itself. It is used only if a
+// topology sets PasswordAuthenticator.
+var firstRole = gocql.PasswordAuthenticator{Username: "cassandra", Password: "cassandra"}
+
 // direct opens a session to one node, and to no other.
-func direct(at place) (*gocql.Session, error) {
+func direct(at place, t Topology) (*gocql.Session, error) {
 	config := gocql.NewCluster(at.Address)
 	config.Port = at.Ports.CQL
 	config.ProtoVersion = 4
@@ -69,17 +73,17 @@ func direct(at place) (*gocql.Session, error) {
 	config.Events.DisableTopologyEvents = true
 	config.Events.DisableSchemaEvents = true
 	config.Logger = quiet
-	// Used only if a topology sets PasswordAuthenticator.
-	config.Authenticator = gocql.PasswordAuthenticator{Username: "cassandra", Password: "cassandra"}
+	config.Authenticator = firstRole
+	config.SslOpts = t.clientTLS()
 	return config.CreateSession()
 }
 
 // answers returns an error if a node does not answer a query.
-func answers(ctx context.Context, at place) error {
+func answers(ctx context.Context, at place, t Topology) error {
 	if err := listening(ctx, at.cql()); err != nil {
 		return err
 	}
-	session, err := direct(at)
+	session, err := direct(at, t)
 	if err != nil {
 		return err
 	}
@@ -89,16 +93,15 @@ func answers(ctx context.Context, at place) error {
 }
 
 // createProbe makes the probe's table, after two nodes know each other.
-func createProbe(ctx context.Context, at place, dcs []DC) error {
-	session, err := direct(at)
+func createProbe(ctx context.Context, at place, t Topology) error {
+	session, err := direct(at, t)
 	if err != nil {
 		return err
 	}
 	defer session.Close()
-	nodes := 0
-	replicas := make([]string, len(dcs))
-	for i, dc := range dcs {
-		nodes += dc.Nodes
+	nodes := t.nodeCount()
+	replicas := make([]string, len(t.DCs))
+	for i, dc := range t.DCs {
 		replicas[i] = fmt.Sprintf("'%s': %d", dc.Name, dc.Nodes)
 	}
 	if known := session.Query("SELECT peer FROM system.peers").WithContext(ctx).Iter(); known.NumRows() != nodes-1 {
@@ -117,14 +120,14 @@ func createProbe(ctx context.Context, at place, dcs []DC) error {
 
 // sees asks a node, as a coordinator, and returns an error unless it takes
 // exactly want of all nodes for alive.
-func sees(ctx context.Context, at place, want, all int) error {
-	session, err := direct(at)
+func sees(ctx context.Context, at place, t Topology, want int) error {
+	session, err := direct(at, t)
 	if err != nil {
 		return err
 	}
 	defer session.Close()
 	err = session.Query("INSERT INTO " + probeKeyspace + ".probe (id) VALUES (1)").Consistency(gocql.All).WithContext(ctx).Exec()
-	alive := all
+	alive := t.nodeCount()
 	var unavailable *gocql.RequestErrUnavailable
 	switch {
 	case errors.As(err, &unavailable):

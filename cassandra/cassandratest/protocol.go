@@ -13,7 +13,7 @@ import (
 // protocolVersion is part of the name of a shared cluster, so that programs
 // built from different versions of this package do not meet. Raise it when
 // anything changes that a keeper and a test say to each other.
-const protocolVersion = 4
+const protocolVersion = 5
 
 // spec is the input of a keeper.
 type spec struct {
@@ -44,6 +44,8 @@ const (
 	opResume   = "resume"   // SIGCONT
 	opShutdown = "shutdown" // SIGTERM
 	opBoot     = "boot"     // start those that do not run
+	opReplace  = "replace"  // one that does not run, by a new one with an empty disk
+	opJoin     = "join"     // start one that left, with an empty disk
 	opSettle   = "settle"   // wait until all agree on which nodes are alive
 	opMove     = "move"     // start again at other addresses
 	opLink     = "link"     // change a link, and report its traffic

@@ -20,6 +20,13 @@ type Topology struct {
 	// numbers, strings, booleans, and lists and maps of them.
 	Settings map[string]any `json:",omitempty"`
 
+	// TLS is a directory with ca.pem, cert.pem and key.pem (PKCS #8). Every node
+	// then takes TLS connections only, shows its clients this certificate, and
+	// demands one of this authority of them. It must be for localhost, and for
+	// servers and clients both. [Cluster.Config] has what a client needs. "" means
+	// no TLS. The cluster must be Private.
+	TLS string `json:",omitempty"`
+
 	// HeapMB is the heap of each node, in MiB. Default 256, with which a node
 	// has about 410 MiB resident after its start.
 	HeapMB int
@@ -120,6 +127,9 @@ func (t Topology) withDefaults() (Topology, error) {
 	}
 	if t.WAN && !t.Private {
 		return t, errors.New("Topology.WAN needs Topology.Private: a link that is cut would hurt the other tests")
+	}
+	if t.TLS != "" && !t.Private {
+		return t, errors.New("Topology.TLS needs Topology.Private: its directory ends with the test")
 	}
 	return t, checkDCs(t.DCs)
 }

@@ -46,6 +46,8 @@ func TestTopologyDefaults(t *testing.T) {
 	require.ErrorContains(t, err, "at least 128")
 	_, err = Topology{DCs: []DC{{"dc1", 0}}}.withDefaults()
 	require.ErrorContains(t, err, "0 nodes")
+	_, err = Topology{TLS: t.TempDir()}.withDefaults()
+	require.ErrorContains(t, err, "Topology.TLS needs Topology.Private")
 }
 
 func TestEqualTopologiesShareACluster(t *testing.T) {

@@ -109,12 +109,13 @@ func (b *Batch) Check() error {
 // Observation describes one attempt at a statement or a batch, without its
 // values.
 type Observation struct {
-	Statement   string // its text; for a batch, that of the first write
-	Batch       int    // the number of writes of a batch; 0 if it is not a batch
-	Consistency string // the consistency level: "LOCAL_QUORUM", "EACH_QUORUM" ...
-	Conditional bool   // whether it is a lightweight transaction: the store sends none
-	Host        string // address and port of the node; "" if no node was asked
-	Attempt     int    // 0 for the first one
+	Context     context.Context // of the call that sent it: a trace finds its parent there
+	Statement   string          // its text; for a batch, that of the first write
+	Batch       int             // the number of writes of a batch; 0 if it is not a batch
+	Consistency string          // the consistency level: "LOCAL_QUORUM", "EACH_QUORUM" ...
+	Conditional bool            // whether it is a lightweight transaction: the store sends none
+	Host        string          // address and port of the node; "" if no node was asked
+	Attempt     int             // 0 for the first one
 	Start, End  time.Time
 	Rows        int // that a read returned
 	Err         error

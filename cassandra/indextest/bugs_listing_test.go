@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/popcask/popcask/cassandra"
+	"github.com/popcask/popcask/cassandra/cql"
 )
 
 func listingBugs() []bug {
@@ -53,10 +54,12 @@ func listingBugs() []bug {
 				return nil
 			}
 		}},
-		{"EntriesAreKept", "ListEverywhere forgets the unique-ids", ruleAdded, func(p *planted) {
-			p.onEverywhere = func(all list) list {
+		{"EntriesAreKept", "List at EACH_QUORUM forgets the unique-ids", ruleAdded, func(p *planted) {
+			p.onLevel = func(level cql.Level, all list) list {
 				for i := range all {
-					all[i].UIDL = ""
+					if level == cql.EachQuorum {
+						all[i].UIDL = ""
+					}
 				}
 				return all
 			}
@@ -104,8 +107,18 @@ func listingBugs() []bug {
 				return slices.CompactFunc(all, func(a, b cassandra.Listed) bool { return a.ID.Timestamp() == b.ID.Timestamp() })
 			})
 		}},
-		{"ListingIsWholeAndInOrder", "the last bucket that was asked for is forgotten", ruleOrder, func(p *planted) {
-			p.onEverywhere = func(all list) list { return all[:max(0, len(all)-1)] }
+		{"ListingIsWholeAndInOrder", "the last message of all is forgotten", ruleOrder, func(p *planted) {
+			whole(p, func(all list) list { return all[:max(0, len(all)-1)] })
+		}},
+		{"ListingIsWholeAndInOrder", "the parts of a bucket are one slice", ruleOrder, func(p *planted) {
+			p.onList = func(mailbox cassandra.MailboxID, list []cassandra.Slice) (found []cassandra.Listed) {
+				for i, slice := range list {
+					if i+1 == len(list) || slice.To+1 != list[i+1].From {
+						found = append(found, p.in(mailbox, slice)...)
+					}
+				}
+				return found
+			}
 		}},
 		{"ListingIsWholeAndInOrder", "eight buckets", ruleOrder, func(p *planted) {
 			p.onList = func(mailbox cassandra.MailboxID, list []cassandra.Slice) (found []cassandra.Listed) {

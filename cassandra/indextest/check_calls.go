@@ -16,14 +16,14 @@ import (
 func removedFromSeveralBuckets(ctx context.Context, s *suite) {
 	b := s.newBox()
 	var entries []cassandra.Entry
-	bucket := s.bucketOf(s.Bucket(newID(s.microseconds(0))))
+	bucket := cassandra.BucketSlice(newID(s.microseconds(0)).Bucket())
 	for i := range int64(5) { // a bucket with many, and some with fewer
 		n := int64(100)
 		if i == 0 {
 			n = 1000
 		}
 		for j := range n {
-			entries = append(entries, entry(bucket.From-i*3*s.width-1-j*(s.width/n)))
+			entries = append(entries, entry(bucket.From-i*3*month-1-j*(month/n)))
 		}
 	}
 	rand.Shuffle(len(entries), func(i, j int) { entries[i], entries[j] = entries[j], entries[i] })
@@ -50,10 +50,11 @@ type call struct {
 
 func (c call) String() string { return fmt.Sprintf("%s%v", c.method, c.messages) }
 
-// play makes calls about messages of the mailbox, one after the other. In the end
-// those must be listed that were added and never removed.
+// play makes calls about messages of the mailbox, one after the other. In the
+// end those must be listed that were added and never removed, and those that were
+// renamed without a unique-id.
 func (b *box) play(ctx context.Context, entries []cassandra.Entry, calls []call) error {
-	added, removed := make(map[cassandra.MessageID]bool), make(map[cassandra.MessageID]bool)
+	added, removed, renamed := make(map[cassandra.MessageID]bool), make(map[cassandra.MessageID]bool), make(map[cassandra.MessageID]bool)
 	for _, c := range calls {
 		var ids []cassandra.MessageID
 		for _, i := range c.messages {
@@ -67,6 +68,10 @@ func (b *box) play(ctx context.Context, entries []cassandra.Entry, calls []call)
 		case "Restore":
 			added[e.ID] = true
 			err = b.Restore(ctx, b.id, e)
+		case "Renamed":
+			added[e.ID], renamed[e.ID] = true, true
+			e.UIDL = ""
+			err = b.Renamed(ctx, b.id, e)
 		default:
 			for _, id := range ids {
 				removed[id] = true
@@ -78,6 +83,9 @@ func (b *box) play(ctx context.Context, entries []cassandra.Entry, calls []call)
 		}
 	}
 	for _, e := range entries {
+		if renamed[e.ID] {
+			e.UIDL = ""
+		}
 		b.note(e)
 		if !added[e.ID] || removed[e.ID] {
 			delete(b.entries, e.ID)
@@ -109,18 +117,23 @@ func (s *suite) wrong(ctx context.Context, entries []cassandra.Entry, calls []ca
 func callsInEveryOrder(ctx context.Context, s *suite) {
 	sequences := [][]call{nil}
 	for i := 0; len(sequences[i]) < 4; i++ { // each is followed by each of the calls
-		for _, method := range []string{"Added", "Restore", "Removed"} {
+		for _, method := range []string{"Added", "Restore", "Renamed", "Removed"} {
 			sequences = append(sequences, append(slices.Clip(sequences[i]), call{method, []int{0}}))
 		}
 	}
 	sequences = sequences[1:]
 	at := s.microseconds(time.Hour)
 	for _, calls := range sequences {
-		wrong := s.wrong(ctx, []cassandra.Entry{entry(at)}, calls)
+		e := entry(at)
+		e.UIDL = "foreign"
+		wrong := s.wrong(ctx, []cassandra.Entry{e}, calls)
 		if wrong == "" {
 			continue
 		}
 		broken := ruleCommute
+		if slices.ContainsFunc(calls, func(c call) bool { return c.method == "Renamed" }) {
+			broken = ruleRenamed
+		}
 		if slices.ContainsFunc(calls, func(c call) bool { return c.method == "Removed" }) {
 			broken = ruleForever
 		}
@@ -128,8 +141,8 @@ func callsInEveryOrder(ctx context.Context, s *suite) {
 	}
 }
 
-// callsAtRandom makes calls about several messages, some of the same microsecond.
-// Of calls that end badly it leaves out what it can.
+// callsAtRandom makes calls about several messages, some of the same
+// microsecond. Of calls that end badly it leaves out what it can.
 func callsAtRandom(ctx context.Context, s *suite) {
 	runs := 100
 	if testing.Short() {
@@ -148,11 +161,13 @@ func callsAtRandom(ctx context.Context, s *suite) {
 		most := 1 + rand.IntN(len(entries)) // that one call removes: if all removed many, few would stay
 		calls := make([]call, 1+rand.IntN(40))
 		for i := range calls {
-			switch n := len(entries); rand.IntN(3) {
-			case 0:
+			switch n := len(entries); rand.IntN(7) {
+			case 0, 4:
 				calls[i] = call{"Added", []int{rand.IntN(n)}}
-			case 1:
+			case 1, 2:
 				calls[i] = call{"Restore", []int{rand.IntN(n)}}
+			case 3:
+				calls[i] = call{"Renamed", []int{rand.IntN(n)}}
 			default:
 				calls[i] = call{"Removed", rand.Perm(n)[:1+rand.IntN(most)]}
 			}
@@ -181,7 +196,7 @@ func tooOld(ctx context.Context, s *suite) {
 	}
 	old, young, future := entry(s.microseconds(age)), entry(s.microseconds(age-2*time.Minute)), entry(s.microseconds(-age))
 	b := s.newBox()
-	b.touched[b.Bucket(old.ID)] = true
+	b.touched[old.ID.Bucket()] = true
 	if err := b.Added(ctx, b.id, old); !errors.Is(err, cassandra.ErrTooOld) {
 		breaks(ruleTooOld, "Added of an ID that is TooOld returned %v", err)
 	}

@@ -22,8 +22,8 @@ func together(functions ...func()) {
 	}
 }
 
-// concurrentCalls adds, removes, lists and scans at the same time. It is most of
-// use under the race detector.
+// concurrentCalls adds, removes, lists and scans at the same time. It is most
+// of use under the race detector.
 func concurrentCalls(ctx context.Context, s *suite) {
 	const boxes, writers, messages = 3, 8, 20
 	at := s.microseconds(time.Hour)
@@ -34,8 +34,8 @@ func concurrentCalls(ctx context.Context, s *suite) {
 	crowds := make([]*crowd, boxes)
 	for i := range crowds {
 		crowds[i] = &crowd{box: s.newBox(), sure: make(map[cassandra.MessageID]cassandra.Entry), gone: make(map[cassandra.MessageID]bool)}
-		bucket := s.Bucket(newID(at))
-		crowds[i].touched[bucket-1], crowds[i].touched[bucket] = true, true
+		bucket := newID(at).Bucket()
+		crowds[i].touched[bucket-nextBucket], crowds[i].touched[bucket] = true, true
 		functions = append(functions, func() {
 			for running := true; running; {
 				select {
@@ -51,7 +51,7 @@ func concurrentCalls(ctx context.Context, s *suite) {
 		functions = append(functions, func() {
 			defer working.Done()
 			for i := range messages {
-				crowds[i%boxes].write(ctx, entry(at+int64(i)-int64(i%2)*s.width), i%4 == 0)
+				crowds[i%boxes].write(ctx, entry(at+int64(i)-int64(i%2)*month), i%4 == 0)
 			}
 		})
 	}
@@ -113,7 +113,7 @@ func (c *crowd) look(ctx context.Context) {
 			}
 			if e, ok := sure[one.ID]; ok && (e != one.Entry || one.Mailbox != c.id) {
 				breaks(ruleParallel, "%s, among calls from several goroutines, %s", l.name,
-					difference([]cassandra.Listed{one}, []cassandra.Listed{{Mailbox: c.id, Bucket: c.Bucket(e.ID), Entry: e}}))
+					difference([]cassandra.Listed{one}, []cassandra.Listed{c.located(e)}))
 			}
 			delete(sure, one.ID)
 		}

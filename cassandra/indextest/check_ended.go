@@ -50,9 +50,7 @@ func endedCalls(ctx context.Context, s *suite) {
 
 // endedListings lists with contexts that end before or meanwhile.
 func endedListings(ctx context.Context, s *suite) {
-	b := s.large(ctx)
-	listings := append(b.lists(b.all()), b.scan(b.deep()))
-	for _, l := range listings {
+	for _, l := range s.large(ctx).ways() {
 		for want, done := range ended(ctx) {
 			got, err := read(l.begin(done))
 			l.judge(got, err, want)

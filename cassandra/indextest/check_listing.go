@@ -10,16 +10,16 @@ import (
 	"github.com/popcask/popcask/cassandra"
 )
 
-// bucketsAtOnce is more buckets than an index reads side by side, most likely, and
-// pages is more entries than two of its pages have.
+// bucketsAtOnce is more buckets than an index reads side by side, most likely,
+// and pages is more entries than two of its pages have.
 const (
 	bucketsAtOnce = 40
 	pages         = 4500
 )
 
-// large is a mailbox of many buckets, with gaps between them, and of many pages in
-// one of them, the last. It is filled out of order, once for all checks, which do
-// not change it.
+// large is a mailbox of many buckets, with others between them that are empty,
+// and of many pages in one of them, the last. It is filled out of order, once
+// for all checks, which do not change it.
 func (s *suite) large(ctx context.Context) *box {
 	if s.largeBox != nil {
 		return s.largeBox
@@ -29,13 +29,13 @@ func (s *suite) large(ctx context.Context) *box {
 		n /= 2
 	}
 	b := s.newBox()
-	last := s.bucketOf(s.Bucket(newID(s.microseconds(0))) - 1)
+	last := s.lastMonth()
 	var entries []cassandra.Entry
 	for i := range int64(bucketsAtOnce) {
-		entries = append(entries, entry(last.From-i*2*s.width-s.width/2), entry(last.From-i*2*s.width-s.width/3))
+		entries = append(entries, entry(last.From-i*2*month-month/2), entry(last.From-i*2*month-month/3))
 	}
 	for i := range int64(n) {
-		at := last.From + i*(s.width/int64(n))
+		at := last.From + i*(month/int64(n))
 		entries = append(entries, entry(at))
 		if i%100 == 0 { // of several processes
 			entries = append(entries, entry(at), entry(at), entry(at))
@@ -57,7 +57,7 @@ func emptyMailbox(ctx context.Context, s *suite) {
 	b.remove(ctx)
 	b.expect(ctx, ruleNothing, "of a mailbox from which nothing was removed")
 	at := s.microseconds(time.Hour)
-	b.remove(ctx, newID(at), newID(at), newID(at-s.width))
+	b.remove(ctx, newID(at), newID(at), newID(at-month))
 	b.expect(ctx, ruleNothing, "of a mailbox to which none of the messages that were removed had been added")
 	s.large(ctx).expectSlices(ctx, ruleNothing, "of no slices of a mailbox with messages", nil)
 }
@@ -112,24 +112,26 @@ func listingIsWholeAndInOrder(ctx context.Context, s *suite) {
 	b := s.large(ctx)
 	b.expect(ctx, ruleOrder, "of many buckets and pages")
 	b.expect(ctx, ruleOrder, "of many buckets and pages, for the second time,")
-	whole := b.bucketOf(b.deep())
+	whole := cassandra.BucketSlice(b.deep())
 	b.expectSlices(ctx, ruleOrder, "of many pages", []cassandra.Slice{whole})
-	b.expectSlices(ctx, ruleOrder, "of the first half of many pages", []cassandra.Slice{{Bucket: whole.Bucket, From: whole.From, To: whole.From + s.width/2}})
+	b.expectSlices(ctx, ruleOrder, "of the first half of many pages", []cassandra.Slice{{Bucket: whole.Bucket, From: whole.From, To: whole.From + month/2}})
 
-	var parts []cassandra.Slice // as the gaps of a mailbox cut it
+	var thirds, parts []cassandra.Slice
 	for _, slice := range b.all() {
-		third := s.width / 3
-		parts = append(parts,
-			cassandra.Slice{Bucket: slice.Bucket, From: slice.From, To: slice.From + third},
-			cassandra.Slice{Bucket: slice.Bucket, From: slice.From + 2*third, To: slice.To})
+		thirds = append(thirds,
+			cassandra.Slice{Bucket: slice.Bucket, From: slice.From, To: slice.From + month/3},
+			cassandra.Slice{Bucket: slice.Bucket, From: slice.From + month/3*2, To: slice.To})
+		eighths, _ := slice.Parts()
+		parts = append(parts, eighths...)
 	}
-	b.expectSlices(ctx, ruleOrder, "of two slices of each bucket", parts)
+	b.expectSlices(ctx, ruleOrder, "of two slices of each bucket, with a hole between them,", thirds)
+	b.expectSlices(ctx, ruleOrder, "of the parts of each bucket", parts)
 }
 
 func slicesAreExact(ctx context.Context, s *suite) {
 	b := s.newBox()
-	whole := s.bucketOf(s.Bucket(newID(s.microseconds(0))) - 1)
-	from, to := whole.From+s.width/3, whole.From+s.width/2
+	whole := s.lastMonth()
+	from, to := whole.From+month/3, whole.From+month/2
 	var entries []cassandra.Entry
 	for _, at := range []int64{whole.From - 1, whole.From, from - 1, from, from + 1, to - 1, to, to + 1, whole.To, whole.To + 1} {
 		for _, id := range []cassandra.MessageID{lowest(at), newID(at), highest(at)} {
@@ -145,7 +147,7 @@ func slicesAreExact(ctx context.Context, s *suite) {
 		{slice(whole.From, from)}, {slice(to, whole.To)}, {slice(whole.From, whole.From)}, {slice(whole.To, whole.To)},
 		{slice(from+2, to-2)},
 		{slice(whole.From, from), slice(from+1, to-1), slice(to, whole.To)},
-		{s.bucketOf(whole.Bucket - 1), slice(from, from), slice(to, to), s.bucketOf(whole.Bucket + 1)},
+		{cassandra.BucketSlice(whole.Bucket - nextBucket), slice(from, from), slice(to, to), cassandra.BucketSlice(whole.Bucket + nextBucket)},
 		b.all(),
 	} {
 		b.expectSlices(ctx, ruleSlice, "of slices with messages at and beside their ends", list)

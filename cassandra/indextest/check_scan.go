@@ -9,19 +9,20 @@ import (
 	"github.com/popcask/popcask/cassandra"
 )
 
-// several are mailboxes with messages in several buckets, out of order, and some
-// removed again; with the large one.
+// several are mailboxes with messages in several buckets, of a month, a day and
+// an hour in turn, out of order, and some removed again; with the large one.
 func (s *suite) several(ctx context.Context) []*box {
 	if s.spread != nil {
 		return s.spread
 	}
 	boxes := []*box{s.large(ctx)}
 	now := s.microseconds(0)
-	for range 20 {
+	for n := range 21 {
 		b := s.newBox()
 		var entries []cassandra.Entry
 		for i := range int64(30) {
-			e := entry(now - (i*7%30)*s.width/7)
+			e := entry(now - (i*7%30)*month/7)
+			e.ID = withWidth(e.ID, byte(n%3))
 			if i%3 == 0 {
 				e.UIDL = "foreign"
 			}
@@ -67,8 +68,8 @@ func scanIsInTheOrderOfTheTokens(ctx context.Context, s *suite) {
 	list := s.scanned(ctx, math.MinInt64, math.MaxInt64)
 	for i, l := range list {
 		switch {
-		case l.Bucket != s.Bucket(l.ID):
-			breaks(ruleTokens, "Scan has message %s in bucket %d, which is of bucket %d", l.ID, l.Bucket, s.Bucket(l.ID))
+		case l.Bucket != l.ID.Bucket():
+			breaks(ruleTokens, "Scan has message %s in bucket %d, which is of bucket %d", l.ID, l.Bucket, l.ID.Bucket())
 		case i == 0:
 		case token(l) < token(list[i-1]):
 			breaks(ruleTokens, "Scan has a bucket with the token %d after one with the token %d", token(l), token(list[i-1]))
@@ -125,7 +126,7 @@ func scanAgreesWithTheListings(ctx context.Context, s *suite) {
 	}
 	for at, found := range scanned {
 		b := &box{suite: s, id: at.mailbox}
-		for _, l := range b.lists([]cassandra.Slice{s.bucketOf(at.bucket)}) {
+		for _, l := range b.lists([]cassandra.Slice{cassandra.BucketSlice(at.bucket)}) {
 			if wrong := difference(collect(l.begin(ctx), l.name), found); wrong != "" {
 				breaks(ruleAgree, "%s of a bucket of which Scan lists %d messages %s", l.name, len(found), wrong)
 			}

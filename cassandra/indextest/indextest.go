@@ -9,13 +9,14 @@ import (
 	"github.com/popcask/popcask/cassandra"
 )
 
-// Run checks an index; each check is a subtest, and says in one sentence what is
-// wrong and which rule that breaks. The session is that of the index. Its keyspace
-// is best a new one, and no one else writes to it meanwhile: the entries that the
-// checks add stay there, in mailboxes that only they use, and those that scan read
-// all that there is.
+// Run checks an index; each check is a subtest, and says in one sentence what
+// is wrong and which rule that breaks. The session is that of the index. Its
+// keyspace is best a new one, and no one else writes to it meanwhile: the
+// entries that the checks add stay there, in mailboxes that only they use, and
+// those that scan read all that there is.
 //
-// The checks run one after the other. With go test -short they use fewer messages.
+// The checks run one after the other. With go test -short they use fewer
+// messages.
 func Run(t *testing.T, session *cassandra.Session, index cassandra.Index) {
 	t.Helper()
 	s := newSuite(session, index)
@@ -40,6 +41,9 @@ var checks = []check{
 	{"MailboxesAreApart", mailboxesAreApart},
 	{"ListingIsWholeAndInOrder", listingIsWholeAndInOrder},
 	{"SlicesAreExact", slicesAreExact},
+	{"SlicesOfIDs", slicesOfIDs},
+	{"BucketsOfAllWidths", bucketsOfAllWidths},
+	{"LevelsAgree", levelsAgree},
 
 	{"RemovedFromSeveralBuckets", removedFromSeveralBuckets},
 	{"CallsInEveryOrder", callsInEveryOrder},
@@ -75,8 +79,8 @@ func attempt(do func()) (err error) {
 	return nil
 }
 
-// violation is a rule that is broken, and how. A check panics with it, so that its
-// helpers need not return it.
+// violation is a rule that is broken, and how. A check panics with it, so that
+// its helpers need not return it.
 type violation struct {
 	rule     rule
 	sentence string

@@ -32,7 +32,7 @@ type bug struct {
 
 func TestEveryPlantedBugIsFound(t *testing.T) {
 	found := make(map[string]bool)
-	for _, b := range slices.Concat(callBugs(), listingBugs(), scanBugs()) {
+	for _, b := range slices.Concat(callBugs(), listingBugs(), sliceBugs(), scanBugs()) {
 		t.Run(b.check+"/"+strings.ReplaceAll(b.name, " ", "_"), func(t *testing.T) {
 			i := slices.IndexFunc(checks, func(c check) bool { return c.name == b.check })
 			require.GreaterOrEqual(t, i, 0, "no such check")

@@ -16,8 +16,8 @@ import (
 )
 
 // A program outside the module, which may import nothing internal, has an index
-// with a table of its own that passes the kit, and a store with its own settings of
-// the driver.
+// with a table of its own that passes the kit, and a store with its own
+// settings of the driver.
 func TestAProgramOutsideTheModule(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it builds a module, and runs the whole kit in it")
@@ -40,8 +40,8 @@ func TestAProgramOutsideTheModule(t *testing.T) {
 	}
 }
 
-// writeModule makes a module that needs ours, as it is here, and the modules that
-// ours needs, so that nothing has to be looked up.
+// writeModule makes a module that needs ours, as it is here, and the modules
+// that ours needs, so that nothing has to be looked up.
 func writeModule(t *testing.T, root, dir string) {
 	t.Helper()
 	const name = "github.com/popcask/popcask"

@@ -11,26 +11,28 @@ import (
 	"time"
 
 	"github.com/popcask/popcask/cassandra"
+	"github.com/popcask/popcask/cassandra/cql"
 )
 
-// clock stands for the session: days are its buckets.
+// clock stands for the session.
 type clock struct{}
-
-const day = 24 * time.Hour
 
 func (clock) Now() time.Time { return time.Now() }
 
-func (clock) Bucket(id cassandra.MessageID) int64 {
-	return (id.Timestamp() - id.Timestamp()%day.Microseconds()) / day.Microseconds()
-}
+func (clock) TooOld(id cassandra.MessageID) bool { return time.Since(id.Time()) > 5*24*time.Hour }
 
-func (clock) TooOld(id cassandra.MessageID) bool { return time.Since(id.Time()) > 5*day }
-
-// row is what the memory of an index has of a message: an entry that was added, or
-// what removes it forever.
+// row is what the memory of an index has of a message: an entry that was added,
+// or what removes it forever.
 type row struct {
 	cassandra.Listed
-	added, removed bool
+	added, removed, renamed bool
+}
+
+func (r *row) take(e cassandra.Entry) {
+	if r.renamed {
+		e.UIDL = ""
+	}
+	r.Entry, r.added = e, true
 }
 
 // planted is an index in memory, with bugs.
@@ -45,12 +47,14 @@ type planted struct {
 type bugs struct {
 	onAdded   func(ctx context.Context, mailbox cassandra.MailboxID, e cassandra.Entry) error
 	onRestore func(ctx context.Context, mailbox cassandra.MailboxID, e cassandra.Entry) error
+	onRenamed func(ctx context.Context, mailbox cassandra.MailboxID, e cassandra.Entry) error
 	onRemoved func(ctx context.Context, mailbox cassandra.MailboxID, ids []cassandra.MessageID) error
 	onList    func(mailbox cassandra.MailboxID, list []cassandra.Slice) []cassandra.Listed
 	onScan    func(after, until int64) []cassandra.Listed
+	onBucket  func(id cassandra.MessageID) int64
 
-	onEverywhere func(all []cassandra.Listed) []cassandra.Listed
-	onYield      func(ctx context.Context, list func() []cassandra.Listed) iter.Seq2[cassandra.Listed, error]
+	onLevel func(level cql.Level, all []cassandra.Listed) []cassandra.Listed
+	onYield func(ctx context.Context, list func() []cassandra.Listed) iter.Seq2[cassandra.Listed, error]
 }
 
 // newPlanted makes one without bugs.
@@ -82,7 +86,14 @@ func (p *planted) Restore(ctx context.Context, mailbox cassandra.MailboxID, e ca
 }
 
 func (p *planted) restore(ctx context.Context, mailbox cassandra.MailboxID, e cassandra.Entry) error {
-	return p.change(ctx, mailbox, e.ID, func(r *row) { r.Entry, r.added = e, true })
+	return p.change(ctx, mailbox, e.ID, func(r *row) { r.take(e) })
+}
+
+func (p *planted) Renamed(ctx context.Context, mailbox cassandra.MailboxID, e cassandra.Entry) error {
+	if p.onRenamed != nil {
+		return p.onRenamed(ctx, mailbox, e)
+	}
+	return p.change(ctx, mailbox, e.ID, func(r *row) { r.Entry, r.added, r.renamed = e, true, true })
 }
 
 func (p *planted) Removed(ctx context.Context, mailbox cassandra.MailboxID, ids []cassandra.MessageID) error {
@@ -113,22 +124,26 @@ func (p *planted) change(ctx context.Context, mailbox cassandra.MailboxID, id ca
 	}
 	r := p.rows[mailbox][id]
 	if r == nil {
-		r = &row{Listed: cassandra.Listed{Mailbox: mailbox, Bucket: clock{}.Bucket(id)}}
+		r = &row{Listed: cassandra.Listed{Mailbox: mailbox, Bucket: p.bucket(id)}}
 		p.rows[mailbox][id] = r
 	}
 	do(r)
 	return nil
 }
 
-func (p *planted) List(ctx context.Context, mailbox cassandra.MailboxID, list []cassandra.Slice) iter.Seq2[cassandra.Entry, error] {
-	return entries(p.yield(ctx, func() []cassandra.Listed { return p.listed(mailbox, list) }))
+// bucket is the bucket in which the row of a message is.
+func (p *planted) bucket(id cassandra.MessageID) int64 {
+	if p.onBucket != nil {
+		return p.onBucket(id)
+	}
+	return id.Bucket()
 }
 
-func (p *planted) ListEverywhere(ctx context.Context, mailbox cassandra.MailboxID, list []cassandra.Slice) iter.Seq2[cassandra.Entry, error] {
+func (p *planted) List(ctx context.Context, level cql.Level, mailbox cassandra.MailboxID, list []cassandra.Slice) iter.Seq2[cassandra.Entry, error] {
 	return entries(p.yield(ctx, func() []cassandra.Listed {
 		all := p.listed(mailbox, list)
-		if p.onEverywhere != nil {
-			all = p.onEverywhere(all)
+		if p.onLevel != nil {
+			all = p.onLevel(level, all)
 		}
 		return all
 	}))
@@ -191,7 +206,8 @@ func (p *planted) in(mailbox cassandra.MailboxID, slice cassandra.Slice) []cassa
 
 func in(all []cassandra.Listed, slice cassandra.Slice) (found []cassandra.Listed) {
 	for _, l := range all {
-		if at := l.ID.Timestamp(); l.Bucket == slice.Bucket && slice.From <= at && at <= slice.To {
+		at := l.ID.Timestamp()
+		if l.Bucket == slice.Bucket && slice.From <= at && at <= slice.To && (slice.IDs == nil || slices.Contains(slice.IDs, l.ID)) {
 			found = append(found, l)
 		}
 	}

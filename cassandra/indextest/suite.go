@@ -6,17 +6,16 @@ import (
 	"fmt"
 	"iter"
 	"maps"
-	"math"
 	"slices"
 	"time"
 
 	"github.com/popcask/popcask/cassandra"
+	"github.com/popcask/popcask/cassandra/cql"
 	"github.com/popcask/popcask/internal/parallel"
 )
 
 // session is what the kit needs of a [cassandra.Session].
 type session interface {
-	Bucket(cassandra.MessageID) int64
 	Now() time.Time
 	TooOld(cassandra.MessageID) bool
 }
@@ -25,7 +24,6 @@ type session interface {
 type suite struct {
 	session
 	cassandra.Index
-	width    int64         // of a bucket, in microseconds
 	patience time.Duration // with goroutines that a listing has started, once it was left
 
 	largeBox *box   // see [suite.large]
@@ -33,26 +31,27 @@ type suite struct {
 }
 
 func newSuite(session session, index cassandra.Index) *suite {
-	return &suite{session: session, Index: index, width: widthOf(session), patience: 10 * time.Second}
+	return &suite{session: session, Index: index, patience: 10 * time.Second}
 }
 
-// widthOf finds the width of a bucket: bucket 1 begins where bucket 0, that of
-// 1970, ends.
-func widthOf(s session) int64 {
-	low, high := int64(0), int64(math.MaxInt64/100) // microseconds: in the year 4892
-	for low < high {
-		middle := low + (high-low)/2
-		if s.Bucket(newID(middle)) < 1 {
-			low = middle + 1
-		} else {
-			high = middle
-		}
-	}
-	return low
-}
+// The widths of buckets, as the two lowest bits of octet 9 of an ID, and of the
+// number of a bucket, have them.
+const (
+	aMonth = iota // 30 days, as almost all buckets are
+	aDay
+	anHour
+)
 
-// newID makes an ID of a moment, in microseconds since 1970, in its first or its
-// last 100 ns, as one of many processes makes it.
+// month is the length of a bucket of 30 days, in microseconds.
+const month = 30 * 24 * int64(time.Hour/time.Microsecond)
+
+// nextBucket is how far the numbers of a bucket and the next one of its width
+// are apart.
+const nextBucket = 4
+
+// newID makes an ID of a moment, in microseconds since 1970, in its first or
+// its last 100 ns, as one of many processes makes it. Its bucket is one of 30
+// days.
 func newID(at int64) cassandra.MessageID {
 	id, last := cassandra.Slice{From: at, To: at}.Borders()
 	var random [9]byte
@@ -62,11 +61,17 @@ func newID(at int64) cassandra.MessageID {
 	}
 	copy(id[8:], random[1:])
 	id[8] = id[8]&0x3f | 0x80 // the variant of RFC 9562 section 4.1
+	return withWidth(id, aMonth)
+}
+
+// withWidth is an ID of the same moment in a bucket of a width.
+func withWidth(id cassandra.MessageID, width byte) cassandra.MessageID {
+	id[9] = id[9]&^3 | width
 	return id
 }
 
-// lowest and highest make the first and the last ID of a moment that a process may
-// make, in the order of Cassandra.
+// lowest and highest make the first and the last ID of a moment that a process
+// may make for a bucket of 30 days, in the order of Cassandra.
 func lowest(at int64) cassandra.MessageID {
 	first, _ := cassandra.Slice{From: at, To: at}.Borders()
 	return first
@@ -75,20 +80,21 @@ func lowest(at int64) cassandra.MessageID {
 func highest(at int64) cassandra.MessageID {
 	_, last := cassandra.Slice{From: at, To: at}.Borders()
 	last[8] = 0xbf
-	return last
+	return withWidth(last, aMonth)
 }
 
-// microseconds is a time on the session's clock: so long before it, or after it if
-// ago is negative.
+// microseconds is a time on the session's clock: so long before it, or after it
+// if ago is negative.
 func (s *suite) microseconds(ago time.Duration) int64 { return s.Now().Add(-ago).UnixMicro() }
 
-// bucketOf is the slice that is the whole bucket.
-func (s *suite) bucketOf(bucket int64) cassandra.Slice {
-	return cassandra.Slice{Bucket: bucket, From: bucket * s.width, To: (bucket+1)*s.width - 1}
+// lastMonth is the bucket of 30 days before the present one.
+func (s *suite) lastMonth() cassandra.Slice {
+	return cassandra.BucketSlice(newID(s.microseconds(0)).Bucket() - nextBucket)
 }
 
-// box is a mailbox that no other check uses, and what its listing must be. Its
-// methods end the check if a call fails.
+// box is a mailbox that no other check uses, and what its listing must be; of
+// one that has buckets of several widths, it is what those of one width have.
+// Its methods end the check if a call fails.
 type box struct {
 	*suite
 	id      cassandra.MailboxID
@@ -107,7 +113,7 @@ func entry(at int64) cassandra.Entry { return cassandra.Entry{ID: newID(at), Siz
 
 func (b *box) note(e cassandra.Entry) {
 	b.entries[e.ID] = e
-	b.touched[b.Bucket(e.ID)] = true
+	b.touched[e.ID.Bucket()] = true
 }
 
 // add has the index list an entry.
@@ -132,7 +138,7 @@ func (b *box) fill(ctx context.Context, entries []cassandra.Entry) {
 // remove has the index remove messages.
 func (b *box) remove(ctx context.Context, ids ...cassandra.MessageID) {
 	for _, id := range ids {
-		b.touched[b.Bucket(id)] = true
+		b.touched[id.Bucket()] = true
 		delete(b.entries, id)
 	}
 	if err := b.Removed(ctx, b.id, ids); err != nil {
@@ -140,14 +146,15 @@ func (b *box) remove(ctx context.Context, ids ...cassandra.MessageID) {
 	}
 }
 
-// all are the slices of all buckets of the mailbox, and of an empty one after them.
+// all are the slices of all buckets of the mailbox, and of an empty one after
+// them.
 func (b *box) all() (list []cassandra.Slice) {
 	buckets := slices.Sorted(maps.Keys(b.touched))
 	if len(buckets) == 0 {
-		buckets = []int64{b.Bucket(newID(b.microseconds(0)))}
+		buckets = []int64{newID(b.microseconds(0)).Bucket()}
 	}
-	for _, bucket := range append(buckets, buckets[len(buckets)-1]+1) {
-		list = append(list, b.bucketOf(bucket))
+	for _, bucket := range append(buckets, buckets[len(buckets)-1]+nextBucket) {
+		list = append(list, cassandra.BucketSlice(bucket))
 	}
 	return list
 }
@@ -162,10 +169,17 @@ func (b *box) want(list []cassandra.Slice) (want []cassandra.Listed) {
 			if e.ID.Compare(last) > 0 {
 				break
 			}
-			want = append(want, cassandra.Listed{Mailbox: b.id, Bucket: slice.Bucket, Entry: e})
+			if slice.Bucket == e.ID.Bucket() && (slice.IDs == nil || slices.Contains(slice.IDs, e.ID)) {
+				want = append(want, b.located(e))
+			}
 		}
 	}
 	return want
+}
+
+// located is an entry of the mailbox, as a scan has it.
+func (b *box) located(e cassandra.Entry) cassandra.Listed {
+	return cassandra.Listed{Mailbox: b.id, Bucket: e.ID.Bucket(), Entry: e}
 }
 
 // listing is one way to read an index, and what it must list.
@@ -175,24 +189,19 @@ type listing struct {
 	want  []cassandra.Listed
 }
 
-// lists are the two ways to list slices of the mailbox.
-func (b *box) lists(list []cassandra.Slice) []listing {
+// lists are the ways to list slices of the mailbox, one for each level.
+func (b *box) lists(list []cassandra.Slice) (ways []listing) {
 	want := b.want(list)
-	located := func(seq iter.Seq2[cassandra.Entry, error]) iter.Seq2[cassandra.Listed, error] {
-		return func(yield func(cassandra.Listed, error) bool) {
-			seq(func(e cassandra.Entry, err error) bool {
-				return yield(cassandra.Listed{Mailbox: b.id, Bucket: b.Bucket(e.ID), Entry: e}, err)
-			})
+	for _, level := range []cql.Level{cql.LocalQuorum, cql.EachQuorum, cql.All} {
+		begin := func(ctx context.Context) iter.Seq2[cassandra.Listed, error] {
+			seq := b.List(ctx, level, b.id, list)
+			return func(yield func(cassandra.Listed, error) bool) {
+				seq(func(e cassandra.Entry, err error) bool { return yield(b.located(e), err) })
+			}
 		}
+		ways = append(ways, listing{fmt.Sprintf("List at %s", level), begin, want})
 	}
-	return []listing{
-		{"List", func(ctx context.Context) iter.Seq2[cassandra.Listed, error] {
-			return located(b.List(ctx, b.id, list))
-		}, want},
-		{"ListEverywhere", func(ctx context.Context) iter.Seq2[cassandra.Listed, error] {
-			return located(b.ListEverywhere(ctx, b.id, list))
-		}, want},
-	}
+	return ways
 }
 
 // scan is the way to scan one bucket of the mailbox.
@@ -200,7 +209,12 @@ func (b *box) scan(bucket int64) listing {
 	token := cassandra.Token(b.id, bucket)
 	return listing{"Scan", func(ctx context.Context) iter.Seq2[cassandra.Listed, error] {
 		return b.Scan(ctx, token-1, token)
-	}, b.want([]cassandra.Slice{b.bucketOf(bucket)})}
+	}, b.want([]cassandra.Slice{cassandra.BucketSlice(bucket)})}
+}
+
+// ways are the ways to read all of a mailbox, or a large part of it.
+func (b *box) ways() []listing {
+	return slices.Concat(b.lists(b.all()), b.lists(b.sealed()), []listing{b.scan(b.deep())})
 }
 
 // expect compares all that is listed of the mailbox with what must be.

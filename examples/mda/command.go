@@ -47,11 +47,7 @@ type call struct {
 
 // commonUsage is the end of the usage of every command.
 const commonUsage = `
-  -cassandra HOSTS   some nodes of the local data centre (127.0.0.1), HOST or
-                     HOST:PORT, with commas between them
-  -dc NAME           the local data centre (dc1)
-  -keyspace NAME     the keyspace with the tables (popcask)
-  -json              print the results as JSON, one object on each line
+` + nodesUsage + `  -json              print the results as JSON, one object on each line
 
 Results go to standard output, progress to standard error. Exit code: 0 if nothing
 is left to do, 3 if something is, 1 if that could not be found out or done, 2 if
@@ -98,9 +94,7 @@ func (c command) main(ctx context.Context, args []string, stdout, stderr io.Writ
 func (c command) parse(job job, o *options, call *call, args []string) error {
 	flags := flag.NewFlagSet("mda "+c.name, flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	flags.StringVar(&o.cassandra, "cassandra", "127.0.0.1", "")
-	flags.StringVar(&o.dc, "dc", "dc1", "")
-	flags.StringVar(&o.keyspace, "keyspace", "popcask", "")
+	o.nodes.flags(flags)
 	flags.BoolVar(&call.asJSON, "json", false, "")
 	job.flags(flags)
 	if err := flags.Parse(args); err != nil {
@@ -108,6 +102,9 @@ func (c command) parse(job job, o *options, call *call, args []string) error {
 	}
 	if flags.NArg() > 0 {
 		return fmt.Errorf("%q is not a flag", flags.Arg(0))
+	}
+	if err := o.nodes.check(); err != nil {
+		return err
 	}
 	return job.check()
 }

@@ -70,8 +70,9 @@ func (s *commandStore) mda(t *testing.T, verb string, more ...string) (code int,
 func (c command) flagNames() (names []string) {
 	flags := flag.NewFlagSet(c.name, flag.ContinueOnError)
 	c.job().flags(flags)
+	new(nodes).flags(flags)
 	flags.VisitAll(func(f *flag.Flag) { names = append(names, f.Name) })
-	return append(names, "cassandra", "dc", "keyspace", "json")
+	return append(names, "json")
 }
 
 // mda verify finds a removal that was begun and not finished; mda repair says
@@ -83,7 +84,7 @@ func TestVerifyAndRepair(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, s.db.Query(fmt.Sprintf(
 		"UPDATE %s.mailbox_message USING TIMESTAMP ? SET removed = true WHERE mailbox_id = ? AND bucket = ? AND message_id = ?", s.config.Keyspace),
-		cassandra.AddedAt(id)+1, [16]byte(bob), s.store.Session().Bucket(id), [16]byte(id)).Exec())
+		cassandra.AddedAt(id)+1, [16]byte(bob), id.Bucket(), [16]byte(id)).Exec())
 	finding := "bob: removal not finished " + id.String() + ": "
 
 	code, out, errs := s.mda(t, "verify")

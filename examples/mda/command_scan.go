@@ -13,9 +13,6 @@ import (
 const scanUsage = `  -rate N            read at most N messages a second, to spare the cluster; 0 for
                      no limit (0)
   -resume PLACE      continue an earlier run at PLACE, which that run printed
-  -hold N            remember for N messages, at 10 octets each, whether their
-                     content is complete; if there are more, the memberships are
-                     read several times (8000000)
 `
 
 // scanFlags are the flags of commands that scan all mailboxes.
@@ -24,7 +21,6 @@ type scanFlags struct{ scan cassandra.ScanOptions }
 func (f *scanFlags) add(flags *flag.FlagSet) {
 	flags.IntVar(&f.scan.Rate, "rate", 0, "")
 	flags.StringVar(&f.scan.Resume, "resume", "", "")
-	flags.IntVar(&f.scan.Hold, "hold", 0, "")
 }
 
 // check rejects numbers that would mean something else to the store.
@@ -32,8 +28,6 @@ func (f *scanFlags) check() error {
 	switch {
 	case f.scan.Rate < 0:
 		return usagef("-rate %d is negative", f.scan.Rate)
-	case f.scan.Hold < 0:
-		return usagef("-hold %d is negative", f.scan.Hold)
 	case f.scan.Confirm < 0:
 		return usagef("-confirm %s is negative", f.scan.Confirm)
 	}
@@ -42,8 +36,8 @@ func (f *scanFlags) check() error {
 
 // checkUser is check for a command that can also look at one mailbox only.
 func (f *scanFlags) checkUser(user string) error {
-	if user != "" && (f.scan.Rate != 0 || f.scan.Resume != "" || f.scan.Hold != 0) {
-		return usagef("-rate, -resume and -hold are for a run through all mailboxes, not for -user")
+	if user != "" && (f.scan.Rate != 0 || f.scan.Resume != "") {
+		return usagef("-rate and -resume are for a run through all mailboxes, not for -user")
 	}
 	return f.check()
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"strings"
 	"testing"
@@ -61,9 +62,11 @@ func TestCommands(t *testing.T) {
 func orphanCommands(t *testing.T, s *commandStore, mailbox cassandra.MailboxID) {
 	t.Helper()
 	id := cassandra.MessageID(gocql.UUIDFromTime(time.Now().Add(-2 * time.Hour)))
+	text := []byte("hello\r\n")
+	sum := sha256.Sum256(text)
 	require.NoError(t, s.db.Query(fmt.Sprintf(
-		"INSERT INTO %s.message (message_id, chunk, data, mailbox_id, size, chunks, head) VALUES (?, 0, ?, ?, 7, 1, 7) USING TIMESTAMP ?", s.config.Keyspace),
-		[16]byte(id), []byte("hello\r\n"), [16]byte(mailbox), cassandra.AddedAt(id)).Exec())
+		"INSERT INTO %s.message (message_id, chunk, data, mailbox_id, size, chunks, head, sha256) VALUES (?, 0, ?, ?, 7, 1, 7, ?) USING TIMESTAMP ?", s.config.Keyspace),
+		[16]byte(id), text, [16]byte(mailbox), sum[:], cassandra.AddedAt(id)).Exec())
 	finding := "bob: content without membership " + id.String() + ": "
 	end := "mailboxes, 1 messages: 1 findings, "
 	code, out, _ := s.mda(t, "orphans")
@@ -87,7 +90,7 @@ func orphanCommands(t *testing.T, s *commandStore, mailbox cassandra.MailboxID) 
 // explains every flag, and the program's own -h names every command.
 func TestCommandFlags(t *testing.T) {
 	for _, args := range [][]string{
-		{"verify", "-yes"}, {"repair", "bob"}, {"repair", "-rate", "fast"}, {"verify", "-rate", "-1"}, {"repair", "-yes", "-confirm", "-1h"}, {"rebuild", "-hold", "-1"}, {"repair", "-user", "bob", "-rate", "10"}, {"rebuild", "-user", "bob", "-resume", "1"}, {"verify", "-nosuch"}, {"repair", "-remove-incomplete"},
+		{"verify", "-yes"}, {"repair", "bob"}, {"repair", "-rate", "fast"}, {"verify", "-rate", "-1"}, {"repair", "-yes", "-confirm", "-1h"}, {"rebuild", "-hold", "1"}, {"repair", "-user", "bob", "-rate", "10"}, {"rebuild", "-user", "bob", "-resume", "1"}, {"verify", "-nosuch"}, {"repair", "-remove-incomplete"},
 		{"orphans", "-yes"}, {"orphans", "-restore", "-purge"}, {"orphans", "-purge", "-yes"}, {"rebuild", "-yes"},
 		{"largest", "-n", "0"}, {"largest", "-n", "few"}, {"empty"}, {"empty", "-yes"}, {"empty", "-user", "bob", "carl"},
 	} {

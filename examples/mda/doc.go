@@ -29,6 +29,10 @@
 //   - A message with more than a hundred Received fields is in a loop and is
 //     refused (RFC 5321 section 6.3).
 //   - With a certificate, LMTP and SMTP offer STARTTLS, and POP3 offers STLS.
+//   - With -cassandra-ca the connections to the nodes are TLS, 1.2 or later.
+//     The name of a node is always verified: its IP address, or the name of
+//     -cassandra-server-name. The files of the client certificate may be
+//     renewed while the program runs; the others are read at the start.
 //   - With -health a load balancer can ask whether to send clients here
 //     (/ready), and an orchestrator whether the process is alive (/live). Do
 //     not restart a program that is not ready: a store that has lost its

@@ -34,6 +34,10 @@ Commands: verify, repair, orphans, rebuild, largest, empty.
       A cluster to try, which prints its hosts:
       go run ./examples/cluster -dcs dc1:3,dc2:3
 
+  mda -store cassandra -cassandra cass1,cass2 -dc dc1 -cassandra-login login.txt \
+      -cassandra-ca ca.pem -cassandra-cert cert.pem -cassandra-key key.pem
+      The same, with nodes that demand a password, TLS and a client certificate.
+
   mda -store memory -tls-self-signed -pop3s 127.0.0.1:1995 -log debug
       For trying things out: the mail is gone when the program ends.
 
@@ -52,11 +56,7 @@ with "ready" and has their addresses.
   -store KIND        the store that keeps the mail (maildir): maildir, cassandra,
                      or memory, which is empty again after a restart
   -dir DIRECTORY     the directory of the maildir store (./maildata)
-  -cassandra HOSTS   some nodes of the local data centre (127.0.0.1), HOST or
-                     HOST:PORT, with commas between them
-  -dc NAME           the local data centre (dc1)
-  -keyspace NAME     the keyspace with the tables (popcask)
-  -create-schema REPLICAS
+` + nodesUsage + `  -create-schema REPLICAS
                      make the keyspace and its tables, unless they exist, with
                      this number of replicas in each data centre: dc1:3,dc2:3
   -max-size OCTETS   the largest message that is taken; 0 for no limit (52428800)
@@ -85,8 +85,8 @@ type options struct {
 
 	store, dir string
 
-	cassandra, dc, keyspace string
-	createSchema            cassandra.Replication // nil: the tables exist
+	nodes
+	createSchema cassandra.Replication // nil: the tables exist
 
 	maxSize int64
 	trace   bool
@@ -117,9 +117,7 @@ func newFlags(o *options) *flag.FlagSet {
 	flags.StringVar(&o.health, "health", "", "")
 	flags.StringVar(&o.store, "store", "maildir", "")
 	flags.StringVar(&o.dir, "dir", "./maildata", "")
-	flags.StringVar(&o.cassandra, "cassandra", "127.0.0.1", "")
-	flags.StringVar(&o.dc, "dc", "dc1", "")
-	flags.StringVar(&o.keyspace, "keyspace", "popcask", "")
+	o.nodes.flags(flags)
 	flags.Func("create-schema", "", func(value string) (err error) {
 		o.createSchema, err = cassandra.ParseReplication(value)
 		return err
@@ -161,6 +159,8 @@ func (o options) check() error {
 		return usagef("-store %s: there are maildir, cassandra and memory", o.store)
 	case o.store != "cassandra" && o.createSchema != nil:
 		return usagef("-create-schema needs -store cassandra")
+	case o.store != "cassandra" && (o.login != "" || o.ca != ""):
+		return usagef("-cassandra-login and -cassandra-ca need -store cassandra")
 	case o.store == "maildir" && o.dir == "":
 		return usagef("-dir: the name is empty")
 	case o.maxSize < 0:
@@ -173,7 +173,7 @@ func (o options) check() error {
 		return usagef("-pop3s needs -tls-cert and -tls-key, or -tls-self-signed")
 	}
 	for range o.addresses() {
-		return nil
+		return o.nodes.check()
 	}
 	return usagef("every listener is switched off")
 }

@@ -21,7 +21,7 @@ func TestDefaults(t *testing.T) {
 	require.Equal(t, options{
 		pop3: "127.0.0.1:1110", lmtp: "127.0.0.1:1124", smtp: "127.0.0.1:1125",
 		store: "maildir", dir: "./maildata", maxSize: 50 << 20, trace: true,
-		cassandra: "127.0.0.1", dc: "dc1", keyspace: "popcask",
+		nodes: nodes{cassandra: "127.0.0.1", dc: "dc1", keyspace: "popcask"},
 		level: slog.LevelInfo,
 	}, o)
 }
@@ -39,6 +39,10 @@ func TestUsageErrors(t *testing.T) {
 		{"-store cassandra -create-schema dc1", `invalid value "dc1" for flag -create-schema: cassandra: replication "dc1": want a data centre and its replicas, as in dc1:3,dc2:3`},
 		{"-store paper", "-store paper: there are maildir, cassandra and memory"},
 		{"-dir=", "-dir: the name is empty"},
+		{"-cassandra-login x", "-cassandra-login and -cassandra-ca need -store cassandra"},
+		{"-store cassandra -cassandra-cert x", "-cassandra-cert and -cassandra-key need each other"},
+		{"-store cassandra -cassandra-cert x -cassandra-key y", "-cassandra-cert needs -cassandra-ca"},
+		{"-store cassandra -cassandra-server-name x", "-cassandra-server-name needs -cassandra-ca"},
 		{"-tls-cert x", "-tls-cert and -tls-key need each other"},
 		{"-tls-key x", "-tls-cert and -tls-key need each other"},
 		{"-tls-cert x -tls-key y -tls-self-signed", "-tls-self-signed and -tls-cert exclude each other"},

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -46,8 +47,9 @@ var buildOnce = sync.OnceValues(func() (string, error) {
 // process is a running mda.
 type process struct {
 	*exec.Cmd
-	address map[string]string // by name, of the ready line
-	stderr  bytes.Buffer      // to be read after the end
+	address  map[string]string // by name, of the ready line
+	stderr   bytes.Buffer      // to be read after the end
+	patience time.Duration     // of deliver and fetch; 0 means patienceOfTests
 }
 
 // launch starts the program on free ports and waits until it is ready.
@@ -93,10 +95,18 @@ func (p *process) end(t *testing.T, signal os.Signal) int {
 	return p.ProcessState.ExitCode()
 }
 
+// dial connects to a listener of the program.
+func (p *process) dial(t *testing.T, name string) *dialogue {
+	t.Helper()
+	d := dial(t, p.address[name])
+	require.NoError(t, d.conn.SetDeadline(time.Now().Add(cmp.Or(p.patience, patienceOfTests))))
+	return d
+}
+
 // deliver sends one message by LMTP and returns the final answer.
 func (p *process) deliver(t *testing.T, to, text string) string {
 	t.Helper()
-	d := dial(t, p.address["lmtp"])
+	d := p.dial(t, "lmtp")
 	defer d.conn.Close()
 	d.hello("LMTP")
 	d.play("C: MAIL FROM:<sender@example.net>\nS: 250 *\nC: RCPT TO:<" + to + ">\nS: 250 *\nC: DATA\nS: 354 *\n" +
@@ -109,7 +119,7 @@ func (p *process) deliver(t *testing.T, to, text string) string {
 // fetch reads what demo has over POP3, with LF for CRLF.
 func (p *process) fetch(t *testing.T) []string {
 	t.Helper()
-	d := dial(t, p.address["pop3"])
+	d := p.dial(t, "pop3")
 	defer d.conn.Close()
 	d.play("S: +OK *\nC: USER demo\nS: +OK*\nC: PASS demo\nS: +OK*\nC: STAT")
 	stat, err := d.reader.ReadString('\n')

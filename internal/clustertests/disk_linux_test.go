@@ -57,7 +57,7 @@ func TestP1DiskFull(t *testing.T) {
 		require.True(t, found[id] == text, "P1: acknowledged and lost")
 	}
 	storetest.Deliver(t, store, anna, storetest.Body(2))
-	check := storetest.NewStore(t, storetest.Later(config))
+	check := storetest.NewStore(t, soon(t, config))
 	_, err := check.Repair(t.Context(), anna, cassandra.RepairOptions{Confirm: time.Millisecond, RemoveIncomplete: true})
 	require.NoError(t, err)
 	storetest.Consistent(t, config, anna)

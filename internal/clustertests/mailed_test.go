@@ -114,6 +114,17 @@ func (m *mailed) sendUntil(ctx context.Context, t *testing.T, store *cassandra.S
 	}
 }
 
+// soon returns the configuration of a host for which a message is young for two
+// seconds, and waits until none is. Unlike [storetest.Later] it leaves the clock
+// right: a host whose clock is wrong removes nothing.
+func soon(t testing.TB, config cassandra.Config) cassandra.Config {
+	t.Helper()
+	config.Horizon = 2 * time.Second
+	now := time.Now()
+	storetest.Eventually(t, "no message is young any more", func() bool { return time.Since(now) > config.Horizon })
+	return config
+}
+
 func (m *mailed) total() (n int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

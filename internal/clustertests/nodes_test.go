@@ -329,7 +329,7 @@ func (c *trio) nothingIsLeft(t *testing.T) {
 		}
 	}
 	c.mail.check(t, c.store, c.users)
-	check := storetest.NewStore(t, storetest.Later(c.config))
+	check := storetest.NewStore(t, soon(t, c.config))
 	for _, user := range c.users {
 		storetest.Mend(t, check, user, cassandra.NotRemoved, cassandra.NotListed, cassandra.NotComplete)
 	}

@@ -19,7 +19,8 @@ import (
 )
 
 // repairJob is the input of a process that repairs. The process writes a line
-// for each progress, and is killed or gets to its end.
+// for each progress and for each message that it could not mend, and is killed
+// or gets to its end.
 type repairJob struct {
 	Config storetest.Handover
 	Repair cassandra.RepairOptions
@@ -43,6 +44,11 @@ func repairAll(job repairJob) error {
 	}
 	p, err := store.RepairAll(ctx, cassandra.ScanOptions{
 		RepairOptions: job.Repair, Resume: job.Resume, Rate: job.Rate, Progress: func(p cassandra.Progress) { say("PROGRESS", p) },
+		Found: func(r cassandra.Report) {
+			if f := r.Findings[0]; f.Err != nil {
+				fmt.Printf("UNMENDED %s %s: %v\n", f.ID, f.Kind, f.Err)
+			}
+		},
 	})
 	if err := errors.Join(err, store.Close(ctx)); err != nil {
 		return err
@@ -52,9 +58,11 @@ func repairAll(job repairJob) error {
 }
 
 // run runs the process until that much is done, and then kills it with SIGKILL;
-// or to its end, if kill is more than 1. It returns the last progress.
-func (j repairJob) run(t *testing.T, kill float64) (last cassandra.Progress) {
+// or to its end, if kill is more than 1. It returns the last progress, and why
+// messages could not be mended, by their IDs.
+func (j repairJob) run(t *testing.T, kill float64) (last cassandra.Progress, unmended map[string]string) {
 	t.Helper()
+	unmended = make(map[string]string)
 	process := child.ForTest(t.Context(), t, "repair", j)
 	var errs bytes.Buffer
 	process.Stderr = &errs
@@ -65,6 +73,11 @@ func (j repairJob) run(t *testing.T, kill float64) (last cassandra.Progress) {
 	var said strings.Builder
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		word, rest, _ := strings.Cut(lines.Text(), " ")
+		if word == "UNMENDED" {
+			id, why, _ := strings.Cut(rest, " ")
+			unmended[id] = why
+			continue
+		}
 		if word != "PROGRESS" && word != "DONE" {
 			said.WriteString(lines.Text() + "\n")
 			continue
@@ -79,9 +92,9 @@ func (j repairJob) run(t *testing.T, kill float64) (last cassandra.Progress) {
 	err = process.Wait()
 	if kill <= 1 {
 		require.ErrorContains(t, err, "killed", "it had to be killed in the middle: %s%s", said.String(), errs.String())
-		return last
+		return last, unmended
 	}
 	require.NoError(t, err, "%s%s", said.String(), errs.String())
 	require.True(t, done)
-	return last
+	return last, unmended
 }

@@ -72,7 +72,7 @@ func (l *lag) oneGetsMailAlone() {
 		l.listed = append(l.listed, storetest.Plant{Age: old, Content: "chunked", Member: "live", Listed: true, Bucket: true}.Put(tables1, l.store1, user))
 	}
 	wake(l.T, l.cluster, l.two, l.store1)
-	l.store2 = storetest.NewStore(l, storetest.Later(l.config2))
+	l.store2 = storetest.NewStore(l, soon(l, l.config2))
 	tables2 := storetest.TablesOf(l, l.cluster, l.config2)
 	require.Empty(l, storetest.List(l, l.store2, "user0"), "it lags")
 	// Of this one the content has arrived, and of that one its place on the
@@ -80,8 +80,8 @@ func (l *lag) oneGetsMailAlone() {
 	storetest.Plant{Content: "chunked"}.Write(tables2, l.store1, "user0", l.listed[0])
 	storetest.Plant{Listed: true}.Write(tables2, l.store1, "user1", l.listed[1])
 	require.Equal(l, 3, tables2.Content(l.listed[0]))
-	require.Zero(l, tables2.Members(l.store2, "user0", l.store2.Session().Bucket(l.listed[0])))
-	require.Equal(l, 1, tables2.Entries(l.store2, "user1", l.store2.Session().Bucket(l.listed[1])))
+	require.Zero(l, tables2.Members(l.store2, "user0", l.listed[0].Bucket()))
+	require.Equal(l, 1, tables2.Entries(l.store2, "user1", l.listed[1].Bucket()))
 }
 
 func (l *lag) verifyFindsOnlyWhatIsWrong() {

@@ -27,7 +27,7 @@ func TestScanOfTombstones(t *testing.T) {
 		"tombstone_warn_threshold": 500, "tombstone_failure_threshold": 1000,
 	}})
 	config := storetest.Migrate(t, cluster)
-	config.GapInterval = -1
+	config.SealAfter = -1
 	const quiet, busy = 60, 3
 	fillWithTombstones(t, config, quiet, busy)
 	store := storetest.NewStore(t, storetest.Later(config))

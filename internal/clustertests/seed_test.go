@@ -31,10 +31,12 @@ func newSeeder(r storetest.Tables, store *cassandra.Store, octets int) *seeder {
 	return &seeder{Tables: r, store: store, uuids: uuid.NewGen(), octets: octets, noise: storetest.BigBody(uint64(octets), 64<<10)}
 }
 
-// idAt returns the ID of a message that was delivered at a time.
-func (s *seeder) idAt(at time.Time) cassandra.MessageID {
+// idAt returns the ID of a message that was delivered at a time. Its bucket has
+// the width 0, of 30 days, 1, of a day, or 2, of an hour.
+func (s *seeder) idAt(at time.Time, width byte) cassandra.MessageID {
 	id, err := s.uuids.NewV1AtTime(at)
 	require.NoError(s.T, err)
+	id[9] = id[9]&^3 | width
 	return cassandra.MessageID(id)
 }
 
@@ -70,13 +72,15 @@ func (s *seeder) seed(users []string, messages, days int) map[string][]cassandra
 	return seeded
 }
 
-// newBatch returns up to 50 messages at some time of the last days.
+// newBatch returns up to 50 messages at some time of the last days. Few are of a
+// time at which the mailbox got much mail.
 func (s *seeder) newBatch(user string, most, days int) batch {
 	b := batch{user: user}
 	begin := time.Now().Add(-2*time.Hour - rand.N(time.Duration(days)*24*time.Hour))
+	width := byte(max(0, rand.IntN(12)-9))
 	for range min(50, most) {
-		id := s.idAt(begin.Add(-rand.N(time.Minute)))
-		if len(b.ids) == 0 || s.store.Session().Bucket(id) == s.store.Session().Bucket(b.ids[0]) {
+		id := s.idAt(begin.Add(-rand.N(time.Minute)), width)
+		if len(b.ids) == 0 || id.Bucket() == b.ids[0].Bucket() {
 			b.ids = append(b.ids, id)
 		}
 	}
@@ -90,7 +94,7 @@ func (s *seeder) write(b batch) error {
 	if err != nil {
 		return err
 	}
-	bucket := s.store.Session().Bucket(b.ids[0])
+	bucket := b.ids[0].Bucket()
 	members, entries := s.statements(), s.statements()
 	for _, id := range b.ids {
 		at := cassandra.AddedAt(id)
@@ -99,13 +103,13 @@ func (s *seeder) write(b batch) error {
 		entries.Query(s.In("INSERT INTO KS.projection (mailbox_id, bucket, message_id, size) VALUES (?, ?, ?, ?) USING TIMESTAMP ?"),
 			[16]byte(box), bucket, [16]byte(id), int64(s.octets), at)
 	}
-	for _, batch := range []*gocql.Batch{members, entries} {
+	rows := s.statements()
+	rows.Query(s.In("INSERT INTO KS.ledger (mailbox_id, bucket) VALUES (?, ?) USING TIMESTAMP 1"), [16]byte(box), bucket)
+	rows.Query(s.In("INSERT INTO KS.ledger (mailbox_id, bucket, user) VALUES (?, -1, ?) USING TIMESTAMP 1"), [16]byte(box), name)
+	for _, batch := range []*gocql.Batch{members, entries, rows} {
 		if err := s.CQL.ExecuteBatch(batch); err != nil {
 			return err
 		}
-	}
-	if err := s.one("INSERT INTO KS.ledger (mailbox_id, kind, start, user) VALUES (?, 'bucket', ?, ?) USING TIMESTAMP 1", [16]byte(box), bucket, name); err != nil {
-		return err
 	}
 	return s.writeContents([16]byte(box), b.ids)
 }
@@ -137,10 +141,6 @@ func (s *seeder) statements() *gocql.Batch {
 	b := s.CQL.NewBatch(gocql.UnloggedBatch).DefaultTimestamp(false).RetryPolicy(patient)
 	b.SetConsistency(gocql.LocalQuorum)
 	return b
-}
-
-func (s *seeder) one(statement string, values ...any) error {
-	return s.CQL.Query(s.In(statement), values...).DefaultTimestamp(false).RetryPolicy(patient).Consistency(gocql.LocalQuorum).Exec()
 }
 
 // usersNamed makes names for so many users.

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -14,17 +15,18 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// Far more tombstones than a node allows in one read (1,000 here for 100,000),
-// and no gap that would spare them: the mailbox opens, shows what is in it,
-// takes and gives up mail, and can be verified and repaired.
-func TestTombstonesWithoutAnyGap(t *testing.T) {
+// P7: far more tombstones than a node allows in one read (1,000 here for
+// 100,000), and no seal that would spare them: the mailbox opens, shows what is
+// in it, takes and gives up mail, and can be verified and repaired. A host that
+// seals does so after the first listing, and then listings meet them no more.
+func TestP7MoreTombstonesThanANodeAllows(t *testing.T) {
 	slow.Test(t, "thousands of messages, on a node that allows few tombstones")
 	t.Parallel()
 	cluster := cassandratest.Start(t, cassandratest.Topology{Settings: map[string]any{
 		"tombstone_warn_threshold": 500, "tombstone_failure_threshold": 1000,
 	}})
 	config := storetest.Migrate(t, cluster)
-	config.GapInterval = -1
+	config.SealAfter = -1
 	store := storetest.NewStore(t, config)
 
 	// One delivery with the same recipient many times is a quick way to much
@@ -71,6 +73,21 @@ func TestTombstonesWithoutAnyGap(t *testing.T) {
 	require.Empty(t, report.Findings)
 	_, err = store.Repair(t.Context(), "bob", cassandra.RepairOptions{})
 	require.NoError(t, err)
+
+	sealing := config
+	sealing.SealAfter, sealing.Horizon = 0, time.Second // the default, for mail that is not of this moment
+	var seen storetest.Recorder
+	sealing.Observer = seen.Observe
+	sealer := storetest.NewStore(t, sealing)
+	meets := func() bool {
+		seen.Take()
+		require.Equal(t, kept, storetest.ListIDs(t, sealer, "bob"))
+		return slices.ContainsFunc(seen.Take(), func(o cassandra.Observation) bool { return o.Err != nil })
+	}
+	require.True(t, meets(), "too many tombstones")
+	storetest.Eventually(t, "sealed, so that a listing does not meet them", func() bool { return !meets() })
+
 	require.NoError(t, mb.Delete(t.Context(), kept))
 	require.Empty(t, storetest.List(t, store, "bob"))
+	require.Empty(t, storetest.List(t, sealer, "bob"))
 }

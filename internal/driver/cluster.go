@@ -40,7 +40,7 @@ func newCluster(config Config, life context.Context) (*gocql.ClusterConfig, erro
 	if cluster.Dialer == nil {
 		cluster.Dialer = &net.Dialer{Timeout: cluster.ConnectTimeout, KeepAlive: cluster.SocketKeepalive}
 	}
-	cluster.Dialer = dialer{cluster.Dialer, life}
+	cluster.Dialer = dialer{cluster.Dialer, life, cluster.ConnectTimeout}
 	if cluster.HostDialer != nil {
 		cluster.HostDialer = hostDialer{cluster.HostDialer, life}
 	}

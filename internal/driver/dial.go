@@ -3,6 +3,7 @@ package driver
 import (
 	"context"
 	"net"
+	"time"
 
 	"github.com/gocql/gocql"
 )
@@ -10,9 +11,14 @@ import (
 // dialer dials for a link, and closes its connections when the link ends.
 // Without it, closing the driver waits for the connections that it is just
 // making: that is long if a node accepts a connection and then says nothing.
+//
+// A new connection must be answered in time. gocql, which lifts the limit when
+// it reads for itself, has none for the handshake of TLS: with a node that hangs
+// it would wait forever, and not look for another one (v1.7.0).
 type dialer struct {
 	gocql.Dialer
-	life context.Context // of the link
+	life     context.Context // of the link
+	patience time.Duration   // until the first answer
 }
 
 // DialContext implements [gocql.Dialer].
@@ -21,6 +27,10 @@ func (d dialer) DialContext(ctx context.Context, network, address string) (net.C
 	defer cancel()
 	conn, err := d.Dialer.DialContext(ctx, network, address)
 	if err != nil {
+		return nil, err
+	}
+	if err := conn.SetReadDeadline(time.Now().Add(d.patience)); err != nil {
+		conn.Close()
 		return nil, err
 	}
 	return tie(conn, d.life), nil

@@ -2,8 +2,10 @@ package driver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/gocql/gocql"
@@ -38,7 +40,7 @@ func (s *Session) Exec(ctx context.Context, level cql.Level, st *cql.Statement, 
 		return fmt.Errorf("driver: a read is run as a write: %s", st)
 	}
 	values = st.Bind(timestamp, values)
-	return s.attempt(ctx, level, func(tries int) error {
+	return s.attempt(ctx, level, func(ctx context.Context, tries int) error {
 		return s.use(level, func(x *gocql.Session) error {
 			q, err := s.query(ctx, x, level, st, tries, values)
 			if err != nil {
@@ -72,7 +74,7 @@ func (s *Session) Page(ctx context.Context, level cql.Level, st *cql.Statement, 
 	}
 	var scanner gocql.Scanner
 	err = s.reading(level, func(level cql.Level) error {
-		return s.attempt(ctx, level, func(tries int) error {
+		return s.attempt(ctx, level, func(ctx context.Context, tries int) error {
 			return s.use(level, func(x *gocql.Session) error {
 				q, err := s.query(ctx, x, level, st, tries, values)
 				if err != nil {
@@ -147,7 +149,7 @@ func (s *Session) ExecBatch(ctx context.Context, level cql.Level, b *cql.Batch) 
 	for i, w := range b.Writes() {
 		entries[i] = gocql.BatchEntry{Stmt: w.Statement.String(), Args: w.Statement.Bind(w.Timestamp, w.Values), Idempotent: true}
 	}
-	return s.attempt(ctx, level, func(tries int) error {
+	return s.attempt(ctx, level, func(ctx context.Context, tries int) error {
 		err := s.use(level, func(x *gocql.Session) error {
 			batch := x.NewBatch(gocql.UnloggedBatch).WithContext(ctx).RetryPolicy(nil).DefaultTimestamp(false)
 			batch.SetConsistency(c)
@@ -168,10 +170,47 @@ func (s *Session) ExecBatch(ctx context.Context, level cql.Level, b *cql.Batch) 
 // an error that does not pass, or has used up the retries. do must send the
 // same each time. A statement that needs every data centre is tried twice at
 // most: while one of them is out of reach each try takes a time-out, and a
-// client may be waiting.
-func (s *Session) attempt(ctx context.Context, level cql.Level, do func(tries int) error) error {
+// client may be waiting. Each try but the last has half of the time that ctx
+// leaves, so that a node that says nothing does not use it up.
+func (s *Session) attempt(ctx context.Context, level cql.Level, do func(ctx context.Context, tries int) error) error {
 	around := func(pause time.Duration) time.Duration { return pause/2 + rand.N(pause) }
-	return translate(Retry(ctx, level, s.retries, passes, around, do))
+	return translate(Retry(ctx, level, s.retries, passes, around, func(tries int) error {
+		one, cancel := ctx, context.CancelFunc(func() {})
+		if deadline, ok := ctx.Deadline(); ok && tries < s.retries {
+			one, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)
+		}
+		defer cancel()
+		err := do(one, tries)
+		if errors.Is(err, gocql.ErrNoConnections) && one.Err() != nil { // see avoidUnanswering.pick
+			err = one.Err()
+		}
+		if errors.Is(err, context.DeadlineExceeded) && one.Err() != nil && ctx.Err() == nil {
+			err = fmt.Errorf("%w in half of the time that was left", gocql.ErrTimeoutNoResponse)
+		}
+		return err
+	}))
+}
+
+// Budget bounds how often the statements of a context are tried again, all of
+// them together.
+type Budget struct{ left atomic.Int64 }
+
+// Add allows more tries.
+func (b *Budget) Add(tries int) { b.left.Add(int64(tries)) }
+
+type budgetKey struct{}
+
+// WithBudget returns a context whose statements are tried again as long as the
+// budget lasts.
+func WithBudget(ctx context.Context, b *Budget) context.Context {
+	return context.WithValue(ctx, budgetKey{}, b)
+}
+
+// spent takes a try from the budget of ctx, if it has one, and reports whether
+// nothing was left of it.
+func spent(ctx context.Context) bool {
+	b, ok := ctx.Value(budgetKey{}).(*Budget)
+	return ok && b.left.Add(-1) < 0
 }
 
 // DefaultRetries is how often a statement is tried again if [Config.Retries] is
@@ -190,7 +229,7 @@ func Retry(ctx context.Context, level cql.Level, retries int, passes func(error)
 	rule := first
 	for tries := 0; ; tries++ {
 		err := do(tries)
-		if err == nil || tries == retries || !passes(err) || ctx.Err() != nil {
+		if err == nil || tries == retries || !passes(err) || ctx.Err() != nil || spent(ctx) {
 			return err
 		}
 		select {

@@ -72,7 +72,7 @@ func TestAttempts(t *testing.T) {
 		if failure == nil {
 			failure = lost
 		}
-		err := (&Session{retries: test.retries}).attempt(t.Context(), cql.LocalQuorum, func(int) error {
+		err := (&Session{retries: test.retries}).attempt(t.Context(), cql.LocalQuorum, func(context.Context, int) error {
 			if tries++; tries <= test.failures {
 				return failure
 			}
@@ -83,7 +83,7 @@ func TestAttempts(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	tries := 0
-	err := (&Session{retries: 1000}).attempt(ctx, cql.LocalQuorum, func(int) error {
+	err := (&Session{retries: 1000}).attempt(ctx, cql.LocalQuorum, func(context.Context, int) error {
 		if tries++; tries == 2 {
 			cancel()
 		}

@@ -25,7 +25,7 @@ const avoidance = 5 * time.Second
 
 // Pick implements [gocql.HostSelectionPolicy].
 func (p *avoidUnanswering) Pick(q gocql.ExecutableQuery) gocql.NextHost {
-	next := p.HostSelectionPolicy.Pick(q)
+	next := p.pick(q)
 	var last []gocql.SelectedHost
 	more := true
 	return func() gocql.SelectedHost {
@@ -36,7 +36,7 @@ func (p *avoidUnanswering) Pick(q gocql.ExecutableQuery) gocql.NextHost {
 				break
 			}
 			if !p.isAvoided(host.Info()) {
-				return watchedHost{host, p}
+				return watchedHost{host, p, time.Now()}
 			}
 			last = append(last, host)
 		}
@@ -45,7 +45,24 @@ func (p *avoidUnanswering) Pick(q gocql.ExecutableQuery) gocql.NextHost {
 		}
 		host := last[0]
 		last = last[1:]
-		return watchedHost{host, p}
+		return watchedHost{host, p, time.Now()}
+	}
+}
+
+// pick asks gocql, which finds out the partition key of a statement when it is
+// used first. If another call is doing that, it waits for it, and takes no
+// notice of the context; so it waits beside the call.
+func (p *avoidUnanswering) pick(q gocql.ExecutableQuery) gocql.NextHost {
+	if q == nil || q.Context().Done() == nil {
+		return p.HostSelectionPolicy.Pick(q)
+	}
+	picked := make(chan gocql.NextHost, 1)
+	go func() { picked <- p.HostSelectionPolicy.Pick(q) }()
+	select {
+	case next := <-picked:
+		return next
+	case <-q.Context().Done():
+		return func() gocql.SelectedHost { return nil }
 	}
 }
 
@@ -56,14 +73,18 @@ func (p *avoidUnanswering) isAvoided(host *gocql.HostInfo) bool {
 	return ok && time.Now().Before(until)
 }
 
-// note records how an attempt at a statement ended. An error that a node sends
-// is an answer too.
-func (p *avoidUnanswering) note(host *gocql.HostInfo, err error) {
+// silence is how long a host may say nothing before the end of a context counts
+// as no answer.
+const silence = time.Second
+
+// note records how an attempt at a statement ended, which took a time. An error
+// that a node sends is an answer too.
+func (p *avoidUnanswering) note(host *gocql.HostInfo, took time.Duration, err error) {
 	var answer gocql.RequestError
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded) && took < silence:
 	case err == nil, errors.As(err, &answer):
 		delete(p.avoided, host.HostID())
 	default:
@@ -78,10 +99,11 @@ func (p *avoidUnanswering) note(host *gocql.HostInfo, err error) {
 type watchedHost struct {
 	gocql.SelectedHost
 	policy *avoidUnanswering
+	picked time.Time
 }
 
 // Mark implements [gocql.SelectedHost].
 func (h watchedHost) Mark(err error) {
-	h.policy.note(h.Info(), err)
+	h.policy.note(h.Info(), time.Since(h.picked), err)
 	h.SelectedHost.Mark(err)
 }

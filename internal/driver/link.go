@@ -29,6 +29,8 @@ func open(ctx context.Context, config Config, local bool) (*link, error) {
 		stop()
 		return nil, err
 	}
+	refusals := &refusals{next: cluster.ConnectObserver, ssl: cluster.SslOpts}
+	cluster.ConnectObserver = refusals
 	if local {
 		cluster.Keyspace = config.Keyspace
 		cluster.HostFilter = members
@@ -48,7 +50,7 @@ func open(ctx context.Context, config Config, local bool) (*link, error) {
 	case r := <-done:
 		if r.err != nil {
 			stop()
-			return nil, r.err
+			return nil, refusals.explain(r.err)
 		}
 		members.settle()
 		return &link{x: r.session, stop: stop, unused: make(chan struct{})}, nil

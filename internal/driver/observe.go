@@ -18,17 +18,17 @@ type observer struct {
 }
 
 // ObserveQuery implements [gocql.QueryObserver].
-func (o observer) ObserveQuery(_ context.Context, q gocql.ObservedQuery) {
+func (o observer) ObserveQuery(ctx context.Context, q gocql.ObservedQuery) {
 	o.tell(cql.Observation{
-		Statement: q.Statement, Consistency: string(o.level), Conditional: conditional(q.Statement),
+		Context: ctx, Statement: q.Statement, Consistency: string(o.level), Conditional: conditional(q.Statement),
 		Host: hostName(q.Host), Attempt: o.attempt, Start: q.Start, End: q.End, Rows: q.Rows, Err: q.Err,
 	})
 }
 
 // ObserveBatch implements [gocql.BatchObserver].
-func (o observer) ObserveBatch(_ context.Context, b gocql.ObservedBatch) {
+func (o observer) ObserveBatch(ctx context.Context, b gocql.ObservedBatch) {
 	o.tell(cql.Observation{
-		Statement: b.Statements[0], Batch: len(b.Statements), Consistency: string(o.level),
+		Context: ctx, Statement: b.Statements[0], Batch: len(b.Statements), Consistency: string(o.level),
 		Conditional: conditional(strings.Join(b.Statements, ";")),
 		Host:        hostName(b.Host), Attempt: o.attempt, Start: b.Start, End: b.End, Err: b.Err,
 	})

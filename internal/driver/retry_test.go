@@ -62,3 +62,39 @@ func TestP8NoTryAfterTheContext(t *testing.T) {
 }
 
 func noPause(time.Duration) time.Duration { return 0 }
+
+// A try has half of the time that is left, so that a node that says nothing
+// does not use up all of it; the last one has all (P8).
+func TestP8ATryHasHalfOfTheTime(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 800*time.Millisecond)
+	defer cancel()
+	tries := 0
+	err := (&Session{retries: 3}).attempt(ctx, cql.LocalQuorum, func(ctx context.Context, _ int) error {
+		if tries++; tries == 2 {
+			return nil
+		}
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	require.NoError(t, err)
+	require.Equal(t, 2, tries)
+	require.NoError(t, ctx.Err())
+
+	err = (&Session{retries: 1}).attempt(ctx, cql.LocalQuorum, func(ctx context.Context, _ int) error {
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+}
+
+// The tries of all statements of one context have one budget (P8).
+func TestP8TriesOfOneContextHaveABudget(t *testing.T) {
+	var budget Budget
+	budget.Add(4)
+	ctx := WithBudget(t.Context(), &budget)
+	tries := 0
+	for range 5 {
+		Retry(ctx, cql.LocalQuorum, DefaultRetries, func(error) bool { return true }, noPause, func(int) error { tries++; return errors.New("a time-out") })
+	}
+	require.Equal(t, 5+4, tries)
+}

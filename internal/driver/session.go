@@ -59,7 +59,8 @@ type Session struct {
 }
 
 // Connect connects to a cluster. Its error says what is missing: an answer, the
-// data centre or the keyspace, and what the cluster has instead.
+// data centre or the keyspace, and what the cluster has instead; or why a node
+// refuses the connection (ErrLogin, ErrTLS).
 func Connect(ctx context.Context, config Config) (*Session, error) {
 	switch {
 	case len(config.Hosts) == 0:
@@ -89,7 +90,8 @@ func sessionOn(l *link, config Config) *Session {
 // connect opens a link and checks it.
 func connect(ctx context.Context, config Config) (*link, error) {
 	l, err := open(ctx, config, true)
-	if errors.Is(err, errRule) {
+	var refused *refusal
+	if errors.Is(err, errRule) || errors.As(err, &refused) {
 		return nil, err
 	}
 	if err != nil {
@@ -219,7 +221,7 @@ func (s *Session) Define(ctx context.Context, statement string) error {
 
 // Clock implements [Connection]. A node says its time in milliseconds.
 func (s *Session) Clock(ctx context.Context) (now time.Time, err error) {
-	err = s.attempt(ctx, cql.LocalQuorum, func(int) error {
+	err = s.attempt(ctx, cql.LocalQuorum, func(ctx context.Context, _ int) error {
 		return s.use(cql.LocalQuorum, func(x *gocql.Session) error {
 			var milliseconds int64
 			err := x.Query("SELECT toUnixTimestamp(now()) FROM system.local").

@@ -86,10 +86,12 @@ type Evidence struct {
 // Check reports what became of each message of a history. Only what was
 // acknowledged is promised. An operation that failed, or whose end is not
 // known, may have happened at any time after its call, or not at all.
-func Check(ops []Op, faults []Fault) Report { return check(ops, faults, linearLimit) }
+func Check(ops []Op, faults []Fault, doubts ...Doubt) Report {
+	return check(ops, faults, doubts, linearLimit)
+}
 
-func check(ops []Op, faults []Fault, linearLimit time.Duration) Report {
-	c := &checker{history: newHistory(ops), uidls: make(map[uniqueID]ownership)}
+func check(ops []Op, faults []Fault, doubts []Doubt, linearLimit time.Duration) Report {
+	c := &checker{history: newHistory(ops), doubts: doubts, uidls: make(map[uniqueID]ownership)}
 	c.report.From, c.report.To = c.span()
 	c.report.Faults = len(faults)
 	for _, l := range c.lives {
@@ -112,6 +114,7 @@ func check(ops []Op, faults []Fault, linearLimit time.Duration) Report {
 // checker is one check.
 type checker struct {
 	*history
+	doubts        []Doubt
 	report        Report
 	uidls         map[uniqueID]ownership
 	stale, lagged []time.Duration // of deliveries and of removals

@@ -6,14 +6,17 @@ import (
 )
 
 // checkListing compares every listing with what was acknowledged before it
-// began.
+// began. It leaves out those that a doubt excuses.
 func (c *checker) checkListing(l *life) {
 	for _, dc := range c.dcs {
 		s := &shown{checker: c, life: l, dc: dc}
 		for _, list := range c.listings[place{dc, l.user}] {
-			if list.Final {
+			switch {
+			case list.Final:
 				s.final(list)
-			} else {
+			case c.excused(l, list, list.has[l]):
+				s.excuse(list)
+			default:
 				s.during(list)
 			}
 		}
@@ -38,6 +41,18 @@ type shown struct {
 	lateMiss  *Op // last listing elsewhere that did not have it yet
 	lateSight *Op // last listing elsewhere that still had it
 	compared  bool
+	doubted   bool // a listing would be wrong without a doubt
+}
+
+// excuse takes a listing that a doubt excuses, and notes whether it has to.
+func (s *shown) excuse(list *listing) {
+	if list.has[s.life] {
+		s.doubted = s.doubted || s.removedHere(list)
+		return
+	}
+	added := s.acknowledged()
+	due := added != nil && added.DC == s.dc && !list.Call.Before(added.Return)
+	s.doubted = s.doubted || due && !s.mayBeRemoved(list.Return)
 }
 
 // during takes a listing from before the final pass.
@@ -153,6 +168,9 @@ func (s *shown) conclude() {
 			}
 		}
 		s.violated(Resurrected, s.life, fmt.Sprintf("%s, and it is in what %s listed later, %s", text, s.dc, times(s.came)), evidences...)
+	}
+	if s.doubted {
+		s.report.Excused++
 	}
 	if added != nil && added.DC != s.dc && s.compared {
 		s.report.Stale.Compared++

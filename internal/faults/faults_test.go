@@ -55,20 +55,23 @@ func TestFaults(t *testing.T) {
 	if *flagNemesis != "" {
 		names = strings.Split(*flagNemesis, ",")
 	}
-	steps, err := schedule(seed, *flagLength, stageOf(dcs), names)
+	steps, left, err := schedule(seed, *flagLength, stageOf(dcs), names)
 	require.NoError(t, err)
 	again := fmt.Sprintf("go test ./internal/faults -run TestFaults -v -timeout 0 -faults.dcs %s -faults.length %s -faults.seed %d", *flagDCs, *flagLength, seed)
 	if names != nil {
 		again += " -faults.nemesis " + *flagNemesis
 	}
 	t.Logf("the same schedule again: %s", again)
+	for _, why := range left {
+		t.Logf("left out: %s", why)
+	}
 	for i, s := range steps {
 		t.Logf("%3d. %s", i+1, s)
 	}
 
 	r := play(t, dcs, seed, steps)
-	ops, faults := r.history()
-	report := Check(ops, faults)
+	ops, faults, doubts := r.history()
+	report := Check(ops, faults, doubts...)
 	t.Logf("%s", report)
 	assert.Empty(t, r.wrongs)
 	assert.Empty(t, report.Unverified)
@@ -76,6 +79,7 @@ func TestFaults(t *testing.T) {
 	require.NotZero(t, report.Messages)
 	require.NotZero(t, report.Removed)
 	requireAllWays(t, dcs, ops)
+	requireSeals(t, r)
 	for _, s := range steps {
 		if len(s.faults) == 1 { // for others there may be no time
 			f := s.faults[0]
@@ -87,7 +91,7 @@ func TestFaults(t *testing.T) {
 // play goes through the steps on a cluster of its own, heals it, and looks at
 // all mailboxes.
 func play(t *testing.T, dcs []cassandratest.DC, seed uint64, steps []step) *run {
-	cluster := cassandratest.Start(t, cassandratest.Topology{DCs: dcs, Private: true, WAN: true, Settings: storetest.Killable(nil)})
+	cluster := cassandratest.Start(t, cassandratest.Topology{DCs: dcs, Private: true, WAN: true, Settings: settingsOf(stageOf(dcs))})
 	keyspace := cluster.KeyspaceName(t)
 	paxostest.Watch(t, cluster, keyspace)
 	began := time.Now()
@@ -120,6 +124,27 @@ func requireAllWays(t *testing.T, dcs []cassandratest.DC, ops []Op) {
 	}
 }
 
+// requireSeals requires that buckets were sealed, and that mailboxes got
+// narrower ones: what no run has, none can find wrong.
+func requireSeals(t *testing.T, r *run) {
+	tables := storetest.TablesOf(t, r.cluster, r.config(r.cluster.DCs[0].Name))
+	rows := tables.CQL.Query(tables.In("SELECT bucket, seal FROM KS.ledger")).Iter()
+	sealed, narrow := 0, 0
+	var bucket int64
+	for seal := []byte(nil); rows.Scan(&bucket, &seal); seal = nil {
+		if len(seal) > 0 {
+			sealed++
+		}
+		if bucket != -1 && bucket&3 != 0 {
+			narrow++
+		}
+	}
+	require.NoError(t, rows.Close())
+	t.Logf("%d buckets are sealed, %d are narrower than 30 days", sealed, narrow)
+	require.NotZero(t, sealed)
+	require.NotZero(t, narrow)
+}
+
 // ways are the kinds of operations, through the library and over POP3.
 var ways = []struct {
 	kind Kind
@@ -133,9 +158,10 @@ func keep(t *testing.T, r *run) {
 	}
 	dir, err := os.MkdirTemp("", "popcask-faults-")
 	require.NoError(t, err)
-	ops, faults := r.history()
+	ops, faults, doubts := r.history()
 	require.NoError(t, lines(filepath.Join(dir, "ops.jsonl"), ops))
 	require.NoError(t, lines(filepath.Join(dir, "faults.jsonl"), faults))
+	require.NoError(t, lines(filepath.Join(dir, "doubts.jsonl"), doubts))
 	t.Logf("the history is in %s", dir)
 }
 
@@ -148,7 +174,9 @@ func TestHistory(t *testing.T) {
 	require.NoError(t, err)
 	faults, err := readLines[Fault](filepath.Join(*flagHistory, "faults.jsonl"))
 	require.NoError(t, err)
-	report := Check(ops, faults)
+	doubts, err := readLines[Doubt](filepath.Join(*flagHistory, "doubts.jsonl"))
+	require.NoError(t, err)
+	report := Check(ops, faults, doubts...)
 	t.Logf("%s", report)
 	require.True(t, report.Clean())
 }

@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +30,9 @@ type Host struct {
 	// Life counts the earlier hosts of the same name, so that no two of them
 	// write the same message.
 	Life int
+
+	// As names the host whose random choices it makes. "" means its own.
+	As string
 
 	// Config is that of the library. Order sets its clock.
 	Config cassandra.Config
@@ -170,6 +174,6 @@ func (h *Host) serve(store mailbox.Store) (server *pop3.Server, address string, 
 // random returns the source of the choices of a worker.
 func (h *Host) random(worker int) *rand.Rand {
 	sum := fnv.New64a()
-	fmt.Fprintf(sum, "%s %d %d", h.Name, h.Life, worker)
+	fmt.Fprintf(sum, "%s %d %d", cmp.Or(h.As, h.Name), h.Life, worker)
 	return rand.New(rand.NewPCG(h.Seed, sum.Sum64()))
 }

@@ -25,7 +25,7 @@ func (c *clock) now() time.Time {
 }
 
 // set obeys an order: "+90s" and "-2m" set the clock wrong, "freeze" stops it,
-// "right" sets it right.
+// a time of RFC 3339 stops it there, "right" sets it right.
 func (c *clock) set(order string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -35,6 +35,10 @@ func (c *clock) set(order string) error {
 		return nil
 	case "right":
 		c.ahead, c.frozen = 0, time.Time{}
+		return nil
+	}
+	if at, err := time.Parse(time.RFC3339Nano, order); err == nil {
+		c.frozen = at
 		return nil
 	}
 	ahead, err := time.ParseDuration(order)

@@ -27,6 +27,7 @@ import (
 type job struct {
 	Name, DC  string
 	Life      int
+	As        string
 	Hosts     []string
 	Keyspace  string
 	Users     []string
@@ -37,15 +38,18 @@ type job struct {
 }
 
 // config is the library's configuration, in which what takes an hour in real
-// life takes a second or two.
+// life takes a second or two: a mailbox is sealed after each removal, and gets
+// narrower buckets after some twenty messages.
 func config(hosts []string, dc, keyspace string) cassandra.Config {
 	return cassandra.Config{
 		Hosts: hosts, LocalDC: dc, Keyspace: keyspace,
 		Timeout:         2 * time.Second,
 		Retries:         1,
 		ChunkSize:       16 << 10,
+		BucketMessages:  20,
 		Horizon:         horizon,
-		GapInterval:     time.Second,
+		SealAfter:       1,
+		ProofWorkers:    2,
 		ReplicationRest: time.Millisecond,
 	}
 }
@@ -65,7 +69,7 @@ func beHost(j job) error {
 	time.AfterFunc(time.Until(j.LastsTill), func() { os.Exit(2) })
 	out := &events{to: os.Stdout}
 	h := &Host{
-		Name: j.Name, DC: j.DC, Life: j.Life, Config: config(j.Hosts, j.DC, j.Keyspace),
+		Name: j.Name, DC: j.DC, Life: j.Life, As: j.As, Config: config(j.Hosts, j.DC, j.Keyspace),
 		Users: j.Users, Seed: j.Seed, Workers: j.Workers, Pause: j.Pause,
 		Record: func(number int64, op Op) { out.say(event{Number: number, Op: &op}) },
 		Ready:  func() { out.say(event{Ready: true}) },

@@ -84,14 +84,7 @@ func (c *checker) home(l *life) (dc string, deliveries []*Op) {
 	if l.again != nil {
 		return "", nil
 	}
-	deliveries = l.added
-	if len(deliveries) == 0 && l.body != (Body{}) {
-		for _, op := range c.attempts[delivered{l.user, l.body}] {
-			if op.Outcome != OK {
-				deliveries = append(deliveries, op)
-			}
-		}
-	}
+	deliveries = c.deliveries(l)
 	if len(deliveries) == 0 {
 		return "", nil
 	}
@@ -128,7 +121,12 @@ func (c *checker) steps(l *life, dc string, deliveries []*Op) (steps []Evidence,
 	for _, op := range l.removes {
 		note(op, take, "removes it", op.Outcome != OK)
 	}
-	lists := c.listings[place{dc, l.user}]
+	var lists []*listing
+	for _, list := range c.listings[place{dc, l.user}] {
+		if !c.excused(l, list, list.has[l]) {
+			lists = append(lists, list)
+		}
+	}
 	var firstSeen, lastSeen *Op // the first to return, the last to be called
 	for _, list := range lists {
 		if _, has := list.has[l]; has {

@@ -12,7 +12,7 @@ import (
 // The time limit: what porcupine had no time for does not count as right.
 func TestLinearHasATimeLimit(t *testing.T) {
 	ops := story(delivers("dc1", 0, 10, "a"), delivers("dc1", 0, 10, "bb"), both("a", "bb"))
-	require.Equal(t, Linear{Unknown: 2}, check(ops, nil, 0).Linear)
+	require.Equal(t, Linear{Unknown: 2}, check(ops, nil, nil, 0).Linear)
 	require.Equal(t, Linear{Checked: 2}, Check(ops, nil).Linear)
 }
 

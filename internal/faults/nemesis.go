@@ -11,18 +11,33 @@ import (
 	"github.com/popcask/popcask/cassandra/cassandratest"
 )
 
-// nemesis breaks things of one kind. None breaks what a promise rests on: in no
-// data centre does more than a minority of the nodes forget anything (and with
-// a synchronous commit log not even these), clocks are wrong by less than half
-// of gc_grace_seconds, and tombstones go only after a repair has taken them to
-// every node.
+// nemesis breaks things of one kind. None breaks what a promise rests on: one
+// replica of each message may forget until the cluster is repaired, clocks are
+// wrong by less than half of gc_grace_seconds, and tombstones go only after a
+// repair has taken them to every node. A nemesis that makes a node forget takes
+// hold of the nodes, so that no other one does in the same step, and the step
+// ends with nodetool repair: see [run.forget].
 type nemesis struct {
 	name  string
 	holds thing         // what it takes hold of
 	costs time.Duration // about what breaking and healing take, besides the fault itself
+	needs need          // of the topology
 	aim   func(*rand.Rand, stage) string
 	act   func(context.Context, *run, fault) (heal func(context.Context) error, err error)
 }
+
+// need is what a nemesis needs of the topology. It does without others.
+type need struct {
+	what string
+	met  func(stage) bool
+}
+
+var (
+	nothing = need{"nothing", func(stage) bool { return true }}
+	aLink   = need{"two data centres", func(s stage) bool { return len(s.dcs) > 1 }}
+	aQuorum = need{"a data centre of three nodes", func(s stage) bool { return len(s.forgetful()) > 0 }}
+	aSpare  = need{"a data centre of four nodes", func(s stage) bool { return len(s.spare()) > 0 }}
+)
 
 // thing is a kind of thing that a nemesis takes hold of.
 type thing int
@@ -38,19 +53,28 @@ const (
 
 // nemeses are all of them.
 var nemeses = []nemesis{
-	{"kill-node", nodes, 12 * time.Second, oneNode, killNode},          // -9, and started again
-	{"pause-node", nodes, 2 * time.Second, oneNode, pauseNode},         // SIGSTOP, SIGCONT
-	{"restart-dc", nodes, 20 * time.Second, oneDC, restartDC},          // every node of it, shut down first
-	{"kill-process", processes, 0, oneHost, killProcess},               // the library's own, -9
-	{"pause-process", processes, 0, oneHost, pauseProcess},             // SIGSTOP, SIGCONT
-	{"cut-link", link, 2 * time.Second, twoDCs, cutLink},               // both ways
-	{"cut-link-one-way", link, 2 * time.Second, twoDCs, cutLinkOneWay}, // what the first one sends is lost
-	{"slow-link", link, 0, twoDCs, slowLink},                           // delay, rate and loss
-	{"drop-hints", nodes | link, 10 * time.Second, twoDCs, dropHints},  // cut, and no node keeps hints
-	{"clock-wrong", clocks, 0, oneHost, clockWrong},                    // the library's, by minutes
-	{"clock-frozen", clocks, 0, oneHost, clockFrozen},                  // the library's
-	{"repair", nodes | link, 10 * time.Second, noTarget, repairNow},    // nodetool repair, in the middle of it all
-	{"compact", everything, 20 * time.Second, noTarget, compactNow},    // and tombstones go
+	{"kill-node", nodes, 12 * time.Second, nothing, oneNode, killNode},        // -9, and started again
+	{"pause-node", nodes, 2 * time.Second, nothing, oneNode, pauseNode},       // SIGSTOP, SIGCONT
+	{"restart-dc", nodes, 20 * time.Second, nothing, oneDC, restartDC},        // every node of it, shut down first
+	{"kill-process", processes, 0, nothing, oneHost, killProcess},             // the library's own, -9
+	{"pause-process", processes, 0, nothing, oneHost, pauseProcess},           // SIGSTOP, SIGCONT: for longer than the horizon
+	{"cut-link", link, 2 * time.Second, aLink, twoDCs, cutLink},               // both ways
+	{"cut-link-one-way", link, 2 * time.Second, aLink, twoDCs, cutLinkOneWay}, // what the first one sends is lost
+	{"slow-link", link, 0, aLink, twoDCs, slowLink},                           // delay, rate and loss
+	{"drop-hints", nodes | link, 10 * time.Second, aLink, twoDCs, dropHints},  // cut, and no node keeps hints
+	{"clock-wrong", clocks, 0, nothing, oneHost, clockWrong},                  // the library's, by minutes
+	{"clock-frozen", clocks, 0, nothing, oneHost, clockFrozen},                // the library's
+	{"repair", nodes | link, 10 * time.Second, nothing, noTarget, repairNow},  // nodetool repair, in the middle of it all
+	{"compact", everything, 20 * time.Second, nothing, noTarget, compactNow},  // and tombstones go
+
+	// What operators do, of machines too: see nemesis_operator.go, _ring and _clone.
+	{"replace-node", nodes | link, 80 * time.Second, aQuorum, oneForgetful, replaceNode},
+	{"restore-snapshot", nodes | link, 35 * time.Second, aQuorum, oneForgetful, restoreSnapshot},
+	{"rolling-restart", nodes | link, 70 * time.Second, nothing, noTarget, rollingRestart},
+	{"without-hints", nodes | link, 30 * time.Second, nothing, oneNode, withoutHints},
+	{"fewer-replicas", nodes | link, 30 * time.Second, aQuorum, oneForgetfulDC, fewerReplicas},
+	{"leave-and-join", nodes | link, 90 * time.Second, aSpare, oneSpare, leaveAndJoin},
+	{"clone-process", processes | clocks, 2 * time.Second, nothing, oneHost, cloneProcess},
 }
 
 func oneNode(random *rand.Rand, s stage) string {
@@ -70,12 +94,18 @@ func twoDCs(random *rand.Rand, s stage) string {
 
 func noTarget(*rand.Rand, stage) string { return "" }
 
+// killNode kills a node. With the commit log of most clusters it forgets its
+// last moments: see [settingsOf].
 func killNode(_ context.Context, r *run, f fault) (func(context.Context) error, error) {
-	return r.bootAgain(f.target), r.cluster.Kill(f.target)
+	kill := func() error { return r.cluster.Kill(f.target) }
+	if !r.stage.allForgetful() {
+		return r.bootAgain(f.target), kill()
+	}
+	return r.bootAgain(f.target), r.forget(f.target, time.Now().Add(-commitLogLag), kill)
 }
 
-func restartDC(_ context.Context, r *run, f fault) (func(context.Context) error, error) {
-	return r.bootAgain(f.target), r.cluster.Shutdown(f.target)
+func restartDC(ctx context.Context, r *run, f fault) (func(context.Context) error, error) {
+	return r.bootAgain(f.target), r.shutDown(ctx, f.target)
 }
 
 func (r *run) bootAgain(target string) func(context.Context) error {
@@ -167,14 +197,21 @@ func dropHints(ctx context.Context, r *run, f fault) (func(context.Context) erro
 	return heal, r.cluster.Link(a, b).Cut()
 }
 
-// clockWrong sets a clock wrong by up to five minutes, in either direction.
+// clockWrong sets a clock wrong by up to two minutes, in either direction.
 func clockWrong(_ context.Context, r *run, f fault) (func(context.Context) error, error) {
 	random := rand.New(rand.NewPCG(f.dice, 0))
-	ahead := time.Second + upTo(random, 5*time.Minute)
+	ahead := time.Second + upTo(random, 2*time.Minute)
 	if random.IntN(2) == 0 {
 		ahead = -ahead
 	}
-	return r.clockOf(f.target, ahead.Round(time.Second).String())
+	heal, err := r.clockOf(f.target, ahead.Round(time.Second).String())
+	return func(ctx context.Context) error {
+		err := heal(ctx)
+		if shown := time.Now().Add(ahead); shown.After(r.ahead) {
+			r.ahead = shown
+		}
+		return err
+	}, err
 }
 
 func clockFrozen(_ context.Context, r *run, f fault) (func(context.Context) error, error) {
@@ -202,10 +239,21 @@ func compactNow(ctx context.Context, r *run, _ fault) (func(context.Context) err
 }
 
 // repair runs nodetool repair -full. If each node has a replica of everything,
-// one node repairs all.
-func (r *run) repair(ctx context.Context) error {
+// one node repairs all. It fails if a connection between two nodes breaks, as
+// those do that are left over from before a restart: then it runs again. Nodes
+// that are gone do not take part.
+func (r *run) repair(ctx context.Context, gone ...string) error {
+	const tries = 3
 	for _, node := range r.cluster.Nodes {
-		if _, err := r.cluster.NodeTool(ctx, node.Name, "repair", "-full", r.keyspace); err != nil {
+		if slices.Contains(gone, node.Name) {
+			continue
+		}
+		_, err := r.cluster.NodeTool(ctx, node.Name, "repair", "-full", r.keyspace)
+		for again := 1; err != nil && again < tries && ctx.Err() == nil; again++ {
+			r.log("nodetool repair runs again: %v", err)
+			_, err = r.cluster.NodeTool(ctx, node.Name, "repair", "-full", r.keyspace)
+		}
+		if err != nil {
 			return err
 		}
 		if !slices.ContainsFunc(r.cluster.DCs, func(dc cassandratest.DC) bool { return dc.Nodes > replicas }) {

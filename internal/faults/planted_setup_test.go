@@ -2,7 +2,6 @@ package faults
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -41,7 +40,7 @@ type site struct {
 }
 
 // bucketOfPlots is the width of a bucket.
-const bucketOfPlots = time.Hour
+const bucketOfPlots = 30 * 24 * time.Hour
 
 // newSite makes a keyspace in one data centre.
 func newSite(t *testing.T, cluster *cassandratest.Cluster, replication cassandra.Replication) site {
@@ -49,15 +48,29 @@ func newSite(t *testing.T, cluster *cassandratest.Cluster, replication cassandra
 	keyspace := cluster.KeyspaceName(t)
 	paxostest.Watch(t, cluster, keyspace)
 	for dc := range replication {
-		config := configOf(cluster, keyspace, dc)
-		config.Bucket = bucketOfPlots
-		require.NoError(t, cassandra.Migrate(t.Context(), config, replication))
+		require.NoError(t, cassandra.Migrate(t.Context(), configOf(cluster, keyspace, dc), replication))
 	}
 	return site{cluster, keyspace}
 }
 
+// alter changes the schema. KS is the keyspace.
+func (s site) alter(t *testing.T, db *gocql.Session, statement string) {
+	t.Helper()
+	require.NoError(t, db.Query(strings.ReplaceAll(statement, "KS", s.keyspace)).Exec())
+	require.NoError(t, db.AwaitSchemaAgreement(t.Context()))
+}
+
+// replicate changes the replication, to one like "'dc1': 3". New replicas know
+// nothing but the settings, without which no host connects: reading them
+// everywhere repairs them.
+func (s site) replicate(t *testing.T, db *gocql.Session, text string) {
+	t.Helper()
+	s.alter(t, db, "ALTER KEYSPACE KS WITH replication = {'class': 'NetworkTopologyStrategy', "+text+"}")
+	require.NoError(t, db.Query("SELECT id, version, namespace, canonicaliser, replication, replication_since FROM "+s.keyspace+".settings WHERE id = 'popcask'").Consistency(gocql.All).Exec())
+}
+
 func configOf(cluster *cassandratest.Cluster, keyspace, dc string) cassandra.Config {
-	return cassandra.Config{Hosts: cluster.Hosts(dc), LocalDC: dc, Keyspace: keyspace, Timeout: 20 * time.Second, GapInterval: -1}
+	return cassandra.Config{Hosts: cluster.Hosts(dc), LocalDC: dc, Keyspace: keyspace, Timeout: 20 * time.Second, SealAfter: -1}
 }
 
 // find plays a plot with the bug, in which the checker must find a violation of
@@ -68,19 +81,27 @@ func (s site) find(t *testing.T, want Class, play func(*plot)) {
 			p := &plot{T: t, planted: planted, cluster: s.cluster, keyspace: s.keyspace}
 			p.user = strings.ToLower(strings.NewReplacer("/", ".", "_", "").Replace(t.Name())) + "@example.org"
 			play(p)
-			report := Check(p.ops, nil)
-			require.Empty(t, report.Unverified)
-			if !planted {
-				require.Empty(t, report.Violations, "%s", report)
-				return
-			}
-			require.Positive(t, p.harmful, "the bug did nothing")
-			found := report.Of(want)
-			require.NotEmpty(t, found, "%s", report)
-			for _, v := range found {
-				t.Logf("%s: %s", v.Class, v.Text)
-			}
+			p.judge(want)
 		})
+	}
+}
+
+// judge requires that the checker finds what the bug did, or nothing without
+// the bug.
+func (p *plot) judge(want Class, doubts ...Doubt) {
+	p.mu.Lock() // hosts may still be at work in the background
+	defer p.mu.Unlock()
+	report := Check(p.ops, nil, doubts...)
+	require.Empty(p, report.Unverified)
+	if !p.planted {
+		require.Empty(p, report.Violations, "%s", report)
+		return
+	}
+	require.Positive(p, p.harmful, "the bug did nothing")
+	found := report.Of(want)
+	require.NotEmpty(p, found, "%s", report)
+	for _, v := range found {
+		p.Logf("%s: %s", v.Class, v.Text)
 	}
 }
 
@@ -199,16 +220,33 @@ func (p *plot) mailboxOf(session *cassandra.Session) cassandra.MailboxID {
 	return id
 }
 
-// provenUntil returns the end of the last range that is recorded as empty, in
-// microseconds.
-func (p *plot) provenUntil(db *gocql.Session, id cassandra.MailboxID) (until int64) {
+// seals has mail come and go until the mailbox is sealed beyond the present
+// moment. The letters are those from the n-th on.
+func (p *plot) seals(w *Worker, n int) {
 	p.Helper()
-	rows := db.Query(fmt.Sprintf("SELECT until FROM %s.ledger WHERE mailbox_id = ? AND kind = 'gap'", p.keyspace), [16]byte(id)).Iter()
-	for end := int64(0); rows.Scan(&end); {
-		until = max(until, end)
-	}
-	require.NoError(p, rows.Close())
-	return until
+	tables := storetest.Tables{T: p, CQL: p.cluster.Session(p, "dc1"), Keyspace: p.keyspace}
+	id, now := p.mailboxOf(w.Store.Session()), time.Now().UnixMicro()
+	p.eventually("the seal reaches beyond all that was delivered", func() bool {
+		p.removes(w, p.delivers(w, p.letter(n, 100))...)
+		n++
+		for _, row := range tables.Ledger(id) {
+			if row.Until > now {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// indexes writes the entry of a message into the index, and its bucket into the
+// ledger, on every replica.
+func (p *plot) indexes(db *gocql.Session, session *cassandra.Session, m Message) {
+	p.Helper()
+	mailbox, id := p.mailboxOf(session), idOf(p, m)
+	require.NoError(p, db.Query("INSERT INTO "+p.keyspace+".projection (mailbox_id, bucket, message_id, size) VALUES (?, ?, ?, ?) USING TIMESTAMP ?",
+		[16]byte(mailbox), id.Bucket(), [16]byte(id), m.Size, id.Timestamp()).Consistency(gocql.All).Exec())
+	require.NoError(p, db.Query("INSERT INTO "+p.keyspace+".ledger (mailbox_id, bucket) VALUES (?, ?) USING TIMESTAMP 1",
+		[16]byte(mailbox), id.Bucket()).Consistency(gocql.All).Exec())
 }
 
 func (p *plot) eventually(what string, condition func() bool) {

@@ -2,6 +2,7 @@ package faults
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"iter"
@@ -14,7 +15,6 @@ import (
 
 	"github.com/popcask/popcask/cassandra/cql"
 
-	"github.com/gocql/gocql"
 	"github.com/stretchr/testify/require"
 
 	"github.com/popcask/popcask/cassandra"
@@ -38,14 +38,19 @@ func TestPlanted(t *testing.T) {
 	})
 	one := newSite(t, cluster, cassandra.Replication{"dc1": 3})
 	t.Run("P3 default timestamps", func(t *testing.T) { one.find(t, Resurrected, lateEvent) })
-	t.Run("P1 gaps recorded without proof", func(t *testing.T) { one.find(t, Missed, gapWithoutProof) })
-	t.Run("P1 a gap proven by clocks", func(t *testing.T) { one.find(t, Missed, frozenAppender) })
+	t.Run("P1 a seal without proof", func(t *testing.T) { one.find(t, Missed, sealWithoutProof) })
+	t.Run("P1 a seal proven by clocks", func(t *testing.T) { one.find(t, Missed, frozenAppender) })
 	t.Run("P1 an ID used again after a failed attempt", func(t *testing.T) { one.find(t, Lost, idUsedAgain) })
 	t.Run("P2 two bodies under one ID", func(t *testing.T) { one.find(t, Corrupt, twoBodies) })
 	t.Run("P1 a listing that stops at the bucket of now", func(t *testing.T) { one.find(t, Missed, listingUntilNow) })
+	t.Run("P2 IDs that a process and its clone both draw", func(t *testing.T) { one.find(t, Corrupt, clonedProcess) })
+	t.Run("P5 a unique-id confirmed after the index was written", func(t *testing.T) { one.find(t, ChangedUIDL, confirmedLate) })
 
 	two := newSite(t, cluster, cassandra.Replication{"dc2": 1}) // and dc1, in the course of it
-	t.Run("P2 QUORUM instead of EACH_QUORUM", func(t *testing.T) { two.find(t, WronglyGone, lag) })
+	t.Run("P2 QUORUM instead of EACH_QUORUM and ALL", func(t *testing.T) { two.find(t, WronglyGone, lag) })
+
+	// A node is shut down in it, so it is the last one.
+	t.Run("EACH_QUORUM instead of ALL", func(t *testing.T) { lastReplica(t, newSite(t, cluster, cassandra.Replication{"dc1": 1})) })
 }
 
 // lateEvent: an event comes to the index once more, after the removal. The bug
@@ -70,13 +75,13 @@ func lateEvent(p *plot) {
 	p.reads(w, true)
 }
 
-// provesAtOnce makes a proof of what is empty follow every removal.
-func provesAtOnce(c *cassandra.Config) { c.Horizon, c.GapInterval = time.Millisecond, time.Nanosecond }
+// sealsAtOnce makes a seal follow every removal, up to a second ago.
+func sealsAtOnce(c *cassandra.Config) { c.Horizon, c.SealAfter = time.Second, 1 }
 
-// gapWithoutProof: the bug records the whole mailbox as empty up to now,
-// without a fence and without looking.
-func gapWithoutProof(p *plot) {
-	w, session := p.host("a", "dc1", bug{change: provesAtOnce, tamper: func(call *storetest.Call) {
+// sealWithoutProof: the bug seals the mailbox without a fence and without
+// looking what is in it.
+func sealWithoutProof(p *plot) {
+	w, _ := p.host("a", "dc1", bug{change: sealsAtOnce, tamper: func(call *storetest.Call) {
 		if call.IsFence() || call.IsProof() {
 			call.Drop = true
 			p.harm()
@@ -84,30 +89,29 @@ func gapWithoutProof(p *plot) {
 	}})
 	messages := p.delivers(w, p.letter(1, 100), p.letter(2, 100), p.letter(3, 100))
 	p.reads(w, false)
-	db, id := p.cluster.Session(p, "dc1"), p.mailboxOf(session)
 	p.removes(w, messages[0])
-	p.eventually("something is recorded as empty", func() bool { return p.provenUntil(db, id) > 0 })
+	p.seals(w, 4)
 	p.reads(w, false)
 	p.reads(w, true)
 }
 
 // frozenAppender: a delivery is frozen after its ID was minted and before its
-// membership is written. Meanwhile another host proves that everything up to
-// now is empty. The bug relies on the horizon alone, and writes no fence.
+// membership is written. Meanwhile another host seals everything up to now. The
+// bug relies on the horizon alone, and writes no fence.
 func frozenAppender(p *plot) {
-	b := bug{change: provesAtOnce, tamper: func(call *storetest.Call) {
+	b := bug{change: sealsAtOnce, tamper: func(call *storetest.Call) {
 		if call.IsFence() {
 			call.Drop = true
 			p.harm()
 		}
 	}}
-	w, session := p.host("a", "dc1", b)
+	w, _ := p.host("a", "dc1", b)
 	p.delivers(w, p.letter(1, 100))
 
 	froze, thaw := make(chan struct{}), make(chan struct{})
 	var once sync.Once
 	b.change = func(c *cassandra.Config) {
-		provesAtOnce(c)
+		sealsAtOnce(c)
 		c.UID = func() uint32 { // it is called right before the membership is written
 			once.Do(func() {
 				close(froze)
@@ -121,14 +125,7 @@ func frozenAppender(p *plot) {
 	letter := p.letter(2, 100)
 	go func() { refused <- len(frozen.Attempt(p.Context(), letter, []string{p.user})) > 0 }()
 	<-froze
-	minted := time.Now().UnixMicro() // or a moment before
-	db, id := p.cluster.Session(p, "dc1"), p.mailboxOf(session)
-	n := 3
-	p.eventually("what is recorded as empty reaches beyond the frozen ID", func() bool {
-		p.removes(w, p.delivers(w, p.letter(n, 100))...)
-		n++
-		return p.provenUntil(db, id) > minted
-	})
+	p.seals(w, 3)
 	close(thaw)
 	require.Equal(p, !p.planted, <-refused, "it sees the fence")
 	if !p.planted { // the sender tries again
@@ -206,21 +203,67 @@ func idUsedAgain(p *plot) {
 	p.reads(w, true)
 }
 
-// twoBodies: the bug gives two messages one ID. Their timestamps are equal,
-// too, so that of each cell the larger value is left. They have the same size:
-// the store itself would notice two sizes.
+// twoBodies: the bug gives two messages of a host one ID.
 func twoBodies(p *plot) {
 	var r reuse
 	w, _ := p.host("a", "dc1", bug{change: stopped(time.Now()), tamper: r.tamper(p)})
-	p.delivers(w, p.letter(1, 1000), p.letter(2, 1000))
+	r.shareID(p, w, w)
+}
+
+// clonedProcess: a process and its clone have one clock, and deliver one message
+// each. The bug draws what makes their IDs differ once for each process, before
+// it is cloned: as the generators of many libraries do.
+func clonedProcess(p *plot) {
+	var r reuse
+	b := bug{change: stopped(time.Now()), tamper: r.tamper(p)}
+	w, _ := p.host("a", "dc1", b)
+	clone, _ := p.host("clone", "dc1", b)
+	r.shareID(p, w, clone)
+}
+
+// shareID delivers two messages, which the bug gives one ID. Their timestamps
+// are equal, too, so that of each cell the larger value is left. All of these
+// are of the second message: the store itself would notice the size or the
+// digest of other octets.
+func (r *reuse) shareID(p *plot, w, other *Worker) {
+	first, second := p.letter(1, 1000), p.letter(2, 1000)
+	for n := 3; len(second.octets) < len(first.octets) || second.octets < first.octets || digest(second) < digest(first); n++ {
+		second = p.letter(n, 1000)
+	}
+	p.delivers(w, first)
+	p.delivers(other, second)
 	r.acknowledge(p)
 	p.reads(w, false)
 	p.reads(w, true)
 	if !p.planted {
 		return
 	}
-	retrieved := Check(slices.DeleteFunc(slices.Clone(p.ops), func(op Op) bool { return op.Kind == Deliver && op.Body.Seq == 2 }), nil)
+	retrieved := Check(slices.DeleteFunc(slices.Clone(p.ops), func(op Op) bool { return op.Kind == Deliver && op.Body == second.Body }), nil)
 	require.NotEmpty(p, retrieved.Of(Corrupt), "what is retrieved shows it, too: %s", retrieved)
+}
+
+// confirmedLate: two messages come with one foreign unique-id. The bug looks for
+// the claims of others when the index has been written: whoever lists the
+// mailbox before that sees the unique-id twice.
+func confirmedLate(p *plot) {
+	w, _ := p.host("a", "dc1", bug{tamper: func(call *storetest.Call) {
+		if strings.HasPrefix(call.Statement, "SELECT") && strings.Contains(call.Statement, " FROM uidl ") {
+			call.Drop = true
+			p.harm()
+		}
+	}})
+	for n := range 2 {
+		letter := p.letter(n, 100)
+		letter.UIDL = "of-another-system"
+		p.delivers(w, letter)
+	}
+	p.reads(w, false)
+	p.reads(w, true)
+}
+
+func digest(letter Text) string {
+	sum := sha256.Sum256([]byte(letter.octets))
+	return string(sum[:])
 }
 
 // untilNow makes a listing stop at the bucket of a clock.
@@ -230,8 +273,8 @@ type untilNow struct {
 	harm func()
 }
 
-func (u untilNow) List(ctx context.Context, mailbox cassandra.MailboxID, list []cassandra.Slice) iter.Seq2[cassandra.Entry, error] {
-	return u.Index.List(ctx, mailbox, slices.DeleteFunc(slices.Clone(list), func(s cassandra.Slice) bool {
+func (u untilNow) List(ctx context.Context, level cql.Level, mailbox cassandra.MailboxID, list []cassandra.Slice) iter.Seq2[cassandra.Entry, error] {
+	return u.Index.List(ctx, level, mailbox, slices.DeleteFunc(slices.Clone(list), func(s cassandra.Slice) bool {
 		beyond := s.From > u.now.UnixMicro()
 		if beyond {
 			u.harm()
@@ -261,18 +304,11 @@ func listingUntilNow(p *plot) {
 	p.reads(w, true)
 }
 
-// lag: dc2 delivers, and only the listing has arrived in dc1. The bug asks a
-// quorum of all replicas, three of four, which dc1 has by itself.
+// lag: dc2 delivers, and only the listing and the ledger have arrived in dc1.
+// The bug asks a quorum of all replicas, three of four, which dc1 has by itself.
 func lag(p *plot) {
-	db := p.cluster.Session(p, "dc2")
-	alter := func(statement string) {
-		require.NoError(p, db.Query(fmt.Sprintf(statement, p.keyspace)).Exec())
-		require.NoError(p, db.AwaitSchemaAgreement(p.Context()))
-	}
-	replicate := func(text string) {
-		alter("ALTER KEYSPACE %s WITH replication = {'class': 'NetworkTopologyStrategy', " + text + "}")
-	}
-	replicate("'dc2': 1")
+	s, db := site{p.cluster, p.keyspace}, p.cluster.Session(p, "dc2")
+	s.replicate(p.T, db, "'dc2': 1")
 	far, session := p.host("b", "dc2", bug{})
 	var letters []Text
 	for n := range 5 {
@@ -282,25 +318,20 @@ func lag(p *plot) {
 
 	// New replicas have no data, like those that were cut off. No coordinator
 	// may ask a fourth one because the third is slow.
-	replicate("'dc1': 3, 'dc2': 1")
+	s.replicate(p.T, db, "'dc1': 3, 'dc2': 1")
 	for _, table := range []string{"message", "mailbox_message"} {
-		alter("ALTER TABLE %s." + table + " WITH speculative_retry = 'NEVER'")
+		s.alter(p.T, db, "ALTER TABLE KS."+table+" WITH speculative_retry = 'NEVER'")
 	}
 	to := p.cluster.Session(p, "dc1")
-	// No host connects without the settings: reading them in every data centre
-	// repairs them.
-	require.NoError(p, to.Query(fmt.Sprintf("SELECT id, version, bucket_seconds, namespace, canonicaliser, replication, replication_since FROM %s.settings WHERE id = 'popcask'", p.keyspace)).Consistency(gocql.All).Exec())
-	id := p.mailboxOf(session)
 	for _, m := range messages {
 		message := idOf(p, m)
-		require.NoError(p, to.Query(fmt.Sprintf("INSERT INTO %s.projection (mailbox_id, bucket, message_id, size) VALUES (?, ?, ?, ?) USING TIMESTAMP ?", p.keyspace),
-			[16]byte(id), session.Bucket(message), [16]byte(message), m.Size, message.Timestamp()).Consistency(gocql.All).Exec())
+		p.indexes(to, session, m)
 		var there int
 		require.NoError(p, to.Query(fmt.Sprintf("SELECT count(*) FROM %s.message WHERE message_id = ?", p.keyspace), [16]byte(message)).Scan(&there))
 		require.Zero(p, there, "its content has not arrived in dc1")
 	}
 	near, _ := p.host("a", "dc1", bug{tamper: func(call *storetest.Call) {
-		if call.Level == cql.EachQuorum && strings.HasPrefix(call.Statement, "SELECT") {
+		if call.Level != cql.LocalQuorum && strings.HasPrefix(call.Statement, "SELECT") {
 			call.Level = "QUORUM"
 			p.harm()
 		}

@@ -22,6 +22,7 @@ type Report struct {
 	Uncertain int                      // seen, and not acknowledged
 	Copies    int                      // of one body, after an attempt that was not acknowledged: allowed
 	Again     int                      // delivered again by a repair, since they lay in a closed range
+	Excused   int                      // missed or back while there was a doubt
 	NeverRead int                      // in the final pass, and not listed before
 
 	Stale         Staleness // mail on its way to the other data centre
@@ -197,6 +198,7 @@ func (r Report) writeCounts(b *strings.Builder) {
 		{"not acknowledged, but seen", r.Uncertain, "allowed"},
 		{"second copies", r.Copies, "allowed: an attempt was not acknowledged"},
 		{"delivered again", r.Again, "allowed, of what was not acknowledged"},
+		{"excused", r.Excused, "missed or back, after a replica forgot and before the cluster was repaired"},
 		{"never read", r.NeverRead, "there at the end, and not listed before"},
 		{"stale", r.Stale.Stale, r.Stale.String()},
 		{"stale removals", r.StaleRemovals.Stale, r.StaleRemovals.String()},

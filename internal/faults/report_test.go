@@ -51,6 +51,7 @@ acknowledged                2  1 removed, 0 may be
 not acknowledged, but seen  0  allowed
 second copies               0  allowed: an attempt was not acknowledged
 delivered again             0  allowed, of what was not acknowledged
+excused                     0  missed or back, after a replica forgot and before the cluster was repaired
 never read                  0  there at the end, and not listed before
 stale                       0  of 0; median 0s, max 0s
 stale removals              0  of 1; median 0s, max 0s

@@ -18,8 +18,8 @@ import (
 const replicas = 3
 
 // usersAStep is how many new users each step has. They replace those of the
-// step before the last: a clock that is ahead closes a mailbox for hosts whose
-// clocks are right, and the workers must not wait for that.
+// step before the last, so that mailboxes begin, get narrower buckets, and are
+// sealed for the first time while things break.
 const usersAStep = 3
 
 // run is one run of the suite: the cluster, the hosts, and what they did.
@@ -33,11 +33,15 @@ type run struct {
 
 	hosts map[string]*process
 	users [][]string // by step
+	ahead time.Time  // the latest that a clock has shown which was wrong
+
+	unrepaired bool // the step must end with nodetool repair
 
 	mu     sync.Mutex
 	ops    map[key]Op
 	wrongs []string
 	faults []Fault
+	doubts []Doubt
 	now    string // the present step, for the log
 	intern map[string]string
 }
@@ -49,14 +53,9 @@ func newRun(ctx context.Context, cluster *cassandratest.Cluster, keyspace string
 		stage: stageOf(cluster.DCs), till: time.Now().Add(3*length + 20*time.Minute),
 		hosts: make(map[string]*process), ops: make(map[key]Op), intern: make(map[string]string),
 	}
-	replication := make(cassandra.Replication)
-	for _, dc := range cluster.DCs {
-		replication[dc.Name] = min(dc.Nodes, replicas)
-	}
 	c := r.config(cluster.DCs[0].Name)
 	c.Timeout = 30 * time.Second // for the schema
-	c.Bucket = max(15*time.Second, (length / 10).Round(time.Second))
-	if err := cassandra.Migrate(ctx, c, replication); err != nil {
+	if err := cassandra.Migrate(ctx, c, r.replication()); err != nil {
 		return nil, err
 	}
 	r.nextUsers()
@@ -71,6 +70,14 @@ func newRun(ctx context.Context, cluster *cassandratest.Cluster, keyspace string
 		}
 	}
 	return r, nil
+}
+
+func (r *run) replication() cassandra.Replication {
+	replication := make(cassandra.Replication)
+	for _, dc := range r.cluster.DCs {
+		replication[dc.Name] = min(dc.Nodes, replicas)
+	}
+	return replication
 }
 
 // stageOf puts two hosts into each data centre.
@@ -118,6 +125,16 @@ func (r *run) currentUsers() []string {
 	return slices.Concat(r.users[max(0, len(r.users)-2):]...)
 }
 
+// orderUsers tells the hosts the users of now.
+func (r *run) orderUsers() error {
+	for _, p := range r.hosts {
+		if err := p.order("users " + strings.Join(r.currentUsers(), " ")); err != nil {
+			return fmt.Errorf("host %s: %w", p.Name, err)
+		}
+	}
+	return nil
+}
+
 func (r *run) record(k key, op Op) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -147,14 +164,14 @@ func (r *run) wrong(text string) {
 }
 
 // history returns what was recorded so far.
-func (r *run) history() (ops []Op, faults []Fault) {
+func (r *run) history() (ops []Op, faults []Fault, doubts []Doubt) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, op := range r.ops {
 		ops = append(ops, op)
 	}
 	slices.SortFunc(ops, func(a, b Op) int { return a.Call.Compare(b.Call) })
-	return ops, slices.Clone(r.faults)
+	return ops, slices.Clone(r.faults), slices.Clone(r.doubts)
 }
 
 // walk goes through the steps. If healing takes longer than the schedule
@@ -176,9 +193,12 @@ func (r *run) walk(ctx context.Context, steps []step, length time.Duration) erro
 		r.say(fmt.Sprintf("step %d of %d: %s", i+1, len(steps), s))
 		r.nextUsers()
 		for _, p := range r.hosts {
-			if err := p.order("clock right\nusers " + strings.Join(r.currentUsers(), " ")); err != nil {
+			if err := p.order("clock right"); err != nil {
 				return fmt.Errorf("host %s: %w", p.Name, err)
 			}
+		}
+		if err := r.orderUsers(); err != nil {
+			return err
 		}
 		if err := r.step(ctx, s); err != nil {
 			return fmt.Errorf("step %d of %d, %s: %w", i+1, len(steps), s, err)
@@ -188,7 +208,8 @@ func (r *run) walk(ctx context.Context, steps []step, length time.Duration) erro
 	return nil
 }
 
-// step breaks, waits, and heals in the opposite order.
+// step breaks, waits, and heals in the opposite order. If a node has forgotten
+// something it repairs the cluster, before another one may.
 func (r *run) step(ctx context.Context, s step) (err error) {
 	var heals []func() error
 	for _, f := range s.faults {
@@ -218,6 +239,9 @@ func (r *run) step(ctx context.Context, s step) (err error) {
 	}
 	for _, heal := range slices.Backward(heals) {
 		err = errors.Join(err, heal())
+	}
+	if err == nil && r.unrepaired {
+		err = r.endDoubt(ctx)
 	}
 	return err
 }
@@ -287,6 +311,15 @@ var tables = []string{"message", "mailbox_message", "projection"}
 
 // setGrace sets how long tombstones stay.
 func (r *run) setGrace(ctx context.Context, grace time.Duration) error {
+	var statements []string
+	for _, table := range tables {
+		statements = append(statements, fmt.Sprintf("ALTER TABLE %s WITH gc_grace_seconds = %d", table, grace/time.Second))
+	}
+	return r.define(ctx, statements...)
+}
+
+// define changes the schema.
+func (r *run) define(ctx context.Context, statements ...string) error {
 	c := r.config(r.cluster.DCs[0].Name)
 	c.Timeout = 30 * time.Second
 	session, err := cassandra.Connect(ctx, c)
@@ -294,8 +327,7 @@ func (r *run) setGrace(ctx context.Context, grace time.Duration) error {
 		return err
 	}
 	defer session.Close()
-	for _, table := range tables {
-		statement := fmt.Sprintf("ALTER TABLE %s WITH gc_grace_seconds = %d", table, grace/time.Second)
+	for _, statement := range statements {
 		if err := session.Define(ctx, statement); err != nil {
 			return err
 		}

@@ -43,12 +43,20 @@ func (r *run) heal(ctx context.Context) error {
 	return nil
 }
 
-// repairAll runs the library's repair, with a clock for which no message is
-// young, also one from a clock that was ahead.
+// repairAll runs the library's repair, after no message is young any more, also
+// none from a clock that was ahead.
 func (r *run) repairAll(ctx context.Context) (findings int, err error) {
+	latest := time.Now()
+	if r.ahead.After(latest) {
+		latest = r.ahead
+	}
+	select {
+	case <-time.After(time.Until(latest.Add(horizon + time.Second))):
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
 	c := r.config(r.cluster.DCs[0].Name)
 	c.Timeout = 10 * time.Second
-	c.Now = func() time.Time { return time.Now().Add(6 * time.Minute) }
 	w, done, err := r.inProcess(ctx, "repair/"+c.LocalDC, c)
 	if err != nil {
 		return 0, err

@@ -37,6 +37,19 @@ type stage struct {
 	hosts []string // names
 }
 
+// forgetful returns the data centres in which a node may forget something:
+// there are others that acknowledged it too.
+func (s stage) forgetful() (dcs []cassandratest.DC) {
+	for _, dc := range s.dcs {
+		if dc.Nodes >= replicas {
+			dcs = append(dcs, dc)
+		}
+	}
+	return dcs
+}
+
+func (s stage) allForgetful() bool { return len(s.forgetful()) == len(s.dcs) }
+
 const (
 	// A fault that is too short breaks nothing, and one that lasts long leaves
 	// less time for others.
@@ -46,20 +59,24 @@ const (
 
 // schedule returns what happens in a run, which depends on nothing but the
 // arguments. Each nemesis comes once alone, in a random order. Then several
-// come at once, until the time is used up.
-func schedule(seed uint64, length time.Duration, s stage, names []string) ([]step, error) {
-	chosen, err := choose(names, s)
+// come at once, until the time is used up. left says which nemeses are left
+// out, and why.
+func schedule(seed uint64, length time.Duration, s stage, names []string) (steps []step, left []string, err error) {
+	chosen, left, err := choose(names, s)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	random := rand.New(rand.NewPCG(seed, 0))
-	var left time.Duration // of the length, without what the healing takes
-	for _, n := range chosen {
-		left += n.costs
+	if len(names) == 0 {
+		var slow []string
+		chosen, slow = shorten(random, chosen, length)
+		left = append(left, slow...)
 	}
-	each := min(max((length-left)/time.Duration(len(chosen)), shortest), longest)
-	var steps []step
-	var used time.Duration
+	var healing, used time.Duration
+	for _, n := range chosen {
+		healing += n.costs
+	}
+	each := min(max((length-healing)/time.Duration(len(chosen)), shortest), longest)
 	add := func(nemeses ...*nemesis) {
 		st := step{lasts: (each/2 + upTo(random, each)).Round(100 * time.Millisecond)}
 		st.lasts = min(max(st.lasts, shortest), longest)
@@ -76,7 +93,32 @@ func schedule(seed uint64, length time.Duration, s stage, names []string) ([]ste
 	for used < length {
 		add(mixture(random, chosen)...)
 	}
-	return steps, nil
+	return steps, left, nil
+}
+
+// shorten leaves out the nemeses that take more than a third of a run, and all
+// but one of those that take more than a fifth: a run of some minutes has no
+// time for them.
+func shorten(random *rand.Rand, chosen []*nemesis, length time.Duration) (some []*nemesis, left []string) {
+	var slow []*nemesis
+	for _, n := range chosen {
+		switch {
+		case n.costs > length/3:
+			left = append(left, n.name+" takes too long for this run")
+		case n.costs > length/5:
+			slow = append(slow, n)
+		default:
+			some = append(some, n)
+		}
+	}
+	for i, at := range random.Perm(len(slow)) {
+		if i == 0 {
+			some = append(some, slow[at])
+		} else {
+			left = append(left, slow[at].name+" takes long: the seed has chosen another one for this run")
+		}
+	}
+	return some, left
 }
 
 // mixture returns some nemeses of which no two take hold of the same kind of
@@ -92,27 +134,27 @@ func mixture(random *rand.Rand, from []*nemesis) (mixed []*nemesis) {
 	return mixed
 }
 
-// choose returns the nemeses with these names, or all without any.
-func choose(names []string, s stage) (chosen []*nemesis, err error) {
+// choose returns the nemeses with these names, or, without any, all for which
+// the stage has what they need; left says what others need.
+func choose(names []string, s stage) (chosen []*nemesis, left []string, err error) {
 	for i := range nemeses {
 		n := &nemeses[i]
-		if len(names) > 0 && !slices.Contains(names, n.name) {
-			continue
+		switch {
+		case len(names) > 0 && !slices.Contains(names, n.name):
+		case n.needs.met(s):
+			chosen = append(chosen, n)
+		case len(names) > 0:
+			return nil, nil, fmt.Errorf("faults: %s needs %s", n.name, n.needs.what)
+		default:
+			left = append(left, n.name+" needs "+n.needs.what)
 		}
-		if n.holds&link != 0 && n.holds != everything && len(s.dcs) < 2 && n.name != "repair" {
-			if len(names) > 0 {
-				return nil, fmt.Errorf("faults: %s needs two data centres", n.name)
-			}
-			continue
-		}
-		chosen = append(chosen, n)
 	}
 	for _, name := range names {
 		if !slices.ContainsFunc(chosen, func(n *nemesis) bool { return n.name == name }) {
-			return nil, fmt.Errorf("faults: no nemesis is called %q: there are %s", name, strings.Join(nemesisNames(), ", "))
+			return nil, nil, fmt.Errorf("faults: no nemesis is called %q: there are %s", name, strings.Join(nemesisNames(), ", "))
 		}
 	}
-	return chosen, nil
+	return chosen, left, nil
 }
 
 func nemesisNames() (names []string) {

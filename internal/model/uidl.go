@@ -35,7 +35,7 @@ type imports struct {
 	letsGoLate  bool // a delivery that fails after its message was sent lets go, too
 	takesOver   bool // an importer writes `gone` on the claim of a message that is not listed
 	frees       bool // the removal of a message writes `gone`
-	today       bool // see uidl_today.go
+	before      bool // see uidl_before.go
 
 	losses int // how many times a replica forgets
 }
@@ -47,7 +47,7 @@ const (
 	claiming       // waits for acknowledgements
 	looking
 	alone     // nothing is sent
-	joining   // today: waits until its membership is in every data centre
+	joining   // before: waits until its membership is in every data centre
 	sent      // the end: the message is on its way
 	withdrawn // the end
 )
@@ -67,14 +67,14 @@ type uidlState struct {
 	freed     set    // the messages whose `gone` is sent
 	listed    set    // the messages that were listed with the unique-id
 	removed   set    // those that were removed
-	member    [3]set // today: the replicas that have the membership of each message
-	takenBack set    // today: the messages that their importers have marked as removed
+	member    [3]set // before: the replicas that have the membership of each message
+	takenBack set    // before: the messages that their importers have marked as removed
 	losses    uint8
 }
 
 func (v imports) model() Model[uidlState] {
 	m := Model[uidlState]{Next: v.next, Same: v.same, Bad: v.bad}
-	if !v.today {
+	if !v.before {
 		m.Goals = v.goals()
 	}
 	return m
@@ -94,8 +94,8 @@ func (v imports) next(s uidlState, emit Emit[uidlState]) {
 		v.goneArrives(s, i, emit)
 		switch {
 		case v.inTurn && i > 0 && s.importers[i-1].stage < sent:
-		case v.today:
-			v.importToday(s, i, emit)
+		case v.before:
+			v.importBefore(s, i, emit)
 		default:
 			v.importOne(s, i, emit)
 		}

@@ -11,7 +11,8 @@ const (
 	again = "the unique-id is given out again"
 )
 
-// quorums is the protocol as it has to be: claim and look at EACH_QUORUM.
+// quorums is the protocol with claim and look at EACH_QUORUM. The store looks at
+// ALL, so that one replica may forget.
 func quorums(c cluster, importers int) imports {
 	return imports{cluster: c, importers: importers, claim: eachQuorum, look: eachQuorum}
 }
@@ -59,7 +60,7 @@ func TestP5WrongClaimsShowTwice(t *testing.T) {
 		{"gone after the message was sent", twice, quorums(copies, 2), func(v *imports) { v.letsGoLate = true }},
 		{"gone by another than the owner", twice, quorums(copies, 2), func(v *imports) { v.takesOver = true }},
 		{"gone by the removal", again, quorums(copies, 2), func(v *imports) { v.frees = true }},
-		{"today, two at the same time", twice, quorums(copies, 2), func(v *imports) { v.today, v.kept = true, true }},
+		{"the protocol of before, two at the same time", twice, quorums(copies, 2), func(v *imports) { v.before, v.kept = true, true }},
 		{"a look at LOCAL_QUORUM, one loss", twice, quorums(standsIn, 2), func(v *imports) { v.look, v.losses, v.inTurn = localQuorum, 1, true }},
 		{"a claim at LOCAL_QUORUM, one loss", twice, quorums(standsIn, 2), func(v *imports) { v.claim, v.losses, v.inTurn = localQuorum, 1, true }},
 		{"two losses, two data centres", twice, quorums(standsIn, 2), func(v *imports) { v.losses, v.inTurn = 2, true }},
@@ -72,7 +73,7 @@ func TestP5WrongClaimsShowTwice(t *testing.T) {
 }
 
 // P5: without `gone`, the unique-id of a removed message is given out again.
-func TestP5TodayGivesOutAgain(t *testing.T) {
+func TestP5TheProtocolOfBeforeGivesOutAgain(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, []string{
 		"importer 1 sends its claim",
@@ -91,7 +92,7 @@ func TestP5TodayGivesOutAgain(t *testing.T) {
 		"membership 2 arrives at R1",
 		"membership 2 arrives at R2",
 		"message 2 is listed",
-	}, fails(t, with(quorums(copies, 2), func(v *imports) { v.today, v.inTurn = true, true }).model(), again))
+	}, fails(t, with(quorums(copies, 2), func(v *imports) { v.before, v.inTurn = true, true }).model(), again))
 }
 
 // P5: a finding about the design. In a cluster of one data centre EACH_QUORUM

@@ -231,7 +231,11 @@ func (d db) Clock(context.Context) (time.Time, error) {
 	if d.coordinator() == nil {
 		return time.Time{}, errNoNode
 	}
-	return time.Now(), d.err()
+	now := time.Now()
+	if d.world.planted.Agrees {
+		now = now.Add(d.skew)
+	}
+	return now, d.err()
 }
 
 // Close implements [driver.Connection].

@@ -14,11 +14,16 @@ func Generate(seed uint64, menu map[string]bool) History {
 	h := History{
 		Cluster: pick(random, "dc1:3", "dc1:3", "dc1:3", "dc1:3,dc2:3", "dc1:3,dc2:1", "dc1:3/1", "dc1:4/3", "dc1:3,dc2:3/0"),
 		Horizon: pick(random, "1s", "1h"),
-		Bucket:  pick(random, "720h", "720h", "720h", "24h", "24h", "1h"),
 	}
 	h.Hosts = pick(random, "dc1", "dc1 dc1", "dc1 dc1")
 	if dcs, _ := parseDCs(h.Cluster); len(dcs) > 1 && dcs[1].Replicas > 0 {
 		h.Hosts = pick(random, "dc1 dc1", "dc1 dc2", "dc2 dc1")
+	}
+	if random.IntN(3) == 0 {
+		h.Border = pick(random, "1m", "1h")
+	}
+	if random.IntN(3) == 0 {
+		h.Crowd = 10 * (1 + random.IntN(2))
 	}
 	if random.IntN(4) == 0 {
 		h.Page = 1 + random.IntN(3)
@@ -46,7 +51,7 @@ func (h History) event(random *rand.Rand, number int, verb string) Event {
 		}
 		e.Args[i] = random.IntN(size)
 	}
-	e.Background = verbs[verb].most > 0 && random.IntN(5) == 0
+	e.Background = verbs[verb].most+verbs[verb].each > 0 && random.IntN(5) == 0
 	return e
 }
 

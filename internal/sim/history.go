@@ -11,12 +11,13 @@ import (
 // printed, kept in testdata, and replayed.
 type History struct {
 	Comments []string // of the text form, without the #
-	Expect   string   // the class of the violation that is in it, until it is mended
+	Expect   string   // the class of the violation that is in it, or was before it was mended
 	Until    string   // the part of the work that mends it; "" if it is mended
 	Cluster  string   // the data centres, their nodes and replicas: "dc1:3" or "dc1:3/1" with one replica
 	Hosts    string   // the data centre of each host: "dc1 dc2"
 	Horizon  string   // Config.Horizon
-	Bucket   string   // Config.Bucket
+	Border   string   // how long after the beginning a bucket of each width ends; "" means after three weeks
+	Crowd    int      // Config.BucketMessages; 0 means the default, which no history comes to
 	Page     int      // rows in a page at most, to try what happens between two pages; 0 means as many as the library asks for
 	Bearable int      // tombstones that a node reads before it fails; 0 means 100,000
 	Seed     uint64   // of the noise: see [chance]. 0 means none
@@ -44,11 +45,14 @@ func (h History) String() string {
 	if h.Until != "" {
 		fmt.Fprintf(&b, "until %s\n", h.Until)
 	}
-	fmt.Fprintf(&b, "cluster %s\nhosts %s\nhorizon %s\nbucket %s\n", h.Cluster, h.Hosts, h.Horizon, h.Bucket)
+	fmt.Fprintf(&b, "cluster %s\nhosts %s\nhorizon %s\n", h.Cluster, h.Hosts, h.Horizon)
+	if h.Border != "" {
+		fmt.Fprintf(&b, "border %s\n", h.Border)
+	}
 	for _, number := range []struct {
 		name  string
 		value uint64
-	}{{"page", uint64(h.Page)}, {"tombstones", uint64(h.Bearable)}, {"seed", h.Seed}} {
+	}{{"crowd", uint64(h.Crowd)}, {"page", uint64(h.Page)}, {"tombstones", uint64(h.Bearable)}, {"seed", h.Seed}} {
 		if number.value != 0 {
 			fmt.Fprintf(&b, "%s %d\n", number.name, number.value)
 		}
@@ -104,8 +108,10 @@ func (h *History) parseLine(line string) (err error) {
 		h.Hosts = rest
 	case "horizon":
 		h.Horizon = rest
-	case "bucket":
-		h.Bucket = rest
+	case "border":
+		h.Border = rest
+	case "crowd":
+		h.Crowd, err = strconv.Atoi(rest)
 	case "page":
 		h.Page, err = strconv.Atoi(rest)
 	case "tombstones":

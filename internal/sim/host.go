@@ -123,7 +123,8 @@ func (h *host) config() cassandra.Config {
 	uid := uint32(h.number+2)<<8 + uint32(h.life) // the same for all messages: it must do no harm
 	c := cassandra.Config{
 		Hosts: []string{"sim"}, LocalDC: h.dc, Keyspace: keyspace,
-		Horizon: h.world.horizon, GapInterval: h.world.horizon, Bucket: h.world.bucket, PurgeWorkers: 1,
+		Horizon: h.world.horizon, BucketMessages: h.world.history.Crowd, PurgeWorkers: 1,
+		SealAfter: 1, ProofWorkers: 1, // a look after every removal
 		Now:    func() time.Time { return time.Now().Add(h.skew) },
 		UID:    func() uint32 { return uid },
 		ModSeq: func() int64 { return int64(uid) },
@@ -248,11 +249,14 @@ func (h *host) record(number int64, op faults.Op) {
 
 // drawn is what a process has drawn at random. A copy of the process, made from
 // a snapshot of its virtual machine, has drawn the same, and draws by itself
-// from then on.
+// from then on. It is not known what a process draws once and keeps, and what it
+// draws each time anew. So the first copy draws all of it again, and the others
+// do not: what is drawn anew is not the same in two of them.
 type drawn struct {
 	source *rand.Rand
 	old    []byte // the copy has still to draw it
 	all    []byte
+	copied bool // there is a copy
 }
 
 // Read implements [io.Reader].

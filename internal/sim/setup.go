@@ -20,6 +20,10 @@ type Planted struct {
 	Wrap  func(host string) func(cql.DB) cql.DB // see [cassandra.Config.Wrap]
 	Index func(cassandra.Index) cassandra.Index
 
+	// Agrees says that the clock of a node is that of the host which asks for
+	// it: all of a data centre is wrong.
+	Agrees bool
+
 	// Acknowledged returns the ID with which the library would have
 	// acknowledged a message.
 	Acknowledged func(id string) string

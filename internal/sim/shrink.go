@@ -11,7 +11,8 @@ func Shrink(h History, limit int, fails func(History) bool) History {
 		func(h *History) { h.Seed = 0 },
 		func(h *History) { h.Page = 0 },
 		func(h *History) { h.Bearable = 0 },
-		func(h *History) { h.Bucket = "720h" },
+		func(h *History) { h.Crowd = 0 },
+		func(h *History) { h.Border = "" },
 		func(h *History) { h.Horizon = "1h" },
 	} {
 		candidate := s.best

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -28,7 +27,7 @@ var (
 	flagLength    = flag.Duration("sim.length", 5*time.Second, "how long to search")
 	flagSeed      = flag.Uint64("sim.seed", 0, "the seed of the first history; 0 draws one")
 	flagMost      = flag.Int("sim.most", 0, "how many histories each process plays at most; 0 means as many as there is time for")
-	flagAll       = flag.Bool("sim.all", false, "also look for the faults that are known")
+	flagRare      = flag.Bool("sim.rare", false, "also look for the planted bugs that are rare")
 	flagWithout   = flag.String("sim.without", "", "leave out these hazards, as clone,import, and these classes of violations")
 	flagKeep      = flag.Int("sim.keep", 3, "how many kinds of violations each process finds before its search ends")
 	flagProcesses = flag.Int("sim.processes", runtime.GOMAXPROCS(0), "how many processes search")
@@ -57,27 +56,11 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// knownHazards are the hazards of which the faults are known, knownClasses the
-// classes in which such a fault shows without them. Part H mends them.
-var (
-	knownHazards = map[string]bool{"forget": true, "import": true, "replicas": true, "clone": true}
-	knownClasses = map[faults.Class]bool{Hidden: true}
-)
-
 // everything returns a menu of all hazards.
 func everything() map[string]bool {
 	menu := make(map[string]bool)
 	for _, verb := range verbs {
 		menu[verb.hazard] = true
-	}
-	return menu
-}
-
-// sound returns a menu without the hazards of which the faults are known.
-func sound() map[string]bool {
-	menu := everything()
-	for hazard := range knownHazards {
-		menu[hazard] = false
 	}
 	return menu
 }
@@ -93,20 +76,17 @@ func TestSearch(t *testing.T) {
 		require.NoError(t, file.Close())
 		return
 	}
-	s := Search{Seed: *flagSeed, Step: uint64(*flagProcesses), Length: *flagLength, Most: *flagMost, Menu: sound(), Ignore: maps.Clone(knownClasses), Keep: *flagKeep}
+	s := Search{Seed: *flagSeed, Step: uint64(*flagProcesses), Length: *flagLength, Most: *flagMost, Menu: everything(), Ignore: make(map[faults.Class]bool), Keep: *flagKeep}
 	if s.Seed == 0 {
 		s.Seed = rand.Uint64() >> 1
 	}
 	if testing.Short() {
 		s.Length = min(s.Length, time.Second)
 	}
-	if *flagAll {
-		s.Menu, s.Ignore = everything(), make(map[faults.Class]bool)
-	}
 	for _, name := range strings.Split(*flagWithout, ",") {
 		s.Menu[name], s.Ignore[faults.Class(name)] = false, true
 	}
-	t.Logf("the same again: go test ./internal/sim -run TestSearch -v -sim.seed %d -sim.processes %d -sim.length %s -sim.all=%t -sim.without=%s", s.Seed, *flagProcesses, s.Length, *flagAll, *flagWithout)
+	t.Logf("the same again: go test ./internal/sim -run TestSearch -v -sim.seed %d -sim.processes %d -sim.length %s -sim.without=%s", s.Seed, *flagProcesses, s.Length, *flagWithout)
 	result := search(t, s)
 	t.Logf("%s", result.Coverage)
 	t.Logf("%.0f histories a minute", float64(result.Coverage.Histories)/result.Took.Minutes())

@@ -1,10 +1,12 @@
 package sim
 
 import (
+	"encoding/binary"
 	"fmt"
 	"hash/fnv"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/popcask/popcask/cassandra"
@@ -12,11 +14,12 @@ import (
 )
 
 // State is something that can be said of a data centre and a message, as a
-// number: which nodes have its content, its membership and its entry in the
-// index, and which of them do not answer or take no writes, without their
-// names; whether it is older than the horizon, whether a replica has forgotten
-// something, and whether a host is frozen. As long as something is late it says
-// less. A search goes on from the states that it came to.
+// number: which nodes have its content, its membership, its entry in the index
+// and its claim, and which of them do not answer or take no writes, without
+// their names; what is known of a fence and of a seal of its bucket; whether it
+// is older than the horizon, whether a replica has forgotten something, and
+// whether a host is frozen. As long as something is late it says less. A search
+// goes on from the states that it came to.
 type State uint64
 
 // Sighting is a state, and how many events with an effect it took to come to
@@ -46,19 +49,47 @@ func (w *world) sight() {
 		if err != nil {
 			continue
 		}
-		holds := make(map[string][]int) // by data centre
+		holds, closed := make(map[string][]int), make(map[string]int) // by data centre
 		for _, n := range w.nodes {
 			if !n.gone {
 				holds[n.DC] = append(holds[n.DC], n.Holds(id)<<1|number(n.down || n.overloaded))
+				closed[n.DC] |= w.closed(n, op.User, id)
 			}
 		}
 		for _, dc := range slices.Sorted(maps.Keys(holds)) {
 			nodes := holds[dc]
 			slices.Sort(nodes)
 			nodes = nodes[max(0, len(nodes)-3):] // the others are no replicas
-			w.sighted(w.forgotten, frozen, time.Since(op.Return) > w.horizon, nodes)
+			w.sighted(w.forgotten, frozen, time.Since(op.Return) > w.horizon, nodes, closed[dc])
 		}
 	}
+}
+
+// closed says, in bits, what a node knows of the end of a mailbox's bucket:
+// whether there is a fence above a message, whether a message was put back, and
+// whether a seal has the message or leaves it out.
+func (w *world) closed(n *node, user string, id cassandra.MessageID) int {
+	of, _, _ := w.hosts[0].worker.Store.Mailbox(user)
+	box := [16]byte(of)
+	microseconds := func(octets string) int64 {
+		if len(octets) < 8 {
+			return 0
+		}
+		return int64(binary.BigEndian.Uint64([]byte(octets)))
+	}
+	known := number(microseconds(n.Value("ledger", "fence", box, int64(-1))) >= id.Timestamp())
+	if n.Value("ledger", "opened", box, id.Bucket()) != "" {
+		known |= 2
+	}
+	seal := n.Value("ledger", "seal", box, id.Bucket()) // an octet, its end, `opened`, and the messages
+	switch {
+	case len(seal) < 17 || microseconds(seal[1:]) < id.Timestamp():
+	case strings.Contains(seal[17:], string(id[:])):
+		known |= 4
+	default:
+		known |= 8
+	}
+	return known
 }
 
 // sighted notes the state that some values stand for. Clusters have no states in

@@ -164,6 +164,10 @@ func compareValues(a, b any) int {
 		if b, ok := b.([][16]byte); ok {
 			return slices.CompareFunc(a, b, func(a, b [16]byte) int { return slices.Compare(a[:], b[:]) })
 		}
+	case []int64:
+		if b, ok := b.([]int64); ok {
+			return slices.Compare(a, b)
+		}
 	case []byte:
 		if b, ok := b.([]byte); ok {
 			return slices.Compare(a, b)

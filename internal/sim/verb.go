@@ -6,6 +6,7 @@ type verb struct {
 	weight int                                   // how often it is drawn
 	hazard string                                // what a menu leaves out to leave out the verb; "" for what is always there
 	most   int                                   // attempts at statements that it may take, if it is an operation of a host; else 0
+	each   int                                   // and so many more for each operation that there was before
 	do     func(w *world, args [3]int) (ok bool) // false: it is impossible now, and nothing happens
 }
 
@@ -15,16 +16,17 @@ var verbs map[string]verb
 func init() {
 	verbs = map[string]verb{
 		// What hosts do.
-		"deliver":      {args: []kind{aHost, aUser}, weight: 30, most: 40, do: (*world).deliver},
-		"both":         {args: []kind{aHost}, weight: 3, most: 80, do: (*world).both},
-		"large":        {args: []kind{aHost, aUser}, weight: 1, most: 60, do: (*world).large},
-		"import":       {args: []kind{aHost, aUser, aLabel}, weight: 6, hazard: "import", most: 80, do: (*world).importMail},
-		"list":         {args: []kind{aHost, aUser}, weight: 8, most: 200, do: (*world).list},
-		"read":         {args: []kind{aHost, aUser}, weight: 6, most: 400, do: (*world).read},
-		"remove":       {args: []kind{aHost, aUser, aShare}, weight: 14, most: 200, do: (*world).remove},
-		"again":        {args: []kind{aHost, aUser}, weight: 2, most: 200, do: (*world).again},
-		"repair":       {args: []kind{aHost, aUser}, weight: 4, hazard: "repair", most: 3000, do: (*world).repairMailbox},
-		"repairwholly": {args: []kind{aHost, aUser}, weight: 1, hazard: "repair", most: 3000, do: (*world).repairWholly},
+		"deliver":      {args: []kind{aHost, aUser}, weight: 30, most: 9, do: (*world).deliver},
+		"both":         {args: []kind{aHost}, weight: 3, most: 18, do: (*world).both},
+		"flood":        {args: []kind{aHost, aUser}, weight: 1, most: 9 * floodMessages, do: (*world).flood},
+		"large":        {args: []kind{aHost, aUser}, weight: 1, most: 13, do: (*world).large},
+		"import":       {args: []kind{aHost, aUser, aLabel}, weight: 6, hazard: "import", most: 13, do: (*world).importMail},
+		"list":         {args: []kind{aHost, aUser}, weight: 8, most: 4, each: 8, do: (*world).list},
+		"read":         {args: []kind{aHost, aUser}, weight: 6, most: 4, each: 22, do: (*world).read},
+		"remove":       {args: []kind{aHost, aUser, aShare}, weight: 14, most: 4, each: 20, do: (*world).remove},
+		"again":        {args: []kind{aHost, aUser}, weight: 2, each: 8, do: (*world).again},
+		"repair":       {args: []kind{aHost, aUser}, weight: 4, hazard: "repair", most: 60, each: 40, do: (*world).repairMailbox},
+		"repairwholly": {args: []kind{aHost, aUser}, weight: 1, hazard: "repair", most: 60, each: 40, do: (*world).repairWholly},
 		"freeze":       {args: []kind{aHost, aCount}, weight: 6, hazard: "freeze", do: (*world).freeze},
 		"thaw":         {args: []kind{aHost}, weight: 5, hazard: "freeze", do: (*world).thaw},
 		"crash":        {args: []kind{aHost, aCount}, weight: 6, hazard: "crash", do: (*world).crashAfter},

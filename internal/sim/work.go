@@ -55,7 +55,7 @@ func (w *world) finished() bool {
 	for key, o := range w.running {
 		if o.done {
 			w.meter.spent(o.verb, o.statements)
-			if most := verbs[o.verb].most * (4 + len(w.ops)) / 4; o.statements > most && w.history.Page == 0 && w.history.Bearable == 0 {
+			if of := verbs[o.verb]; o.statements > of.most+of.each*len(w.ops) && w.history.Page == 0 && w.history.Bearable == 0 {
 				w.violate(Costly, "an operation takes %d attempts at statements: %s", o.statements, o.verb)
 			}
 			delete(w.running, key)
@@ -78,6 +78,18 @@ func (w *world) both(args [3]int) bool {
 		h.worker.Attempt(ctx, h.text(120), []string{user(0), user(1)})
 	})
 }
+
+// flood delivers so many messages to a user that the next ones come into a
+// narrower bucket, if the history has a Crowd of 10.
+func (w *world) flood(args [3]int) bool {
+	return w.begin(args[0], "delivers much to "+user(args[1]), func(ctx context.Context, h *host) {
+		for range floodMessages {
+			h.worker.Attempt(ctx, h.text(120), []string{user(args[1])})
+		}
+	})
+}
+
+const floodMessages = 12
 
 // large delivers a message of several chunks.
 func (w *world) large(args [3]int) bool {
@@ -251,7 +263,10 @@ func (w *world) clone(args [3]int) bool {
 	w.hosts = append(w.hosts, nil)
 	number := len(w.hosts) - 1
 	h := w.newHost(number, of.dc+"/"+aHost.name(number), of.dc)
-	h.skew, h.random.old = of.skew, slices.Clone(of.random.all)
+	h.skew = of.skew
+	if !of.random.copied {
+		h.random.old, of.random.copied = slices.Clone(of.random.all), true
+	}
 	w.note("%s is a copy of %s", h.name, of.name)
 	if err := w.connect(h); err != nil {
 		w.hosts = w.hosts[:number]

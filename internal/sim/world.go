@@ -22,7 +22,6 @@ type world struct {
 	ignore   map[faults.Class]bool
 	planted  Planted
 	horizon  time.Duration
-	bucket   time.Duration
 	chance   *chance
 	cluster  *cluster.Cluster
 	nodes    []*node
@@ -87,10 +86,10 @@ func newWorld(h History, setup Setup, meter *Coverage, tracing bool) (*world, er
 	}
 	rand.Reader = w
 	var err error
-	if w.horizon, err = time.ParseDuration(h.Horizon); err != nil {
+	if err := w.awaitBorder(); err != nil {
 		return nil, err
 	}
-	if w.bucket, err = time.ParseDuration(h.Bucket); err != nil {
+	if w.horizon, err = time.ParseDuration(h.Horizon); err != nil {
 		return nil, err
 	}
 	dcs, err := parseDCs(h.Cluster)
@@ -115,6 +114,22 @@ func newWorld(h History, setup Setup, meter *Coverage, tracing bool) (*world, er
 	}
 	w.inline = false
 	return w, nil
+}
+
+// awaitBorder lets time pass until the border of the history is near. A month
+// of 30 days ends with a day and an hour.
+func (w *world) awaitBorder() error {
+	if w.history.Border == "" {
+		return nil
+	}
+	near, err := time.ParseDuration(w.history.Border)
+	if err != nil {
+		return err
+	}
+	const month = 30 * 24 * time.Hour
+	w.pass(month - (time.Duration(time.Now().UnixNano())+near)%month)
+	w.began, w.repaired = time.Now(), time.Now()
+	return nil
 }
 
 // parseDCs reads the form "dc1:3,dc2:3/1": data centres with their nodes and,
@@ -142,7 +157,7 @@ func parseDCs(text string) (dcs []cluster.DC, err error) {
 var templates = make(map[string]*cluster.Cluster)
 
 func (w *world) build(dcs []cluster.DC) error {
-	key := w.history.Cluster + " " + w.history.Bucket
+	key := w.history.Cluster
 	if templates[key] == nil {
 		w.adopt(cluster.New(dcs...))
 		replication := make(cassandra.Replication)

@@ -19,7 +19,7 @@ type Plant struct {
 	Listed  bool
 	Bucket  bool // the bucket's row
 	UIDL    string
-	Gap     bool // a gap that covers it
+	Sealed  bool // the seal of its bucket leaves it out, and nothing else that is there now
 }
 
 const plantedChunk = "Subject: planted\r\n\r\n"
@@ -40,6 +40,7 @@ func (p Plant) Put(r Tables, store *cassandra.Store, user string) cassandra.Mess
 	made, err := generator.NewV1AtTime(time.Now().Add(-p.Age))
 	require.NoError(r.T, err)
 	id := cassandra.MessageID(made)
+	id[9] &^= 3 // a bucket of 30 days
 	p.Write(r, store, user, id)
 	return id
 }
@@ -49,7 +50,7 @@ func (p Plant) Write(r Tables, store *cassandra.Store, user string, id cassandra
 	r.T.Helper()
 	box, name, err := store.Mailbox(user)
 	require.NoError(r.T, err)
-	m, key, bucket, at := [16]byte(box), [16]byte(id), store.Session().Bucket(id), cassandra.AddedAt(id)
+	m, key, bucket, at := [16]byte(box), [16]byte(id), id.Bucket(), cassandra.AddedAt(id)
 	text := p.Body()
 	chunks := map[string][]int{"whole": {0}, "chunked": {0, 1, 2}, "unfinished": {0, 1}, "torn": {0, 2}, "homeless": {1}}[p.Content]
 	for _, chunk := range chunks {
@@ -79,10 +80,11 @@ func (p Plant) Write(r Tables, store *cassandra.Store, user string, id cassandra
 			r.Exec("INSERT INTO KS.projection (mailbox_id, bucket, message_id, uidl) VALUES (?, ?, ?, ?) USING TIMESTAMP ?", m, bucket, key, p.UIDL, at)
 		}
 	}
-	if p.Gap {
-		r.Exec("INSERT INTO KS.ledger (mailbox_id, kind, start, until) VALUES (?, 'gap', ?, ?) USING TIMESTAMP ?", m, at, at, at)
+	if p.Sealed {
+		r.Seal(box, bucket, at, func(other cassandra.MessageID) bool { return other != id })
 	}
 	if p.Bucket {
-		r.Exec("INSERT INTO KS.ledger (mailbox_id, kind, start, user) VALUES (?, 'bucket', ?, ?) USING TIMESTAMP 1", m, bucket, name)
+		r.Exec("INSERT INTO KS.ledger (mailbox_id, bucket) VALUES (?, ?) USING TIMESTAMP 1", m, bucket)
+		r.Exec("INSERT INTO KS.ledger (mailbox_id, bucket, user) VALUES (?, -1, ?) USING TIMESTAMP 1", m, name)
 	}
 }

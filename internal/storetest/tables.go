@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"encoding/binary"
 	"strings"
 	"testing"
 
@@ -74,17 +75,47 @@ func (r Tables) Content(id cassandra.MessageID) int {
 	return r.Count("SELECT count(*) FROM KS.message WHERE message_id = ?", [16]byte(id))
 }
 
-// Gaps returns the gaps that a mailbox has in its ledger: the end of each, by
-// its beginning.
-func (r Tables) Gaps(id cassandra.MailboxID) map[int64]int64 {
+// Seal writes a seal of a bucket up to a time, in microseconds, with those
+// messages that are in the mailbox now and for which keep returns true.
+func (r Tables) Seal(id cassandra.MailboxID, bucket, until int64, keep func(cassandra.MessageID) bool) {
 	r.T.Helper()
-	gaps := make(map[int64]int64)
-	rows := r.CQL.Query(r.In("SELECT start, until FROM KS.ledger WHERE mailbox_id = ? AND kind = 'gap'"), [16]byte(id)).Iter()
-	for start, until := int64(0), int64(0); rows.Scan(&start, &until); {
-		gaps[start] = until
+	blob := binary.BigEndian.AppendUint64([]byte{1}, uint64(until))
+	blob = binary.BigEndian.AppendUint64(blob, 0) // the bucket was never opened
+	rows := r.CQL.Query(r.In("SELECT message_id FROM KS.mailbox_message WHERE mailbox_id = ? AND bucket = ?"), [16]byte(id), bucket).Iter()
+	for message := (gocql.UUID{}); rows.Scan(&message); {
+		if other := cassandra.MessageID(message); other.Timestamp() <= until && keep(other) {
+			blob = append(blob, message[:]...)
+		}
 	}
 	require.NoError(r.T, rows.Close())
-	return gaps
+	r.Exec("INSERT INTO KS.ledger (mailbox_id, bucket, seal) VALUES (?, ?, ?) USING TIMESTAMP ?", [16]byte(id), bucket, blob, until)
+}
+
+// Row is the row of a bucket in a ledger.
+type Row struct {
+	Crowd  int
+	Opened int64 // microseconds
+	Until  int64 // microseconds: of the seal; 0 if there is none
+	Sealed int   // IDs in the seal
+}
+
+// Ledger returns the rows of the buckets of a mailbox, by their numbers.
+func (r Tables) Ledger(id cassandra.MailboxID) map[int64]Row {
+	r.T.Helper()
+	ledger := make(map[int64]Row)
+	rows := r.CQL.Query(r.In("SELECT bucket, crowd, opened, seal FROM KS.ledger WHERE mailbox_id = ?"), [16]byte(id)).Iter()
+	var bucket int64
+	var row Row
+	for seal := []byte(nil); rows.Scan(&bucket, &row.Crowd, &row.Opened, &seal); seal = nil {
+		if row.Until, row.Sealed = 0, 0; len(seal) > 0 {
+			row.Until, row.Sealed = int64(binary.BigEndian.Uint64(seal[1:])), (len(seal)-17)/16
+		}
+		if bucket != -1 {
+			ledger[bucket] = row
+		}
+	}
+	require.NoError(r.T, rows.Close())
+	return ledger
 }
 
 // Mark marks a message as removed, as a session does that is killed after that.
@@ -95,5 +126,5 @@ func (r Tables) Mark(store *cassandra.Store, user, message string) {
 	mailbox, _, err := store.Mailbox(user)
 	require.NoError(r.T, err)
 	r.Exec("UPDATE KS.mailbox_message USING TIMESTAMP ? SET removed = true WHERE mailbox_id = ? AND bucket = ? AND message_id = ?",
-		cassandra.AddedAt(id)+1, [16]byte(mailbox), store.Session().Bucket(id), [16]byte(id))
+		cassandra.AddedAt(id)+1, [16]byte(mailbox), id.Bucket(), [16]byte(id))
 }

@@ -21,13 +21,15 @@ type Call struct {
 
 // IsFence reports whether the call writes the fence of a mailbox.
 func (c *Call) IsFence() bool {
-	return strings.HasPrefix(c.Statement, "INSERT INTO ledger") && slices.Contains(c.Values, any("fence"))
+	return strings.HasPrefix(c.Statement, "INSERT INTO ledger") && strings.Contains(c.Statement, "fence")
 }
 
-// IsProof reports whether the call reads the memberships of a range, as a proof
-// of what is empty does.
+// IsProof reports whether the call reads memberships, or what is listed, on
+// every replica, as a proof does. The membership of one message is also read so
+// by a session that does not find its content.
 func (c *Call) IsProof() bool {
-	return strings.HasPrefix(c.Statement, "SELECT") && strings.Contains(c.Statement, "FROM mailbox_message") && strings.Contains(c.Statement, "message_id>=")
+	of := strings.Contains(c.Statement, "FROM mailbox_message") || strings.Contains(c.Statement, "FROM projection")
+	return strings.HasPrefix(c.Statement, "SELECT") && of && c.Level == cql.All && !strings.Contains(c.Statement, "message_id=?")
 }
 
 // Rename writes everything about a message with the ID that as returns, and

@@ -18,7 +18,8 @@ import (
 
 // Certificate is a server's certificate, signed by an authority of its own.
 type Certificate struct {
-	// Server is for localhost, 127.0.0.1, ::1 and the names that New was given.
+	// Server is for the names that New or NewFor was given. It is for clients
+	// too, of servers that demand a certificate.
 	Server tls.Certificate
 
 	// CA is the authority, and Roots trusts it.
@@ -29,6 +30,11 @@ type Certificate struct {
 // New makes a certificate for loopback and for more host names. It is valid for
 // a day.
 func New(names ...string) (*Certificate, error) {
+	return NewFor(append([]string{"localhost", "127.0.0.1", "::1"}, names...)...)
+}
+
+// NewFor makes a certificate for these host names and IP addresses alone.
+func NewFor(names ...string) (*Certificate, error) {
 	begin := time.Now().Add(-time.Hour)
 	end := begin.Add(25 * time.Hour)
 	ca, caKey, err := sign(&x509.Certificate{
@@ -43,16 +49,22 @@ func New(names ...string) (*Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
-	leaf, key, err := sign(&x509.Certificate{
+	template := &x509.Certificate{
 		SerialNumber: big.NewInt(2),
-		Subject:      pkix.Name{CommonName: "localhost"},
+		Subject:      pkix.Name{CommonName: names[0]},
 		NotBefore:    begin,
 		NotAfter:     end,
 		KeyUsage:     x509.KeyUsageDigitalSignature,
-		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		DNSNames:     append([]string{"localhost"}, names...),
-		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
-	}, ca, caKey)
+		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+	for _, name := range names {
+		if ip := net.ParseIP(name); ip != nil {
+			template.IPAddresses = append(template.IPAddresses, ip)
+		} else {
+			template.DNSNames = append(template.DNSNames, name)
+		}
+	}
+	leaf, key, err := sign(template, ca, caKey)
 	if err != nil {
 		return nil, err
 	}

@@ -26,8 +26,10 @@ func TestCertificate(t *testing.T) {
 	require.True(t, roots.AppendCertsFromPEM(ca))
 	require.True(t, roots.Equal(c.Roots))
 
-	other, err := New()
+	other, err := NewFor("other.test", "192.0.2.1")
 	require.NoError(t, err)
+	require.NoError(t, other.Server.Leaf.VerifyHostname("192.0.2.1"))
+	require.Error(t, other.Server.Leaf.VerifyHostname("127.0.0.1"))
 	for _, leaf := range []*x509.Certificate{c.Server.Leaf, pair.Leaf} {
 		for _, name := range []string{"localhost", "127.0.0.1", "::1", "mail.test"} {
 			_, err := leaf.Verify(x509.VerifyOptions{DNSName: name, Roots: roots})
@@ -37,5 +39,7 @@ func TestCertificate(t *testing.T) {
 		}
 		_, err := leaf.Verify(x509.VerifyOptions{DNSName: "other.test", Roots: roots})
 		require.Error(t, err)
+		_, err = leaf.Verify(x509.VerifyOptions{Roots: roots, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+		require.NoError(t, err)
 	}
 }

@@ -18,12 +18,12 @@ type library struct{ store *cassandra.Store }
 var message = "From: a@example.org\r\nSubject: figures\r\n\r\n" + strings.Repeat(strings.Repeat("x", 76)+"\r\n", 64) // 5 KB
 
 func (l *library) deliver(ctx context.Context) error {
-	delivery := mailbox.Delivery{Recipients: []mailbox.Recipient{{User: "demo"}}}
-	results, err := l.store.Append(ctx, delivery, strings.NewReader(message))
-	if err != nil {
-		return err
-	}
-	return results[0].Err
+	return l.deliverTo(ctx, "demo")
+}
+
+func (l *library) deliverTo(ctx context.Context, user string) error {
+	_, err := mailbox.Deliver(ctx, l.store, mailbox.To(user), strings.NewReader(message))
+	return err
 }
 
 // session opens the mailbox, lists it, reads a message and removes it.

@@ -93,6 +93,11 @@ func run(ctx context.Context, rounds, times int, svg string) error {
 		fmt.Fprintf(os.Stderr, "round %d of %d\n", round+1, rounds)
 	}
 	print(works, took)
+	perMinute, err := proofs(ctx, cluster, 1000)
+	if err != nil {
+		return fmt.Errorf("proofs: %w", err)
+	}
+	fmt.Printf("\nproofs with %s between the data centres: %.0f mailboxes a minute\n", proofTrip, perMinute)
 	if svg == "" {
 		return nil
 	}

@@ -66,6 +66,7 @@ func (r *request) spansIn(key *partitionKey) []span {
 func (r *request) measure(a *answer, rows int) error {
 	met := 0
 	defer func() {
+		r.cluster.met.Tombstones += met
 		if met > r.cluster.warn {
 			r.cluster.warnings++
 		}
@@ -85,6 +86,7 @@ func (r *request) measure(a *answer, rows int) error {
 				continue
 			}
 			inPartition++
+			r.cluster.met.Rows++
 			if rows--; rows == 0 {
 				a.partition, a.row = i, j+1
 				return nil

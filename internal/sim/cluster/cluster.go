@@ -27,6 +27,7 @@ type Cluster struct {
 
 	warn, fail int
 	warnings   int
+	met        Met
 }
 
 // New returns a cluster without tables. The nodes of a data centre dc1 are
@@ -120,6 +121,15 @@ func (c *Cluster) SetThresholds(warn, fail int) { c.warn, c.fail = warn, fail }
 // Warnings returns how many reads of a replica met more tombstones than the
 // threshold for a warning.
 func (c *Cluster) Warnings() int { return c.warnings }
+
+// Met is what reads have met on the replicas.
+type Met struct {
+	Rows       int // that a SELECT returns
+	Tombstones int
+}
+
+// Met returns what all reads have met.
+func (c *Cluster) Met() Met { return c.met }
 
 // Columns returns the names of the columns of each table, sorted.
 func (c *Cluster) Columns() map[string][]string {

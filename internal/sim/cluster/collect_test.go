@@ -61,24 +61,25 @@ func collect(t *testing.T, cluster *cassandratest.Cluster) []*cql.Statement {
 	t.Helper()
 	config := storetest.Migrate(t, cluster)
 	config.ChunkSize = 100
-	config.GapInterval = time.Nanosecond
-	config.Horizon = time.Millisecond
+	config.SealAfter = 1
+	config.Horizon = time.Second
+	config.BucketMessages = 10
 	var seen []*recorder
 	config.Wrap = func(db cql.DB) cql.DB {
 		seen = append(seen, &recorder{DB: db})
 		return seen[len(seen)-1]
 	}
 	store := storetest.NewStore(t, config)
-	exercise(t, store, storetest.TablesOf(t, cluster, config))
-	later := storetest.NewStore(t, storetest.Later(config))
-	_, err := later.RepairAll(t.Context(), cassandra.ScanOptions{RepairOptions: cassandra.RepairOptions{
+	tables := storetest.TablesOf(t, cluster, config)
+	exercise(t, store, tables)
+	seal(t, store, tables)
+	_, err := store.RepairAll(t.Context(), cassandra.ScanOptions{RepairOptions: cassandra.RepairOptions{
 		Confirm: time.Millisecond, RemoveIncomplete: true, Orphans: cassandra.RestoreOrphans,
 	}})
 	require.NoError(t, err)
-	_, err = later.RebuildAll(t.Context(), cassandra.ScanOptions{})
+	_, err = store.RebuildAll(t.Context(), cassandra.ScanOptions{})
 	require.NoError(t, err)
 	storetest.CloseStore(t, store)
-	storetest.CloseStore(t, later)
 	var all []*cql.Statement
 	for _, r := range seen {
 		for _, st := range r.seen {
@@ -105,6 +106,7 @@ func exercise(t *testing.T, store *cassandra.Store, tables storetest.Tables) {
 	for _, p := range []storetest.Plant{
 		{Age: time.Minute, Content: "whole", Member: "live", UIDL: "planted"}, {Age: time.Minute, Content: "chunked"},
 		{Age: time.Minute, Content: "torn", Member: "live"}, {Age: time.Minute, Listed: true}, {Age: time.Minute, Content: "homeless"},
+		{Age: time.Minute, Content: "whole", Member: "live", Listed: true, Bucket: true, Sealed: true},
 	} {
 		p.Put(tables, store, "bob")
 	}
@@ -139,6 +141,39 @@ func exercise(t *testing.T, store *cassandra.Store, tables storetest.Tables) {
 	require.NoError(t, store.Ready(ctx))
 }
 
+// seal seals a mailbox twice, of which an old bucket is empty.
+func seal(t *testing.T, store *cassandra.Store, tables storetest.Tables) {
+	box, user, err := store.Mailbox("carl")
+	require.NoError(t, err)
+	old := storetest.Plant{Age: 60 * 24 * time.Hour, Content: "whole", Member: "live", Listed: true, Bucket: true}.Put(tables, store, user)
+	ids := []string{old.String()}
+	for n := range 3 {
+		ids = append(ids, storetest.Deliver(t, store, user, storetest.Body(n)).ID)
+	}
+	sealed := func(remove ...string) {
+		before, began := sealsOf(tables, box), time.Now()
+		storetest.Eventually(t, "the horizon lies behind", func() bool { return time.Since(began) > 2*time.Second })
+		storetest.Remove(t, store, user, remove)
+		storetest.Eventually(t, "a later seal", func() bool {
+			storetest.Open(t, store, user) // a proof that has failed is done again
+			return sealsOf(tables, box) > before
+		})
+	}
+	sealed(ids[:2]...)
+	require.NotContains(t, tables.Ledger(box), old.Bucket())
+	require.Equal(t, ids[2:], storetest.ListIDs(t, store, user))
+	sealed(ids[2])
+	require.Equal(t, ids[3:], storetest.ListIDs(t, store, user))
+}
+
+// sealsOf returns the end of the latest seal of a mailbox, in microseconds.
+func sealsOf(tables storetest.Tables, box cassandra.MailboxID) (until int64) {
+	for _, row := range tables.Ledger(box) {
+		until = max(until, row.Until)
+	}
+	return until
+}
+
 type nobody struct{}
 
 // MailboxChanged implements [mailbox.Listener].
@@ -170,12 +205,12 @@ func requireAll(t *testing.T, seen []*cql.Statement) []*cql.Statement {
 	}
 	require.GreaterOrEqual(t, len(seen), len(declared), "of %v", declared)
 	settings := cql.Table{Name: "settings", Partition: []string{"id"},
-		Columns: []string{"version", "bucket_seconds", "namespace", "canonicaliser", "replication", "replication_since"}}
+		Columns: []string{"version", "namespace", "canonicaliser", "replication", "replication_since"}}
 	for _, st := range []*cql.Statement{
-		settings.Insert("version", "bucket_seconds", "namespace", "canonicaliser"),
+		settings.Insert("version", "namespace", "canonicaliser"),
 		settings.Insert("replication", "replication_since"),
 		settings.Select(1, "replication", "replication_since").Where(cql.Equal("id")),
-		settings.Select(1, "version", "bucket_seconds", "namespace", "canonicaliser").Where(cql.Equal("id")),
+		settings.Select(1, "version", "namespace", "canonicaliser").Where(cql.Equal("id")),
 	} {
 		if !texts[st.String()] {
 			seen = append(seen, st)

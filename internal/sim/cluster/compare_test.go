@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -28,15 +29,14 @@ var (
 	timesFlag = flag.Int("cluster.times", 1, "run so many times as many random statements")
 )
 
-func seedOf(t *testing.T) uint64 {
+// seed is that of all comparisons of a run.
+var seed = sync.OnceValue(func() uint64 {
 	seed := *seedFlag
 	for seed == 0 {
 		seed = rand.Uint64()
 	}
-	t.Logf("-cluster.seed %d", seed)
-	*seedFlag = seed
 	return seed
-}
+})
 
 // The tables of the library, and one with a key of many types.
 const oddTable = `CREATE TABLE IF NOT EXISTS odd (
@@ -89,7 +89,8 @@ func newComparison(t *testing.T, real *cassandratest.Cluster) (*comparison, cass
 	slices.SortFunc(known, func(a, b *cql.Statement) int {
 		return cmp.Or(strings.Compare(a.String(), b.String()), cmp.Compare(a.Rows, b.Rows))
 	})
-	c.g = newGenerator(seedOf(t), sim.schema, known)
+	t.Logf("-cluster.seed %d", seed())
+	c.g = newGenerator(seed(), sim.schema, known)
 	c.clear(config, real)
 	return c, config
 }
@@ -148,7 +149,7 @@ func (c *comparison) same(what string, level cql.Level, values []any, errReal, e
 	}
 	c.t.Logf("before, on the same table:\n%s", strings.Join(c.before(what), "\n"))
 	c.t.Fatalf("-cluster.seed %d, statement %d at %s, down: %v\n%s\nvalues %s\nreal: %v\n%v\nsimulated: %v\n%v\nthe simulation has:\n%s",
-		*seedFlag, c.number, level, c.down, what, show(values), errReal, real, errSim, sim, c.dump(what))
+		seed(), c.number, level, c.down, what, show(values), errReal, real, errSim, sim, c.dump(what))
 }
 
 // before returns the last statements on the tables that a text names.

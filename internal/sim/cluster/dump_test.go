@@ -23,7 +23,7 @@ func (c *Cluster) dump(name string, nodes func(*partitionKey) []*Node) (lines []
 	if t == nil {
 		return nil
 	}
-	for _, key := range c.keys[t.index].ordered {
+	for _, key := range c.keys[t.index].inOrder() {
 		union := &partition{deleted: noDeletion}
 		for _, n := range nodes(key) {
 			if p := n.data.get(t, key); p != nil {

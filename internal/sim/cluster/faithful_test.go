@@ -44,6 +44,7 @@ var levels = []cql.Level{cql.LocalQuorum, cql.EachQuorum, cql.All, Quorum}
 // The simulation answers 10,000 random statements as a node does.
 func TestFaithfulToANode(t *testing.T) {
 	slow.Test(t, "10,000 statements on a node of its own")
+	t.Parallel()
 	real := cassandratest.Start(t, cassandratest.Topology{Settings: settings})
 	c, config := newComparison(t, real)
 	defer c.real.Close()

@@ -23,6 +23,7 @@ import (
 // write at a lower level may still be on its way to a replica.
 func TestFaithfulToThreeNodes(t *testing.T) {
 	slow.Test(t, "three nodes, which are shut down and started again")
+	t.Parallel()
 	real := cassandratest.Start(t, cassandratest.Topology{
 		DCs: []cassandratest.DC{{Name: "dc1", Nodes: 3}}, Settings: settings, Private: true,
 	})

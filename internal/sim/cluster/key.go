@@ -31,7 +31,8 @@ func compareKeys(a, b *partitionKey) int {
 type keys struct {
 	numbers map[string]int
 	all     []*partitionKey // by number
-	ordered []*partitionKey // by token
+	ordered []*partitionKey // by token: the first ones, and the others when they are asked for
+	sorted  int             // the first ones
 }
 
 func (k *keys) clone() *keys {
@@ -42,6 +43,7 @@ func (k *keys) clone() *keys {
 	for i, key := range k.ordered {
 		copied.ordered[i] = copied.all[key.number]
 	}
+	copied.sorted = k.sorted
 	return copied
 }
 
@@ -54,17 +56,26 @@ func (k *keys) get(t *table, key []byte) *partitionKey {
 	p.parts = splitKey(t, p.key)
 	k.numbers[p.key] = p.number
 	k.all = append(k.all, p)
-	at, _ := slices.BinarySearchFunc(k.ordered, p, compareKeys)
-	k.ordered = slices.Insert(k.ordered, at, p)
+	k.ordered = append(k.ordered, p)
 	return p
 }
 
 // between returns the partitions whose token is larger than after and at most
 // until.
 func (k *keys) between(after, until int64) []*partitionKey {
-	first := sort.Search(len(k.ordered), func(i int) bool { return k.ordered[i].token > after })
-	end := sort.Search(len(k.ordered), func(i int) bool { return k.ordered[i].token > until })
-	return k.ordered[first:max(first, end)]
+	ordered := k.inOrder()
+	first := sort.Search(len(ordered), func(i int) bool { return ordered[i].token > after })
+	end := sort.Search(len(ordered), func(i int) bool { return ordered[i].token > until })
+	return ordered[first:max(first, end)]
+}
+
+// inOrder returns the partitions by token.
+func (k *keys) inOrder() []*partitionKey {
+	if k.sorted < len(k.ordered) {
+		slices.SortFunc(k.ordered, compareKeys)
+		k.sorted = len(k.ordered)
+	}
+	return k.ordered
 }
 
 // appendPart appends a column of a partition key. A key of one column is that

@@ -1,7 +1,9 @@
 package cluster
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 
@@ -94,6 +96,30 @@ func TestPreferredReplicas(t *testing.T) {
 	}
 	_, err := tryRead(c, env, "SERIAL", selectT, 1)
 	require.ErrorContains(t, err, "SERIAL")
+}
+
+// A range that goes to the end of the ring is asked for, even if nothing can be
+// in it; one that ends before it begins is not.
+func TestRangesWithoutTokens(t *testing.T) {
+	between := tableT.Select(2, "k").Where(cql.TokenAfter(), cql.TokenUpTo())
+	for _, test := range []struct {
+		st     *cql.Statement
+		values []any
+		asks   bool
+	}{
+		{selectRingT, []any{int64(math.MaxInt64)}, true},
+		{between, []any{int64(math.MaxInt64), int64(math.MinInt64)}, true},
+		{between, []any{int64(math.MaxInt64), int64(math.MaxInt64)}, false},
+		{between, []any{int64(2), int64(1)}, false},
+		{between, []any{int64(2), int64(2)}, false},
+	} {
+		c := New(DC{"a", 3, 3})
+		require.NoError(t, c.Define(createT))
+		env := at(0)
+		env.Down = func(n *Node) bool { return n.Name == "a-1" }
+		_, err := tryRead(c, env, cql.All, test.st, test.values...)
+		require.Equal(t, test.asks, errors.Is(err, ErrUnavailable), "%s %v: %v", test.st, test.values, err)
+	}
 }
 
 // A data centre without replicas does not count, and with fewer nodes than

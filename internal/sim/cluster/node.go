@@ -109,6 +109,18 @@ func (s store) get(t *table, k *partitionKey) *partition {
 	return s[t.index][k.number]
 }
 
+// keep keeps the partitions of these keys, in their order.
+func (s store) keep(t *table, keys []*partitionKey) {
+	if t.index >= len(s) {
+		return
+	}
+	of := make([]*partition, len(keys))
+	for i, key := range keys {
+		of[i] = s.get(t, key)
+	}
+	s[t.index] = of
+}
+
 func (s *store) apply(m *Mutation) {
 	for m.table.index >= len(*s) {
 		*s = append(*s, nil)

@@ -139,6 +139,30 @@ func (c *Cluster) Leave(n *Node, at time.Time) {
 	c.Remove(n)
 }
 
+// Vacuum forgets the keys of the partitions of which no node has anything, so
+// that the memory that a cluster takes does not grow with what is gone. No
+// [Snapshot] of before fits the cluster after it.
+func (c *Cluster) Vacuum() {
+	for _, t := range c.schema.tables {
+		left := slices.DeleteFunc(c.keys[t.index].all, func(key *partitionKey) bool { return !c.has(t, key) })
+		for _, n := range c.nodes {
+			n.data.keep(t, left)
+			n.durable.keep(t, left)
+		}
+		numbers := make(map[string]int, len(left))
+		for i, key := range left {
+			key.number = i
+			numbers[key.key] = i
+		}
+		c.keys[t.index] = &keys{numbers: numbers, all: left, ordered: slices.Clone(left)}
+	}
+}
+
+// has reports whether a node has anything of a partition.
+func (c *Cluster) has(t *table, key *partitionKey) bool {
+	return slices.ContainsFunc(c.nodes, func(n *Node) bool { return n.data.get(t, key) != nil || n.durable.get(t, key) != nil })
+}
+
 // Cleanup takes from all nodes the partitions that they are no replicas of any
 // more (nodetool cleanup): after a change of the nodes or of the replication.
 // Data that stays may come back when the node is a replica again, after its

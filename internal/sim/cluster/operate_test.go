@@ -35,6 +35,50 @@ func TestForget(t *testing.T) {
 	})
 }
 
+// A vacuum forgets the keys of what is gone, and changes nothing else.
+func TestVacuum(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := New(DC{"dc1", 3, 2})
+		require.NoError(t, c.Define(createT))
+		for range rapid.IntRange(0, 40).Draw(t, "writes") {
+			st, values := insertT, []any{rapid.IntRange(0, 20).Draw(t, "partition"), 1, "v"}
+			if rapid.Bool().Draw(t, "removed") {
+				st, values = deleteT, values[:2]
+			}
+			m := mutation(&testing.T{}, c, st, 1, values...)
+			c.nodes[rapid.IntRange(0, 2).Draw(t, "node")].Apply(m, epoch)
+		}
+		for _, n := range c.nodes {
+			n.Compact(epoch.Add(11 * 24 * time.Hour))
+		}
+		plain := c.Clone()
+		c.Vacuum()
+		holds := 0
+		for _, key := range plain.keys[0].all {
+			if plain.has(plain.schema.tables[0], key) {
+				holds++
+			}
+		}
+		require.Len(t, c.keys[0].all, holds)
+		for i, n := range c.nodes {
+			require.Equal(t, plain.nodes[i].Dump("t"), n.Dump("t"))
+		}
+		for k := range 21 { // as before, and new keys too
+			for i := range c.nodes {
+				for _, of := range []*Cluster{c, plain} {
+					of.nodes[i].Apply(mutation(&testing.T{}, of, insertT, 2, k, 2, "new"), epoch.Add(12*24*time.Hour))
+				}
+			}
+		}
+		for i, n := range c.nodes {
+			require.Equal(t, plain.nodes[i].Dump("t"), n.Dump("t"))
+			n.Forget(epoch.Add(11 * 24 * time.Hour))
+			plain.nodes[i].Forget(epoch.Add(11 * 24 * time.Hour))
+			require.Equal(t, plain.nodes[i].Dump("t"), n.Dump("t"))
+		}
+	})
+}
+
 // What came as a file, and what was flushed, is not forgotten.
 func TestForgetLeavesFiles(t *testing.T) {
 	c := trio(t)

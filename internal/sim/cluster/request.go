@@ -39,7 +39,7 @@ func (c *Cluster) NewRead(st *cql.Statement, state []byte, values []any) (*Read,
 	if st.Kind != cql.Select {
 		return nil, fmt.Errorf("cluster: a write is run as a read: %s", st)
 	}
-	r := &Read{plan: p, left: math.MaxInt, until: math.MaxInt64}
+	r := &Read{plan: p, left: math.MaxInt}
 	if p.limit > 0 {
 		r.left = p.limit
 	}
@@ -61,7 +61,7 @@ func (c *Cluster) NewRead(st *cql.Statement, state []byte, values []any) (*Read,
 // takeTokens reads the ends of a range of the ring.
 func (r *Read) takeTokens(values []any) error {
 	r.spans = []span{{endless: true}}
-	r.after = math.MinInt64
+	r.after, r.until = math.MinInt64, math.MinInt64
 	for _, c := range r.st.Clauses {
 		if c.Op == cql.OpLimit {
 			continue
@@ -82,7 +82,9 @@ func (r *Read) takeTokens(values []any) error {
 	if len(values) > 0 {
 		return errCount
 	}
-	if r.until == math.MinInt64 { // the ring begins and ends there
+	// The ring begins and ends there. The nodes are asked, whatever a range to
+	// its end begins with.
+	if r.until == math.MinInt64 {
 		r.until = math.MaxInt64
 	} else {
 		r.nothing = r.after != math.MinInt64 && r.after >= r.until

@@ -22,7 +22,7 @@ func TestDefine(t *testing.T) {
 	require.Equal(t, []column{{"data", kindBlob}}, message.regular)
 	require.Len(t, message.static, 5)
 	require.Len(t, c.schema.table("mailbox_message").partition, 2)
-	require.Equal(t, []column{{"kind", kindText}, {"start", kindBigint}}, c.schema.table("ledger").clustering)
+	require.Equal(t, []column{{"bucket", kindBigint}}, c.schema.table("ledger").clustering)
 	require.Equal(t, []column{{"id", kindText}}, c.schema.table("settings").partition)
 	require.Equal(t, int64(defaultGCGrace), c.schema.table("settings").gcGrace)
 	require.NoError(t, c.Define(createT))

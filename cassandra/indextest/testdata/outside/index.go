@@ -1,6 +1,6 @@
-// Package outside is an index as a stranger writes it: it has a table of its own,
-// and uses the public packages of popcask alone. The documentation of package
-// indextest takes its pieces from here.
+// Package outside is an index as a stranger writes it: it has a table of its
+// own, and uses the public packages of popcask alone. The documentation of
+// package indextest takes its pieces from here.
 package outside
 
 import (
@@ -34,6 +34,8 @@ var (
 	remove        = listing.Delete()
 	selectSlice   = listing.Select(1000, "message", "size", "uidl").
 			Where(cql.Equal("mailbox", "bucket"), cql.AtLeast("message"), cql.AtMost("message"))
+	selectIDs = listing.Select(1000, "message", "size", "uidl").
+			Where(cql.Equal("mailbox", "bucket"), cql.In("message"))
 	selectTokens = listing.Select(1000, "mailbox", "bucket", "message", "size", "uidl").
 			Where(cql.TokenAfter(), cql.TokenUpTo())
 )
@@ -44,8 +46,8 @@ type Index struct {
 	db      cql.DB
 }
 
-// New makes the index of a session's keyspace, in which [Index.Migrate] has made
-// the table.
+// New makes the index of a session's keyspace, in which [Index.Migrate] has
+// made the table.
 func New(session *cassandra.Session) *Index { return &Index{session, session.DB()} }
 
 // Migrate makes the table. It is run once, after [cassandra.Migrate].
@@ -61,16 +63,22 @@ func (x *Index) Added(ctx context.Context, mailbox cassandra.MailboxID, e cassan
 
 // Restore implements [cassandra.Index].
 func (x *Index) Restore(ctx context.Context, mailbox cassandra.MailboxID, e cassandra.Entry) error {
-	st, values := insert, []any{[16]byte(mailbox), x.session.Bucket(e.ID), [16]byte(e.ID), e.Size}
+	st, values := insert, []any{[16]byte(mailbox), e.ID.Bucket(), [16]byte(e.ID), e.Size}
 	if e.UIDL != "" { // a null would leave a tombstone
 		st, values = insertForeign, append(values, e.UIDL)
 	}
 	return x.db.Exec(ctx, cql.LocalQuorum, st, cassandra.AddedAt(e.ID), values...)
 }
 
+// Renamed implements [cassandra.Index].
+func (x *Index) Renamed(ctx context.Context, mailbox cassandra.MailboxID, e cassandra.Entry) error {
+	return x.db.Exec(ctx, cql.LocalQuorum, insertForeign, cassandra.RenamedAt(e.ID),
+		[16]byte(mailbox), e.ID.Bucket(), [16]byte(e.ID), e.Size, "")
+}
+
 // Removed implements [cassandra.Index].
 func (x *Index) Removed(ctx context.Context, mailbox cassandra.MailboxID, ids []cassandra.MessageID) error {
-	for bucket, some := range x.session.ByBucket(ids, 100) {
+	for bucket, some := range cassandra.ByBucket(ids, 100) {
 		var batch cql.Batch
 		for _, id := range some {
 			batch.Add(remove, cassandra.DeletedAt(id), [16]byte(mailbox), bucket, [16]byte(id))
@@ -83,16 +91,7 @@ func (x *Index) Removed(ctx context.Context, mailbox cassandra.MailboxID, ids []
 }
 
 // List implements [cassandra.Index].
-func (x *Index) List(ctx context.Context, mailbox cassandra.MailboxID, slices []cassandra.Slice) iter.Seq2[cassandra.Entry, error] {
-	return x.list(ctx, cql.LocalQuorum, mailbox, slices)
-}
-
-// ListEverywhere implements [cassandra.Index].
-func (x *Index) ListEverywhere(ctx context.Context, mailbox cassandra.MailboxID, slices []cassandra.Slice) iter.Seq2[cassandra.Entry, error] {
-	return x.list(ctx, cql.EachQuorum, mailbox, slices)
-}
-
-func (x *Index) list(ctx context.Context, level cql.Level, mailbox cassandra.MailboxID, slices []cassandra.Slice) iter.Seq2[cassandra.Entry, error] {
+func (x *Index) List(ctx context.Context, level cql.Level, mailbox cassandra.MailboxID, slices []cassandra.Slice) iter.Seq2[cassandra.Entry, error] {
 	return func(yield func(cassandra.Entry, error) bool) {
 		for _, slice := range slices {
 			entries, err := x.read(ctx, level, mailbox, slice)
@@ -109,10 +108,10 @@ func (x *Index) list(ctx context.Context, level cql.Level, mailbox cassandra.Mai
 	}
 }
 
-// read reads a slice; one that has too many tombstones in two halves.
+// read reads a slice.
 func (x *Index) read(ctx context.Context, level cql.Level, mailbox cassandra.MailboxID, slice cassandra.Slice) (entries []cassandra.Entry, err error) {
-	first, last := slice.Borders()
-	err = cql.Each(ctx, x.db, level, selectSlice, func(row cql.Row) error {
+	st, values := statement(mailbox, slice)
+	err = cql.Each(ctx, x.db, level, st, func(row cql.Row) error {
 		var id [16]byte
 		var e cassandra.Entry
 		if err := row.Scan(&id, &e.Size, &e.UIDL); err != nil {
@@ -121,16 +120,44 @@ func (x *Index) read(ctx context.Context, level cql.Level, mailbox cassandra.Mai
 		e.ID = id
 		entries = append(entries, e)
 		return nil
-	}, [16]byte(mailbox), slice.Bucket, [16]byte(first), [16]byte(last))
-	lower, upper, ok := slice.Halves()
-	if !ok || !errors.Is(err, cql.ErrTooManyTombstones) {
-		return entries, err
+	}, values...)
+	if errors.Is(err, cql.ErrTooManyTombstones) {
+		return x.readParts(ctx, level, mailbox, slice, err)
 	}
-	if entries, err = x.read(ctx, level, mailbox, lower); err != nil {
-		return nil, err
+	return entries, err
+}
+
+// statement returns the statement that reads a slice, and its values.
+func statement(mailbox cassandra.MailboxID, slice cassandra.Slice) (*cql.Statement, []any) {
+	values := []any{[16]byte(mailbox), slice.Bucket}
+	if slice.IDs != nil {
+		return selectIDs, append(values, keys(slice.IDs))
 	}
-	more, err := x.read(ctx, level, mailbox, upper)
-	return append(entries, more...), err
+	first, last := slice.Borders()
+	return selectSlice, append(values, [16]byte(first), [16]byte(last))
+}
+
+// keys returns IDs as the values of a column.
+func keys(ids []cassandra.MessageID) (keys [][16]byte) {
+	for _, id := range ids {
+		keys = append(keys, id)
+	}
+	return keys
+}
+
+// readParts reads a slice that has too many tombstones, which is the cause.
+func (x *Index) readParts(ctx context.Context, level cql.Level, mailbox cassandra.MailboxID, slice cassandra.Slice, cause error) (entries []cassandra.Entry, err error) {
+	parts, ok := slice.Parts()
+	if !ok {
+		return nil, cause
+	}
+	for e, err := range x.List(ctx, level, mailbox, parts) {
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, e)
+	}
+	return entries, nil
 }
 
 // errLeft ends a page that no one reads any further.

@@ -17,14 +17,15 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// newKeyspace makes a keyspace with the index's table, and returns how to reach it.
+// newKeyspace makes a keyspace with the index's table, and returns how to reach
+// it.
 func newKeyspace(t *testing.T) cassandra.Config {
 	t.Helper()
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	dc := cluster.DCs[0]
 	config := cassandra.Config{
 		Hosts: cluster.Hosts(dc.Name), LocalDC: dc.Name, Keyspace: cluster.KeyspaceName(t),
-		Bucket: 24 * time.Hour, Timeout: 10 * time.Second,
+		Timeout: 10 * time.Second,
 	}
 	if err := cassandra.Migrate(t.Context(), config, cassandra.Replication{dc.Name: min(3, dc.Nodes)}); err != nil {
 		t.Fatal(err)

@@ -1,13 +1,13 @@
 package model
 
-// The protocol without `gone`, as the store had it first. An importer writes
-// its claim in every data centre. It looks in its own one for an older message
-// that has a claim and a membership that is not marked as removed, and goes
-// without if there is one. It writes its membership in every data centre. Then
-// it tells the index, and confirms at the same time: it looks again, for
-// younger messages too, and takes its message back if there is one.
+// The protocol of before, without `gone`. An importer writes its claim in every
+// data centre. It looks in its own one for an older message that has a claim
+// and a membership that is not marked as removed, and goes without if there is
+// one. It writes its membership in every data centre. Then it tells the index,
+// and confirms at the same time: it looks again, for younger messages too, and
+// takes its message back if there is one.
 
-func (v imports) importToday(s uidlState, i int, emit Emit[uidlState]) {
+func (v imports) importBefore(s uidlState, i int, emit Emit[uidlState]) {
 	v.memberArrives(s, i, emit)
 	here := v.cluster.dc(v.home(i))
 	joined := v.cluster.met(eachQuorum, 0, s.member[i])

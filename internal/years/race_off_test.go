@@ -1,0 +1,5 @@
+//go:build !race
+
+package years
+
+const raceDetector = false
