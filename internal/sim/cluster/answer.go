@@ -79,7 +79,7 @@ func (r *request) measure(a *answer, rows int) error {
 			if row = row.purged(r.before); row == nil {
 				continue
 			}
-			if met += row.tombstones; met > r.cluster.fail {
+			if met += r.tombstones(row); met > r.cluster.fail {
 				return cql.ErrTooManyTombstones
 			}
 			if !row.lives {
@@ -113,6 +113,21 @@ func (r *request) measure(a *answer, rows int) error {
 // no others.
 func (r *request) alone(key *partitionKey) bool {
 	return r.whole && (r.resume == nil || r.resume.key != key.key)
+}
+
+// tombstones returns how many tombstones of a row a read counts. A replica
+// leaves out the cells that the row is newer than, unless they were asked for.
+func (r *request) tombstones(row *row) int {
+	n := row.tombstones
+	if n == 0 || row.live == never {
+		return n
+	}
+	for i, c := range row.cells {
+		if r.regular>>i&1 == 0 && c.exists() && c.dead() && c.at < row.live {
+			n--
+		}
+	}
+	return n
 }
 
 func deadCells(r *row, columns uint64) (n int) {

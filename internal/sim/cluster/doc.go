@@ -40,8 +40,8 @@
 //   - Several ranges of the ring that are read at the same time.
 //   - Where vnodes really are: a node has a few tokens, computed from its name.
 //     Racks.
-//   - Memtables, files, and what a read skips because of their timestamps. A
-//     compaction is one of all files.
+//   - Memtables, files, and what a read skips in each of them because of their
+//     timestamps. A compaction is one of all files.
 //   - The commit log, except the writes that [Node.Forget] takes back.
 //   - Hints: [Cluster.Write] names the replicas that missed a write.
 //   - Clocks of coordinators and replicas that differ.

@@ -157,7 +157,7 @@ func (m *merging) peek(i int) *row {
 func (m *merging) take(i int, r *row) error {
 	a := &m.answers[i]
 	if m.index > a.partition || m.index == a.partition && m.next[i] >= a.row {
-		if a.further += r.tombstones; a.further > m.cluster.fail {
+		if a.further += m.tombstones(r); a.further > m.cluster.fail {
 			return cql.ErrTooManyTombstones
 		}
 	}

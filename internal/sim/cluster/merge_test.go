@@ -106,6 +106,23 @@ func TestEqualTimestamps(t *testing.T) {
 	}
 }
 
+// A read counts the tombstone of a column that it does not name unless the row
+// is newer: Cassandra leaves those out.
+func TestTombstonesThatARowIsNewerThan(t *testing.T) {
+	met := func(inserted int64, st *cql.Statement) int {
+		c := New(DC{Name: "dc1", Nodes: 1, Replicas: 1})
+		require.NoError(t, c.Define(createT))
+		c.nodes[0].Apply(mutation(t, c, tableT.Update("w"), 5, nil, 1, 1), epoch)
+		c.nodes[0].Apply(mutation(t, c, insertT, inserted, 1, 1, "v"), epoch)
+		require.Len(t, read(t, c, at(0), cql.All, st, 1), 1)
+		return c.Met().Tombstones
+	}
+	require.Equal(t, 1, met(4, selectT))
+	require.Equal(t, 1, met(5, selectT))
+	require.Equal(t, 0, met(6, selectT))
+	require.Equal(t, 1, met(6, selectBothT))
+}
+
 // A read repairs the columns that it names and the liveness of the rows, and no
 // other column, and rows of the page and no other row.
 func TestReadRepair(t *testing.T) {

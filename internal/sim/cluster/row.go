@@ -12,7 +12,7 @@ type row struct {
 
 	// Computed by finish.
 	lives      bool  // a SELECT returns it
-	tombstones int   // that a read counts
+	tombstones int   // that a read of all columns counts
 	oldest     int64 // time of deletion of its oldest tombstone; alive: there is none
 }
 
