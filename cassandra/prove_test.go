@@ -172,36 +172,151 @@ func parseID(t testing.TB, text string) cassandra.MessageID {
 	return id
 }
 
-// P1: a host whose clock is years ahead, or behind, proves nothing and notes no
-// change of the replication. One whose clock is right notes it, by the clock of
-// a node, and proves nothing until the replication has rested.
-func TestP1ClocksApartProveNothing(t *testing.T) {
+// aLife is a horizon with which a host may deliver whatever its clock says.
+const aLife = 100 * 365 * 24 * time.Hour
+
+// deliverAt delivers messages at a time, a minute apart, and returns their IDs.
+func deliverAt(t testing.TB, config cassandra.Config, user string, at time.Time, messages int) (ids []string) {
+	t.Helper()
+	clock := newClock(at)
+	config.Now = clock.Now
+	config.Horizon = aLife
+	store := storetest.NewStore(t, config)
+	for n := range messages {
+		ids = append(ids, storetest.Deliver(t, store, user, storetest.Body(n)).ID)
+		clock.advance(time.Minute)
+	}
+	return ids
+}
+
+// P7: a proof asks every replica, and waits until it reaches a good deal
+// further than the last one. A later one leaves out what was removed since.
+func TestP7TheNextProofWaits(t *testing.T) {
+	t.Parallel()
+	cluster := cassandratest.Start(t, cassandratest.Topology{})
+	config := storetest.Migrate(t, cluster)
+	config.SealAfter = -1 // only when the test asks
+	var seen storetest.Recorder
+	config.Observer = seen.Observe
+	store := storetest.NewStore(t, config)
+	tables := storetest.TablesOf(t, cluster, config)
+	box, _, err := store.Mailbox("demo")
+	require.NoError(t, err)
+	ids := deliverAt(t, config, "demo", time.Now().Add(-3*time.Hour), 5)
+	require.NoError(t, store.Prove(t.Context(), "demo"))
+	first := sealOf(t, tables, box, ids[0])
+	require.Equal(t, 5, first.Sealed)
+	require.WithinDuration(t, time.Now().Add(-time.Hour), time.UnixMicro(first.Until), time.Minute)
+
+	storetest.Remove(t, store, "demo", ids[:2])
+	seen.Take()
+	other := storetest.NewStore(t, config) // which remembers nothing
+	for _, prover := range []*cassandra.Store{store, other} {
+		seen.Take()
+		require.NoError(t, prover.Prove(t.Context(), "demo"))
+		for _, o := range seen.Take() {
+			require.Equal(t, "LOCAL_QUORUM", o.Consistency, o.Statement)
+		}
+	}
+	require.Equal(t, first, sealOf(t, tables, box, ids[0]))
+	require.Equal(t, ids[2:], storetest.ListIDs(t, store, "demo"))
+
+	config.Horizon = time.Minute
+	later := storetest.NewStore(t, config)
+	require.NoError(t, later.Prove(t.Context(), "demo"))
+	second := sealOf(t, tables, box, ids[0])
+	require.Equal(t, 3, second.Sealed)
+	require.Greater(t, second.Until, first.Until)
+	require.Equal(t, ids[2:], storetest.ListIDs(t, store, "demo"))
+}
+
+// sealOf returns the row of the bucket that a message is in.
+func sealOf(t testing.TB, tables storetest.Tables, box cassandra.MailboxID, message string) storetest.Row {
+	t.Helper()
+	row, ok := tables.Ledger(box)[parseID(t, message).Bucket()]
+	require.True(t, ok, "the bucket has a row")
+	return row
+}
+
+// P7: an old message is never removed. What passes through after it is sealed
+// all the same, in its own bucket and in the later ones, and a bucket whose
+// time is over goes from the ledger when nothing is left in it.
+func TestP7AnOldMessageStopsNoProof(t *testing.T) {
+	t.Parallel()
+	cluster := cassandratest.Start(t, cassandratest.Topology{})
+	config := storetest.Migrate(t, cluster)
+	config.SealAfter = -1 // only when the test asks
+	store := storetest.NewStore(t, config)
+	tables := storetest.TablesOf(t, cluster, config)
+	box, _, err := store.Mailbox("demo")
+	require.NoError(t, err)
+	now := time.Now()
+	old := deliverAt(t, config, "demo", now.Add(-2*month), 20)
+	between := deliverAt(t, config, "demo", now.Add(-month), 20)
+	recent := deliverAt(t, config, "demo", now.Add(-2*time.Hour), 20)
+	before := tables.Ledger(box)
+	require.Len(t, before, 3)
+	storetest.Remove(t, store, "demo", append(append(old[1:20:20], between...), recent...))
+	require.NoError(t, store.Prove(t.Context(), "demo"))
+	require.Equal(t, 1, sealOf(t, tables, box, old[0]).Sealed)
+	require.Zero(t, sealOf(t, tables, box, recent[0]).Sealed)
+	require.NotZero(t, sealOf(t, tables, box, recent[0]).Until)
+	require.Len(t, tables.Ledger(box), 2, "the bucket in between is gone")
+	require.Equal(t, old[:1], storetest.ListIDs(t, store, "demo"))
+	require.Equal(t, old[:1], storetest.ListIDs(t, storetest.NewStore(t, config), "demo"))
+}
+
+// P7: a bucket is sealed up to its end while a message stays in it. When that
+// one goes too, the row goes with the next look at the mailbox, whichever bucket
+// the look is for. (In a mailbox in which mail stays for 14 days such rows were
+// kept: 12 after five years.)
+func TestP7AFinishedBucketGoesAfterItsLastMessage(t *testing.T) {
+	t.Parallel()
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := sealing(storetest.Migrate(t, cluster))
 	store := storetest.NewStore(t, config)
 	tables := storetest.TablesOf(t, cluster, config)
 	box, _, err := store.Mailbox("demo")
 	require.NoError(t, err)
-	storetest.Plant{Age: time.Hour, Content: "whole", Member: "live", Listed: true, Bucket: true}.Put(tables, store, "demo")
-	tables.Exec("INSERT INTO KS.settings (id, replication, replication_since) VALUES ('popcask', 'another', 5) USING TIMESTAMP 5")
-	noted := func() (text string, since int64) {
-		require.NoError(t, tables.CQL.Query(tables.In("SELECT replication, replication_since FROM KS.settings WHERE id = 'popcask'")).Scan(&text, &since))
-		return text, since
+	old := deliverAt(t, config, "demo", time.Now().Add(-2*month), 3)
+	storetest.Remove(t, store, "demo", old[1:])
+	provable(t, store, "demo")
+	require.Equal(t, 1, sealOf(t, tables, box, old[0]).Sealed)
+	storetest.Remove(t, store, "demo", old[:1])
+	recent := storetest.Deliver(t, store, "demo", storetest.Body(1)).ID
+	storetest.Eventually(t, "the row goes", func() bool {
+		require.NoError(t, store.ProveFor(t.Context(), "demo", 1e9, parseID(t, recent).Bucket()))
+		_, ok := tables.Ledger(box)[parseID(t, old[0]).Bucket()]
+		return !ok
+	})
+	require.Equal(t, []string{recent}, storetest.ListIDs(t, store, "demo"))
+}
+
+// P7: most of an old bucket is removed long after its time. Its tombstones are
+// young, and no session reads them after a proof.
+func TestP7AnOldBucketIsDrainedLate(t *testing.T) {
+	t.Parallel()
+	cluster := cassandratest.Start(t, cassandratest.Topology{})
+	config := storetest.Migrate(t, cluster)
+	config.SealAfter = -1 // only when the test asks
+	var seen storetest.Recorder
+	config.Observer = seen.Observe
+	store := storetest.NewStore(t, config)
+	tables := storetest.TablesOf(t, cluster, config)
+	begin := time.UnixMicro(cassandra.BucketSlice(bucketNow(t, store)).From).Add(-2 * month)
+	var ids []string
+	for n := range 20 {
+		id := idOf(begin.Add(time.Duration(n)*time.Hour), 0)
+		storetest.Plant{Content: "whole", Member: "live", Listed: true, Bucket: true}.Write(tables, store, "demo", id)
+		ids = append(ids, id.String())
 	}
-	for _, years := range []int{-5, 5} {
-		wrong := config
-		wrong.Now = func() time.Time { return time.Now().AddDate(years, 0, 0) }
-		err := storetest.NewStore(t, wrong).Prove(t.Context(), "demo")
-		require.ErrorContains(t, err, "apart: nothing is proven until they agree")
-		text, _ := noted()
-		require.Equal(t, "another", text)
+	storetest.Remove(t, store, "demo", ids[2:])
+	require.NoError(t, store.Prove(t.Context(), "demo"))
+	seen.Take()
+	require.Equal(t, ids[:2], storetest.ListIDs(t, store, "demo"))
+	for _, o := range seen.Take() {
+		if strings.Contains(o.Statement, "FROM projection") {
+			require.Contains(t, o.Statement, "message_id IN")
+		}
 	}
-	require.ErrorContains(t, store.Prove(t.Context(), "demo"), "ReplicationRest")
-	text, since := noted()
-	require.NotEqual(t, "another", text)
-	require.WithinDuration(t, time.Now(), time.UnixMicro(since), time.Minute)
-	require.Zero(t, tables.Ledger(box)[bucketNow(t, store)].Until)
-	config.ReplicationRest = time.Millisecond
-	require.NoError(t, storetest.NewStore(t, config).Prove(t.Context(), "demo"))
-	require.Equal(t, 1, tables.Ledger(box)[bucketNow(t, store)].Sealed)
 }
