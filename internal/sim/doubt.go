@@ -28,10 +28,10 @@ func (w *world) certain() {
 	w.forgotten, w.repaired = false, time.Now()
 }
 
-// doubtOf returns when the doubt began in which an operation was under way; ok is
-// false if there was none.
+// doubtOf returns when the last doubt began in which an operation was under way;
+// ok is false if there was none.
 func (w *world) doubtOf(op *faults.Op) (since time.Time, ok bool) {
-	for _, d := range w.doubts {
+	for _, d := range slices.Backward(w.doubts) {
 		if (d.to.IsZero() || !op.Call.After(d.to)) && (op.Return.IsZero() || !op.Return.Before(d.from)) {
 			return d.from, true
 		}

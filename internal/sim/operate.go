@@ -154,12 +154,16 @@ func (w *world) alive(dc string) (alive int) {
 
 // setReplicas changes the replicas of a data centre (ALTER KEYSPACE). New
 // replicas know nothing until the cluster is repaired. Replicas are taken away
-// only after a repair, while nothing is under way.
+// only after a repair, while nothing is under way, and none are added with a
+// horizon that does not bear it: see [cassandra.Config].
 func (w *world) setReplicas(args [3]int) bool {
 	dc := aCentre.name(args[0])
 	replication := w.cluster.Replication()
 	before, factor := replication[dc], args[1]
 	if factor == before || factor > w.alive(dc) || w.forgotten || factor == 0 && w.serves(dc) {
+		return false
+	}
+	if factor > before && w.horizon < boldest {
 		return false
 	}
 	if factor < before && (w.busy() || !w.fullRepair([3]int{})) {
@@ -174,6 +178,10 @@ func (w *world) setReplicas(args [3]int) bool {
 	}
 	return true
 }
+
+// boldest is the smallest horizon with which new replicas may lack a fence: a
+// delivery may be so old, by the clocks of the nodes, when it is acknowledged.
+const boldest = 6 * time.Minute
 
 // serves reports whether a host is in a data centre.
 func (w *world) serves(dc string) bool {
