@@ -17,7 +17,8 @@ import (
 // patience is how far behind a clock may be, and how long a delivery may take.
 func (c *Config) patience() time.Duration { return max(c.Horizon/2, leastPatience) }
 
-// leastPatience is the least of it, however small Config.Horizon is.
+// leastPatience is the least of it, however small Config.Horizon is: tests have
+// horizons of a second.
 const leastPatience = 3 * time.Minute
 
 // A clock was right a moment ago if it was compared with a node's in the last

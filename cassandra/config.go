@@ -111,6 +111,9 @@ type Config struct {
 	// whose clock is more than half of it behind, or 3 minutes if that is
 	// more, takes no mail: Append returns [mailbox.ErrTemporary]. So does a
 	// delivery that takes longer than that. 0 means an hour.
+	//
+	// Less than 6 minutes is for tests: then what such a delivery brings can be
+	// hidden if the replication was raised and the cluster not repaired since.
 	Horizon time.Duration
 
 	// SealAfter is how many messages are removed from a mailbox, on average,
