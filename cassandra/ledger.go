@@ -107,10 +107,10 @@ func (s *Store) readRows(ctx context.Context, level cql.Level, mailbox MailboxID
 // It is called after the membership is acknowledged: since quorums of this data
 // centre intersect, either a proof has read the membership, or this reads the
 // fence. They do not intersect if the replication was raised in between; so an
-// attempt that took longer than [Config.Horizon] fails too, since no fence lies
-// above a younger one if the clocks agree. What is missing of the two rows is
-// acknowledged before the delivery is. Nothing is remembered: a replica that
-// had the rows may be gone.
+// attempt that took longer than half of [Config.Horizon] fails too, and so does
+// one of a host whose clock is too far behind: see patience. What is missing of
+// the two rows is acknowledged before the delivery is. Nothing is remembered: a
+// replica that had the rows may be gone.
 func (s *Store) enterLedger(ctx context.Context, a *attempt) error {
 	l, err := s.readBucketRow(ctx, cql.LocalQuorum, bucketKey{a.mailbox, a.bucket})
 	if err != nil {

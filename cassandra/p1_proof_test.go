@@ -56,9 +56,7 @@ func TestP1ClocksApartProveNothing(t *testing.T) {
 // too.
 func TestP1AProofAsksEveryReplica(t *testing.T) {
 	t.Parallel()
-	cluster := cassandratest.Start(t, cassandratest.Topology{})
-	config := storetest.Migrate(t, cluster)
-	config.SealAfter = -1 // only when the test asks
+	_, config := provenByHand(t)
 	var seen storetest.Recorder
 	config.Observer = seen.Observe
 	store := storetest.NewStore(t, config)
@@ -92,9 +90,7 @@ func TestP1AProofAsksEveryReplica(t *testing.T) {
 // is read: nothing is sealed, and nothing is missing from the listing.
 func TestP1NoSealWithoutEveryReplica(t *testing.T) {
 	t.Parallel()
-	cluster := cassandratest.Start(t, cassandratest.Topology{})
-	config := storetest.Migrate(t, cluster)
-	config.SealAfter = -1 // only when the test asks
+	cluster, config := provenByHand(t)
 	tables := storetest.TablesOf(t, cluster, config)
 	reads := func(table string) func(cql.Level, string) bool {
 		return func(level cql.Level, statement string) bool {
@@ -220,8 +216,7 @@ func TestP1AProofSeesASlowDelivery(t *testing.T) {
 // ahead would refuse mail for years. One that is behind takes no mail either.
 func TestP1AClockFarAwayProvesNothing(t *testing.T) {
 	t.Parallel()
-	config := storetest.Migrate(t, cassandratest.Start(t, cassandratest.Topology{}))
-	config.SealAfter = -1 // only when the test asks
+	_, config := provenByHand(t)
 	right := storetest.NewStore(t, config)
 	box, _, err := right.Mailbox("demo")
 	require.NoError(t, err)

@@ -12,6 +12,16 @@ import (
 	"github.com/popcask/popcask/internal/storetest"
 )
 
+// provenByHand makes a keyspace, and returns a configuration for it with which
+// nothing is sealed unless the test asks.
+func provenByHand(t *testing.T) (*cassandratest.Cluster, cassandra.Config) {
+	t.Helper()
+	cluster := cassandratest.Start(t, cassandratest.Topology{})
+	config := storetest.Migrate(t, cluster)
+	config.SealAfter = -1
+	return cluster, config
+}
+
 // sealing returns a configuration in which a seal reaches up to a second ago.
 func sealing(config cassandra.Config) cassandra.Config {
 	config.Horizon = time.Second
@@ -193,9 +203,7 @@ func deliverAt(t testing.TB, config cassandra.Config, user string, at time.Time,
 // further than the last one. A later one leaves out what was removed since.
 func TestP7TheNextProofWaits(t *testing.T) {
 	t.Parallel()
-	cluster := cassandratest.Start(t, cassandratest.Topology{})
-	config := storetest.Migrate(t, cluster)
-	config.SealAfter = -1 // only when the test asks
+	cluster, config := provenByHand(t)
 	var seen storetest.Recorder
 	config.Observer = seen.Observe
 	store := storetest.NewStore(t, config)
@@ -243,9 +251,7 @@ func sealOf(t testing.TB, tables storetest.Tables, box cassandra.MailboxID, mess
 // time is over goes from the ledger when nothing is left in it.
 func TestP7AnOldMessageStopsNoProof(t *testing.T) {
 	t.Parallel()
-	cluster := cassandratest.Start(t, cassandratest.Topology{})
-	config := storetest.Migrate(t, cluster)
-	config.SealAfter = -1 // only when the test asks
+	cluster, config := provenByHand(t)
 	store := storetest.NewStore(t, config)
 	tables := storetest.TablesOf(t, cluster, config)
 	box, _, err := store.Mailbox("demo")
@@ -296,9 +302,7 @@ func TestP7AFinishedBucketGoesAfterItsLastMessage(t *testing.T) {
 // young, and no session reads them after a proof.
 func TestP7AnOldBucketIsDrainedLate(t *testing.T) {
 	t.Parallel()
-	cluster := cassandratest.Start(t, cassandratest.Topology{})
-	config := storetest.Migrate(t, cluster)
-	config.SealAfter = -1 // only when the test asks
+	cluster, config := provenByHand(t)
 	var seen storetest.Recorder
 	config.Observer = seen.Observe
 	store := storetest.NewStore(t, config)

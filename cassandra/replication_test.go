@@ -16,9 +16,7 @@ import (
 // that of the host that sees it first.
 func TestP1NoSealSoonAfterAChangeOfReplication(t *testing.T) {
 	t.Parallel()
-	cluster := cassandratest.Start(t, cassandratest.Topology{})
-	config := storetest.Migrate(t, cluster)
-	config.SealAfter = -1 // only when the test asks
+	cluster, config := provenByHand(t)
 	store := storetest.NewStore(t, config)
 	tables := storetest.TablesOf(t, cluster, config)
 	id, _, err := store.Mailbox("demo")

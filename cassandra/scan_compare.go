@@ -3,7 +3,6 @@ package cassandra
 import (
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 
 	"github.com/popcask/popcask/cassandra/cql"
@@ -42,7 +41,7 @@ func (sc *scan) compareCrowded(ctx context.Context, crowded *crowdedTokens) erro
 		return sc.compareGroups(ctx, s.bucketPairs(ctx, cql.EachQuorum, key, []Slice{BucketSlice(key.bucket)}))
 	})
 	for range unknown {
-		err = errors.Join(err, sc.fail(ctx, fmt.Errorf("a bucket that is in no ledger has too many tombstones")))
+		err = errors.Join(err, sc.fail(ctx, errors.New("a bucket that is in no ledger has too many tombstones")))
 	}
 	return err
 }
