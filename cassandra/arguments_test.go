@@ -111,7 +111,7 @@ func TestMailboxWithIDsOfNoMessage(t *testing.T) {
 	m := storetest.Deliver(t, store, "bob", storetest.Body(1))
 	mb := storetest.Open(t, store, "bob")
 	for _, id := range badIDs {
-		for _, options := range []mailbox.OpenOptions{{}, {Top: true}, {Top: true, Lines: -1}} {
+		for _, options := range []mailbox.OpenOptions{{}, {For: mailbox.Top}, {For: mailbox.Top, Lines: -1}} {
 			_, err := mb.Open(t.Context(), id, options)
 			require.ErrorIs(t, err, mailbox.ErrNotFound, "%q", id)
 			require.ErrorContains(t, err, "cassandra: open message")

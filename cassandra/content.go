@@ -64,7 +64,7 @@ type chunkPage struct {
 // can show.
 func (s *Store) openContent(ctx context.Context, level cql.Level, box MailboxID, id MessageID, options mailbox.OpenOptions) (*content, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	c := &content{store: s, ctx: ctx, cancel: cancel, level: level, top: options.Top, mailbox: box, id: id, sha256: sha256.New()}
+	c := &content{store: s, ctx: ctx, cancel: cancel, level: level, top: options.For == mailbox.Top, mailbox: box, id: id, sha256: sha256.New()}
 	first := c.readPage(0, nil, 0)
 	if first.err == nil && len(first.chunks) == 0 {
 		first.err = errMissing

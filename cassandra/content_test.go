@@ -68,7 +68,7 @@ func TestTopOfALargeMessageReadsOneChunk(t *testing.T) {
 	_, err := mailbox.List(t.Context(), mb)
 	require.NoError(t, err)
 	seen.Take()
-	top, err := mb.Open(t.Context(), m.ID, mailbox.OpenOptions{Top: true, Lines: 1})
+	top, err := mb.Open(t.Context(), m.ID, mailbox.OpenOptions{For: mailbox.Top, Lines: 1})
 	require.NoError(t, err)
 	head := make([]byte, 1000)
 	_, err = io.ReadFull(top, head)
@@ -78,7 +78,7 @@ func TestTopOfALargeMessageReadsOneChunk(t *testing.T) {
 	require.Len(t, reads, 1)
 	require.Equal(t, 1, reads[0].Rows)
 
-	top, err = mb.Open(t.Context(), m.ID, mailbox.OpenOptions{Top: true, Lines: 40_000})
+	top, err = mb.Open(t.Context(), m.ID, mailbox.OpenOptions{For: mailbox.Top, Lines: 40_000})
 	require.NoError(t, err)
 	all, err := io.ReadAll(top)
 	require.NoError(t, err)
@@ -120,7 +120,7 @@ func TestReaderIsClosedOnce(t *testing.T) {
 	mb := storetest.Open(t, store, user)
 	_, err := mailbox.List(t.Context(), mb)
 	require.NoError(t, err)
-	for _, options := range []mailbox.OpenOptions{{}, {Top: true, Lines: 1}} {
+	for _, options := range []mailbox.OpenOptions{{}, {For: mailbox.Top, Lines: 1}} {
 		for _, before := range []int{0, 1, 100 << 10, len(text)} {
 			body, err := mb.Open(t.Context(), m.ID, options)
 			require.NoError(t, err)

@@ -30,7 +30,7 @@ func TestIDsOfAnotherUser(t *testing.T) {
 			}
 			_, err := mb.Open(t.Context(), theirs.ID, mailbox.OpenOptions{})
 			require.ErrorIs(t, err, mailbox.ErrNotFound)
-			_, err = mb.Open(t.Context(), theirs.ID, mailbox.OpenOptions{Top: true})
+			_, err = mb.Open(t.Context(), theirs.ID, mailbox.OpenOptions{For: mailbox.Top})
 			require.ErrorIs(t, err, mailbox.ErrNotFound)
 			require.NoError(t, mb.Delete(t.Context(), []string{theirs.ID}))
 		}

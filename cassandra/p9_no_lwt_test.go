@@ -61,7 +61,7 @@ func TestP9NoLightweightTransactions(t *testing.T) {
 		_, err := storetest.Read(t.Context(), mb, m.ID)
 		require.NoError(t, err)
 	}
-	top, err := mb.Open(t.Context(), large.ID, mailbox.OpenOptions{Top: true})
+	top, err := mb.Open(t.Context(), large.ID, mailbox.OpenOptions{For: mailbox.Top})
 	require.NoError(t, err)
 	require.NoError(t, top.Close())
 	require.NoError(t, mb.Delete(t.Context(), []string{small.ID, large.ID}))

@@ -1,6 +1,7 @@
 package mailbox
 
 import (
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
@@ -31,17 +32,22 @@ type Login struct {
 	Remote net.Addr
 	Local  net.Addr
 
-	// TLS reports whether the connection is encrypted.
-	TLS bool
+	// TLS is the state of TLS on the connection, with the name that the client
+	// asked for (SNI) and its certificates. nil means that the connection is in
+	// the clear. It must not be changed.
+	TLS *tls.ConnectionState
 }
 
 // String shows the login without its secrets.
 func (l Login) String() string {
-	remote := "-"
-	if l.Remote != nil {
-		remote = l.Remote.String()
+	return fmt.Sprintf("user=%q mechanism=%s remote=%s tls=%t", l.User, l.Mechanism, l.remote(), l.TLS != nil)
+}
+
+func (l Login) remote() string {
+	if l.Remote == nil {
+		return "-"
 	}
-	return fmt.Sprintf("user=%q mechanism=%s remote=%s tls=%t", l.User, l.Mechanism, remote, l.TLS)
+	return l.Remote.String()
 }
 
 // GoString shows the login without its secrets, for %#v.
@@ -55,8 +61,8 @@ func (l Login) LogValue() slog.Value {
 	return slog.GroupValue(
 		slog.String("user", l.User),
 		slog.String("mechanism", l.Mechanism),
-		slog.Any("remote", l.Remote),
-		slog.Bool("tls", l.TLS),
+		slog.String("remote", l.remote()),
+		slog.Bool("tls", l.TLS != nil),
 	)
 }
 

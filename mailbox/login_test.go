@@ -2,6 +2,7 @@ package mailbox_test
 
 import (
 	"bytes"
+	"crypto/tls"
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
@@ -20,7 +21,7 @@ func login() mailbox.Login {
 	return mailbox.Login{
 		User: "bob@example.org", Mechanism: "PLAIN", AuthorizationID: "alice",
 		Password: secret + "-password", Token: secret + "-token",
-		Remote: &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 4711}, TLS: true,
+		Remote: &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 4711}, TLS: &tls.ConnectionState{},
 	}
 }
 

@@ -34,6 +34,9 @@ type Message struct {
 // a Mailbox sees only these four calls. The server calls Delete only after the
 // client has said QUIT.
 //
+// A mailbox may also be a [Sizer] and a [Receipter]. A wrapper must forward those
+// two, or the server does not see them.
+//
 // Other callers may use the helpers [List] and [ReadMessage].
 type Mailbox interface {
 	// Messages lists the mailbox, oldest first, always in the same order. A
@@ -68,14 +71,31 @@ type Mailbox interface {
 	Close() error
 }
 
+// Purpose is what [Mailbox.Open] is for.
+type Purpose uint8
+
+const (
+	// Retrieve: a client gets the whole message (RETR).
+	Retrieve Purpose = iota
+
+	// Top: a client gets the header, the blank line and the first lines of the
+	// body (TOP, RFC 1939 section 7), so that the store need not fetch the rest.
+	// A store may send more: the server cuts it.
+	Top
+
+	// Measure: the server counts the octets of a message whose size the store
+	// does not know, and no client gets any of them. A [Sizer] is not asked so.
+	Measure
+)
+
 // OpenOptions says what the server is about to do with a message. The zero value
 // asks for the whole message. All of it is advice: a store that ignores it is
 // correct, but slower.
 type OpenOptions struct {
-	// Top asks for the header, the blank line and the first Lines lines of the
-	// body only (TOP, RFC 1939 section 7), so that the store need not fetch the
-	// rest. A store may send more: the server cuts it.
-	Top   bool
+	// For is what the message is opened for.
+	For Purpose
+
+	// Lines is how many lines of the body a client gets. It counts for Top only.
 	Lines int
 
 	// Next yields the IDs that the client will probably ask for next, soonest
@@ -93,4 +113,27 @@ type CanonicalBody interface {
 	// IsCanonical reports whether the octets are in the canonical form, for
 	// certain.
 	IsCanonical() bool
+}
+
+// Sizer is a [Mailbox] that finds out the size of a message without opening it.
+// The server asks it for each message that was listed with an unknown size,
+// once a client asks for that size.
+type Sizer interface {
+	// Size returns the size of a message, as [Message.Size] counts it. If that
+	// is negative, the server opens the message and counts. The errors are those
+	// of [Mailbox.Open].
+	Size(ctx context.Context, id string) (int64, error)
+}
+
+// Receipter is a [Mailbox] that is told which messages its client has got: to
+// set a seen flag, or to remove what was retrieved (EXPIRE 0, RFC 2449 section
+// 6.7).
+type Receipter interface {
+	// Retrieved is called after a whole message and the end of the response were
+	// handed to the connection (RETR). It is called once for each RETR, in
+	// order, and before Delete. After a connection that broke it is not called,
+	// and a client may have got the message all the same.
+	//
+	// An error is reported to the host, and changes nothing for the client.
+	Retrieved(ctx context.Context, id string) error
 }

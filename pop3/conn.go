@@ -53,12 +53,13 @@ func (c *Conn) RemoteAddr() net.Addr { return c.netConn().RemoteAddr() }
 // LocalAddr is the address that the client connected to.
 func (c *Conn) LocalAddr() net.Addr { return c.netConn().LocalAddr() }
 
-// TLS returns the state of TLS. ok is false if the connection has none.
-func (c *Conn) TLS() (state tls.ConnectionState, ok bool) {
+// TLS returns the state of TLS, or nil if the connection is in the clear.
+func (c *Conn) TLS() *tls.ConnectionState {
 	if secure, is := c.netConn().(tlsConn); is {
-		return secure.ConnectionState(), true
+		state := secure.ConnectionState()
+		return &state
 	}
-	return tls.ConnectionState{}, false
+	return nil
 }
 
 // tlsConn is a [tls.Conn], or the like of another TLS library.

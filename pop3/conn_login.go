@@ -17,7 +17,7 @@ func (c *Conn) login(mechanism string) mailbox.Login {
 		Mechanism: mechanism,
 		Remote:    c.nc.RemoteAddr(),
 		Local:     c.nc.LocalAddr(),
-		TLS:       c.isTLS(),
+		TLS:       c.TLS(),
 	}
 }
 

@@ -38,16 +38,14 @@ func (a *audit) hooks() *pop3.Hooks {
 	a.closed = make(chan pop3.SessionInfo, 10)
 	return &pop3.Hooks{
 		Connect: func(c *pop3.Conn) {
-			_, secure := c.TLS()
-			a.add("connect tls=%t", secure)
+			a.add("connect tls=%t", c.TLS() != nil)
 		},
 		TLS: func(c *pop3.Conn, state tls.ConnectionState) {
-			now, secure := c.TLS()
-			a.add("tls %s complete=%t seen=%t", state.NegotiatedProtocol, state.HandshakeComplete, secure && now.HandshakeComplete)
+			a.add("tls %s complete=%t seen=%t", state.NegotiatedProtocol, state.HandshakeComplete, c.TLS().HandshakeComplete)
 		},
 		Auth: func(_ *pop3.Conn, login mailbox.Login, err error) {
 			a.add("auth %s %s as=%q tls=%t remote=%t password=%q: %v", login.User, login.Mechanism,
-				login.AuthorizationID, login.TLS, login.Remote != nil, login.Password+login.Token, err)
+				login.AuthorizationID, login.TLS != nil, login.Remote != nil, login.Password+login.Token, err)
 		},
 		Command: func(_ *pop3.Conn, info pop3.CommandInfo) {
 			a.add("command %q ok=%t code=%q", info.Verb, info.OK, info.Code)

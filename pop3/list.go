@@ -73,7 +73,7 @@ func (c *Conn) measure(ctx context.Context, i int) error {
 	}
 	deadline := c.startDeadline(ctx)
 	defer deadline.stop()
-	octets, err := c.count(deadline, i)
+	octets, err := c.size(deadline, i)
 	if errors.Is(err, mailbox.ErrNotFound) {
 		octets, err = 0, nil
 	}
@@ -84,8 +84,19 @@ func (c *Conn) measure(ctx context.Context, i int) error {
 	return nil
 }
 
+// size asks the store, if it is a [mailbox.Sizer], and counts otherwise.
+func (c *Conn) size(deadline *deadline, i int) (int64, error) {
+	if sizer, ok := c.mailbox.(mailbox.Sizer); ok {
+		octets, err := sizer.Size(deadline.ctx, c.maildrop.id(i))
+		if err != nil || octets >= 0 {
+			return octets, err
+		}
+	}
+	return c.count(deadline, i)
+}
+
 func (c *Conn) count(deadline *deadline, i int) (int64, error) {
-	body, err := c.mailbox.Open(deadline.ctx, c.maildrop.id(i), mailbox.OpenOptions{})
+	body, err := c.mailbox.Open(deadline.ctx, c.maildrop.id(i), mailbox.OpenOptions{For: mailbox.Measure})
 	if err != nil {
 		return 0, err
 	}

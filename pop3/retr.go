@@ -21,7 +21,7 @@ func (c *Conn) retr(ctx context.Context, a arguments) error {
 
 // top answers TOP (RFC 1939 section 7).
 func (c *Conn) top(ctx context.Context, a arguments) error {
-	err := c.send(ctx, a.n, mailbox.OpenOptions{Top: true, Lines: a.lines})
+	err := c.send(ctx, a.n, mailbox.OpenOptions{For: mailbox.Top, Lines: a.lines})
 	if err == nil {
 		c.info.Tops++
 	}
@@ -54,7 +54,7 @@ func (c *Conn) send(ctx context.Context, n int, options mailbox.OpenOptions) err
 		answer.stuffed.canonical = b.IsCanonical()
 	}
 	var source io.Reader = body
-	if options.Top {
+	if options.For == mailbox.Top {
 		answer.size = unknown
 		source = mailbox.NewTopReader(body, options.Lines)
 	}

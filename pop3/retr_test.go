@@ -142,7 +142,7 @@ func TestOpenOptionsSayWhatIsWantedAndWhatIsNext(t *testing.T) {
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		asked = append(asked, fmt.Sprintf("%s top=%t lines=%d next=%s", id, options.Top, options.Lines, next))
+		asked = append(asked, fmt.Sprintf("%s top=%t lines=%d next=%s", id, options.For == mailbox.Top, options.Lines, next))
 		return io.NopCloser(strings.NewReader(store.bodies[id])), nil
 	}
 	client := loggedIn(t, store.server())

@@ -119,7 +119,7 @@ func octetsBugs() []bug {
 		{"Top", "one line less", ruleTop, func(p *planted) {
 			p.onRead = func(_ context.Context, box *plantedBox, id string, options mailbox.OpenOptions) (io.ReadCloser, error) {
 				body := io.Reader(bytes.NewReader(box.octets(id)))
-				if options.Top {
+				if options.For == mailbox.Top {
 					body = mailbox.NewTopReader(body, options.Lines-1)
 				}
 				return io.NopCloser(body), nil
@@ -128,7 +128,7 @@ func octetsBugs() []bug {
 		{"Top", "a long header is cut", ruleTop, func(p *planted) {
 			p.onRead = func(_ context.Context, box *plantedBox, id string, options mailbox.OpenOptions) (io.ReadCloser, error) {
 				body := io.Reader(bytes.NewReader(box.octets(id)))
-				if options.Top && options.Lines == 0 {
+				if options.For == mailbox.Top && options.Lines == 0 {
 					body = io.LimitReader(body, 64<<10)
 				}
 				return io.NopCloser(body), nil

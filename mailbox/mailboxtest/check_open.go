@@ -87,7 +87,7 @@ func topIsNeverLess(s *suite) {
 	}
 	for i, m := range listed {
 		for _, lines := range []int{0, 1, 2, 100, 1 << 30} {
-			octets, err := read(s.Context(), box, m.ID, mailbox.OpenOptions{Top: true, Lines: lines})
+			octets, err := read(s.Context(), box, m.ID, mailbox.OpenOptions{For: mailbox.Top, Lines: lines})
 			if err != nil {
 				s.breaks(ruleTop, "Open for TOP with %d lines of a message with %s failed: %v", lines, forms[i].name, err)
 			}

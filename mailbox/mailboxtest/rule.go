@@ -15,7 +15,7 @@ const (
 	ruleSure      rule = "CanonicalBody: a body that says so is in the canonical form for certain"
 	ruleNotFound  rule = "Mailbox.Open: a message that is not in the mailbox is ErrNotFound"
 	ruleTemporary rule = "P2, Mailbox.Open: a message that cannot be had at the moment is never ErrNotFound"
-	ruleTop       rule = "OpenOptions.Top, RFC 1939 section 7: a store may send more than the top, never less"
+	ruleTop       rule = "mailbox.Top, RFC 1939 section 7: a store may send more than the top, never less"
 	ruleNext      rule = "OpenOptions.Next: advice that may be ignored, and is not used after Open has returned"
 
 	ruleID      rule = "Message.ID: not empty, and unique in the mailbox for all time"

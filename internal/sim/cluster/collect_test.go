@@ -116,7 +116,7 @@ func exercise(t *testing.T, store *cassandra.Store, tables storetest.Tables) {
 	for _, id := range []string{ids[0], large} {
 		_, err = storetest.Read(ctx, mb, id)
 		require.NoError(t, err)
-		top, err := mb.Open(ctx, id, mailbox.OpenOptions{Top: true, Lines: 1})
+		top, err := mb.Open(ctx, id, mailbox.OpenOptions{For: mailbox.Top, Lines: 1})
 		require.NoError(t, err)
 		require.NoError(t, top.Close())
 	}
