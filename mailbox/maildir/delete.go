@@ -18,6 +18,21 @@ func (s *session) Delete(ctx context.Context, ids []string) error {
 	defer s.store.work.Done()
 
 	r := removal{session: s, failed: map[string]error{}}
+	r.run(ctx, ids)
+	return r.finish()
+}
+
+// removal is one call of Delete.
+type removal struct {
+	session *session
+	removed []mailbox.Message
+	failed  map[string]error
+	touched [places]bool
+}
+
+// run unlinks the files of the messages, wherever they are.
+func (r *removal) run(ctx context.Context, ids []string) {
+	s := r.session
 	left, moved := r.remove(ctx, ids)
 	for round := 0; round < maxScans && len(left) > 0; round++ {
 		settled, err := s.refresh(ctx, lookAgain(len(moved) == len(left)))
@@ -33,15 +48,6 @@ func (s *session) Delete(ctx context.Context, ids []string) error {
 	// A file that no reading has seen was removed by another program. One that
 	// every reading has seen, each time elsewhere, is still there.
 	r.fail(moved, errors.New("the file is renamed all the time"))
-	return r.finish()
-}
-
-// removal is one call of Delete.
-type removal struct {
-	session *session
-	removed []mailbox.Message
-	failed  map[string]error
-	touched [places]bool
 }
 
 // remove unlinks every file of the messages. left are the messages to look for
@@ -80,7 +86,7 @@ func (r *removal) removeFiles(id string) (found, elsewhere bool) {
 		}
 		err := s.store.at(stepRemove)
 		if err == nil {
-			err = s.folder.roots[e.place].Remove(e.name)
+			err = s.folder.remove(e)
 		}
 		switch {
 		case notThere(err):
@@ -116,7 +122,7 @@ func (r *removal) finish() error {
 			continue
 		}
 		if root := s.folder.roots[p]; root != nil { // else it was removed with all that was in it
-			unsynced = errors.Join(unsynced, syncDir(root, "."))
+			unsynced = errors.Join(unsynced, s.store.syncDir(root, "."))
 		}
 	}
 	for _, m := range r.removed {

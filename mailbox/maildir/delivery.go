@@ -93,7 +93,7 @@ func (d *delivery) publish(ctx context.Context, uidl string, received time.Time)
 		return mailbox.Message{}, err
 	}
 	message := mailbox.Message{ID: d.store.mint.id(), UIDL: uidl, Size: d.size}
-	if err := d.move(fileName(message.ID, d.size, uidl), received); err != nil {
+	if err := d.move(message.ID, fileName(message.ID, d.size, uidl), received); err != nil {
 		return mailbox.Message{}, err
 	}
 	return message, nil
@@ -103,7 +103,7 @@ func (d *delivery) sync() error {
 	if err := d.store.at(stepWritten); err != nil {
 		return err
 	}
-	if err := d.file.Sync(); err != nil {
+	if err := d.store.sync(d.file); err != nil {
 		return err
 	}
 	return d.store.at(stepSynced)
@@ -133,56 +133,98 @@ func (d *delivery) settle(ctx context.Context, uidl string) (string, error) {
 	return uidl, nil
 }
 
-// move moves the file from tmp to new. With an error the message is in neither.
-func (d *delivery) move(name string, received time.Time) error {
-	name = "new/" + name
-	if err := d.rename(name); err != nil {
+// move moves the file from tmp to new. With an error the message is not in the
+// mailbox, or the error says that it may be.
+func (d *delivery) move(id, name string, received time.Time) error {
+	if !received.IsZero() {
+		// Other programs take it for the time of arrival. It is set at the last
+		// moment, because an old file in tmp looks stale: if a program removes
+		// it even so, the rename fails, and the sender tries again. After the
+		// rename the file may be somewhere else.
+		if err := d.home.Chtimes(d.tmp, received, received); err != nil {
+			return err
+		}
+	}
+	if err := d.rename("new/" + name); err != nil && !d.arrived(id) {
 		return err
 	}
 	d.tmp = ""
-	err := d.store.at(stepRenamed)
-	if err == nil && !received.IsZero() {
-		// Other programs take it for the time of arrival. It is set only now,
-		// because an old file in tmp would look stale.
-		err = d.home.Chtimes(name, received, received)
-	}
-	if err == nil {
-		err = syncDir(d.home, "new")
-	}
+	err := d.store.syncDir(d.home, "new")
 	if err == nil {
 		err = d.store.at(stepListed)
 	}
 	if err != nil {
-		_ = d.home.Remove(name) // the delivery counts as failed
+		return d.withdraw(id, err)
 	}
-	return err
+	return nil
 }
 
 // rename moves the file to new, and makes new again if it was removed since the
 // mailbox was last made.
 func (d *delivery) rename(name string) error {
 	err := d.home.Rename(d.tmp, name)
-	if !notThere(err) {
+	if notThere(err) {
+		d.store.homes.forget(d.dir)
+		home, err := d.store.makeHome(d.dir)
+		if err != nil {
+			return err
+		}
+		_ = home.Close()
+		if err := d.home.Rename(d.tmp, name); err != nil {
+			return err
+		}
+	} else if err != nil {
 		return err
 	}
-	d.store.homes.forget(d.dir)
-	home, err := d.store.makeHome(d.dir)
-	if err != nil {
-		return err
+	return d.store.at(stepRenamed)
+}
+
+// arrived reports whether the message is in the mailbox after a rename that
+// failed: a network file system may lose the answer to one that succeeded.
+func (d *delivery) arrived(id string) bool {
+	s := d.session()
+	defer s.Close()
+	_, err := s.refresh(context.Background(), (*folder).scan)
+	return err == nil && len(s.files(id)) > 0
+}
+
+// withdraw removes a message that could not be made durable, and returns why it
+// could not. Another program may have moved it to cur meanwhile. If it is
+// nowhere, that program has taken it, and it was delivered: then the error is
+// nil. If it cannot be removed, the sender is told to try again all the same,
+// because mail that comes twice is better than mail that is lost.
+func (d *delivery) withdraw(id string, cause error) error {
+	s := d.session()
+	defer s.Close()
+	r := removal{session: s, failed: map[string]error{}}
+	r.run(context.Background(), []string{id})
+	switch {
+	case len(r.failed) > 0:
+		return fmt.Errorf("%w; the message may come twice: %w", cause, r.failed[id])
+	case len(r.removed) == 0:
+		return nil
 	}
-	_ = home.Close()
-	return d.home.Rename(d.tmp, name)
+	return cause
+}
+
+// session returns a session of the mailbox, which has seen nothing so far.
+func (d *delivery) session() *session {
+	s := &session{store: d.store, dir: d.dir}
+	if folder, err := d.store.openFolderAt(d.home); err == nil {
+		s.folder = folder
+	}
+	return s
 }
 
 // survey reports whether a message of the mailbox shows uidl and, if there is a
 // quota, how many octets its files have.
 func (d *delivery) survey(ctx context.Context, uidl string) (shown bool, octets int64, err error) {
-	folder, err := openFolderAt(d.home)
+	folder, err := d.store.openFolderAt(d.home)
 	if err != nil {
 		return false, 0, err
 	}
 	defer folder.close()
-	entries, _, err := folder.scan(ctx, &d.store.mint)
+	entries, _, err := folder.scan(ctx)
 	if err != nil {
 		return false, 0, err
 	}
@@ -198,7 +240,7 @@ func (d *delivery) survey(ctx context.Context, uidl string) (shown bool, octets 
 		}
 		size := fieldsOf(e.name).file
 		if size < 0 {
-			info, err := folder.roots[e.place].Lstat(e.name)
+			info, err := folder.lstat(&e)
 			if notThere(err) {
 				continue
 			}

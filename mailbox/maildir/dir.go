@@ -2,26 +2,34 @@ package maildir
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
+	"syscall"
 )
 
-// makeDurableDir is [os.MkdirAll], and syncs the entries that lead to dir.
-func makeDurableDir(dir string) error {
+// makeDurableDir is [os.MkdirAll], and syncs the entries that lead to dir. The
+// entry of a directory that is there already is synced too, because the process
+// that made it may have been killed before it did that.
+func (s *Store) makeDurableDir(dir string) error {
 	info, err := os.Stat(dir)
+	parent := filepath.Dir(dir)
 	switch {
-	case err == nil && info.IsDir():
-		return nil
-	case err == nil:
+	case err == nil && !info.IsDir():
 		return &fs.PathError{Op: "mkdir", Path: dir, Err: errors.New("it is a file")}
+	case err == nil:
+		file, err := os.Open(parent)
+		if err != nil { // nothing that this process could have made
+			return nil
+		}
+		return s.syncAndClose(file)
 	case !notThere(err):
 		return err
 	}
-	parent := filepath.Dir(dir)
-	if err := makeDurableDir(parent); err != nil {
+	if err := s.makeDurableDir(parent); err != nil {
 		return err
 	}
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
@@ -31,24 +39,42 @@ func makeDurableDir(dir string) error {
 	if err != nil {
 		return err
 	}
-	return syncAndClose(file)
+	return s.syncAndClose(file)
 }
 
 // syncDir makes the entries of a directory durable.
-func syncDir(root *os.Root, name string) error {
+func (s *Store) syncDir(root *os.Root, name string) error {
 	file, err := root.Open(name)
 	if err != nil {
 		return err
 	}
-	return syncAndClose(file)
+	return s.syncAndClose(file)
 }
 
-func syncAndClose(dir *os.File) error {
+// syncAndClose syncs a directory. A file system that cannot do that (some FUSE
+// and network file systems) is reported once, and holds mail all the same.
+func (s *Store) syncAndClose(dir *os.File) error {
 	defer dir.Close()
 	if runtime.GOOS == "windows" { // it cannot sync a directory
 		return nil
 	}
-	return dir.Sync()
+	err := s.sync(dir)
+	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
+		s.unsyncable.Do(func() {
+			s.report(fmt.Errorf("maildir: %w: the file system cannot sync directories, so that mail may be lost if the machine stops: %w", errors.ErrUnsupported, err))
+		})
+		return nil
+	}
+	return err
+}
+
+// report calls Options.OnError.
+func (s *Store) report(err error) {
+	if s.options.OnError == nil {
+		return
+	}
+	defer func() { _ = recover() }() // there is nowhere to report it
+	s.options.OnError(err)
 }
 
 // readdirChunk is how many entries of a directory are read at a time. In the

@@ -13,7 +13,7 @@ import (
 // was interrupted) is marked as an alias. A different file gets a new ID.
 // unchanged is false if a file was renamed, here or by another program, so that
 // the mailbox must be read again.
-func (f *folder) resolveDuplicates(entries []entry, mint *mint) (_ []entry, unchanged bool, err error) {
+func (f *folder) resolveDuplicates(entries []entry) (_ []entry, unchanged bool, err error) {
 	unchanged = true
 	kept := entries[:0]
 	for len(entries) > 0 {
@@ -25,7 +25,7 @@ func (f *folder) resolveDuplicates(entries []entry, mint *mint) (_ []entry, unch
 		entries = entries[n:]
 		if n > 1 {
 			var same bool
-			if group, same, err = f.resolveGroup(group, mint); err != nil {
+			if group, same, err = f.resolveGroup(group); err != nil {
 				return nil, false, err
 			}
 			unchanged = unchanged && same
@@ -36,7 +36,7 @@ func (f *folder) resolveDuplicates(entries []entry, mint *mint) (_ []entry, unch
 }
 
 // resolveGroup is resolveDuplicates for the files of one ID.
-func (f *folder) resolveGroup(group []entry, mint *mint) (_ []entry, unchanged bool, err error) {
+func (f *folder) resolveGroup(group []entry) (_ []entry, unchanged bool, err error) {
 	unchanged = true
 	var first fs.FileInfo
 	var kept []entry
@@ -55,9 +55,9 @@ func (f *folder) resolveGroup(group []entry, mint *mint) (_ []entry, unchanged b
 			e.alias = true
 		default:
 			unchanged = false
-			err := root.Rename(e.name, renamed(e.name, mint.id()))
+			err := root.Rename(e.name, renamed(e.name, f.store.mint.id()))
 			if err == nil {
-				err = syncDir(root, ".")
+				err = f.store.syncDir(root, ".")
 			}
 			if err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return nil, false, err

@@ -2,11 +2,10 @@ package maildir
 
 import (
 	"errors"
+	"io/fs"
 	"os"
-	"path/filepath"
+	"strings"
 	"time"
-
-	gomaildir "github.com/emersion/go-maildir"
 )
 
 // makeHome opens the directory of a user, which it makes if it is not there.
@@ -15,22 +14,49 @@ import (
 // it synced them.
 func (s *Store) makeHome(dir string) (*os.Root, error) {
 	if _, known := s.homes.get(dir); known {
-		home, err := s.root.OpenRoot(dir)
+		home, err := s.openHome(dir)
 		if err == nil || !notThere(err) {
 			return home, err
 		}
 	}
-	if err := gomaildir.Dir(filepath.Join(s.dir, dir)).Init(); err != nil {
-		return nil, err
+	home, err := s.openHome(".")
+	made := ""
+	for name := range strings.SplitSeq(dir, "/") {
+		if err != nil {
+			return nil, err
+		}
+		made = strings.TrimPrefix(made+"/"+name, "/")
+		home, err = s.makeSubdirs(home, name)
+		if err == nil {
+			_ = home.Close()
+			home, err = s.openHome(made)
+		}
 	}
-	home, err := s.root.OpenRoot(dir)
+	if err == nil {
+		home, err = s.makeSubdirs(home, "tmp", "new", "cur")
+	}
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(syncDir(home, "."), syncDir(s.root, ".")); err != nil {
+	s.homes.put(dir, time.Time{})
+	return home, nil
+}
+
+// openHome opens a directory of the store.
+func (s *Store) openHome(dir string) (*os.Root, error) { return s.root.OpenRoot(dir) }
+
+// makeSubdirs makes directories in home, if they are not there, and syncs it. It
+// returns home, which it closes on an error.
+func (s *Store) makeSubdirs(home *os.Root, names ...string) (*os.Root, error) {
+	for _, name := range names {
+		if err := home.Mkdir(name, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+			_ = home.Close()
+			return nil, err
+		}
+	}
+	if err := s.syncDir(home, "."); err != nil {
 		_ = home.Close()
 		return nil, err
 	}
-	s.homes.put(dir, time.Time{})
 	return home, nil
 }

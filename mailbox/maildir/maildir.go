@@ -37,8 +37,9 @@ type Options struct {
 	Canonical func(user string) (string, error)
 
 	// OnError is called with a [*mailbox.ListenerError] for every event that a
-	// listener failed. It may be nil, must not block, and may be called from
-	// several goroutines.
+	// listener failed, and once, with an error that is [errors.ErrUnsupported],
+	// if the file system cannot sync directories. It may be nil, must not block,
+	// and may be called from several goroutines.
 	OnError func(error)
 }
 
@@ -61,7 +62,9 @@ type Store struct {
 	homes cache[string, time.Time] // directories known to be durable, and when their tmp was swept
 	sizes cache[messageKey, int64] // of messages whose file name has none or a wrong one
 
-	fault func(step) error // makes a step fail; nil except in tests
+	fault      func(step) error     // makes a step fail; nil except in tests
+	syncing    func(*os.File) error // hears of a sync, and makes it fail; nil except in tests
+	unsyncable sync.Once            // reports that directories cannot be synced
 
 	mu     sync.Mutex
 	closed bool
@@ -73,18 +76,24 @@ type messageKey struct{ dir, id string }
 // New opens the store in directory dir, which it makes if it is not there. The
 // directories that the store makes have permissions 0700.
 func New(dir string, options Options) (*Store, error) {
-	dir, err := filepath.Abs(dir)
-	if err != nil {
+	s := &Store{options: options}
+	if err := s.open(dir); err != nil {
 		return nil, fmt.Errorf("maildir: open store: %w", err)
 	}
-	if err := makeDurableDir(dir); err != nil {
-		return nil, fmt.Errorf("maildir: open store: %w", err)
+	return s, nil
+}
+
+func (s *Store) open(dir string) (err error) {
+	options := s.options
+	if s.dir, err = filepath.Abs(dir); err != nil {
+		return err
 	}
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return nil, fmt.Errorf("maildir: open store: %w", err)
+	if err := s.makeDurableDir(s.dir); err != nil {
+		return err
 	}
-	s := &Store{options: options, dir: dir, root: root}
+	if s.root, err = os.OpenRoot(s.dir); err != nil {
+		return err
+	}
 	s.mint.now = time.Now
 	s.homes.limit = maxKnownHomes
 	s.sizes.limit = cmp.Or(options.KnownSizes, defaultKnownSizes)
@@ -93,7 +102,7 @@ func New(dir string, options Options) (*Store, error) {
 	if s.options.Canonical == nil {
 		s.options.Canonical = mailbox.CanonicalUser
 	}
-	return s, nil
+	return nil
 }
 
 // Listen implements [mailbox.EventSource]. Listeners hear of what this Store

@@ -1,10 +1,12 @@
 package maildir
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -71,4 +73,46 @@ func TestASessionKeepsItsMailboxWhenAnotherTakesItsPlace(t *testing.T) {
 	require.Equal(t, []mailbox.Message{m}, list(t, box))
 	require.Equal(t, "hello\r\n", read(t, box, m.ID))
 	require.Equal(t, []mailbox.Message{other}, listed(t, store, "bob"))
+}
+
+// Another program removes a mailbox under a session that has seen its messages,
+// and makes it again without new.
+func TestAMailboxThatVanishesUnderASession(t *testing.T) {
+	for name, use := range map[string]func(t *testing.T, box mailbox.Mailbox, id string){
+		"open": func(t *testing.T, box mailbox.Mailbox, id string) {
+			_, err := box.Open(t.Context(), id, mailbox.OpenOptions{})
+			require.ErrorIs(t, err, mailbox.ErrNotFound)
+		},
+		"delete": func(t *testing.T, box mailbox.Mailbox, id string) {
+			require.NoError(t, box.Delete(t.Context(), []string{id}))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := newStore(t, Options{})
+			put(t, store, "bob", "new", "1.M1.host", "hello")
+			put(t, store, "bob", "new", "2.M2.host", "hello")
+			cur := path(store, "bob", "cur")
+			require.NoError(t, os.Remove(cur))
+			box := open(t, store, "bob")
+			require.Len(t, list(t, box), 2)
+
+			require.NoError(t, os.RemoveAll(path(store, "bob")))
+			require.NoError(t, os.MkdirAll(cur, 0o700))
+			readings := 0
+			store.fault = func(now step) error {
+				if now != stepList {
+					return nil
+				}
+				if readings++; readings > 1 {
+					return errors.New("the disk does not answer")
+				}
+				return os.Chtimes(cur, time.Time{}, time.Now()) // not settled
+			}
+			_, err := box.Open(t.Context(), "1.M1.host", mailbox.OpenOptions{})
+			require.ErrorIs(t, err, mailbox.ErrTemporary)
+			store.fault = nil
+			use(t, box, "2.M2.host")
+			require.Empty(t, list(t, box))
+		})
+	}
 }

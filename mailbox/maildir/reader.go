@@ -9,12 +9,6 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// openFile opens the file of a message. It does not wait, even if another
-// program has put a pipe in its place.
-func openFile(root *os.Root, name string) (*os.File, error) {
-	return root.OpenFile(name, os.O_RDONLY|openNonblock, 0)
-}
-
 // reader returns the content of a message's file, which it closes on an error.
 //
 // A file that is as large as its canonical form is in that form. Any other goes

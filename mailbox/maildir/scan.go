@@ -55,24 +55,25 @@ func compareEntries(a, b entry) int {
 
 // folder holds new and cur of a mailbox open; one that is not there is nil.
 type folder struct {
+	store *Store
 	roots [places]*os.Root
 }
 
-// openFolder opens the mailbox in directory dir of root.
-func openFolder(root *os.Root, dir string) (*folder, error) {
-	home, err := root.OpenRoot(dir)
+// openFolder opens the mailbox in directory dir of the store.
+func (s *Store) openFolder(dir string) (*folder, error) {
+	home, err := s.root.OpenRoot(dir)
 	if notThere(err) {
-		return &folder{}, nil
+		return &folder{store: s}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
 	defer home.Close()
-	return openFolderAt(home)
+	return s.openFolderAt(home)
 }
 
-func openFolderAt(home *os.Root) (*folder, error) {
-	f := &folder{}
+func (s *Store) openFolderAt(home *os.Root) (*folder, error) {
+	f := &folder{store: s}
 	for p, name := range placeNames {
 		root, err := home.OpenRoot(name)
 		if notThere(err) {
@@ -85,6 +86,43 @@ func openFolderAt(home *os.Root) (*folder, error) {
 		f.roots[p] = root
 	}
 	return f, nil
+}
+
+// root returns the directory that a file was seen in. If there is none any
+// more, the error is that of a file that is not there: another program may
+// remove a mailbox under a session.
+func (f *folder) root(e *entry) (*os.Root, error) {
+	root := f.roots[e.place]
+	if root == nil {
+		return nil, &fs.PathError{Op: "open", Path: placeNames[e.place], Err: fs.ErrNotExist}
+	}
+	return root, nil
+}
+
+// open opens the file of a message. It does not wait, even if another program
+// has put a pipe in its place.
+func (f *folder) open(e *entry) (*os.File, error) {
+	root, err := f.root(e)
+	if err != nil {
+		return nil, err
+	}
+	return root.OpenFile(e.name, os.O_RDONLY|openNonblock, 0)
+}
+
+func (f *folder) lstat(e *entry) (fs.FileInfo, error) {
+	root, err := f.root(e)
+	if err != nil {
+		return nil, err
+	}
+	return root.Lstat(e.name)
+}
+
+func (f *folder) remove(e *entry) error {
+	root, err := f.root(e)
+	if err != nil {
+		return err
+	}
+	return root.Remove(e.name)
 }
 
 // complete reports whether both directories are there.
@@ -118,12 +156,12 @@ const (
 // settled is repeated. If cur changes all the time, the result is everything
 // that was seen: a message is then missing only if it was renamed during each
 // of the readings.
-func (f *folder) scan(ctx context.Context, mint *mint) (entries []entry, settled bool, err error) {
+func (f *folder) scan(ctx context.Context) (entries []entry, settled bool, err error) {
 	for range maxScans {
 		if err := f.awaitQuiet(ctx); err != nil {
 			return nil, false, err
 		}
-		found, settled, err := f.glance(ctx, mint)
+		found, settled, err := f.glance(ctx)
 		if err != nil || settled {
 			return found, settled, err
 		}
@@ -133,7 +171,7 @@ func (f *folder) scan(ctx context.Context, mint *mint) (entries []entry, settled
 }
 
 // glance is one reading of a scan, without the waiting.
-func (f *folder) glance(ctx context.Context, mint *mint) (entries []entry, settled bool, err error) {
+func (f *folder) glance(ctx context.Context) (entries []entry, settled bool, err error) {
 	before, err := f.changed()
 	if err != nil {
 		return nil, false, err
@@ -143,7 +181,7 @@ func (f *folder) glance(ctx context.Context, mint *mint) (entries []entry, settl
 	if err != nil {
 		return nil, false, err
 	}
-	entries, unchanged, err := f.resolveDuplicates(entries, mint)
+	entries, unchanged, err := f.resolveDuplicates(entries)
 	if err != nil {
 		return nil, false, err
 	}

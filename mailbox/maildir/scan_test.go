@@ -54,7 +54,7 @@ func TestMergeKeepsWhatIsNotThereAnyMore(t *testing.T) {
 func TestAReadingIsSettledOnlyWhenAChangeWouldShow(t *testing.T) {
 	store := newStore(t, Options{})
 	put(t, store, "bob", "cur", "1.M1.host:2,", "hello")
-	folder, err := openFolder(store.root, "bob")
+	folder, err := store.openFolder("bob")
 	require.NoError(t, err)
 	defer folder.close()
 
@@ -64,11 +64,11 @@ func TestAReadingIsSettledOnlyWhenAChangeWouldShow(t *testing.T) {
 	}{{time.Hour, true}, {0, false}, {-time.Hour, true}} {
 		changed := time.Now().Add(-step.age)
 		require.NoError(t, os.Chtimes(path(store, "bob", "cur"), changed, changed))
-		entries, settled, err := folder.glance(t.Context(), &store.mint)
+		entries, settled, err := folder.glance(t.Context())
 		require.NoError(t, err)
 		require.Len(t, entries, 1)
 		require.Equal(t, step.settled, settled, "changed %v ago", step.age)
-		_, settled, err = folder.scan(t.Context(), &store.mint)
+		_, settled, err = folder.scan(t.Context())
 		require.NoError(t, err)
 		require.True(t, settled, "a scan waits")
 	}

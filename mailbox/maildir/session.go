@@ -67,7 +67,7 @@ func (s *session) refresh(ctx context.Context, look look) (settled bool, err err
 		return false, err
 	}
 	if s.folder == nil || !s.folder.complete() {
-		folder, err := openFolder(s.store.root, s.dir)
+		folder, err := s.store.openFolder(s.dir)
 		if err != nil {
 			return false, err
 		}
@@ -79,7 +79,7 @@ func (s *session) refresh(ctx context.Context, look look) (settled bool, err err
 	if err := s.store.at(stepList); err != nil {
 		return false, err
 	}
-	entries, settled, err := look(s.folder, ctx, &s.store.mint)
+	entries, settled, err := look(s.folder, ctx)
 	if err != nil {
 		return false, err
 	}
@@ -89,7 +89,7 @@ func (s *session) refresh(ctx context.Context, look look) (settled bool, err err
 
 // look is how a session finds its files: [folder.scan], or [folder.glance] if
 // they were seen before and have only moved.
-type look func(*folder, context.Context, *mint) (entries []entry, settled bool, err error)
+type look func(*folder, context.Context) (entries []entry, settled bool, err error)
 
 func lookAgain(seen bool) look {
 	if seen {
@@ -143,7 +143,7 @@ func (s *session) open(ctx context.Context, id string) (io.ReadCloser, error) {
 			if e.lost {
 				continue
 			}
-			file, err := openFile(s.folder.roots[e.place], e.name)
+			file, err := s.folder.open(e)
 			if err == nil {
 				return s.store.reader(file, messageKey{s.dir, id}, fieldsOf(e.name))
 			}

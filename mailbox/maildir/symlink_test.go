@@ -52,3 +52,16 @@ func TestSymbolicLinksAreNotFollowedOut(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, files, 1)
 }
+
+func TestAHomeThatIsALinkOutOfTheStoreTakesNoMail(t *testing.T) {
+	store := newStore(t, Options{})
+	outside := t.TempDir()
+	require.NoError(t, os.Symlink(outside, filepath.Join(store.dir, "bob")))
+	require.NoError(t, os.Symlink(filepath.Join(outside, "not there"), filepath.Join(store.dir, "alice")))
+	for _, user := range []string{"bob", "alice"} {
+		require.ErrorIs(t, refused(t, store, user, "hello"), mailbox.ErrTemporary)
+	}
+	files, err := os.ReadDir(outside)
+	require.NoError(t, err)
+	require.Empty(t, files, "nothing is made outside")
+}
