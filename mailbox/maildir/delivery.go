@@ -224,7 +224,9 @@ func (d *delivery) survey(ctx context.Context, uidl string) (shown bool, octets 
 		return false, 0, err
 	}
 	defer folder.close()
-	entries, _, err := folder.scan(ctx)
+	// A file that is renamed while it is counted matters little. A unique-id
+	// that is not seen would be given twice.
+	entries, _, err := lookAgain(uidl == "")(folder, ctx)
 	if err != nil {
 		return false, 0, err
 	}

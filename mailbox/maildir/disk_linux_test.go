@@ -1,7 +1,10 @@
 package maildir
 
 import (
+	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -23,6 +26,43 @@ func smallDisk(t *testing.T, size string) string {
 	}
 	t.Cleanup(func() { require.NoError(t, syscall.Unmount(dir, 0)) })
 	return dir
+}
+
+// coarseDisk mounts a file system that keeps times in whole seconds.
+func coarseDisk(t *testing.T) string {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skip("only root can mount a file system")
+	}
+	dir, image := t.TempDir(), filepath.Join(t.TempDir(), "image")
+	require.NoError(t, os.WriteFile(image, nil, 0o600))
+	require.NoError(t, os.Truncate(image, 32<<20))
+	if output, err := exec.Command("mkfs.ext4", "-q", "-I", "128", image).CombinedOutput(); err != nil {
+		t.Skipf("cannot make an ext4: %v: %s", err, output)
+	}
+	if output, err := exec.Command("mount", "-o", "loop", image, dir).CombinedOutput(); err != nil {
+		t.Skipf("cannot mount an image: %v: %s", err, output)
+	}
+	t.Cleanup(func() { require.NoError(t, syscall.Unmount(dir, 0)) })
+	return dir
+}
+
+func TestAListingIsWholeWhereTimesAreWholeSeconds(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a listing takes seconds there")
+	}
+	store := newStoreIn(t, filepath.Join(coarseDisk(t), "mail"), Options{})
+	const messages = 3000 // several reads of a directory
+	put(t, store, "bob", "new", "1.M0.host", "hello")
+	for i := 1; i < messages; i++ {
+		put(t, store, "bob", "cur", fmt.Sprintf("1.M%06dP4242.mail.example.org,S=5,W=7:2,", i), "hello")
+	}
+	for range 2 {
+		defer renamer(t, path(store, "bob"))()
+	}
+	for range 2 {
+		require.Len(t, listed(t, store, "bob"), messages)
+	}
 }
 
 func TestAFullDiskIsATemporaryErrorAndLosesNothing(t *testing.T) {

@@ -24,7 +24,8 @@ type Options struct {
 
 	// Quota is how much one mailbox holds, in octets of its files. A message
 	// that does not fit is [mailbox.ErrOverQuota]; deliveries at the same moment
-	// may exceed it together. It costs a listing per delivery. 0 means no limit.
+	// may exceed it together, and so may a file that another program renames at
+	// that moment. It costs a listing per delivery. 0 means no limit.
 	Quota int64
 
 	// KnownSizes is how many sizes the store remembers of messages that other

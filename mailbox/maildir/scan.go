@@ -143,6 +143,13 @@ const (
 	// timeGrain is longer than the time of a directory can lag behind the clock:
 	// file systems take it from the tick of the kernel, which is 10 ms at most.
 	timeGrain = 20 * time.Millisecond
+
+	// coarseGrain is the same on a file system that keeps whole seconds (ext4
+	// with small inodes, HFS+, some of NFS) or every other one (FAT).
+	coarseGrain = 2*time.Second + timeGrain
+
+	// patience is how long a scan waits in all.
+	patience = 2 * coarseGrain
 )
 
 // scan lists the files of the messages, sorted by [compareEntries].
@@ -157,8 +164,9 @@ const (
 // that was seen: a message is then missing only if it was renamed during each
 // of the readings.
 func (f *folder) scan(ctx context.Context) (entries []entry, settled bool, err error) {
+	left := patience
 	for range maxScans {
-		if err := f.awaitQuiet(ctx); err != nil {
+		if err := f.awaitQuiet(ctx, &left); err != nil {
 			return nil, false, err
 		}
 		found, settled, err := f.glance(ctx)
@@ -172,11 +180,11 @@ func (f *folder) scan(ctx context.Context) (entries []entry, settled bool, err e
 
 // glance is one reading of a scan, without the waiting.
 func (f *folder) glance(ctx context.Context) (entries []entry, settled bool, err error) {
-	before, err := f.changed()
+	before, grain, err := f.changed()
 	if err != nil {
 		return nil, false, err
 	}
-	telling := time.Since(before).Abs() >= timeGrain
+	telling := time.Since(before).Abs() >= grain
 	entries, err = f.read(ctx)
 	if err != nil {
 		return nil, false, err
@@ -185,35 +193,55 @@ func (f *folder) glance(ctx context.Context) (entries []entry, settled bool, err
 	if err != nil {
 		return nil, false, err
 	}
-	after, err := f.changed()
+	after, _, err := f.changed()
 	return entries, unchanged && telling && after.Equal(before), err
 }
 
 // awaitQuiet waits, if cur changed a moment ago, until a further change would
-// give it another time.
-func (f *folder) awaitQuiet(ctx context.Context) error {
-	last, err := f.changed()
-	if err != nil || time.Since(last).Abs() >= timeGrain {
+// give it another time, but no longer than left, from which it takes what it
+// waited.
+func (f *folder) awaitQuiet(ctx context.Context, left *time.Duration) error {
+	last, grain, err := f.changed()
+	if err != nil {
 		return err
 	}
+	age := time.Since(last)
+	wait := min(grain-age, *left)
+	if age.Abs() >= grain || wait <= 0 {
+		return nil
+	}
+	*left -= wait
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-time.After(timeGrain):
+	case <-time.After(wait):
 		return nil
 	}
 }
 
-// changed is when an entry of cur last changed.
-func (f *folder) changed() (time.Time, error) {
-	if f.roots[inCur] == nil {
-		return time.Time{}, nil
+// changed is when an entry of cur last changed, and how old that time must be
+// before a further change is sure to give another.
+func (f *folder) changed() (last time.Time, grain time.Duration, err error) {
+	// A time without a fraction may be one that the file system cut. If both
+	// directories have such a time, it probably is.
+	grain = timeGrain
+	for _, root := range []*os.Root{f.roots[inCur], f.roots[inNew]} {
+		if root == nil {
+			continue
+		}
+		info, err := root.Stat(".")
+		if err != nil {
+			return time.Time{}, 0, err
+		}
+		if root == f.roots[inCur] {
+			last = info.ModTime()
+		}
+		if info.ModTime().Nanosecond() != 0 {
+			return last, timeGrain, nil
+		}
+		grain = coarseGrain
 	}
-	info, err := f.roots[inCur].Stat(".")
-	if err != nil {
-		return time.Time{}, err
-	}
-	return info.ModTime(), nil
+	return last, grain, nil
 }
 
 // read reads both directories once, new first.

@@ -58,18 +58,42 @@ func TestAReadingIsSettledOnlyWhenAChangeWouldShow(t *testing.T) {
 	require.NoError(t, err)
 	defer folder.close()
 
-	for _, step := range []struct {
-		age     time.Duration
-		settled bool
-	}{{time.Hour, true}, {0, false}, {-time.Hour, true}} {
-		changed := time.Now().Add(-step.age)
-		require.NoError(t, os.Chtimes(path(store, "bob", "cur"), changed, changed))
-		entries, settled, err := folder.glance(t.Context())
-		require.NoError(t, err)
-		require.Len(t, entries, 1)
-		require.Equal(t, step.settled, settled, "changed %v ago", step.age)
-		_, settled, err = folder.scan(t.Context())
-		require.NoError(t, err)
-		require.True(t, settled, "a scan waits")
+	for name, step := range map[string]struct {
+		cur, new time.Duration // since then
+		whole    [places]bool  // whether that time has no fraction
+		settled  bool
+	}{
+		"an hour ago":                       {cur: time.Hour, settled: true},
+		"just now":                          {},
+		"in an hour":                        {cur: -time.Hour, settled: true},
+		"a second ago, no fractions":        {cur: time.Second, whole: [places]bool{true, true}},
+		"just now, no fractions":            {whole: [places]bool{true, true}},
+		"four seconds ago, no fractions":    {cur: 4 * time.Second, whole: [places]bool{true, true}, settled: true},
+		"in four seconds, no fractions":     {cur: -4 * time.Second, whole: [places]bool{true, true}, settled: true},
+		"a second ago, no fraction in cur":  {cur: time.Second, whole: [places]bool{inCur: true}, settled: true},
+		"a second ago, no fraction in new":  {cur: time.Second, whole: [places]bool{inNew: true}, settled: true},
+		"a second ago, a fraction in both":  {cur: time.Second, settled: true},
+		"an hour ago, no fractions at all":  {cur: time.Hour, new: time.Hour, whole: [places]bool{true, true}, settled: true},
+		"an hour ago, new has changed, too": {cur: time.Hour, whole: [places]bool{true, true}, settled: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			now := time.Now()
+			for p, age := range [places]time.Duration{inCur: step.cur, inNew: step.new} {
+				changed := now.Add(-age)
+				if step.whole[p] {
+					changed = changed.Truncate(time.Second)
+				} else if changed.Nanosecond() == 0 {
+					changed = changed.Add(1)
+				}
+				require.NoError(t, os.Chtimes(path(store, "bob", placeNames[p]), changed, changed))
+			}
+			entries, settled, err := folder.glance(t.Context())
+			require.NoError(t, err)
+			require.Len(t, entries, 1)
+			require.Equal(t, step.settled, settled)
+			_, settled, err = folder.scan(t.Context())
+			require.NoError(t, err)
+			require.True(t, settled, "a scan waits")
+		})
 	}
 }
