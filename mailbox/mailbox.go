@@ -115,6 +115,18 @@ type CanonicalBody interface {
 	IsCanonical() bool
 }
 
+// SizedBody is what [Mailbox.Open] may return if the store knows the exact size
+// of a message once it is open, which may differ from what it has listed. A
+// wrapper that changes the octets must not forward CanonicalSize.
+type SizedBody interface {
+	io.ReadCloser
+
+	// CanonicalSize returns how many octets the canonical form of the whole
+	// message has, as [Message.Size] counts them, however much of it was read.
+	// Negative means unknown.
+	CanonicalSize() int64
+}
+
 // Sizer is a [Mailbox] that finds out the size of a message without opening it.
 // The server asks it for each message that was listed with an unknown size,
 // once a client asks for that size.

@@ -60,8 +60,8 @@ type Store struct {
 	locker    locker
 	listeners mailbox.Listeners
 
-	homes cache[string, time.Time] // directories known to be durable, and when their tmp was swept
-	sizes cache[messageKey, int64] // of messages whose file name has none or a wrong one
+	homes cache[string, time.Time]     // directories known to be durable, and when their tmp was swept
+	sizes cache[messageKey, knownSize] // of messages whose file name has none or a wrong one
 
 	fault      func(step) error     // makes a step fail; nil except in tests
 	syncing    func(*os.File) error // hears of a sync, and makes it fail; nil except in tests

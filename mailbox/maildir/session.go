@@ -44,7 +44,7 @@ func (s *Store) message(dir, name string) mailbox.Message {
 	m := mailbox.Message{ID: idOf(name), UIDL: f.uidl, Size: f.wire}
 	if !s.sizes.empty() {
 		if size, known := s.sizes.get(messageKey{dir, m.ID}); known {
-			m.Size = size
+			m.Size = size.wire
 		}
 	}
 	return m
@@ -112,55 +112,104 @@ func (s *session) files(id string) []entry {
 	return s.entries[first:last]
 }
 
-// Open implements [mailbox.Mailbox]. In the ordinary case it costs an open and
-// an fstat, because the listing has the name. If another program has renamed
-// the file since, the directories are read again.
-func (s *session) Open(ctx context.Context, id string, _ mailbox.OpenOptions) (io.ReadCloser, error) {
-	if err := s.store.begin(); err != nil {
-		return nil, failed("open message", err)
-	}
-	defer s.store.work.Done()
-	err := s.store.at(stepOpen)
+// Open implements [mailbox.Mailbox]. In the ordinary case it costs an open, an
+// fstat and a read of the file's end, because the listing has the name. If
+// another program has renamed the file since, the directories are read again.
+// The reader is a [mailbox.SizedBody]. If its size is not certain, and the whole
+// message is asked for, Open counts first.
+//
+// A message that a plugin of Dovecot has compressed or encrypted is
+// [mailbox.ErrPermanent].
+func (s *session) Open(ctx context.Context, id string, options mailbox.OpenOptions) (io.ReadCloser, error) {
 	var body io.ReadCloser
-	if err == nil {
-		body, err = s.open(ctx, id)
-	}
+	err := s.find(ctx, id, func(e *entry) (err error) {
+		body, err = s.read(ctx, e, options.For)
+		return err
+	})
 	if err != nil {
 		return nil, failed(fmt.Sprintf("open message %q", id), err)
 	}
 	return body, nil
 }
 
-func (s *session) open(ctx context.Context, id string) (io.ReadCloser, error) {
+// Size implements [mailbox.Sizer]: it counts, and remembers the number. If the
+// file cannot be read, Size returns the best number to be had without that, so
+// that one such file does not hide the sizes of all others: S= of its name, or
+// the octets of the file. To open that message is an error all the same.
+func (s *session) Size(ctx context.Context, id string) (int64, error) {
+	size := int64(-1)
+	err := s.find(ctx, id, func(e *entry) (err error) {
+		size, err = s.measure(ctx, e)
+		return err
+	})
+	if err != nil {
+		return 0, failed(fmt.Sprintf("size of message %q", id), err)
+	}
+	return size, nil
+}
+
+func (s *session) measure(ctx context.Context, e *entry) (int64, error) {
+	body, err := s.read(ctx, e, mailbox.Retrieve)
+	if err == nil {
+		defer body.Close()
+		return body.CanonicalSize(), nil
+	}
+	if notThere(err) || ctx.Err() != nil {
+		return 0, err
+	}
+	if f := fieldsOf(e.name); f.file >= 0 {
+		return f.file, nil
+	}
+	info, err := s.folder.lstat(e)
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}
+
+func (s *session) read(ctx context.Context, e *entry, purpose mailbox.Purpose) (mailbox.SizedBody, error) {
+	file, err := s.folder.open(e)
+	if err != nil {
+		return nil, err
+	}
+	return s.store.reader(ctx, file, messageKey{s.dir, e.id()}, fieldsOf(e.name), purpose)
+}
+
+// find calls use with a file of a message, and again with another if that one is
+// not there any more.
+func (s *session) find(ctx context.Context, id string, use func(e *entry) error) error {
+	if err := s.store.begin(); err != nil {
+		return err
+	}
+	defer s.store.work.Done()
+	if err := s.store.at(stepOpen); err != nil {
+		return err
+	}
 	settled := false
 	for range maxScans {
 		files, seen := s.files(id), false
 		for i := range files {
 			e := &files[i]
 			if e.gone {
-				return nil, mailbox.ErrNotFound
+				return mailbox.ErrNotFound
 			}
 			if e.lost {
 				continue
 			}
-			file, err := s.folder.open(e)
-			if err == nil {
-				return s.store.reader(file, messageKey{s.dir, id}, fieldsOf(e.name))
-			}
-			if !notThere(err) {
-				return nil, err
+			if err := use(e); !notThere(err) {
+				return err
 			}
 			e.lost, seen = true, true
 		}
 		if settled && len(files) == 0 {
-			return nil, mailbox.ErrNotFound
+			return mailbox.ErrNotFound
 		}
 		var err error
 		if settled, err = s.refresh(ctx, lookAgain(seen)); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return nil, fmt.Errorf("%w: the mailbox changes all the time", mailbox.ErrTemporary)
+	return fmt.Errorf("%w: the mailbox changes all the time", mailbox.ErrTemporary)
 }
 
 // Close implements [mailbox.Mailbox].
