@@ -68,7 +68,11 @@ func (a *appending) deliver(ctx context.Context, recipient mailbox.Recipient) (m
 		}
 		return mailbox.Message{}, err
 	}
-	d, err := a.store.newDelivery(userDir(user))
+	dir, err := a.store.userDir(user)
+	if err != nil {
+		return mailbox.Message{}, err
+	}
+	d, err := a.store.newDelivery(dir)
 	if err != nil {
 		return mailbox.Message{}, err
 	}

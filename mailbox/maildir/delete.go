@@ -99,7 +99,7 @@ func (r *removal) removeFiles(id string) (found, elsewhere bool) {
 			e.gone = true
 			r.touched[e.place] = true
 			if !e.alias {
-				r.removed = append(r.removed, s.store.message(s.dir, e.name))
+				r.removed = append(r.removed, s.store.message(s.dir, e.name, nil))
 			}
 		}
 	}

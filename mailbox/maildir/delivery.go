@@ -48,7 +48,14 @@ func (s *Store) createDelivery(dir string) (*delivery, error) {
 		_ = home.Close()
 		return nil, err
 	}
-	return &delivery{store: s, dir: dir, home: home, file: file, tmp: tmp}, nil
+	d := &delivery{store: s, dir: dir, home: home, file: file, tmp: tmp}
+	if mode := s.options.FileMode; mode != 0 {
+		if err := file.Chmod(mode); err != nil {
+			d.close()
+			return nil, err
+		}
+	}
+	return d, nil
 }
 
 // Write implements [io.Writer].
@@ -230,11 +237,17 @@ func (d *delivery) survey(ctx context.Context, uidl string) (shown bool, octets 
 	if err != nil {
 		return false, 0, err
 	}
+	var uidlOf uidlOf
+	if uidl != "" {
+		if uidlOf, err = d.store.uidls(d.home); err != nil {
+			return false, 0, err
+		}
+	}
 	for _, e := range entries {
 		if e.alias {
 			continue
 		}
-		if mailbox.UIDL(d.store.message(d.dir, e.name)) == uidl {
+		if mailbox.UIDL(d.store.message(d.dir, e.name, uidlOf)) == uidl {
 			shown = true
 		}
 		if d.store.options.Quota <= 0 {

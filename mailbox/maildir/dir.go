@@ -32,7 +32,11 @@ func (s *Store) makeDurableDir(dir string) error {
 	if err := s.makeDurableDir(parent); err != nil {
 		return err
 	}
-	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+	err = os.Mkdir(dir, 0o700)
+	if mode := s.options.DirMode; err == nil && mode != 0 {
+		err = os.Chmod(dir, mode)
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	file, err := os.Open(parent)

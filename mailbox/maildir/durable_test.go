@@ -1,3 +1,5 @@
+//go:build !windows
+
 package maildir
 
 import (
@@ -95,6 +97,16 @@ func TestADeliveryIsSyncedBeforeItIsAcknowledged(t *testing.T) {
 	j = keepJournal(t, other, store.dir)
 	deliver(t, other, "bob", "hello\r\n")
 	require.Equal(t, []string{"sync .: bob", "sync bob: cur new tmp"}, j.take()[:2], "the process that made them may have been killed")
+}
+
+func TestEachDirectoryThatLeadsToAMaildirIsSynced(t *testing.T) {
+	store := newStore(t, Options{Dir: domainDirs})
+	j := keepJournal(t, store, store.dir)
+	deliver(t, store, "bob@example.org", "hello")
+	require.Equal(t, []string{
+		"sync .: example.org", "sync example.org: bob", "sync example.org/bob: Maildir", "sync example.org/bob/Maildir: cur new tmp",
+		string(stepCreated),
+	}, j.take()[:5])
 }
 
 func TestEachRecipientsCopyIsSynced(t *testing.T) {

@@ -97,7 +97,7 @@ func read(t testing.TB, box mailbox.Mailbox, id string) string {
 // filesIn lists a directory of a user's Maildir.
 func filesIn(t testing.TB, store *Store, user, place string) []string {
 	t.Helper()
-	files, err := os.ReadDir(filepath.Join(store.dir, userDir(user), place))
+	files, err := os.ReadDir(filepath.Join(store.dir, DirName(user), place))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
@@ -112,7 +112,7 @@ func filesIn(t testing.TB, store *Store, user, place string) []string {
 // put writes a file into the mailbox as another program would.
 func put(t testing.TB, store *Store, user, place, name, body string) {
 	t.Helper()
-	home := filepath.Join(store.dir, userDir(user))
+	home := filepath.Join(store.dir, DirName(user))
 	for _, sub := range []string{"tmp", "new", "cur"} {
 		require.NoError(t, os.MkdirAll(filepath.Join(home, sub), 0o700))
 	}
@@ -120,5 +120,5 @@ func put(t testing.TB, store *Store, user, place, name, body string) {
 }
 
 func path(store *Store, user string, elements ...string) string {
-	return filepath.Join(append([]string{store.dir, userDir(user)}, elements...)...)
+	return filepath.Join(append([]string{store.dir, DirName(user)}, elements...)...)
 }

@@ -2,8 +2,10 @@ package maildir
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -43,13 +45,40 @@ func (s *Store) makeHome(dir string) (*os.Root, error) {
 }
 
 // openHome opens a directory of the store.
-func (s *Store) openHome(dir string) (*os.Root, error) { return s.root.OpenRoot(dir) }
+func (s *Store) openHome(dir string) (*os.Root, error) {
+	if s.options.FollowLinks {
+		return os.OpenRoot(filepath.Join(s.dir, filepath.FromSlash(dir)))
+	}
+	home, err := s.root.OpenRoot(dir)
+	if err != nil && !notThere(err) && s.passesLink(dir) {
+		err = fmt.Errorf("%w: a symbolic link may lead out of the store only if Options.FollowLinks is set", err)
+	}
+	return home, err
+}
+
+// passesLink reports whether a path of the store has a symbolic link in it.
+func (s *Store) passesLink(dir string) bool {
+	for end := range dir + "/" {
+		if end < len(dir) && dir[end] != '/' {
+			continue
+		}
+		info, err := s.root.Lstat(dir[:end])
+		if err != nil || info.Mode().Type() == fs.ModeSymlink {
+			return err == nil
+		}
+	}
+	return false
+}
 
 // makeSubdirs makes directories in home, if they are not there, and syncs it. It
 // returns home, which it closes on an error.
 func (s *Store) makeSubdirs(home *os.Root, names ...string) (*os.Root, error) {
 	for _, name := range names {
-		if err := home.Mkdir(name, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		err := home.Mkdir(name, 0o700)
+		if mode := s.options.DirMode; err == nil && mode != 0 {
+			err = home.Chmod(name, mode)
+		}
+		if err != nil && !errors.Is(err, fs.ErrExist) {
 			_ = home.Close()
 			return nil, err
 		}

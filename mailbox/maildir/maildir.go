@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -36,6 +37,41 @@ type Options struct {
 	// Canonical makes user names canonical, for Open and Append alike. Two names
 	// with the same result are the same user. nil means [mailbox.CanonicalUser].
 	Canonical func(user string) (string, error)
+
+	// Dir returns the Maildir of a canonical user name: a path below the
+	// directory of the store, with slashes and without "..", for instance
+	// "example.org/bob/Maildir". Anything else is an error, and no user's
+	// Maildir may be inside another's. An error that is
+	// [mailbox.ErrNoSuchUser] refuses the user for good, any other for the
+	// moment. A name may have slashes and everything else in it that a client
+	// or a sender can think of: [DirName] makes one element of a path from it.
+	// nil means [DirName].
+	Dir func(user string) (string, error)
+
+	// FileMode are the permissions of the files that the store makes, DirMode
+	// those of the directories: fs.ModeSetgid|0o770 for a group of several
+	// programs. The umask does not apply to them. What is there already is left
+	// as it is. 0 means 0600 and 0700, less the umask.
+	FileMode, DirMode fs.FileMode
+
+	// FollowLinks allows a Maildir, or a directory that leads to it, to be a
+	// symbolic link out of the directory of the store. Set it only if nobody
+	// but the operator can make links there. Inside a Maildir such links stay
+	// errors.
+	FollowLinks bool
+
+	// UIDL finds the unique-ids that another server has shown, so that its
+	// clients do not fetch everything again: [DovecotUIDL] and [CourierUIDL]
+	// read them from a file of that server. It is called for each listing, with
+	// the Maildir, and the function that it returns once for each message, with
+	// the name of the file. "" means the default, which is derived from the ID.
+	// A unique-id must never change, and no two messages of a mailbox may have
+	// the same: the server gives one of them another for the session.
+	//
+	// It is not asked about messages that a Store has delivered: they keep what
+	// [mailbox.Result] has shown. An error fails the listing. nil means the
+	// default for all.
+	UIDL func(mailbox fs.FS) (uidl func(name string) string, err error)
 
 	// OnError is called with a [*mailbox.ListenerError] for every event that a
 	// listener failed, and once, with an error that is [errors.ErrUnsupported],
@@ -74,8 +110,7 @@ type Store struct {
 
 type messageKey struct{ dir, id string }
 
-// New opens the store in directory dir, which it makes if it is not there. The
-// directories that the store makes have permissions 0700.
+// New opens the store in directory dir, which it makes if it is not there.
 func New(dir string, options Options) (*Store, error) {
 	s := &Store{options: options}
 	if err := s.open(dir); err != nil {
@@ -86,6 +121,9 @@ func New(dir string, options Options) (*Store, error) {
 
 func (s *Store) open(dir string) (err error) {
 	options := s.options
+	if err := options.checkModes(); err != nil {
+		return err
+	}
 	if s.dir, err = filepath.Abs(dir); err != nil {
 		return err
 	}
@@ -123,7 +161,11 @@ func (s *Store) Open(_ context.Context, login mailbox.Login) (mailbox.Mailbox, e
 	if err != nil {
 		return nil, failed("open mailbox", err)
 	}
-	return &session{store: s, user: user, dir: userDir(user)}, nil
+	dir, err := s.userDir(user)
+	if err != nil {
+		return nil, failed("open mailbox", err)
+	}
+	return &session{store: s, user: user, dir: dir}, nil
 }
 
 // Close implements [mailbox.Store]: it waits for the calls under way and for the

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -38,6 +39,21 @@ func (m *mint) id() string {
 	id := fmt.Sprintf("%d.M%06dP%dQ%dR%016x.", m.last/1_000_000, m.last%1_000_000, os.Getpid(), m.count, binary.BigEndian.Uint64(random[:]))
 	// An ID of at most 70 octets can be its own unique-id.
 	return id + m.host[:max(1, min(len(m.host), mailbox.MaxUIDLLength-len(id)))]
+}
+
+// minted reports whether an ID was made by a mint.
+func minted(id string) bool {
+	for _, next := range []string{".M", "P", "Q", "R"} {
+		_, rest := leadingNumber(id)
+		after, found := strings.CutPrefix(rest, next)
+		if !found || len(rest) == len(id) {
+			return false
+		}
+		id = after
+	}
+	random, _, _ := strings.Cut(id, ".")
+	_, err := strconv.ParseUint(random, 16, 64)
+	return len(random) == 16 && err == nil
 }
 
 // hostName is the name of the host, with "_" for every character that does not

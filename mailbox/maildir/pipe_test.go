@@ -24,3 +24,12 @@ func TestAPipeInPlaceOfAMessageDoesNotHang(t *testing.T) {
 	_, err := box.Open(t.Context(), "1.M1.host", mailbox.OpenOptions{})
 	require.ErrorIs(t, err, mailbox.ErrTemporary)
 }
+
+func TestAPipeInPlaceOfAListOfUniqueIDsDoesNotHang(t *testing.T) {
+	store := newStore(t, Options{UIDL: DovecotUIDL("dovecot-uidlist")})
+	put(t, store, "bob", "cur", "1.M1.host:2,S", "1234\n")
+	require.NoError(t, syscall.Mkfifo(path(store, "bob", "dovecot-uidlist"), 0o600))
+	for _, err := range open(t, store, "bob").Messages(t.Context()) {
+		require.ErrorContains(t, err, "not a regular file")
+	}
+}

@@ -2,6 +2,7 @@ package maildir
 
 import (
 	"context"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -72,8 +73,8 @@ func TestADeliveryThatCannotBeSyncedIsWithdrawnFromWhereverItIs(t *testing.T) {
 		"it was moved to cur":        {acts: func(home string) error { take(home); return nil }},
 		"it was moved and removed":   {acts: func(home string) error { take(home); return os.RemoveAll(filepath.Join(home, "cur")) }, delivered: true},
 		"the mailbox was removed":    {acts: os.RemoveAll, delivered: true},
-		"it is in cur for good":      {acts: func(home string) error { take(home); return nil }, stuck: syscall.EROFS},
-		"it is in new and cannot go": {acts: func(string) error { return nil }, stuck: syscall.EROFS},
+		"it is in cur for good":      {acts: func(home string) error { take(home); return nil }, stuck: fs.ErrPermission},
+		"it is in new and cannot go": {acts: func(string) error { return nil }, stuck: fs.ErrPermission},
 	} {
 		t.Run(name, func(t *testing.T) {
 			store := newStore(t, Options{})

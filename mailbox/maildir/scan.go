@@ -61,7 +61,7 @@ type folder struct {
 
 // openFolder opens the mailbox in directory dir of the store.
 func (s *Store) openFolder(dir string) (*folder, error) {
-	home, err := s.root.OpenRoot(dir)
+	home, err := s.openHome(dir)
 	if notThere(err) {
 		return &folder{store: s}, nil
 	}

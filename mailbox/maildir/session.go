@@ -16,6 +16,7 @@ type session struct {
 	user, dir string
 	folder    *folder // nil until needed
 	entries   []entry // where the files were when last looked at
+	uidlOf    uidlOf
 }
 
 // Messages implements [mailbox.Mailbox]. It reads the directories when the range
@@ -30,7 +31,7 @@ func (s *session) Messages(ctx context.Context) iter.Seq2[mailbox.Message, error
 			if e.alias || e.gone {
 				continue
 			}
-			if !yield(s.store.message(s.dir, e.name), nil) {
+			if !yield(s.store.message(s.dir, e.name, s.uidlOf), nil) {
 				return
 			}
 		}
@@ -38,10 +39,16 @@ func (s *session) Messages(ctx context.Context) iter.Seq2[mailbox.Message, error
 }
 
 // message is what the name of a file says, with the size that was learned by
-// reading it if there is one.
-func (s *Store) message(dir, name string) mailbox.Message {
+// reading it if there is one, and the unique-id that uidlOf has if that is not
+// nil.
+func (s *Store) message(dir, name string, uidlOf uidlOf) mailbox.Message {
 	f := fieldsOf(name)
 	m := mailbox.Message{ID: idOf(name), UIDL: f.uidl, Size: f.wire}
+	if uidlOf != nil && m.UIDL == "" && !minted(m.ID) {
+		if uidl := uidlOf(name); uidl != "" {
+			m.UIDL = mailbox.SafeUIDL(uidl)
+		}
+	}
 	if !s.sizes.empty() {
 		if size, known := s.sizes.get(messageKey{dir, m.ID}); known {
 			m.Size = size.wire
@@ -56,8 +63,10 @@ func (s *session) list(ctx context.Context) error {
 	}
 	defer s.store.work.Done()
 	s.entries = nil
-	_, err := s.refresh(ctx, (*folder).scan)
-	return err
+	if _, err := s.refresh(ctx, (*folder).scan); err != nil || len(s.entries) == 0 {
+		return err
+	}
+	return s.learnUIDLs()
 }
 
 // refresh updates the entries with where the files are now. settled means that a

@@ -11,11 +11,11 @@ import (
 // sweepNow sweeps tmp of a user, whenever it was last swept.
 func (s *Store) sweepNow(t testing.TB, user string) {
 	t.Helper()
-	s.homes.put(userDir(user), time.Time{})
-	home, err := s.root.OpenRoot(userDir(user))
+	s.homes.put(DirName(user), time.Time{})
+	home, err := s.root.OpenRoot(DirName(user))
 	require.NoError(t, err)
 	defer home.Close()
-	s.sweep(home, userDir(user))
+	s.sweep(home, DirName(user))
 }
 
 func TestStaleFilesInTmpAreRemovedAfter36Hours(t *testing.T) {

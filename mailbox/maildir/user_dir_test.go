@@ -29,7 +29,7 @@ func TestADirectoryIsReadableForAnOrdinaryName(t *testing.T) {
 		"jürgen":              "j%c3%bcrgen",
 		"a b:c":               "a%20b%3ac",
 	} {
-		require.Equal(t, dir, userDir(user), "%q", user)
+		require.Equal(t, dir, DirName(user), "%q", user)
 	}
 }
 
@@ -41,7 +41,7 @@ func TestNoTwoUsersShareADirectory(t *testing.T) {
 	)
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := name.Draw(t, "a"), name.Draw(t, "b")
-		dir := userDir(a)
+		dir := DirName(a)
 		require.NotEmpty(t, dir)
 		require.LessOrEqual(t, len(dir), 255)
 		require.True(t, filepath.IsLocal(dir), dir)
@@ -49,15 +49,15 @@ func TestNoTwoUsersShareADirectory(t *testing.T) {
 		require.False(t, strings.HasPrefix(dir, "."))
 		require.Equal(t, strings.ToLower(dir), dir, "a file system that folds case does not fold two users")
 		if a != b {
-			require.NotEqual(t, dir, userDir(b))
+			require.NotEqual(t, dir, DirName(b))
 		}
 	})
 }
 
 func TestLongNamesEndInADigest(t *testing.T) {
 	long := strings.Repeat("x", mailbox.MaxUserLength-1)
-	require.NotEqual(t, userDir(long+"a"), userDir(long+"b"))
-	require.NotEqual(t, userDir(long+"a"), userDir(userDir(long+"a")), "a user cannot be called like another's directory")
+	require.NotEqual(t, DirName(long+"a"), DirName(long+"b"))
+	require.NotEqual(t, DirName(long+"a"), DirName(DirName(long+"a")), "a user cannot be called like another's directory")
 }
 
 func TestHostileNamesStayInTheStore(t *testing.T) {
@@ -92,7 +92,7 @@ func FuzzUserDir(f *testing.F) {
 	f.Add("bob")
 	f.Fuzz(func(t *testing.T, user string) {
 		if utf8.ValidString(user) && user != "" {
-			_, err := fstest.MapFS{userDir(user): {}}.Open(userDir(user)) // fs.ValidPath
+			_, err := fstest.MapFS{DirName(user): {}}.Open(DirName(user)) // fs.ValidPath
 			require.NoError(t, err)
 		}
 	})
