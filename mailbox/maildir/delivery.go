@@ -256,11 +256,8 @@ func (d *delivery) survey(ctx context.Context, uidl string) (shown bool, octets 
 		size := fieldsOf(e.name).file
 		if size < 0 {
 			info, err := folder.lstat(&e)
-			if notThere(err) {
+			if err != nil { // one bad file refuses no mail
 				continue
-			}
-			if err != nil {
-				return false, 0, err
 			}
 			size = info.Size()
 		}

@@ -11,6 +11,10 @@
 //     lead to it were synced. A process that is killed in the middle leaves at
 //     most a file in tmp. A later delivery to the same user removes it when it
 //     is 36 hours old.
+//   - A delivery that is refused is not in the mailbox, even if another program
+//     moves or removes the file in the moment in which it appears in new. The
+//     one exception is a disk that can neither sync the message nor remove it:
+//     then the error says that the message may come twice.
 //   - What is on disk is the canonical form: lines end in CRLF. This costs one
 //     octet per line. In return the size of the file is the size that POP3
 //     announces, and its content is what POP3 sends, octet for octet. Files of
@@ -19,7 +23,8 @@
 //     none: sizes are in the names (S= and W=, as Dovecot and Courier write
 //     them). It is complete even if other programs rename files while it is
 //     read. If cur changed less than 20 ms ago, the listing waits that long, to
-//     be sure.
+//     be sure. Where the times of directories have no fraction of a second it
+//     is 2 s, and 4 s in all while cur changes without a pause.
 //   - A session writes nothing and moves nothing until it deletes: mail stays in
 //     new until a program that knows flags moves it. The next section names the
 //     one exception.
@@ -45,22 +50,59 @@
 //
 // # Sizes of other programs' mail
 //
-// A file without a plausible W= has an unknown size in the listing. The server
-// counts it, and the store remembers the number ([Options.KnownSizes]) for
-// later sessions of the process. It does not write the number into the name,
-// because some programs use the whole name as the identity. If a size proves
-// wrong when the message is read, the store remembers the right one in the same
-// way. A wrong W= goes unnoticed if it agrees with S= and with the size of the
-// file.
+// A file without a plausible W= has an unknown size in the listing. The store
+// counts it when the server asks (a session is a [mailbox.Sizer]), and remembers
+// the number ([Options.KnownSizes]) for later sessions of the process. It does
+// not write the number into the name, because some programs use the whole name
+// as the identity. A file that cannot be read has an estimate, S= or the size of
+// the file: only to open that message is an error.
+//
+// A listing believes the names. When a message is opened, its size is certain
+// (the reader is a [mailbox.SizedBody]): W= is believed only if S= is the size
+// of the file and the file ends in a line end, and otherwise the store counts,
+// and remembers. A wrong W= that passes this goes unnoticed until the message
+// was read.
+//
+// A message that Dovecot's zlib or mail_crypt plugin has compressed or encrypted
+// is listed, and is [mailbox.ErrPermanent] when it is opened: rewrite such mail
+// without the plugin first.
 //
 // # Directories
 //
-// The directory of a user is the canonical name ([mailbox.CanonicalUser]) with
-// every octet but a-z, 0-9 and @ . _ + - = written as %XX. A very long name ends
-// in a digest. No name leads out of the store, and no two share a directory.
-// Inside a mailbox, symbolic links that lead out of it are errors.
+// The directory of a user is [DirName] of the canonical name
+// ([mailbox.CanonicalUser]), or what [Options.Dir] says. No name leads out of
+// the store. A directory that is a symbolic link out of the store is an error
+// unless [Options.FollowLinks] is set; inside a mailbox, symbolic links that
+// lead out of it always are.
+//
+// # A Maildir that is there already
+//
+// The options make the store fit an installation of Dovecot or Courier:
+//
+//	maildir.Options{
+//		Dir: func(user string) (string, error) { // example.org/bob/Maildir
+//			name, domain, _ := strings.Cut(user, "@")
+//			return maildir.DirName(domain) + "/" + maildir.DirName(name) + "/Maildir", nil
+//		},
+//		FileMode: 0o660,
+//		DirMode:  fs.ModeSetgid | 0o770,
+//		UIDL:     maildir.DovecotUIDL("dovecot-uidlist"),
+//	}
+//
+// With [Options.UIDL] the clients do not fetch again what they have. Only the
+// inbox is served: not the folders of Maildir++ (.Sent), which are left alone.
+//
+// # File systems
 //
 // The file system must have atomic renames, and directory times that change with
 // the directory: local file systems do. Directories are synced if the system can
-// do it (Windows cannot).
+// do it: Windows cannot, and some network and FUSE file systems cannot, which
+// [Options.OnError] hears once.
+//
+// NFS is not tested. Deliveries need nothing special of it, except those with a
+// foreign unique-id, which are refused where a directory cannot be locked with
+// flock. A listing that is read while another program renames files can miss one
+// of them unless the client caches no attributes (the mount options noac or
+// actimeo=0) and its clock agrees with that of the server, to 10 ms or, if the
+// server keeps whole seconds, to one second.
 package maildir
