@@ -61,6 +61,26 @@ func TestWhatAnotherProgramTakesAtOnceWasDelivered(t *testing.T) {
 	require.Empty(t, filesIn(t, store, "bob", "tmp"))
 }
 
+func TestWhatAnotherProgramTakesFromTmpWasNotDelivered(t *testing.T) {
+	store := newStore(t, Options{})
+	store.fault = func(now step) error {
+		if now == stepSynced {
+			for _, file := range filesIn(t, store, "bob", "tmp") {
+				require.NoError(t, os.Remove(path(store, "bob", "tmp", file)))
+			}
+		}
+		return nil
+	}
+	for _, received := range []time.Time{{}, time.Unix(1, 0)} {
+		delivery := mailbox.To("bob")
+		delivery.Received = received
+		_, err := mailbox.Deliver(t.Context(), store, delivery, strings.NewReader("hello"))
+		require.ErrorIs(t, err, mailbox.ErrTemporary)
+		require.ErrorIs(t, err, fs.ErrNotExist)
+	}
+	require.Empty(t, listed(t, store, "bob"))
+}
+
 // The directory cannot be synced after the rename, and another program was
 // quicker than the removal.
 func TestADeliveryThatCannotBeSyncedIsWithdrawnFromWhereverItIs(t *testing.T) {

@@ -108,6 +108,7 @@ func TestAListOfUniqueIDsHasALimit(t *testing.T) {
 func TestMovedMailKeepsItsUniqueIDs(t *testing.T) {
 	store := newStore(t, Options{UIDL: DovecotUIDL("dovecot-uidlist")})
 	const moved = "1700000001.M1P1.host,S=7,W=7"
+	put(t, store, "bob", "cur", "1700000002.M2P1.host,S=7,W=7,UIDL=older:2,S", "hello\r\n") // moved twice
 	put(t, store, "bob", "cur", moved+":2,S", "hello\r\n")
 	put(t, store, "bob", "cur", "1700000009.M9P1.host,S=7,W=7:2,S", "hello\r\n")
 	put(t, store, "bob", ".", "dovecot-uidlist", dovecotUIDList)
@@ -121,16 +122,16 @@ func TestMovedMailKeepsItsUniqueIDs(t *testing.T) {
 		}
 		return uidls
 	}
-	require.Equal(t, []string{"000000016b0dad2f", "", "", "", "foreign"}, shown())
+	require.Equal(t, []string{"000000016b0dad2f", "older", "", "", "", "foreign"}, shown())
 
 	// Dovecot goes on, and adds to its list what has come since.
 	put(t, store, "bob", ".", "dovecot-uidlist", dovecotUIDList+"5 :"+first.ID+"\n6 :"+foreign.ID+"\n")
-	require.Equal(t, []string{"000000016b0dad2f", "", "", "", "foreign"}, shown(), "what the store has delivered keeps its unique-id")
+	require.Equal(t, []string{"000000016b0dad2f", "older", "", "", "", "foreign"}, shown(), "what the store has delivered keeps its unique-id")
 
 	box := open(t, store, "bob")
 	list(t, box)
 	require.NoError(t, box.Delete(t.Context(), []string{idOf(moved)}))
-	require.Equal(t, []string{"", "", "", "foreign"}, shown())
+	require.Equal(t, []string{"older", "", "", "", "foreign"}, shown())
 	require.Empty(t, listed(t, store, "alice"))
 }
 
