@@ -2,6 +2,7 @@ package maildir
 
 import (
 	"errors"
+	"io/fs"
 	"sync/atomic"
 	"testing"
 
@@ -9,11 +10,23 @@ import (
 	"github.com/popcask/popcask/mailbox/mailboxtest"
 )
 
-func TestConformance(t *testing.T) {
+func TestConformance(t *testing.T) { conforms(t, Options{}) }
+
+func TestConformanceWithTheOptionsOfAnotherServer(t *testing.T) {
+	conforms(t, Options{
+		Dir:         func(user string) (string, error) { return "users/" + DirName(user) + "/Maildir", nil },
+		FileMode:    0o660,
+		DirMode:     fs.ModeSetgid | 0o770,
+		FollowLinks: true,
+		UIDL:        DovecotUIDL("dovecot-uidlist"),
+	})
+}
+
+func conforms(t *testing.T, options Options) {
 	mailboxtest.Run(t, func(t testing.TB) mailboxtest.Harness {
 		dir := t.TempDir()
 		newStore := func(t testing.TB) *Store {
-			store, err := New(dir, Options{})
+			store, err := New(dir, options)
 			if err != nil {
 				t.Fatal(err)
 			}
