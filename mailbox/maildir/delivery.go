@@ -152,11 +152,21 @@ func (d *delivery) move(id, name string, received time.Time) error {
 			return err
 		}
 	}
-	if err := d.rename("new/" + name); err != nil && !d.arrived(id) {
+	dir, err := d.rename(id, name)
+	if notThere(err) { // new was removed since the mailbox was last made
+		d.store.homes.forget(d.dir)
+		home, homeErr := d.store.makeHome(d.dir)
+		if homeErr != nil {
+			return homeErr
+		}
+		_ = home.Close()
+		dir, err = d.rename(id, name)
+	}
+	if err != nil {
 		return err
 	}
 	d.tmp = ""
-	err := d.store.syncDir(d.home, "new")
+	err = d.store.syncAndClose(dir)
 	if err == nil {
 		err = d.store.at(stepListed)
 	}
@@ -166,24 +176,22 @@ func (d *delivery) move(id, name string, received time.Time) error {
 	return nil
 }
 
-// rename moves the file to new, and makes new again if it was removed since the
-// mailbox was last made.
-func (d *delivery) rename(name string) error {
-	err := d.home.Rename(d.tmp, name)
-	if notThere(err) {
-		d.store.homes.forget(d.dir)
-		home, err := d.store.makeHome(d.dir)
-		if err != nil {
-			return err
-		}
-		_ = home.Close()
-		if err := d.home.Rename(d.tmp, name); err != nil {
-			return err
-		}
-	} else if err != nil {
-		return err
+// rename moves the file to new, and returns that directory. It is opened before,
+// so that nothing can fail after the rename but the sync.
+func (d *delivery) rename(id, name string) (dir *os.File, err error) {
+	dir, err = d.home.Open("new")
+	if err != nil {
+		return nil, err
 	}
-	return d.store.at(stepRenamed)
+	err = d.home.Rename(d.tmp, "new/"+name)
+	if err == nil {
+		err = d.store.at(stepRenamed)
+	}
+	if err != nil && !d.arrived(id) {
+		_ = dir.Close()
+		return nil, err
+	}
+	return dir, nil
 }
 
 // arrived reports whether the message is in the mailbox after a rename that
