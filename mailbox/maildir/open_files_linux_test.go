@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -37,4 +38,24 @@ func TestNoFileStaysOpen(t *testing.T) {
 		require.NoError(t, os.Remove(filepath.Join(store.dir, "bob", "cur", "1.M1.directory")))
 	}
 	require.Equal(t, before, openFiles())
+}
+
+func TestNoFileIsOpenedAfterTheRename(t *testing.T) {
+	store := newStore(t, Options{})
+	deliver(t, store, "bob", "hello")
+	var limit syscall.Rlimit
+	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))
+	restore := func() { require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)) }
+	defer restore()
+	store.fault = func(now step) error {
+		if now != stepRenamed {
+			return nil
+		}
+		return syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 1, Max: limit.Max})
+	}
+	_, err := mailbox.Deliver(t.Context(), store, mailbox.To("bob"), strings.NewReader("hello"))
+	restore()
+	require.NoError(t, err)
+	store.fault = nil
+	require.Len(t, listed(t, store, "bob"), 2)
 }
