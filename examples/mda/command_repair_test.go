@@ -70,9 +70,8 @@ func (s *commandStore) mda(t *testing.T, verb string, more ...string) (code int,
 func (c command) flagNames() (names []string) {
 	flags := flag.NewFlagSet(c.name, flag.ContinueOnError)
 	c.job().flags(flags)
-	new(nodes).flags(flags)
 	flags.VisitAll(func(f *flag.Flag) { names = append(names, f.Name) })
-	return append(names, "json")
+	return names
 }
 
 // mda verify finds a removal that was begun and not finished; mda repair says

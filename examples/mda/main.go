@@ -57,14 +57,18 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 // behind.
 func serve(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: o.level}))
-	users, err := loadUsers(o.users)
+	hangUp := make(chan os.Signal, 1)
+	signal.Notify(hangUp, syscall.SIGHUP)
+	defer signal.Stop(hangUp)
+	users, err := openUsers(log, o.users)
 	if err != nil {
 		return err
 	}
-	tlsConfig, err := o.tlsConfig()
+	certificate, err := o.openCertificate(log)
 	if err != nil {
 		return err
 	}
+	tlsConfig := tlsConfig(certificate)
 	ports, err := listen(o.addresses())
 	if err != nil {
 		return err
@@ -86,7 +90,7 @@ func serve(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	}
 
 	pop3Server := &pop3.Server{
-		Handler:           pop3.Login(users.authenticator(), store),
+		Handler:           users.handler(store),
 		TLSConfig:         tlsConfig,
 		AllowInsecureAuth: o.allowInsecureAuth(ports),
 		Implementation:    "Popcask",
@@ -104,13 +108,31 @@ func serve(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	health.opened(store)
 	fmt.Fprintln(stdout, "ready", ports)
 
-	select {
-	case <-ctx.Done():
+	if err = wait(ctx, ports.failed, hangUp, func() {
+		users.again()
+		if certificate != nil {
+			certificate.again()
+		}
+	}); err == nil {
 		log.Info("stopping")
-	case err = <-ports.failed:
 	}
 	health.stopping()
 	return errors.Join(err, shutDown(log, store, pop3Server.Shutdown, lmtp.Shutdown, smtp.Shutdown))
+}
+
+// wait returns the error of a server that failed, or nil when ctx ends. Until
+// then it calls reread at each SIGHUP.
+func wait(ctx context.Context, failed <-chan error, hangUp <-chan os.Signal, reread func()) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-failed:
+			return err
+		case <-hangUp:
+			reread()
+		}
+	}
 }
 
 // shutDown stops the servers at the same time, and then closes the store that

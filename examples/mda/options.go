@@ -13,10 +13,11 @@ import (
 )
 
 const usageText = `Usage: mda [flags]
-       mda COMMAND [flags]    for a Cassandra store; mda COMMAND -h explains
+       mda COMMAND [flags]    mda COMMAND -h explains
 
 A mail delivery agent: LMTP and SMTP in, one mailbox for each user, POP3 out.
-Commands: verify, repair, orphans, rebuild, largest, empty.
+Commands for a Cassandra store: verify, repair, orphans, rebuild, largest, empty.
+Command for the users file: hash, which makes a secret of a password.
 
   mda
       Keeps mail in ./maildata, for the user demo with the password demo.
@@ -63,8 +64,9 @@ with "ready" and has their addresses.
   -trace=false       do not prepend Return-Path, Delivered-To and Received
 
   -users FILE        the users that have a mailbox, one name:secret on each line;
-                     a secret is plain, or {BCRYPT} and a hash; # begins a comment
-                     line (without it: the user demo with the password demo)
+                     a secret is a password, or a bcrypt hash as mda hash and
+                     htpasswd -B write it; # begins a comment line (without it:
+                     the user demo with the password demo)
 
   -tls-cert FILE     certificate chain and
   -tls-key FILE      private key in PEM form: POP3 then offers STLS, LMTP and SMTP
@@ -74,6 +76,8 @@ with "ready" and has their addresses.
                      loopback, else false)
 
   -log LEVEL         debug, info or warn, on standard error (info)
+
+The users file and the certificate are read again when they change, and at SIGHUP.
 
 Exit code: 0 after SIGTERM or SIGINT, 1 if something went wrong, 2 if the flags
 are wrong.

@@ -8,32 +8,49 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"fmt"
+	"log/slog"
 	"math/big"
 	"net"
 	"os"
 	"time"
 )
 
-// tlsConfig is nil if no flag asks for TLS.
-func (o options) tlsConfig() (*tls.Config, error) {
-	var certificate tls.Certificate
-	var err error
+// openCertificate returns the certificate of this program, nil if no flag asks
+// for TLS.
+func (o options) openCertificate(log *slog.Logger) (*latest[*tls.Certificate], error) {
 	switch {
 	case o.tlsCert != "":
-		if certificate, err = tls.LoadX509KeyPair(o.tlsCert, o.tlsKey); err != nil {
-			return nil, fmt.Errorf("-tls-cert, -tls-key: %w", err)
-		}
+		return newLatest(log, o.loadCertificate, o.tlsCert, o.tlsKey)
 	case o.tlsSelfSigned:
-		if certificate, err = selfSigned(time.Now()); err != nil {
-			return nil, fmt.Errorf("-tls-self-signed: %w", err)
-		}
-	default:
-		return nil, nil
+		return newLatest(log, func() (*tls.Certificate, error) {
+			certificate, err := selfSigned(time.Now())
+			if err != nil {
+				return nil, fmt.Errorf("-tls-self-signed: %w", err)
+			}
+			return &certificate, nil
+		})
+	}
+	return nil, nil
+}
+
+func (o options) loadCertificate() (*tls.Certificate, error) {
+	certificate, err := tls.LoadX509KeyPair(o.tlsCert, o.tlsKey)
+	if err != nil {
+		return nil, fmt.Errorf("-tls-cert, -tls-key: %w", err)
+	}
+	return &certificate, nil
+}
+
+// tlsConfig is nil if the certificate is. Each handshake uses the certificate
+// that is the latest then.
+func tlsConfig(certificate *latest[*tls.Certificate]) *tls.Config {
+	if certificate == nil {
+		return nil
 	}
 	return &tls.Config{
-		Certificates: []tls.Certificate{certificate},
-		MinVersion:   tls.VersionTLS12,
-	}, nil
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return certificate.get(), nil },
+		MinVersion:     tls.VersionTLS12,
+	}
 }
 
 // selfSigned makes a certificate for this machine, for tests: no client has a

@@ -2,20 +2,15 @@ package main
 
 import (
 	"bufio"
-	"context"
-	"crypto/sha256"
-	"crypto/subtle"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"regexp"
 	"strings"
 
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/popcask/popcask/mailbox"
-	"github.com/popcask/popcask/pop3"
 )
 
 // users are the users that have a mailbox. A users file has one on each line,
@@ -24,24 +19,16 @@ import (
 //
 //	# comment
 //	alice@example.org:correct horse battery staple
-//	bob:{BCRYPT}$2y$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy
+//	bob:{BCRYPT}$2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy
 //	carol:{PLAIN}{begins like a scheme}
+//	dan:$2y$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy
 //
-// htpasswd -nB bob writes such a hash (what follows the colon).
+// mda hash writes bob's form, htpasswd -nB dan the line of dan.
 type users struct {
 	secrets map[string]secret // by canonical name
+	dearest int               // the highest cost of a hash; 0 if all secrets are plain
 
-	// dummy is the hash to compare with if the user is unknown or the secret is
-	// plain, so that all answers take equally long. It is nil if no secret is
-	// hashed.
-	dummy []byte
-}
-
-// secret is either plain or hashed.
-type secret struct {
-	plain  string
-	bcrypt []byte
-	line   int // in the file
+	compare func(hash, password []byte) error // of bcrypt
 }
 
 const demo = "demo"
@@ -65,7 +52,7 @@ func loadUsers(file string) (*users, error) {
 
 // parseUsers reads the lines of a users file. No error quotes a secret.
 func parseUsers(r io.Reader) (*users, error) {
-	u := &users{secrets: make(map[string]secret)}
+	u := &users{secrets: make(map[string]secret), compare: bcrypt.CompareHashAndPassword}
 	lines := bufio.NewScanner(r)
 	for number := 1; lines.Scan(); number++ {
 		line := strings.TrimSuffix(lines.Text(), "\r")
@@ -106,125 +93,6 @@ func (u *users) add(line string, number int) error {
 	}
 	s.line = number
 	u.secrets[user] = s
-	if len(s.bcrypt) > 0 {
-		u.dummy = costlier(u.dummy, s.bcrypt)
-	}
+	u.dearest = max(u.dearest, s.cost())
 	return nil
-}
-
-// scheme is the prefix of a secret that names its form.
-var scheme = regexp.MustCompile(`^\{([A-Za-z0-9._-]+)\}`)
-
-// bcryptHash is the form of a hash. Package bcrypt checks it at a login only,
-// and then reports a malformed one as a wrong password.
-var bcryptHash = regexp.MustCompile(`^\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}$`)
-
-func parseSecret(text string) (secret, error) {
-	if text == "" {
-		return secret{}, errors.New("the secret is empty")
-	}
-	match := scheme.FindStringSubmatch(text)
-	if match == nil {
-		return secret{plain: text}, nil
-	}
-	text = text[len(match[0]):]
-	switch strings.ToUpper(match[1]) {
-	case "PLAIN":
-		if text == "" {
-			return secret{}, errors.New("the secret is empty")
-		}
-		return secret{plain: text}, nil
-	case "BCRYPT":
-		hash := []byte(strings.TrimSpace(text))
-		if _, err := bcrypt.Cost(hash); err != nil || !bcryptHash.Match(hash) {
-			return secret{}, errors.New("what follows {BCRYPT} is no bcrypt hash")
-		}
-		return secret{bcrypt: hash}, nil
-	}
-	return secret{}, fmt.Errorf("unknown scheme {%s}: there are {BCRYPT} and {PLAIN}", match[1])
-}
-
-func costlier(a, b []byte) []byte {
-	costA, _ := bcrypt.Cost(a) // 0 for nil
-	costB, _ := bcrypt.Cost(b)
-	if costB > costA {
-		return b
-	}
-	return a
-}
-
-// authenticator returns what POP3 logs users in with. It offers APOP only if
-// all secrets are plain, since the greeting offers APOP to all users or to
-// none.
-func (u *users) authenticator() pop3.Authenticator {
-	if u.dummy != nil {
-		return u
-	}
-	return plainUsers{u}
-}
-
-// Authenticate implements [pop3.Authenticator].
-func (u *users) Authenticate(_ context.Context, login mailbox.Login) (string, error) {
-	user, known := u.find(login.User)
-	s := u.secrets[user]
-
-	hash := s.bcrypt
-	if hash == nil {
-		hash = u.dummy
-	}
-	fits := samePlain(s.plain, login.Password)
-	if hash != nil {
-		matches := bcrypt.CompareHashAndPassword(hash, []byte(login.Password)) == nil
-		if s.bcrypt != nil {
-			fits = matches
-		}
-	}
-	if !known || !fits {
-		return "", mailbox.ErrAuthFailed
-	}
-	if err := actsForItself(user, login.AuthorizationID); err != nil {
-		return "", err
-	}
-	return user, nil
-}
-
-func (u *users) find(name string) (user string, known bool) {
-	user, err := mailbox.CanonicalUser(name)
-	if err != nil {
-		return "", false
-	}
-	_, known = u.secrets[user]
-	return user, known
-}
-
-// samePlain reports whether two secrets are the same. It takes equally long for
-// all secrets of the same lengths.
-func samePlain(want, got string) bool {
-	w, g := sha256.Sum256([]byte(want)), sha256.Sum256([]byte(got))
-	return subtle.ConstantTimeCompare(w[:], g[:]) == 1
-}
-
-// actsForItself refuses a user that asks for the mailbox of another one.
-func actsForItself(user, authorizationID string) error {
-	if authorizationID == "" {
-		return nil
-	}
-	if other, err := mailbox.CanonicalUser(authorizationID); err != nil || other != user {
-		return fmt.Errorf("%w: %s may not act for %q", mailbox.ErrAuthFailed, user, authorizationID)
-	}
-	return nil
-}
-
-// plainUsers are users whose secrets are all plain.
-type plainUsers struct{ *users }
-
-var _ pop3.SharedSecrets = plainUsers{}
-
-// SharedSecret implements [pop3.SharedSecrets].
-func (u plainUsers) SharedSecret(_ context.Context, login mailbox.Login) (plain, user string, err error) {
-	user, known := u.find(login.User)
-	if !known {
-		return "", "", mailbox.ErrAuthFailed
-	}
-	return u.secrets[user].plain, user, nil
 }

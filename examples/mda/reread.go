@@ -1,0 +1,91 @@
+package main
+
+import (
+	"io/fs"
+	"log/slog"
+	"os"
+	"slices"
+	"sync"
+	"time"
+)
+
+// latest is what some files say. They are read again when one of them has
+// changed, and by again. If they cannot be read then, or are wrong, that is
+// logged, and what they said before stays.
+type latest[T any] struct {
+	files []string // none: the value never changes
+	read  func() (T, error)
+	log   *slog.Logger
+
+	mu     sync.Mutex
+	value  T
+	seen   []fs.FileInfo // of the files, from before they were read; nil if missing
+	looked time.Time     // when seen was compared last
+	failed string        // the error of the last time; "" if there was none
+}
+
+// lookEvery is the time within which get looks at the files once at most.
+const lookEvery = time.Second
+
+// newLatest reads the files for the first time.
+func newLatest[T any](log *slog.Logger, read func() (T, error), files ...string) (*latest[T], error) {
+	l := &latest[T]{files: files, read: read, log: log, looked: time.Now()}
+	l.seen = l.look()
+	value, err := read()
+	l.value = value
+	return l, err
+}
+
+// get returns the value. There is no goroutine that watches the files: whoever
+// needs the value looks whether they have changed.
+func (l *latest[T]) get() T {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if now := time.Now(); now.Sub(l.looked) >= lookEvery {
+		l.looked = now
+		if l.failed != "" || !slices.EqualFunc(l.seen, l.look(), unchanged) {
+			l.readAgain()
+		}
+	}
+	return l.value
+}
+
+// again reads the files, whether they have changed or not.
+func (l *latest[T]) again() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.failed = "" // to be logged again
+	l.readAgain()
+}
+
+func (l *latest[T]) readAgain() {
+	if len(l.files) == 0 {
+		return
+	}
+	l.seen = l.look()
+	value, err := l.read()
+	switch {
+	case err == nil:
+		l.value, l.failed = value, ""
+		l.log.Info("read again", "files", l.files)
+	case err.Error() != l.failed:
+		l.failed = err.Error()
+		l.log.Error("a file that has changed is not used, and what it said before stays", "error", err)
+	}
+}
+
+func (l *latest[T]) look() []fs.FileInfo {
+	seen := make([]fs.FileInfo, len(l.files))
+	for i, file := range l.files {
+		seen[i], _ = os.Stat(file)
+	}
+	return seen
+}
+
+// unchanged reports whether a file is the same as before.
+func unchanged(before, now fs.FileInfo) bool {
+	if before == nil || now == nil {
+		return before == now
+	}
+	return os.SameFile(before, now) && before.Size() == now.Size() && before.ModTime().Equal(now.ModTime())
+}
