@@ -10,19 +10,18 @@
 //
 //   - The users are those in the users file (users.go). If every secret in it
 //     is plain, as the demo user's is, POP3 also offers APOP. If one is hashed,
-//     it does not, since APOP needs all of them in the clear. Then every login,
-//     whoever it is for, takes as long as one with the dearest hash of the file
+//     it does not, since APOP needs all of them in the clear, and every login
+//     takes as long as one with the dearest hash of the file, whoever it is for
 //     (users_login.go).
 //   - The users file and the certificate are read again when they have changed,
 //     which the program looks at once in a second, and at SIGHUP. If they
 //     cannot be read then, or are wrong, that is logged, and what they said
 //     before stays (reread.go). Sessions that are open stay in any case.
 //   - Mail for user@any.domain goes to the user "user@any.domain" if there is
-//     one, else to "user" (users_directory.go), and either can log in as
-//     user@any.domain. The program relays nothing:
-//     other recipients are refused at RCPT. Senders are not authenticated, so
-//     LMTP and SMTP belong on loopback, or behind a mail transfer agent. An
-//     address must have an @.
+//     one, else to "user" (users_directory.go), and so does a login by that
+//     name. The program relays nothing: other recipients are refused at RCPT.
+//     Senders are not authenticated, so LMTP and SMTP belong on loopback, or
+//     behind a mail transfer agent. An address must have an @.
 //   - A reply of 250 means that the message is stored as safely as the store
 //     can store it; for maildir that both file and directory are on disk. Any
 //     other reply means that this recipient does not have it, with one

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -9,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"sync"
 	"syscall"
 	"time"
@@ -34,6 +36,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		}
 	}
 	options, err := parseOptions(args)
+	if err == nil && options.version {
+		fmt.Fprintln(stdout, version())
+		return 0
+	}
 	if err == nil {
 		err = serve(ctx, options, stdout, stderr)
 	}
@@ -50,6 +56,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	fmt.Fprintf(stderr, "mda: %v\n", err)
 	return 1
+}
+
+// version is what -version prints.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "mda, version unknown"
+	}
+	return fmt.Sprintf("mda: %s %s, %s", info.Main.Path, cmp.Or(info.Main.Version, "(devel)"), info.GoVersion)
 }
 
 // serve wires the parts and runs them until ctx ends. It takes all addresses

@@ -1,13 +1,16 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"iter"
 	"log/slog"
+	"net"
 	"strconv"
+	"strings"
 
 	"github.com/popcask/popcask/cassandra"
 )
@@ -42,8 +45,9 @@ Command for the users file: hash, which makes a secret of a password.
   mda -store memory -tls-self-signed -pop3s 127.0.0.1:1995 -log debug
       For trying things out: the mail is gone when the program ends.
 
-Addresses are host:port. Port 0 takes a free port, and an empty address switches
-the listener off. When all listeners are up, one line on standard output begins
+Addresses are host:port; a port alone is on loopback, and :port on all addresses
+of this machine. Port 0 takes a free port, and an empty address switches the
+listener off. When all listeners are up, one line on standard output begins
 with "ready" and has their addresses.
 
   -pop3 ADDRESS      POP3 (127.0.0.1:1110)
@@ -77,6 +81,9 @@ with "ready" and has their addresses.
 
   -log LEVEL         debug, info or warn, on standard error (info)
 
+  -version           print the versions of this program and of Go
+
+A flag for another store than that of -store is a mistake.
 The users file and the certificate are read again when they change, and at SIGHUP.
 
 Exit code: 0 after SIGTERM or SIGINT, 1 if something went wrong, 2 if the flags
@@ -102,6 +109,8 @@ type options struct {
 	insecureAuth    *bool // nil: the flag was not given
 
 	level slog.Level
+
+	version bool
 }
 
 // usageError is a mistake in the flags.
@@ -138,6 +147,7 @@ func newFlags(o *options) *flag.FlagSet {
 		return err
 	})
 	flags.TextVar(&o.level, "log", slog.LevelInfo, "")
+	flags.BoolVar(&o.version, "version", false, "")
 	return flags
 }
 
@@ -153,18 +163,54 @@ func parseOptions(args []string) (options, error) {
 	if flags.NArg() > 0 {
 		return o, usagef("%q is not a flag", flags.Arg(0))
 	}
-	return o, o.check()
+	if o.version {
+		return o, nil
+	}
+	for _, address := range []*string{&o.pop3, &o.pop3s, &o.lmtp, &o.smtp, &o.health} {
+		*address = onLoopback(*address)
+	}
+	return o, cmp.Or(o.checkStore(flags), o.check())
+}
+
+// onLoopback returns the address of a port on loopback, if that is what the
+// address is.
+func onLoopback(address string) string {
+	if _, err := strconv.ParseUint(address, 10, 16); err == nil {
+		return net.JoinHostPort("127.0.0.1", address)
+	}
+	return address
+}
+
+// checkStore rejects flags that were given and that the store would ignore.
+func (o options) checkStore(flags *flag.FlagSet) (err error) {
+	if o.store != "maildir" && o.store != "memory" && o.store != "cassandra" {
+		return usagef("-store %s: there are maildir, cassandra and memory", o.store)
+	}
+	flags.Visit(func(f *flag.Flag) {
+		if store := storeOf(f.Name); err == nil && store != "" && store != o.store {
+			err = usagef("-%s needs -store %s", f.Name, store)
+		}
+	})
+	return err
+}
+
+// storeOf returns the store that a flag is for, "" if it is for all of them.
+func storeOf(name string) string {
+	switch name {
+	case "dir":
+		return "maildir"
+	case "dc", "keyspace", "create-schema", "cassandra":
+		return "cassandra"
+	}
+	if strings.HasPrefix(name, "cassandra-") {
+		return "cassandra"
+	}
+	return ""
 }
 
 // check rejects flags that do not go together.
 func (o options) check() error {
 	switch {
-	case o.store != "maildir" && o.store != "memory" && o.store != "cassandra":
-		return usagef("-store %s: there are maildir, cassandra and memory", o.store)
-	case o.store != "cassandra" && o.createSchema != nil:
-		return usagef("-create-schema needs -store cassandra")
-	case o.store != "cassandra" && (o.login != "" || o.ca != ""):
-		return usagef("-cassandra-login and -cassandra-ca need -store cassandra")
 	case o.store == "maildir" && o.dir == "":
 		return usagef("-dir: the name is empty")
 	case o.maxSize < 0:

@@ -8,6 +8,8 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -39,7 +41,15 @@ func TestUsageErrors(t *testing.T) {
 		{"-store cassandra -create-schema dc1", `invalid value "dc1" for flag -create-schema: cassandra: replication "dc1": want a data centre and its replicas, as in dc1:3,dc2:3`},
 		{"-store paper", "-store paper: there are maildir, cassandra and memory"},
 		{"-dir=", "-dir: the name is empty"},
-		{"-cassandra-login x", "-cassandra-login and -cassandra-ca need -store cassandra"},
+		{"-store paper -dir x", "-store paper: there are maildir, cassandra and memory"},
+		{"-cassandra-login x", "-cassandra-login needs -store cassandra"},
+		{"-cassandra-cert x", "-cassandra-cert needs -store cassandra"},
+		{"-cassandra 127.0.0.1", "-cassandra needs -store cassandra"},
+		{"-store memory -dc=dc1", "-dc needs -store cassandra"},
+		{"-store maildir -keyspace mail", "-keyspace needs -store cassandra"},
+		{"-store memory -dir ./maildata", "-dir needs -store maildir"},
+		{"-store cassandra -dir ./maildata", "-dir needs -store maildir"},
+		{"-store memory -dir=", "-dir needs -store maildir"},
 		{"-store cassandra -cassandra-cert x", "-cassandra-cert and -cassandra-key need each other"},
 		{"-store cassandra -cassandra-cert x -cassandra-key y", "-cassandra-cert needs -cassandra-ca"},
 		{"-store cassandra -cassandra-server-name x", "-cassandra-server-name needs -cassandra-ca"},
@@ -55,6 +65,49 @@ func TestUsageErrors(t *testing.T) {
 			require.Empty(t, stdout.String())
 			require.Equal(t, "mda: "+test.message+" (mda -h explains)\n", stderr.String())
 		})
+	}
+}
+
+// Each flag for nodes of Cassandra is refused without -store cassandra.
+func TestFlagsOfNodesAreOfCassandra(t *testing.T) {
+	flags := flag.NewFlagSet("", flag.ContinueOnError)
+	new(nodes).flags(flags)
+	flags.VisitAll(func(f *flag.Flag) { require.Equal(t, "cassandra", storeOf(f.Name), "-%s", f.Name) })
+}
+
+// A port alone is on loopback: whoever forgets the host opens nothing to other
+// machines.
+func TestBarePort(t *testing.T) {
+	for given, want := range map[string]string{
+		"1110":           "127.0.0.1:1110",
+		"0":              "127.0.0.1:0",
+		"":               "",
+		":1110":          ":1110",
+		"0.0.0.0:1110":   "0.0.0.0:1110",
+		"[::1]:1110":     "[::1]:1110",
+		"localhost:1110": "localhost:1110",
+		"65536":          "65536",
+		"-1":             "-1",
+		"pop3":           "pop3",
+	} {
+		o, err := parseOptions([]string{"-tls-self-signed", "-pop3=" + given, "-pop3s=" + given, "-lmtp=" + given, "-smtp=" + given, "-health=" + given})
+		if given == "" {
+			require.ErrorContains(t, err, "every listener is switched off")
+			continue
+		}
+		require.NoError(t, err)
+		for name, address := range o.addresses() {
+			require.Equal(t, want, address, "-%s %s", name, given)
+		}
+	}
+}
+
+func TestVersion(t *testing.T) {
+	for _, args := range [][]string{{"-version"}, {"-version", "-store", "paper"}} {
+		var stdout, stderr bytes.Buffer
+		require.Zero(t, run(t.Context(), args, &stdout, &stderr))
+		require.Empty(t, stderr.String())
+		require.Regexp(t, `^mda: github\.com/popcask/popcask \S+, `+regexp.QuoteMeta(runtime.Version())+`\n$`, stdout.String())
 	}
 }
 
