@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/x509"
 	"flag"
 	"fmt"
@@ -29,6 +30,8 @@ func TestDefaults(t *testing.T) {
 }
 
 func TestUsageErrors(t *testing.T) {
+	ended, cancel := context.WithCancel(t.Context())
+	cancel() // so that the program would not run
 	for _, test := range []struct{ args, message string }{
 		{"-nonsense", "flag provided but not defined: -nonsense"},
 		{"-log loud", `invalid value "loud" for flag -log: slog: level string "loud": unknown name`},
@@ -61,7 +64,7 @@ func TestUsageErrors(t *testing.T) {
 	} {
 		t.Run(test.args, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer
-			require.Equal(t, 2, run(t.Context(), strings.Fields(test.args), &stdout, &stderr))
+			require.Equal(t, 2, run(ended, strings.Fields(test.args), &stdout, &stderr))
 			require.Empty(t, stdout.String())
 			require.Equal(t, "mda: "+test.message+" (mda -h explains)\n", stderr.String())
 		})
