@@ -26,6 +26,11 @@ var schemaText string
 // exist. If they do, it changes nothing, so that it may be run again at any
 // time. Run it from one place at a time, before the hosts start.
 //
+// If a data centre has fewer nodes than replicas, Migrate returns an error and
+// creates nothing. Whoever wants the keyspace before all of the nodes creates it
+// with CREATE KEYSPACE; Migrate then makes the tables as soon as there are nodes
+// for a quorum.
+//
 // If the keyspace exists with another replication, Migrate returns an error: a
 // change of the replication needs a repair of the cluster, which is the
 // operator's to run.
@@ -85,9 +90,9 @@ func createKeyspace(ctx context.Context, config Config, replication Replication)
 	if err != nil {
 		return err
 	}
-	for name := range replication {
-		if !slices.Contains(centres, name) {
-			return fmt.Errorf("replication %s: the cluster has no data centre %q: it has %s", replication, name, strings.Join(centres, ", "))
+	for _, name := range slices.Sorted(maps.Keys(replication)) {
+		if centres[name] == 0 {
+			return fmt.Errorf("replication %s: %w", replication, driver.NoDataCentre(name, centres))
 		}
 	}
 	if _, ok := replication[config.LocalDC]; !ok {
@@ -96,6 +101,9 @@ func createKeyspace(ctx context.Context, config Config, replication Replication)
 	_, existing, err := db.Tables(ctx, config.Keyspace)
 	switch {
 	case errors.Is(err, driver.ErrNoKeyspace):
+		if err := replication.fits(centres); err != nil {
+			return err
+		}
 		return db.Define(ctx, keyspaceStatement(config.Keyspace, replication))
 	case err != nil:
 		return err

@@ -41,6 +41,21 @@ func (r Replication) String() string {
 	return strings.Join(parts, ",")
 }
 
+// fits returns an error if a data centre has fewer nodes than replicas. Cassandra
+// takes such a keyspace, and then may have no quorum for it.
+func (r Replication) fits(nodes map[string]int) error {
+	for _, name := range slices.Sorted(maps.Keys(r)) {
+		if n := nodes[name]; n < r[name] {
+			unit := "nodes"
+			if n == 1 {
+				unit = "node"
+			}
+			return fmt.Errorf("replication %s: %d replicas wanted, %s has %d %s", r, r[name], name, n, unit)
+		}
+	}
+	return nil
+}
+
 // replicationText returns the replication of a keyspace in the form that the
 // settings have.
 func replicationText(replication map[string]string) string {

@@ -12,8 +12,9 @@ import (
 type Connection interface {
 	cql.DB
 
-	// DataCentres returns the names of the cluster's data centres, sorted.
-	DataCentres(ctx context.Context) ([]string, error)
+	// DataCentres returns the number of nodes in each data centre of the cluster,
+	// those that are down included.
+	DataCentres(ctx context.Context) (map[string]int, error)
 
 	// Tables returns the columns of each table of a keyspace, sorted, and the
 	// keyspace's replication. Its error is ErrNoKeyspace if there is no such

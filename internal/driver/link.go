@@ -10,8 +10,9 @@ import (
 // link is one session of gocql. A [Session] replaces it when it has lost its
 // nodes for good. Statements that are under way on the old link end there.
 type link struct {
-	x    *gocql.Session
-	stop context.CancelFunc // closes its connections, and ends its dialling
+	x       *gocql.Session
+	stop    context.CancelFunc // closes its connections, and ends its dialling
+	members *members
 
 	mu      sync.Mutex
 	users   int
@@ -23,7 +24,7 @@ type link struct {
 // the cluster has, to any node.
 func open(ctx context.Context, config Config, local bool) (*link, error) {
 	life, stop := context.WithCancel(context.Background())
-	members := &members{dc: config.LocalDC, known: make(map[string]bool)}
+	members := &members{known: make(map[string]string)}
 	cluster, err := newCluster(config, life)
 	if err != nil {
 		stop()
@@ -31,9 +32,10 @@ func open(ctx context.Context, config Config, local bool) (*link, error) {
 	}
 	refusals := &refusals{next: cluster.ConnectObserver, ssl: cluster.SslOpts}
 	cluster.ConnectObserver = refusals
+	cluster.HostFilter = members
 	if local {
+		members.dc = config.LocalDC
 		cluster.Keyspace = config.Keyspace
-		cluster.HostFilter = members
 		cluster.PoolConfig.HostSelectionPolicy = &avoidUnanswering{HostSelectionPolicy: gocql.TokenAwareHostPolicy(
 			gocql.DCAwareRoundRobinPolicy(config.LocalDC), gocql.ShuffleReplicas())}
 	}
@@ -50,10 +52,10 @@ func open(ctx context.Context, config Config, local bool) (*link, error) {
 	case r := <-done:
 		if r.err != nil {
 			stop()
-			return nil, refusals.explain(r.err)
+			return nil, refusals.explain(members.explain(r.err, config.Hosts))
 		}
 		members.settle()
-		return &link{x: r.session, stop: stop, unused: make(chan struct{})}, nil
+		return &link{x: r.session, stop: stop, members: members, unused: make(chan struct{})}, nil
 	case <-ctx.Done():
 		stop()
 		go func() {

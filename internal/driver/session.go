@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -132,9 +133,13 @@ func explain(ctx context.Context, config Config, cause error) error {
 		return fmt.Errorf("no node of %s answers: %w", strings.Join(config.Hosts, ", "), err)
 	}
 	defer any.close()
-	centres, err := dataCentres(ctx, any.x)
-	if err == nil && !slices.Contains(centres, config.LocalDC) {
-		return fmt.Errorf("the cluster has no data centre %q: it has %s", config.LocalDC, strings.Join(centres, ", "))
+	centres := any.members.dataCentres()
+	if centres[config.LocalDC] == 0 {
+		return NoDataCentre(config.LocalDC, centres)
+	}
+	var place *elsewhere
+	if errors.As(cause, &place) {
+		return cause
 	}
 	if config.Keyspace != "" {
 		var name string
@@ -150,28 +155,15 @@ func explain(ctx context.Context, config Config, cause error) error {
 // ErrNoKeyspace says that the keyspace does not exist.
 var ErrNoKeyspace = errors.New("the keyspace does not exist")
 
-func dataCentres(ctx context.Context, session *gocql.Session) ([]string, error) {
-	var centres []string
-	for _, table := range []string{"local", "peers"} {
-		rows := session.Query("SELECT data_center FROM system." + table).WithContext(ctx).Consistency(gocql.One).Iter()
-		for name := ""; rows.Scan(&name); {
-			centres = append(centres, name)
-		}
-		if err := rows.Close(); err != nil {
-			return nil, err
-		}
-	}
-	slices.Sort(centres)
-	return slices.Compact(centres), nil
+// NoDataCentre returns the error that a cluster has no data centre of this
+// name, with those that it has.
+func NoDataCentre(name string, centres map[string]int) error {
+	return fmt.Errorf("the cluster has no data centre %q: it has %s", name, strings.Join(slices.Sorted(maps.Keys(centres)), ", "))
 }
 
 // DataCentres implements [Connection].
-func (s *Session) DataCentres(ctx context.Context) (centres []string, err error) {
-	err = s.use(cql.LocalQuorum, func(x *gocql.Session) error {
-		centres, err = dataCentres(ctx, x)
-		return err
-	})
-	return centres, err
+func (s *Session) DataCentres(context.Context) (map[string]int, error) {
+	return s.link.Load().members.dataCentres(), nil
 }
 
 // Tables implements [Connection].

@@ -195,12 +195,14 @@ func (h *host) coordinator() *node {
 }
 
 // DataCentres implements [driver.Connection].
-func (d db) DataCentres(context.Context) (names []string, err error) {
+func (d db) DataCentres(context.Context) (map[string]int, error) {
+	centres := make(map[string]int)
 	for _, n := range d.world.nodes {
-		names = append(names, n.DC)
+		if !n.gone {
+			centres[n.DC]++
+		}
 	}
-	slices.Sort(names)
-	return slices.Compact(names), d.err()
+	return centres, d.err()
 }
 
 // Tables implements [driver.Connection].
