@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
+	"crypto/md5"
 	"crypto/tls"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/textproto"
@@ -204,6 +206,28 @@ func TestUsersAndTLS(t *testing.T) {
 	d = dial(t, p.address["lmtp"])
 	d.hello("LMTP")
 	d.play("C: MAIL FROM:<>\nS: 250 *\nC: RCPT TO:<demo@example.org>\nS: 550 5.1.1 *")
+}
+
+// Who can send mail to an address can log in with it, too.
+func TestLoginByAddress(t *testing.T) {
+	p := launch(t, "-store", "memory")
+	greeting := func() (d *dialogue, timestamp string) {
+		d = p.dial(t, "pop3")
+		line, err := d.reader.ReadString('\n')
+		require.NoError(t, err)
+		return d, line[strings.IndexByte(line, '<') : strings.IndexByte(line, '>')+1]
+	}
+	ends := "S: +OK*\nC: STAT\nS: +OK 1 *\nC: QUIT\nS: +OK*\nS: EOF"
+
+	d, _ := greeting()
+	d.play("C: USER demo@localhost\nS: +OK*\nC: PASS demo\n" + ends)
+	for _, identity := range []string{"", "demo", "demo@localhost"} {
+		d, _ = greeting()
+		response := base64.StdEncoding.EncodeToString([]byte(identity + "\x00demo@localhost\x00demo"))
+		d.play("C: AUTH PLAIN " + response + "\n" + ends)
+	}
+	d, timestamp := greeting()
+	d.play(fmt.Sprintf("C: APOP demo@localhost %x\n", md5.Sum([]byte(timestamp+"demo"))) + ends)
 }
 
 // Idle clients do not keep the program from stopping, and are told that it

@@ -27,14 +27,22 @@ type latest[T any] struct {
 // lookEvery is the time within which get looks at the files once at most.
 const lookEvery = time.Second
 
-// newLatest reads the files for the first time.
+// newLatest reads the files for the first time. What is no regular file is not
+// read again.
 func newLatest[T any](log *slog.Logger, read func() (T, error), files ...string) (*latest[T], error) {
 	l := &latest[T]{files: files, read: read, log: log, looked: time.Now()}
 	l.seen = l.look()
-	value, err := read()
-	l.value = value
+	if slices.ContainsFunc(l.seen, isPipe) {
+		l.files, l.seen = nil, nil
+	}
+	var err error
+	l.value, err = read()
 	return l, err
 }
+
+// isPipe reports whether a file may be one that can be read once only, and for
+// which the next reader would wait: that of -users <(command).
+func isPipe(file fs.FileInfo) bool { return file != nil && !file.Mode().IsRegular() }
 
 // get returns the value. There is no goroutine that watches the files: whoever
 // needs the value looks whether they have changed.
@@ -70,7 +78,7 @@ func (l *latest[T]) readAgain() {
 		l.log.Info("read again", "files", l.files)
 	case err.Error() != l.failed:
 		l.failed = err.Error()
-		l.log.Error("a file that has changed is not used, and what it said before stays", "error", err)
+		l.log.Warn("a file that has changed is not used, and what it said before stays", "error", err)
 	}
 }
 

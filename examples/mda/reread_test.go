@@ -79,7 +79,7 @@ func TestFilesAreReadWhenTheyChange(t *testing.T) {
 func TestFilesThatCannotBeRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x := newTexts(t)
-		warnings := func() int { return strings.Count(x.log.String(), "level=ERROR") }
+		warnings := func() int { return strings.Count(x.log.String(), "level=WARN") }
 		require.NoError(t, os.Remove(x.file))
 		for range 3 {
 			time.Sleep(lookEvery)
@@ -102,6 +102,21 @@ func TestFilesThatCannotBeRead(t *testing.T) {
 		time.Sleep(lookEvery)
 		require.Equal(t, "second", x.get())
 		require.Equal(t, 3, warnings())
+	})
+}
+
+// What is no file, such as a pipe, is read once: the next reader might wait for
+// ever, and all logins with it.
+func TestPipesAreReadOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reads, dir := 0, t.TempDir()
+		read := func() (int, error) { reads++; return reads, nil }
+		l, err := newLatest(slog.New(slog.DiscardHandler), read, dir)
+		require.NoError(t, err)
+		require.NoError(t, os.Mkdir(filepath.Join(dir, "x"), 0o700)) // changes its time
+		time.Sleep(lookEvery)
+		l.again()
+		require.Equal(t, 1, l.get())
 	})
 }
 
