@@ -34,6 +34,9 @@ func contextBugs() []bug {
 				}
 			}
 		}},
+		{"CancelledListing", "a call that is cancelled ends the session", ruleOutlives, mortal},
+		{"CancelledOpen", "a call that is cancelled ends the session", ruleOutlives, mortal},
+		{"CancelledDelete", "a call that is cancelled ends the session", ruleOutlives, mortal},
 		{"CancelledOpen", "cancelled is taken for gone", ruleTemporary, func(p *planted) {
 			p.onRead = func(ctx context.Context, box *plantedBox, id string, options mailbox.OpenOptions) (io.ReadCloser, error) {
 				body, err := box.Mailbox.Open(ctx, id, options)
@@ -74,6 +77,45 @@ func contextBugs() []bug {
 	}
 }
 
+// mortal sessions are bound to the context of every call, as a connection to
+// another server may be.
+func mortal(p *planted) {
+	call := func(ctx context.Context, box *plantedBox) error {
+		if box.ids != nil {
+			return mailbox.ErrTemporary
+		}
+		if ctx.Err() != nil {
+			box.ids = []string{}
+		}
+		return ctx.Err()
+	}
+	p.onMessages = func(ctx context.Context, box *plantedBox) iter.Seq2[mailbox.Message, error] {
+		return func(yield func(mailbox.Message, error) bool) {
+			if err := call(ctx, box); err != nil {
+				yield(mailbox.Message{}, err)
+				return
+			}
+			for _, m := range box.all() {
+				if !yield(m, nil) {
+					return
+				}
+			}
+		}
+	}
+	p.onRead = func(ctx context.Context, box *plantedBox, id string, options mailbox.OpenOptions) (io.ReadCloser, error) {
+		if err := call(ctx, box); err != nil {
+			return nil, err
+		}
+		return box.Mailbox.Open(ctx, id, options)
+	}
+	p.onDelete = func(ctx context.Context, box *plantedBox, ids []string) error {
+		if err := call(ctx, box); err != nil {
+			return err
+		}
+		return box.Mailbox.Delete(ctx, ids)
+	}
+}
+
 type readCloser struct {
 	io.Reader
 	io.Closer
@@ -88,6 +130,9 @@ func brokenBugs() []bug {
 				}
 				return box.Mailbox.Open(ctx, id, options)
 			}
+		}},
+		{"BrokenStore", "out of reach is taken for gone by Size", ruleTemporary, func(p *planted) {
+			p.onSize = func(context.Context, *plantedBox, string) (int64, error) { return 0, mailbox.ErrNotFound }
 		}},
 		{"BrokenStore", "half a message", ruleOctets, func(p *planted) {
 			p.onRead = func(ctx context.Context, box *plantedBox, id string, options mailbox.OpenOptions) (io.ReadCloser, error) {

@@ -18,7 +18,7 @@ func severalRecipients(s *suite) {
 	for i, header := range headers {
 		delivery.Recipients[i].Header = header
 	}
-	body := "Subject: to three\n\n" + strings.Repeat("a line of text\n", 10_000)
+	body := large("to three")
 	results := s.append(delivery, body)
 	for i, user := range users {
 		listed := s.expect(ruleHeader, user, fmt.Sprintf("for recipient %d of three", i+1), headers[i]+body)
@@ -45,7 +45,7 @@ func sameRecipientTwice(s *suite) {
 	user := s.user("bob")
 	results := s.append(mailbox.Delivery{Recipients: []mailbox.Recipient{
 		{User: user, Header: "X-Copy: 1\r\n"}, {User: strings.ToUpper(user), Header: "X-Copy: 2\r\n"},
-	}}, "Subject: twice\r\n")
+	}}, mail("twice"))
 	listed := s.list(user)
 	s.distinct(listed)
 	for i, result := range results {
@@ -59,9 +59,10 @@ func sameRecipientTwice(s *suite) {
 }
 
 func recipientsFailOnTheirOwn(s *suite) {
-	appender := s.appender()
 	bob, eve := s.user("bob"), s.user("eve")
-	results, err := appender.Append(s.Context(), mailbox.To("\x00", bob, "", eve), strings.NewReader("Subject: to some\r\n"))
+	delivery := mailbox.To("\x00", bob, "", eve)
+	results, err := s.appender().Append(s.Context(), delivery, strings.NewReader(mail("to some")))
+	s.supports(delivery, results, err)
 	if err != nil {
 		s.breaks(ruleResults, "names that no user can have made the delivery fail for all: %v", err)
 	}
@@ -80,37 +81,35 @@ func recipientsFailOnTheirOwn(s *suite) {
 		if results[i].Err != nil {
 			s.breaks(ruleResults, "a recipient failed because no user can have the names of others: %v", results[i].Err)
 		}
-		s.expect(ruleResults, user, "beside recipients that failed", "Subject: to some\r\n")
+		s.expect(ruleResults, user, "beside recipients that failed", mail("to some"))
 	}
 }
 
 func bodyThatFails(s *suite) {
-	appender := s.appender()
 	bob, eve := s.user("bob"), s.user("eve")
-	s.deliver(bob, "Subject: before\r\n")
+	s.deliver(bob, mail("before"))
 	cause := errors.New("the line broke")
-	delivery := mailbox.To(bob, eve)
+	whole := sized("broken", 1<<20)
 	for _, octets := range []int{0, 1, 100, 4 << 10, 64 << 10, 300 << 10, 1 << 20} {
-		line := "a line of text\r\n"
-		text := strings.Repeat(line, octets/len(line)) + line[:octets%len(line)]
+		text := whole[:octets]
 		for name, body := range map[string]io.Reader{
 			"an error":               io.MultiReader(strings.NewReader(text), iotest.ErrReader(cause)),
 			"an error beside octets": errorBesideOctets{strings.NewReader(text), cause},
 			"io.ErrUnexpectedEOF":    io.MultiReader(strings.NewReader(text), iotest.ErrReader(io.ErrUnexpectedEOF)),
 		} {
-			results, err := appender.Append(s.Context(), delivery, body)
+			results, err := s.tryAppend(s.Context(), body, bob, eve)
 			if err == nil {
-				s.breaks(ruleBody, "Append returned nil for a body that ended with %s after %d octets", name, octets)
+				s.breaks(ruleBody, "a delivery returned nil for a body that ended with %s after %d octets", name, octets)
 			}
 			if results != nil {
 				s.breaks(ruleBody, "Append returned results beside the error for a body that ended with %s after %d octets", name, octets)
 			}
 		}
-		s.expect(ruleBody, bob, fmt.Sprintf("after a body that failed after %d octets", octets), "Subject: before\r\n")
+		s.expect(ruleBody, bob, fmt.Sprintf("after a body that failed after %d octets", octets), mail("before"))
 		s.expect(ruleBody, eve, fmt.Sprintf("after a body that failed after %d octets", octets))
 	}
-	s.deliver(bob, "Subject: after\r\n")
-	s.expect(ruleBody, bob, "after bodies that failed", "Subject: before\r\n", "Subject: after\r\n")
+	s.deliver(bob, mail("after"))
+	s.expect(ruleBody, bob, "after bodies that failed", mail("before"), mail("after"))
 }
 
 // errorBesideOctets is a reader that returns its error together with the last
@@ -131,9 +130,8 @@ func (r errorBesideOctets) Read(p []byte) (int, error) {
 // nothingIsVisibleBeforeItIsComplete lists the mailbox while the store reads
 // the body of a delivery.
 func nothingIsVisibleBeforeItIsComplete(s *suite) {
-	appender := s.appender()
 	user := s.user("bob")
-	s.deliver(user, "Subject: before\r\n")
+	s.deliver(user, mail("before"))
 
 	var listed []mailbox.Message
 	var listErr error
@@ -148,18 +146,18 @@ func nothingIsVisibleBeforeItIsComplete(s *suite) {
 			}
 		})
 	}
-	text := "Subject: slow\r\n\r\n" + strings.Repeat("a line of text\r\n", 40_000)
-	body := io.MultiReader(strings.NewReader(text), readerFunc(func([]byte) (int, error) {
+	slow := large("slow")
+	body := io.MultiReader(strings.NewReader(slow), readerFunc(func([]byte) (int, error) {
 		look()
 		ended = true
 		return 0, io.EOF
 	}))
-	_, err := mailbox.Deliver(s.Context(), appender, mailbox.To(user), body)
+	err := s.tryDeliver(s.Context(), user, body)
 	switch {
 	case err != nil:
 		s.breaks(ruleWhole, "a delivery failed during which the mailbox was listed: %v", err)
 	case !looked || !ended:
-		s.breaks(ruleBody, "Append did not read the body to its end")
+		s.breaks(ruleBody, "a delivery did not read the body to its end")
 	case !prompt:
 		s.breaks(ruleInvisible, "a delivery whose body comes slowly holds up a session on the mailbox")
 	case errors.Is(listErr, mailbox.ErrInUse):
@@ -168,7 +166,7 @@ func nothingIsVisibleBeforeItIsComplete(s *suite) {
 	case len(listed) != 1:
 		s.breaks(ruleInvisible, "before the body of a second message was read to its end the listing has %d messages", len(listed))
 	}
-	s.expect(ruleWhole, user, "after a delivery during which the mailbox was listed", "Subject: before\r\n", text)
+	s.expect(ruleWhole, user, "after a delivery during which the mailbox was listed", mail("before"), slow)
 }
 
 type readerFunc func([]byte) (int, error)

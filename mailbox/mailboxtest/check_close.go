@@ -55,7 +55,7 @@ func closeGivesUpWithItsContext(s *suite) {
 		return nil
 	})
 	defer close(release)
-	s.deliver(s.user("bob"), "Subject: hello\r\n")
+	s.deliver(s.user("bob"), mail("hello"))
 	if !s.promptly(func() { <-begun }) {
 		s.breaks(ruleListener, "a listener did not hear that a message was added")
 	}
@@ -70,7 +70,7 @@ func closeGivesUpWithItsContext(s *suite) {
 
 func afterClose(s *suite) {
 	user := s.user("bob")
-	s.deliver(user, "Subject: hello\r\n")
+	s.deliver(user, mail("hello"))
 	ctx := s.Context()
 	if err := s.Store.Close(ctx); err != nil {
 		s.breaks(ruleDrain, "Store.Close failed: %v", err)
@@ -83,7 +83,7 @@ func afterClose(s *suite) {
 		s.breaks(ruleClosed, "Store.Open on a closed store returned %v", err)
 	}
 	if appender, ok := s.Store.(mailbox.Appender); ok {
-		results, err := appender.Append(ctx, mailbox.To(user), strings.NewReader("Subject: late\r\n"))
+		results, err := appender.Append(ctx, mailbox.To(user), strings.NewReader(mail("late")))
 		if !errors.Is(err, mailbox.ErrClosed) {
 			s.breaks(ruleClosed, "Append on a closed store returned %v", err)
 		}
@@ -101,7 +101,7 @@ func afterClose(s *suite) {
 func (s *suite) restart() {
 	s.Helper()
 	if s.Reopen == nil {
-		s.Skip("the harness has no Reopen")
+		s.skip("the harness has no Reopen")
 	}
 	s.closeStore()
 	s.Store = s.Reopen(s.TB)
@@ -110,9 +110,9 @@ func (s *suite) restart() {
 func reopenFindsEverything(s *suite) {
 	user := s.user("bob")
 	bodies := s.fill(user, 12)
-	large := "Subject: large\r\n\r\n" + strings.Repeat("a line of text\r\n", 40_000)
-	s.deliver(user, large)
-	bodies = append(bodies, large)
+	last := large("the last")
+	s.deliver(user, last)
+	bodies = append(bodies, last)
 	before := s.list(user)
 	if len(before) != len(bodies) {
 		s.breaks(ruleWhole, "%d messages were delivered and %d are listed", len(bodies), len(before))
@@ -128,8 +128,8 @@ func reopenFindsEverything(s *suite) {
 	if !sameListing(before, after) {
 		s.breaks(ruleDurable, "a restart changed IDs, UIDLs or sizes of the listing")
 	}
-	s.deliver(user, "Subject: after the restart\r\n")
-	s.expect(ruleOrder, user, "after a restart and a delivery", append(bodies, "Subject: after the restart\r\n")...)
+	s.deliver(user, mail("after the restart"))
+	s.expect(ruleOrder, user, "after a restart and a delivery", append(bodies, mail("after the restart"))...)
 }
 
 func reopenForgetsNoUIDL(s *suite) {
@@ -139,9 +139,9 @@ func reopenForgetsNoUIDL(s *suite) {
 	var first, second mailbox.Message
 	for round := range 3 {
 		if takes && round == 0 {
-			first = s.appendOne(user, "foreign", "Subject: the first\r\n")
-			second = s.appendOne(user, "foreign", "Subject: the second\r\n")
-			s.appendOne(user, "not legal", "Subject: the third\r\n")
+			first = s.appendOne(user, "foreign", mail("the first"))
+			second = s.appendOne(user, "foreign", mail("the second"))
+			s.appendOne(user, "not legal", mail("the third"))
 		}
 		s.fill(emptied, 3)
 		for _, m := range s.list(emptied) {
@@ -161,7 +161,7 @@ func reopenForgetsNoUIDL(s *suite) {
 		when := fmt.Sprintf("after restart %d", round+1)
 		if round == 0 {
 			s.showsUIDL(user, first, "a message with a foreign UIDL "+when, "foreign")
-			third := s.appendOne(user, "not legal", "Subject: the fourth\r\n")
+			third := s.appendOne(user, "not legal", mail("the fourth"))
 			s.showsUIDL(user, third, "a message whose foreign UIDL another one shows already "+when, derived(third))
 			s.delete(user, first.ID)
 		}

@@ -13,27 +13,28 @@ import (
 // concurrentDeliveriesAndSessions delivers, lists, reads and deletes at the same
 // time. It finds most under the race detector.
 func concurrentDeliveriesAndSessions(s *suite) {
-	s.appender()
 	const appenders, each = 6, 15
-	w := &workout{suite: s, users: []string{s.user("alice"), s.user("bob")}, acknowledged: make(map[copyOf]string), deleted: make(map[copyOf]bool)}
+	w := &workout{suite: s, acknowledged: make(map[copyOf]bool), deleted: make(map[copyOf]bool)}
+	users := []string{s.user("alice"), s.user("bob")}
 	done := make(chan struct{})
 	var appending, looking sync.WaitGroup
 	for i := range appenders {
 		appending.Go(func() {
 			for j := range each {
-				w.append(fmt.Sprintf("Subject: message %d of appender %d\r\n\r\n%s", j, i, strings.Repeat("x\r\n", 500*j)))
+				w.deliver(users, sized(fmt.Sprintf("message %d of appender %d", j, i), 500+1500*j))
 			}
 		})
 	}
-	for _, user := range w.users {
+	for _, user := range users {
 		looking.Go(func() {
+			known := make(map[string]string)
 			for running := true; running; {
 				select {
 				case <-done:
 					running = false // one last look, at everything
 				default:
 				}
-				w.look(user)
+				w.look(user, known)
 			}
 		})
 	}
@@ -45,35 +46,37 @@ func concurrentDeliveriesAndSessions(s *suite) {
 		s.breaks(w.broken, "%s", w.problem)
 	}
 	total := 0
-	for _, user := range w.users {
-		listed := s.list(user)
+	for _, user := range users {
+		box := s.open(user)
+		listed := box.list()
 		s.distinct(listed)
 		total += len(listed)
 		for _, m := range listed {
-			if w.deleted[copyOf{user, m.ID}] {
+			if w.deleted[copyOf{user, box.read(m.ID)}] {
 				s.breaks(ruleDelete, "a message that was deleted while others were delivered is listed")
 			}
 		}
+		box.close()
 	}
-	if want := len(w.users)*appenders*each - len(w.deleted); total != want {
-		s.breaks(ruleWhole, "after %d concurrent deliveries and %d removals %d messages are listed, not %d", len(w.users)*appenders*each, len(w.deleted), total, want)
+	delivered := len(users) * appenders * each
+	if want := delivered - len(w.deleted); total != want {
+		s.breaks(ruleWhole, "after %d concurrent deliveries and %d removals %d messages are listed, not %d", delivered, len(w.deleted), total, want)
 	}
 }
 
 // workout is what several goroutines know about two mailboxes.
 type workout struct {
 	*suite
-	users []string
 
 	mu           sync.Mutex
-	acknowledged map[copyOf]string // the octets of messages that are not deleted
+	acknowledged map[copyOf]bool // and not deleted
 	deleted      map[copyOf]bool
 	problem      string // the first one
 	broken       rule
 }
 
-// copyOf is one user's copy of a message.
-type copyOf struct{ user, id string }
+// copyOf is one user's copy of a message. The octets of all messages differ.
+type copyOf struct{ user, octets string }
 
 // found keeps the first problem for the goroutine of the check, the only one
 // that may end it.
@@ -85,31 +88,53 @@ func (w *workout) found(r rule, format string, args ...any) {
 	}
 }
 
-func (w *workout) append(body string) {
-	results, err := w.Store.(mailbox.Appender).Append(w.Context(), mailbox.To(w.users...), strings.NewReader(body))
-	if err != nil || len(results) != len(w.users) {
+// deliver delivers a message to all users, in one call if the store can.
+func (w *workout) deliver(users []string, body string) {
+	if appender, ok := w.Store.(mailbox.Appender); ok {
+		results, err := appender.Append(w.Context(), mailbox.To(users...), strings.NewReader(body))
+		if !errors.Is(outcome(results, err), errors.ErrUnsupported) {
+			w.deliveredAll(users, body, results, err)
+			return
+		}
+	}
+	for _, user := range users {
+		w.delivered(user, body, w.tryDeliver(w.Context(), user, strings.NewReader(body)))
+	}
+}
+
+func (w *workout) deliveredAll(users []string, body string, results []mailbox.Result, err error) {
+	if err != nil || len(results) != len(users) {
 		w.found(ruleResults, "a delivery among concurrent ones failed: %v", err)
 		return
 	}
 	for i, result := range results {
-		if result.Err != nil {
-			w.found(ruleResults, "a delivery among concurrent ones failed: %v", result.Err)
-			continue
-		}
-		w.mu.Lock()
-		w.acknowledged[copyOf{w.users[i], result.ID}] = canonical([]byte(body))
-		w.mu.Unlock()
+		w.delivered(users[i], body, result.Err)
 	}
 }
 
+func (w *workout) delivered(user, body string, err error) {
+	if err != nil {
+		r := ruleResults
+		if errors.Is(err, errors.ErrUnsupported) {
+			r = ruleOrdinary
+		}
+		w.found(r, "a delivery among concurrent ones failed: %v", err)
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.acknowledged[copyOf{user, body}] = true
+}
+
 // look opens a session and checks that it lists everything that was acknowledged
-// before. It reads a message and may delete it.
-func (w *workout) look(user string) {
+// before. It reads what is new, and may delete a message. known are the octets
+// of the messages that earlier looks have read, by their IDs.
+func (w *workout) look(user string, known map[string]string) {
 	w.mu.Lock()
 	before := make(map[string]bool)
 	for key := range w.acknowledged {
 		if key.user == user {
-			before[key.id] = true
+			before[key.octets] = true
 		}
 	}
 	w.mu.Unlock()
@@ -139,33 +164,41 @@ func (w *workout) look(user string) {
 			w.found(ruleID, "a listing among concurrent deliveries has the ID %q twice", m.ID)
 		}
 		seen[m.ID] = true
-		delete(before, m.ID)
+		if !w.read(ctx, box, m.ID, known) {
+			return
+		}
+		delete(before, known[m.ID])
 	}
-	for id := range before {
-		w.found(ruleWhole, "the message %q was acknowledged before a session began, and the session does not list it", id)
+	if len(before) > 0 {
+		w.found(ruleWhole, "%d messages were acknowledged before a session began, and the session does not list them", len(before))
 	}
 	if len(listed) > 0 {
-		w.readAndDelete(ctx, box, user, listed[len(listed)/2].ID)
+		w.delete(ctx, box, user, listed[len(listed)/2].ID, known)
 	}
 }
 
-func (w *workout) readAndDelete(ctx context.Context, box mailbox.Mailbox, user, id string) {
-	key := copyOf{user, id}
+// read reads a message that was not read before, and reports whether it could.
+func (w *workout) read(ctx context.Context, box mailbox.Mailbox, id string, known map[string]string) bool {
+	if known[id] != "" {
+		return true
+	}
 	octets, err := read(ctx, box, id, mailbox.OpenOptions{})
 	if err != nil {
 		w.found(ruleOctets, "a message that was listed among concurrent deliveries cannot be read: %v", err)
-		return
+		return false
 	}
+	known[id] = canonical(octets)
+	return true
+}
+
+// delete deletes some messages. It may be called a moment before the delivery
+// has returned; then the message stays.
+func (w *workout) delete(ctx context.Context, box mailbox.Mailbox, user, id string, known map[string]string) {
+	key := copyOf{user, known[id]}
 	w.mu.Lock()
-	want, known := w.acknowledged[key] // it may be listed a moment before Append returns
+	acknowledged := w.acknowledged[key]
 	w.mu.Unlock()
-	if !known {
-		return
-	}
-	if got := canonical(octets); got != want {
-		w.found(ruleOctets, "a message among concurrent deliveries comes with %s", difference(got, want))
-	}
-	if strings.Count(want, "\n")%7 != 0 { // some stay
+	if !acknowledged || len(key.octets)%1000 != 0 {
 		return
 	}
 	if err := box.Delete(ctx, []string{id}); err != nil {

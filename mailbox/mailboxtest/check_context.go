@@ -16,11 +16,31 @@ func (s *suite) ended() context.Context {
 	return ctx
 }
 
+// outlives expects that a session goes on after a call whose context has ended.
+func (s *session) outlives(call, id, body string) {
+	s.Helper()
+	octets, err := read(s.Context(), s.Mailbox, id, mailbox.OpenOptions{})
+	if err != nil {
+		s.breaks(ruleOutlives, "after %s whose context was cancelled the session reads no message: %v", call, err)
+	}
+	if got, want := canonical(octets), canonical([]byte(body)); got != want {
+		s.breaks(ruleOutlives, "after %s whose context was cancelled a message comes with %s", call, difference(got, want))
+	}
+	if _, err := mailbox.List(s.Context(), s.Mailbox); err != nil {
+		s.breaks(ruleOutlives, "after %s whose context was cancelled the session lists no messages: %v", call, err)
+	}
+}
+
 func cancelledListing(s *suite) {
 	user := s.user("bob")
 	bodies := s.fill(user, 30)
 	box := s.open(user)
 	defer box.close()
+	newest := len(bodies) - 1
+	listed := box.list()
+	if len(listed) != len(bodies) {
+		s.breaks(ruleWhole, "%d messages were delivered and %d are listed", len(bodies), len(listed))
+	}
 	for _, places := range []int{0, 1, 10} {
 		ctx, cancel := context.WithCancel(s.Context())
 		defer cancel()
@@ -43,6 +63,7 @@ func cancelledListing(s *suite) {
 		if listErr == nil && seen != len(bodies) {
 			s.breaks(ruleContext, "a listing whose context was cancelled after %d messages ended without an error after %d of %d", places, seen, len(bodies))
 		}
+		box.outlives("a listing", listed[newest].ID, bodies[newest])
 	}
 	if box, err := s.Store.Open(s.ended(), s.login(user)); err == nil {
 		if listed, err := mailbox.List(s.Context(), box); err == nil && len(listed) != len(bodies) {
@@ -57,8 +78,8 @@ func cancelledListing(s *suite) {
 
 func cancelledOpen(s *suite) {
 	user := s.user("bob")
-	large := "Subject: large\r\n\r\n" + strings.Repeat("a line of text\r\n", 40_000)
-	s.deliver(user, large)
+	content := large("large")
+	s.deliver(user, content)
 	box := s.open(user)
 	defer box.close()
 	listed := box.list()
@@ -71,12 +92,13 @@ func cancelledOpen(s *suite) {
 		switch {
 		case errors.Is(err, mailbox.ErrNotFound):
 			s.breaks(ruleTemporary, "Open with a context that was cancelled %s returned %v", when, err)
-		case err == nil && canonical(octets) != large:
-			s.breaks(ruleContext, "with a context that was cancelled %s a message comes without an error and with %s", when, difference(canonical(octets), large))
+		case err == nil && canonical(octets) != content:
+			s.breaks(ruleContext, "with a context that was cancelled %s a message comes without an error and with %s", when, difference(canonical(octets), content))
 		}
 	}
 	octets, err := read(s.ended(), box, id, mailbox.OpenOptions{})
 	judge(octets, err, "before")
+	box.outlives("Open", id, content)
 
 	ctx, cancel := context.WithCancel(s.Context())
 	defer cancel()
@@ -94,9 +116,7 @@ func cancelledOpen(s *suite) {
 	judge(append(start[:n], rest...), err, "after 100 octets")
 	_ = body.Close()
 
-	if got := box.read(id); got != large {
-		s.breaks(ruleContext, "after reads that were cancelled a message comes with %s", difference(got, large))
-	}
+	box.outlives("a reader", id, content)
 }
 
 func cancelledDelete(s *suite) {
@@ -109,6 +129,7 @@ func cancelledDelete(s *suite) {
 	}
 	ids := idsOf(before[1:4])
 	err := box.Delete(s.ended(), ids)
+	box.outlives("Delete", before[0].ID, bodies[0])
 	box.close()
 	s.judge(user, before, bodies, ids, err)
 	s.delete(user, ids...) // the client tries again
@@ -117,14 +138,14 @@ func cancelledDelete(s *suite) {
 }
 
 func cancelledAppend(s *suite) {
-	appender := s.appender()
 	user := s.user("bob")
-	text := strings.Repeat("a line of text\r\n", 40_000)
+	whole := large("cancelled")
+	more := text(640 << 10)
 	acknowledged := 0
 	for _, when := range []string{"before it", "while its body was read", "at the end of its body"} {
 		ctx, cancel := context.WithCancel(s.Context())
 		defer cancel()
-		var body io.Reader = strings.NewReader(text)
+		var body io.Reader = strings.NewReader(whole)
 		cancelling := readerFunc(func([]byte) (int, error) {
 			cancel()
 			return 0, io.EOF
@@ -133,11 +154,11 @@ func cancelledAppend(s *suite) {
 		case "before it":
 			cancel()
 		case "while its body was read":
-			body = io.MultiReader(strings.NewReader(text), cancelling, strings.NewReader(text))
+			body = io.MultiReader(body, cancelling, strings.NewReader(more))
 		default:
 			body = io.MultiReader(body, cancelling)
 		}
-		results, err := appender.Append(ctx, mailbox.To(user), body)
+		results, err := s.tryAppend(ctx, body, user)
 		switch {
 		case err != nil && results != nil:
 			s.breaks(ruleResults, "Append returned results beside an error for a delivery that was cancelled %s", when)
@@ -152,8 +173,8 @@ func cancelledAppend(s *suite) {
 			s.breaks(ruleContext, "after a delivery that was cancelled %s and returned %v the listing has %d messages more than were acknowledged", when, err, len(listed)-acknowledged)
 		}
 		for _, m := range listed {
-			if octets := box.read(m.ID); octets != text && octets != text+text {
-				s.breaks(ruleContext, "a delivery that was cancelled %s left a message with %s", when, difference(octets, text))
+			if octets := box.read(m.ID); octets != whole && octets != whole+more {
+				s.breaks(ruleContext, "a delivery that was cancelled %s left a message with %s", when, difference(octets, whole))
 			}
 		}
 		box.close()
@@ -163,7 +184,7 @@ func cancelledAppend(s *suite) {
 // brokenStore makes every kind of call while the store is broken.
 func brokenStore(s *suite) {
 	if s.Break == nil {
-		s.Skip("the harness has no Break")
+		s.skip("the harness has no Break")
 	}
 	user := s.user("bob")
 	bodies := s.fill(user, 6)
@@ -183,6 +204,11 @@ func brokenStore(s *suite) {
 			s.breaks(ruleOctets, "on a broken store a message comes without an error and with %s", difference(canonical(octets), canonical([]byte(bodies[i]))))
 		}
 	}
+	if sizer, ok := box.Mailbox.(mailbox.Sizer); ok {
+		if _, err := sizer.Size(s.Context(), before[0].ID); errors.Is(err, mailbox.ErrNotFound) {
+			s.breaks(ruleTemporary, "Size of a listed message on a broken store returned %v", err)
+		}
+	}
 	if other, err := s.Store.Open(s.Context(), s.login(user)); err == nil {
 		if listed, err := mailbox.List(s.Context(), other); err == nil && len(listed) != len(before) {
 			s.breaks(ruleWhole, "on a broken store a listing ends without an error after %d of %d messages", len(listed), len(before))
@@ -191,7 +217,7 @@ func brokenStore(s *suite) {
 	} else if errors.Is(err, mailbox.ErrNoSuchUser) || errors.Is(err, mailbox.ErrAuthFailed) {
 		s.breaks(ruleEmpty, "Store.Open on a broken store returned a final error: %v", err)
 	}
-	late := "Subject: on a broken store\r\n"
+	late := mail("on a broken store")
 	lateErr := s.tryDeliver(s.Context(), user, strings.NewReader(late))
 	for _, final := range []error{mailbox.ErrNoSuchUser, mailbox.ErrTooLarge, mailbox.ErrOverQuota, mailbox.ErrPermanent} {
 		if errors.Is(lateErr, final) {

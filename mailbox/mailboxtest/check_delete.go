@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"slices"
-	"strings"
 
 	"github.com/popcask/popcask/mailbox"
 )
@@ -49,8 +48,8 @@ func deleteBatch(s *suite) {
 	s.gone(user, ids...)
 	s.expect(ruleDelete, user, "after all messages were deleted")
 
-	s.deliver(user, "a new one")
-	s.expect(ruleDelete, user, "after all messages were deleted and one came", "a new one")
+	s.deliver(user, mail("a new one"))
+	s.expect(ruleDelete, user, "after all messages were deleted and one came", mail("a new one"))
 	s.gone(user, ids...)
 }
 
@@ -165,29 +164,28 @@ func twoSessionsLoseNothing(s *suite) {
 	two := s.second(user)
 	two.expect(ruleSessions, "in a second session", bodies...)
 
-	s.deliver(user, "came meanwhile")
+	s.deliver(user, mail("came meanwhile"))
 	one.delete(ids[0], ids[1])
 	two.delete(ids[1], ids[2]) // one of them is gone already: a success
 	one.close()
 	two.close()
 	s.gone(user, ids[0], ids[1], ids[2])
 	s.expect(ruleSessions, user, "after two sessions deleted three messages of five and one came meanwhile",
-		bodies[3], bodies[4], "came meanwhile")
+		bodies[3], bodies[4], mail("came meanwhile"))
 }
 
 func twoSessionsOneMessage(s *suite) {
 	user := s.user("bob")
-	small := "Subject: small\r\n\r\nsmall\r\n"
-	large := "Subject: large\r\n\r\n" + strings.Repeat("a line of text\r\n", 40_000)
-	s.deliver(user, small)
-	s.deliver(user, large)
+	bodies := []string{mail("small"), large("large")}
+	s.deliver(user, bodies[0])
+	s.deliver(user, bodies[1])
 	one := s.open(user)
 	ids := idsOf(one.list())
 	two := s.second(user)
 	two.list()
 	two.delete(ids...)
 
-	for i, want := range []string{small, large} {
+	for i, want := range bodies {
 		body, err := one.Open(s.Context(), ids[i], mailbox.OpenOptions{})
 		if err != nil {
 			if !errors.Is(err, mailbox.ErrNotFound) {

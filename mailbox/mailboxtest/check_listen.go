@@ -3,6 +3,7 @@ package mailboxtest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"time"
@@ -15,7 +16,7 @@ func (s *suite) listen(listener mailbox.ListenerFunc) {
 	s.Helper()
 	store, ok := s.Store.(mailbox.EventSource)
 	if !ok {
-		s.Skip("the store is no mailbox.EventSource")
+		s.skip("the store is no mailbox.EventSource")
 	}
 	store.Listen(listener)
 }
@@ -75,8 +76,8 @@ func listenersHear(s *suite) {
 	s.listen(first.listener)
 	s.listen(second.listener)
 	user, stranger := s.user("bob"), s.user("eve")
-	s.deliver(strings.ToUpper(user), "Subject: one\r\n")
-	s.deliver(user, "Subject: two\r\n")
+	s.deliver(strings.ToUpper(user), mail("one"))
+	s.deliver(user, mail("two"))
 	listed := s.list(user)
 	if len(listed) != 2 {
 		s.breaks(ruleWhole, "2 messages were delivered and %d are listed", len(listed))
@@ -131,14 +132,12 @@ func listenersHarmNothing(s *suite) {
 	var err error
 	if !s.promptly(func() {
 		for i := 0; i < 50 && err == nil; i++ {
-			err = s.tryDeliver(s.Context(), user, strings.NewReader("Subject: hello\r\n"))
+			err = s.tryDeliver(s.Context(), user, strings.NewReader(mail(fmt.Sprintf("hello %d", i))))
 		}
 	}) {
 		s.breaks(ruleHarmless, "a listener that hangs holds up deliveries")
 	}
-	if err != nil {
-		s.breaks(ruleHarmless, "with listeners that fail a delivery failed: %v", err)
-	}
+	s.taken(ruleHarmless, "with listeners that fail, a delivery", err)
 	listed := s.list(user)
 	if len(listed) != 50 {
 		s.breaks(ruleWhole, "50 messages were delivered and %d are listed", len(listed))

@@ -41,8 +41,8 @@ func openUnknown(s *suite) {
 
 func openIsForTheOwnMailbox(s *suite) {
 	alice, eve := s.user("alice"), s.user("eve")
-	s.deliver(alice, "Subject: secret\r\n\r\nfor Alice alone\r\n")
-	s.deliver(eve, "Subject: hello\r\n\r\nfor Eve\r\n")
+	s.deliver(alice, mail("secret", "for Alice alone\r\n"))
+	s.deliver(eve, mail("hello", "for Eve\r\n"))
 	secret, own := s.list(alice)[0].ID, s.list(eve)[0].ID
 
 	box := s.open(eve)
@@ -62,23 +62,21 @@ func openIsForTheOwnMailbox(s *suite) {
 
 func topIsNeverLess(s *suite) {
 	user := s.user("bob")
-	forms := []form{
-		{"an ordinary message", "Subject: hello\r\nFrom: bob\r\n\r\none\r\ntwo\r\nthree\r\n"},
+	forms := s.deliverForms(user, []form{
+		{"an ordinary message", mail("hello", "one\r\ntwo\r\nthree\r\n")},
+		{"empty lines in the body", mail("hello", "\r\n\r\none\r\n")},
+		{"a long body", large("hello")},
+	}, []form{
 		{"bare LF line ends", "Subject: hello\nFrom: bob\n\none\ntwo\nthree\n"},
-		{"no final line end", "Subject: hello\r\n\r\none\r\ntwo"},
+		{"no final line end", mail("hello", "one\r\ntwo")},
 		{"a header without a body", "Subject: hello\r\nFrom: bob\r\n"},
 		{"a header without its line end", "Subject: hello"},
 		{"a body without a header", "\r\none\r\ntwo\r\n"},
 		{"no octets at all", ""},
-		{"a CR in an otherwise empty header line", "Subject: hello\r\n\r\r\nX: y\r\n\r\none\r\n"},
-		{"empty lines in the body", "Subject: hello\r\n\r\n\r\n\r\n\r\none\r\n"},
-		{"a very long header", strings.Repeat("X-Header: hello\r\n", 10_000) + "\r\none\r\ntwo\r\n"},
-		{"a long body", "Subject: hello\r\n\r\n" + strings.Repeat("a line of text\r\n", 20_000)},
-		{"a very long line", "Subject: hello\r\n\r\n" + strings.Repeat("long ", 60_000) + "\r\ntwo\r\n"},
-	}
-	for _, form := range forms {
-		s.deliver(user, form.octets)
-	}
+		{"a CR in an otherwise empty header line", "Subject: hello\r\n\r\r\n" + mail("hello", "one\r\n")},
+		{"a very long header", strings.Repeat("X-Header: hello\r\n", 10_000) + mail("hello", "one\r\ntwo\r\n")},
+		{"a very long line", mail("hello", strings.Repeat("long ", 60_000)+"\r\ntwo\r\n")},
+	})
 	box := s.open(user)
 	defer box.close()
 	listed := box.list()

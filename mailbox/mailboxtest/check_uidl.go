@@ -41,7 +41,7 @@ func idsAndUIDLs(s *suite) {
 	user := s.user("bob")
 	s.fill(user, 10)
 	for range 3 {
-		s.deliver(user, "Subject: the same\r\n\r\nthe same\r\n") // a digest of the octets is no identity
+		s.deliver(user, mail("the same")) // a digest of the octets is no identity
 	}
 	first := s.list(user)
 	s.distinct(first)
@@ -65,7 +65,7 @@ func idsAndUIDLsAreNeverReused(s *suite) {
 		s.fill(user, kept)
 		ids, shown := make(map[string]bool), make(map[string]bool)
 		for range 5 {
-			s.deliver(user, "Subject: the same\r\n\r\nthe same\r\n")
+			s.deliver(user, mail("the same"))
 			listed := s.list(user)
 			s.distinct(listed)
 			if len(listed) != kept+1 {
@@ -113,12 +113,12 @@ func foreignUIDL(s *suite) {
 	user := s.user("bob")
 	legal := []string{"whqtswO00WBw418f9t5JxYwZ", "1", "!", "~", "a/b", "..", strings.Repeat("x", mailbox.MaxUIDLLength), "UPPER", "upper", "a:2,S", "%s", "'"}
 	for i, uidl := range legal {
-		m := s.appendOne(user, uidl, fmt.Sprintf("Subject: legal %d\r\n", i))
+		m := s.appendOne(user, uidl, mail(fmt.Sprintf("legal %d", i)))
 		s.showsUIDL(user, m, fmt.Sprintf("a message delivered with the UIDL %q", uidl), uidl)
 	}
 	illegal := []string{" ", "a b", "a\x00b", "a\r\nb", "\x7f", "h\u00e9llo", "\xff", strings.Repeat("x", mailbox.MaxUIDLLength+1), strings.Repeat("long ", 1000)}
 	for i, uidl := range illegal {
-		m := s.appendOne(user, uidl, fmt.Sprintf("Subject: illegal %d\r\n", i))
+		m := s.appendOne(user, uidl, mail(fmt.Sprintf("illegal %d", i)))
 		s.showsUIDL(user, m, fmt.Sprintf("a message delivered with the illegal UIDL %.20q", uidl), mailbox.SafeUIDL(uidl))
 	}
 	want := make([]string, 0, len(legal)+len(illegal))
@@ -133,14 +133,14 @@ func foreignUIDL(s *suite) {
 func foreignUIDLTwice(s *suite) {
 	s.appender()
 	user := s.user("bob")
-	native := s.appendOne(user, "", "Subject: native\r\n")
+	native := s.appendOne(user, "", mail("native"))
 	for _, uidl := range []string{"foreign", "not legal", mailbox.UIDL(native)} {
 		holder := native
 		if uidl != mailbox.UIDL(native) {
-			holder = s.appendOne(user, uidl, "Subject: the first\r\n")
+			holder = s.appendOne(user, uidl, mail("the first"))
 			s.showsUIDL(user, holder, fmt.Sprintf("the first message with the UIDL %q", uidl), mailbox.SafeUIDL(uidl))
 		}
-		second := s.appendOne(user, uidl, "Subject: the second\r\n")
+		second := s.appendOne(user, uidl, mail("the second"))
 		s.showsUIDL(user, second, "a message whose foreign UIDL another one shows already", derived(second))
 		s.showsUIDL(user, holder, "a message whose UIDL came a second time", mailbox.SafeUIDL(uidl))
 
@@ -153,7 +153,7 @@ func foreignUIDLPerMailbox(s *suite) {
 	alice, bob := s.user("alice"), s.user("bob")
 	delivery := mailbox.To(alice, bob)
 	delivery.UIDL = "foreign"
-	for i, m := range s.append(delivery, "Subject: to both\r\n") {
+	for i, m := range s.append(delivery, mail("to both")) {
 		s.showsUIDL([]string{alice, bob}[i], m, "a message with a foreign UIDL that went to two mailboxes", "foreign")
 	}
 }

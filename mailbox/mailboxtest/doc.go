@@ -10,8 +10,26 @@
 //	}
 //
 // Run it under the race detector: several checks use the store from many
-// goroutines. A check that needs something which the store or the [Harness] does
-// not have is skipped, and says so.
+// goroutines.
+//
+// # What is skipped
+//
+// A store that takes no deliveries itself needs [Harness.Deliver], and most
+// checks need no more. A check that needs something which the store or the
+// Harness does not have is skipped: an [mailbox.Appender] for several recipients
+// and foreign unique-ids, an [mailbox.EventSource], a [mailbox.Sizer], a
+// [mailbox.Receipter], Reopen, Break.
+//
+// Not every store can hold every message: IMAP has no empty one, and a gateway
+// may be unable to hold a message without a header, a bare CR or NUL. If such a
+// delivery, by Deliver or Append, returns [errors.ErrUnsupported], wrapped or
+// not, that kind of message is left out and the others are still checked. What
+// the kit delivers where the octets do not matter is ordinary mail: ASCII, with
+// From, Date, Subject and Message-ID, in CRLF lines of less than 78 octets. A
+// store must take it: if it is unsupported, the check fails.
+//
+// Run logs at its end everything that was skipped, with the reasons; go test -v
+// shows it.
 //
 // # The rules
 //
@@ -24,7 +42,8 @@
 //   - P3 What was deleted is never listed again.
 //   - P4 After a failed Delete each message is wholly there or wholly gone.
 //   - P5 A UIDL is unique, never changes and is never reused.
-//   - P6 The size that is listed equals the octets that are retrieved.
+//   - P6 The size that is listed equals the octets that are retrieved. An
+//     unknown size, which is negative, is no breach.
 //
 // # What two sessions on one mailbox may see
 //

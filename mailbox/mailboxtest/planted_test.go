@@ -31,6 +31,8 @@ type bugs struct {
 	onMessages func(ctx context.Context, box *plantedBox) iter.Seq2[mailbox.Message, error]
 	onList     func(box *plantedBox, all []mailbox.Message) []mailbox.Message // what a healthy listing yields
 	onRead     func(ctx context.Context, box *plantedBox, id string, options mailbox.OpenOptions) (io.ReadCloser, error)
+	onSize     func(ctx context.Context, box *plantedBox, id string) (int64, error)
+	onReceipt  func(ctx context.Context, box *plantedBox, id string) error
 	onDelete   func(ctx context.Context, box *plantedBox, ids []string) error
 	onDone     func(box *plantedBox) error
 }
@@ -149,6 +151,26 @@ func (b *plantedBox) Open(ctx context.Context, id string, options mailbox.OpenOp
 		return nil, err
 	}
 	return b.Mailbox.Open(ctx, id, options)
+}
+
+// Size implements [mailbox.Sizer].
+func (b *plantedBox) Size(ctx context.Context, id string) (int64, error) {
+	if b.store.onSize != nil {
+		return b.store.onSize(ctx, b, id)
+	}
+	body, err := b.Open(ctx, id, mailbox.OpenOptions{})
+	if err != nil {
+		return 0, err
+	}
+	return mailbox.Octets(body)
+}
+
+// Retrieved implements [mailbox.Receipter].
+func (b *plantedBox) Retrieved(ctx context.Context, id string) error {
+	if b.store.onReceipt != nil {
+		return b.store.onReceipt(ctx, b, id)
+	}
+	return b.store.sick()
 }
 
 func (b *plantedBox) Delete(ctx context.Context, ids []string) error {

@@ -15,7 +15,8 @@ type recorder struct {
 
 	mu       sync.Mutex
 	failures []string
-	skips    []string
+	skips    []string // of whole checks
+	skipped  []string // that Run logs
 	cleanups []func()
 }
 
@@ -32,7 +33,7 @@ func record(t testing.TB, c check, open func(t testing.TB) Harness) *recorder {
 		}()
 		<-done
 	}
-	in(func() { c.run(newSuite(withContext{r, ctx}, open)) })
+	in(func() { c.on(withContext{r, ctx}, open, &r.skipped) })
 	cancel() // as package testing does, just before the cleanups
 	for len(r.cleanups) > 0 {
 		last := r.cleanups[len(r.cleanups)-1]

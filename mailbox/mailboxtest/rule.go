@@ -15,6 +15,9 @@ const (
 	ruleSure      rule = "CanonicalBody: a body that says so is in the canonical form for certain"
 	ruleNotFound  rule = "Mailbox.Open: a message that is not in the mailbox is ErrNotFound"
 	ruleTemporary rule = "P2, Mailbox.Open: a message that cannot be had at the moment is never ErrNotFound"
+	ruleEntire    rule = "OpenOptions.For: Retrieve and Measure ask for the whole message, whatever Lines is"
+	ruleSizer     rule = "P6, Sizer.Size: the octets of the canonical form, or negative; the errors are those of Mailbox.Open"
+	ruleReceipt   rule = "Receipter.Retrieved: takes the ID of any message, and changes no other message"
 	ruleTop       rule = "mailbox.Top, RFC 1939 section 7: a store may send more than the top, never less"
 	ruleNext      rule = "OpenOptions.Next: advice that may be ignored, and is not used after Open has returned"
 
@@ -39,6 +42,9 @@ const (
 	ruleBody      rule = "Appender.Append: a body that cannot be read to its end is an error, with nil results, and no recipient got it"
 	ruleInvisible rule = "Appender.Append: no delivery is visible before its body was read to the end"
 	ruleContext   rule = "a context that has ended leads to an error or to the whole result, never to a part of it"
+
+	ruleOutlives rule = "Mailbox: a session outlives a call whose context has ended"
+	ruleOrdinary rule = "errors.ErrUnsupported: a store may refuse what it cannot hold, but it takes ordinary mail"
 
 	ruleListener rule = "Listener: hears of every change after it is certain"
 	ruleHarmless rule = "Listener: never refuses mail and never delays it"

@@ -2,9 +2,7 @@ package mailboxtest
 
 import (
 	"bytes"
-	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -20,22 +18,32 @@ import (
 type suite struct {
 	testing.TB
 	Harness
-	domain string // of the users of this check; no other check uses it
-}
-
-func newSuite(t testing.TB, open func(t testing.TB) Harness) *suite {
-	s := &suite{TB: t, Harness: open(t), domain: strings.ToLower(rand.Text()) + ".example"}
-	s.patience = cmp.Or(s.patience, 30*time.Second)
-	t.Cleanup(func() { s.closeStore() })
-	return s
+	domain  string   // of the users of this check; no other check uses it
+	skipped []string // what this check did not check, and why
 }
 
 // breaks ends the check: one sentence, on one line, and the rule.
 func (s *suite) breaks(r rule, format string, args ...any) {
 	s.Helper()
-	sentence := strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "; ")
-	s.Fatalf("%s (rule: %s)", sentence, r)
+	s.Fatalf("%s (rule: %s)", oneLine(fmt.Sprintf(format, args...)), r)
 }
+
+// skip ends a check that the store or the harness makes impossible.
+func (s *suite) skip(reason string) {
+	s.Helper()
+	s.skipped = append(s.skipped, oneLine(reason))
+	s.Skip(reason)
+}
+
+// unsupported notes a part of a check that is left out, while the others go on.
+func (s *suite) unsupported(what string, err error) {
+	s.Helper()
+	reason := oneLine(fmt.Sprintf("%s: %v", what, err))
+	s.skipped = append(s.skipped, reason)
+	s.Log("left out: " + reason)
+}
+
+func oneLine(text string) string { return strings.ReplaceAll(text, "\n", "; ") }
 
 // user is a user that no other check knows.
 func (s *suite) user(name string) string { return name + "@" + s.domain }
@@ -45,16 +53,26 @@ func (s *suite) appender() mailbox.Appender {
 	s.Helper()
 	appender, ok := s.Store.(mailbox.Appender)
 	if !ok {
-		s.Skip("the store is no mailbox.Appender")
+		s.skip("the store is no mailbox.Appender")
 	}
 	return appender
 }
 
-// deliver delivers one message to one user, and expects to succeed.
+// deliver delivers one ordinary message to one user, and expects to succeed.
 func (s *suite) deliver(user, body string) {
 	s.Helper()
-	if err := s.tryDeliver(s.Context(), user, strings.NewReader(body)); err != nil {
-		s.breaks(ruleWhole, "a delivery of %d octets to %q failed: %v", len(body), user, err)
+	err := s.tryDeliver(s.Context(), user, strings.NewReader(body))
+	s.taken(ruleWhole, fmt.Sprintf("a delivery of %d octets to %q", len(body), user), err)
+}
+
+// taken expects that an ordinary delivery succeeded.
+func (s *suite) taken(r rule, what string, err error) {
+	s.Helper()
+	if errors.Is(err, errors.ErrUnsupported) {
+		r = ruleOrdinary
+	}
+	if err != nil {
+		s.breaks(r, "%s failed: %v", what, err)
 	}
 }
 
@@ -70,10 +88,23 @@ func (s *suite) tryDeliver(ctx context.Context, user string, body io.Reader) err
 	return err
 }
 
+// tryAppend delivers to all users if the store is an Appender, and otherwise to
+// the first one.
+func (s *suite) tryAppend(ctx context.Context, body io.Reader, users ...string) ([]mailbox.Result, error) {
+	if appender, ok := s.Store.(mailbox.Appender); ok {
+		return appender.Append(ctx, mailbox.To(users...), body)
+	}
+	if err := s.tryDeliver(ctx, users[0], body); err != nil {
+		return nil, err
+	}
+	return make([]mailbox.Result, 1), nil
+}
+
 // append delivers to all recipients, and expects to succeed for each of them.
 func (s *suite) append(delivery mailbox.Delivery, body string) []mailbox.Message {
 	s.Helper()
 	results, err := s.appender().Append(s.Context(), delivery, strings.NewReader(body))
+	s.supports(delivery, results, err)
 	if err != nil {
 		s.breaks(ruleResults, "Append failed: %v", err)
 	}
@@ -90,6 +121,38 @@ func (s *suite) append(delivery mailbox.Delivery, body string) []mailbox.Message
 	return messages
 }
 
+// supports skips the check if the store cannot do what a delivery asks for in
+// addition to one message for one user.
+func (s *suite) supports(delivery mailbox.Delivery, results []mailbox.Result, err error) {
+	s.Helper()
+	err = outcome(results, err)
+	if !errors.Is(err, errors.ErrUnsupported) {
+		return
+	}
+	var extra []string
+	if n := len(delivery.Recipients); n > 1 {
+		extra = append(extra, fmt.Sprintf("%d recipients", n))
+	}
+	if slices.ContainsFunc(delivery.Recipients, func(r mailbox.Recipient) bool { return r.Header != "" }) {
+		extra = append(extra, "a recipient's own header")
+	}
+	if delivery.UIDL != "" {
+		extra = append(extra, "a foreign UIDL")
+	}
+	if extra == nil {
+		s.taken(ruleOrdinary, "Append for one recipient", err)
+	}
+	s.skip(fmt.Sprintf("a delivery with %s: %v", strings.Join(extra, " and "), err))
+}
+
+// outcome returns all errors of an Append.
+func outcome(results []mailbox.Result, err error) error {
+	for _, result := range results {
+		err = errors.Join(err, result.Err)
+	}
+	return err
+}
+
 // appendOne delivers to one user, with a foreign unique-id or "".
 func (s *suite) appendOne(user, uidl, body string) mailbox.Message {
 	s.Helper()
@@ -102,7 +165,7 @@ func (s *suite) appendOne(user, uidl, body string) mailbox.Message {
 func (s *suite) fill(user string, n int) (bodies []string) {
 	s.Helper()
 	for i := range n {
-		body := fmt.Sprintf("Subject: message %d of %d\r\n\r\n%s\r\n", i+1, n, strings.Repeat("x", i))
+		body := mail(fmt.Sprintf("message %d of %d", i+1, n), text(40+i))
 		s.deliver(user, body)
 		bodies = append(bodies, body)
 	}
@@ -143,7 +206,7 @@ func (s *suite) second(user string) *session {
 	s.Helper()
 	box, err := s.Store.Open(s.Context(), s.login(user))
 	if errors.Is(err, mailbox.ErrInUse) {
-		s.Skip("the store allows one session at a time")
+		s.skip("the store allows one session at a time")
 	}
 	if err != nil {
 		s.breaks(ruleSessions, "Store.Open of a second session failed: %v", err)
