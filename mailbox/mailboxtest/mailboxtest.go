@@ -36,7 +36,8 @@ type Harness struct {
 	Login func(user string) mailbox.Login
 
 	// Reopen returns a store with the same mail after Store was closed, as a
-	// restart of the program would. nil means that the mail is gone with Store.
+	// restart of the program would. From then on, Deliver delivers to that store.
+	// nil means that the mail is gone with Store.
 	Reopen func(t testing.TB) mailbox.Store
 
 	// Break makes the disk, the network or whatever else the store uses fail
