@@ -34,6 +34,9 @@ type Message struct {
 // a Mailbox sees only these four calls. The server calls Delete only after the
 // client has said QUIT.
 //
+// Every call has its own context. After a call whose context has ended, the
+// other calls still work.
+//
 // A mailbox may also be a [Sizer] and a [Receipter]. A wrapper must forward those
 // two, or the server does not see them.
 //
@@ -132,8 +135,9 @@ type SizedBody interface {
 // once a client asks for that size.
 type Sizer interface {
 	// Size returns the size of a message, as [Message.Size] counts it. If that
-	// is negative, the server opens the message and counts. The errors are those
-	// of [Mailbox.Open].
+	// is negative, the server opens the message and counts. If the message is
+	// gone for certain, the error is [ErrNotFound], or the size is negative. Other
+	// errors are those of [Mailbox.Open].
 	Size(ctx context.Context, id string) (int64, error)
 }
 

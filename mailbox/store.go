@@ -8,7 +8,8 @@ import (
 type Store interface {
 	// Open opens the mailbox of login.User. A user who never got mail has an
 	// empty mailbox: a [Directory] and the host's authenticator know whether a
-	// user exists, the store does not.
+	// user exists, the store does not. The mailbox outlives ctx, which ends soon
+	// after Open has returned.
 	//
 	// Errors: [ErrNoSuchUser] for a name that no user can have; [ErrInUse] if
 	// the store allows one session at a time and there is one; [ErrAuthFailed]

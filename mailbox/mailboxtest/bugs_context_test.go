@@ -12,6 +12,27 @@ import (
 
 func contextBugs() []bug {
 	return []bug{
+		{"SessionOutlivesContexts", "the session has the context of Store.Open", ruleOutlives, func(p *planted) {
+			opened := make(map[mailbox.Mailbox]context.Context)
+			p.onOpen = func(ctx context.Context, login mailbox.Login) (mailbox.Mailbox, error) {
+				box, err := p.Store.Open(ctx, login)
+				opened[box] = ctx
+				return box, err
+			}
+			p.onMessages = func(_ context.Context, box *plantedBox) iter.Seq2[mailbox.Message, error] {
+				return box.Mailbox.Messages(opened[box.Mailbox])
+			}
+		}},
+		{"SessionOutlivesContexts", "the session has the context of its listing", ruleOutlives, func(p *planted) {
+			var listing context.Context
+			p.onMessages = func(ctx context.Context, box *plantedBox) iter.Seq2[mailbox.Message, error] {
+				listing = ctx
+				return box.Mailbox.Messages(ctx)
+			}
+			p.onRead = func(_ context.Context, box *plantedBox, id string, options mailbox.OpenOptions) (io.ReadCloser, error) {
+				return box.Mailbox.Open(listing, id, options)
+			}
+		}},
 		{"CancelledListing", "the listing just ends", ruleContext, func(p *planted) {
 			p.onMessages = func(ctx context.Context, box *plantedBox) iter.Seq2[mailbox.Message, error] {
 				return func(yield func(mailbox.Message, error) bool) {

@@ -74,13 +74,13 @@ func sizerBugs() []bug {
 				return size, err
 			}
 		}},
-		{"Sizer", "an unknown message has an unknown size", ruleSizer, func(p *planted) {
+		{"Sizer", "an unknown message is a temporary failure", ruleSizer, func(p *planted) {
 			p.onSize = func(ctx context.Context, box *plantedBox, id string) (int64, error) {
 				size, err := measureSize(ctx, box, id)
-				if err != nil {
-					return -1, nil
+				if errors.Is(err, mailbox.ErrNotFound) {
+					return 0, mailbox.ErrTemporary
 				}
-				return size, nil
+				return size, err
 			}
 		}},
 		{"Sizer", "a message that went keeps its size", ruleSizer, func(p *planted) {

@@ -21,13 +21,13 @@ func (s *session) outlives(call, id, body string) {
 	s.Helper()
 	octets, err := read(s.Context(), s.Mailbox, id, mailbox.OpenOptions{})
 	if err != nil {
-		s.breaks(ruleOutlives, "after %s whose context was cancelled the session reads no message: %v", call, err)
+		s.breaks(ruleOutlives, "after %s whose context was cancelled the session cannot read a message: %v", call, err)
 	}
 	if got, want := canonical(octets), canonical([]byte(body)); got != want {
 		s.breaks(ruleOutlives, "after %s whose context was cancelled a message comes with %s", call, difference(got, want))
 	}
 	if _, err := mailbox.List(s.Context(), s.Mailbox); err != nil {
-		s.breaks(ruleOutlives, "after %s whose context was cancelled the session lists no messages: %v", call, err)
+		s.breaks(ruleOutlives, "after %s whose context was cancelled the session cannot list: %v", call, err)
 	}
 }
 
@@ -74,6 +74,42 @@ func cancelledListing(s *suite) {
 		s.breaks(ruleContext, "Store.Open with a cancelled context returned a final error: %v", err)
 	}
 	box.expect(ruleContext, "after listings that were cancelled", bodies...)
+}
+
+// sessionOutlivesContexts ends the context of every call after the call, as a
+// server does.
+func sessionOutlivesContexts(s *suite) {
+	user := s.user("bob")
+	bodies := s.fill(user, 3)
+	ctx, cancel := context.WithCancel(s.Context())
+	defer cancel()
+	mb, err := s.Store.Open(ctx, s.login(user))
+	if err != nil {
+		s.breaks(ruleEmpty, "Store.Open for %q failed: %v", user, err)
+	}
+	box := &session{Mailbox: mb, suite: s, user: user}
+	defer box.close()
+	cancel()
+
+	ctx, cancel = context.WithCancel(s.Context())
+	defer cancel()
+	listed, err := mailbox.List(ctx, box.Mailbox)
+	if err != nil {
+		s.breaks(ruleOutlives, "after the context of Store.Open has ended the listing failed: %v", err)
+	}
+	if len(listed) != len(bodies) {
+		s.breaks(ruleWhole, "%d messages were delivered and %d are listed", len(bodies), len(listed))
+	}
+	cancel()
+	box.outlives("Store.Open or a listing", listed[0].ID, bodies[0])
+
+	ctx, cancel = context.WithCancel(s.Context())
+	defer cancel()
+	if err := box.Delete(ctx, []string{listed[1].ID}); err != nil {
+		s.breaks(ruleOutlives, "after the contexts of other calls have ended Delete failed: %v", err)
+	}
+	cancel()
+	box.outlives("Delete", listed[2].ID, bodies[2])
 }
 
 func cancelledOpen(s *suite) {

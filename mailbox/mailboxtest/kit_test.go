@@ -92,10 +92,7 @@ func TestTheStoreThatKnowsNoSizesPasses(t *testing.T) {
 				}
 				return all
 			}
-			p.onSize = func(ctx context.Context, box *plantedBox, id string) (int64, error) {
-				_, err := measureSize(ctx, box, id)
-				return -1, err
-			}
+			p.onSize = func(context.Context, *plantedBox, string) (int64, error) { return -1, nil }
 			h := p.harness(t, 30*time.Second)
 			h.Break = nil
 			return h

@@ -129,6 +129,7 @@ var checks = []check{
 	{"NothingIsVisibleBeforeItIsComplete", nothingIsVisibleBeforeItIsComplete},
 	{"ConcurrentDeliveriesAndSessions", concurrentDeliveriesAndSessions},
 
+	{"SessionOutlivesContexts", sessionOutlivesContexts},
 	{"CancelledListing", cancelledListing},
 	{"CancelledOpen", cancelledOpen},
 	{"CancelledDelete", cancelledDelete},
