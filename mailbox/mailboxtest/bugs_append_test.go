@@ -119,15 +119,21 @@ func appendBugs() []bug {
 		}},
 		{"ConcurrentDeliveriesAndSessions", "some deliveries are overtaken and lost", ruleWhole, func(p *planted) {
 			var n atomic.Int64
+			var lost sync.Map
 			p.onAppend = func(ctx context.Context, delivery mailbox.Delivery, body io.Reader) ([]mailbox.Result, error) {
 				results, err := p.Store.Append(ctx, delivery, body)
 				if n.Add(1)%10 == 0 {
-					for i, recipient := range delivery.Recipients {
-						box, _ := p.Store.Open(ctx, mailbox.Login{User: recipient.User})
-						_ = box.Delete(ctx, []string{results[i].ID})
+					for _, result := range results {
+						lost.Store(result.ID, true)
 					}
 				}
 				return results, err
+			}
+			p.onList = func(_ *plantedBox, all []mailbox.Message) []mailbox.Message {
+				return slices.DeleteFunc(all, func(m mailbox.Message) bool {
+					_, gone := lost.Load(m.ID)
+					return gone
+				})
 			}
 		}},
 	}

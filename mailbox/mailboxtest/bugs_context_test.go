@@ -6,6 +6,7 @@ import (
 	"io"
 	"iter"
 	"slices"
+	"time"
 
 	"github.com/popcask/popcask/mailbox"
 )
@@ -98,6 +99,13 @@ func contextBugs() []bug {
 	}
 }
 
+// wait returns once the store is mended.
+func (p *planted) wait() {
+	for p.broken.Load() {
+		time.Sleep(time.Millisecond)
+	}
+}
+
 // mortal sessions are bound to the context of every call, as a connection to
 // another server may be.
 func mortal(p *planted) {
@@ -154,6 +162,18 @@ func brokenBugs() []bug {
 		}},
 		{"BrokenStore", "out of reach is taken for gone by Size", ruleTemporary, func(p *planted) {
 			p.onSize = func(context.Context, *plantedBox, string) (int64, error) { return 0, mailbox.ErrNotFound }
+		}},
+		{"BrokenStore", "Open waits until the network is back", ruleSoon, func(p *planted) {
+			p.onRead = func(ctx context.Context, box *plantedBox, id string, options mailbox.OpenOptions) (io.ReadCloser, error) {
+				p.wait()
+				return box.Mailbox.Open(ctx, id, options)
+			}
+		}},
+		{"BrokenStore", "a listing waits until the network is back", ruleSoon, func(p *planted) {
+			p.onMessages = func(ctx context.Context, box *plantedBox) iter.Seq2[mailbox.Message, error] {
+				p.wait()
+				return box.Mailbox.Messages(ctx)
+			}
 		}},
 		{"BrokenStore", "half a message", ruleOctets, func(p *planted) {
 			p.onRead = func(ctx context.Context, box *plantedBox, id string, options mailbox.OpenOptions) (io.ReadCloser, error) {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/popcask/popcask/mailbox"
 )
@@ -217,6 +219,21 @@ func cancelledAppend(s *suite) {
 	}
 }
 
+// returnsSoon makes calls whose context ends while a broken store may hang.
+func (s *suite) returnsSoon(box *session, id string) {
+	s.Helper()
+	ctx, cancel := context.WithTimeout(s.Context(), 20*time.Millisecond)
+	defer cancel()
+	if !s.promptly(func() { _, _ = read(ctx, box.Mailbox, id, mailbox.OpenOptions{}) }) {
+		s.breaks(ruleSoon, "on a broken store Open does not return after its context has ended")
+	}
+	ctx, cancel = context.WithTimeout(s.Context(), 20*time.Millisecond)
+	defer cancel()
+	if !s.promptly(func() { _, _ = mailbox.List(ctx, box.Mailbox) }) {
+		s.breaks(ruleSoon, "on a broken store a listing does not return after its context has ended")
+	}
+}
+
 // brokenStore makes every kind of call while the store is broken.
 func brokenStore(s *suite) {
 	if s.Break == nil {
@@ -229,10 +246,14 @@ func brokenStore(s *suite) {
 	if len(before) != len(bodies) {
 		s.breaks(ruleWhole, "%d messages were delivered and %d are listed", len(bodies), len(before))
 	}
-	mend := s.Break(s.TB)
+	mend := sync.OnceFunc(s.Break(s.TB))
+	defer mend()
+	s.returnsSoon(box, before[0].ID)
+	ctx, cancel := context.WithTimeout(s.Context(), s.patience) // for a network that swallows everything
+	defer cancel()
 
 	for i, m := range before {
-		octets, err := read(s.Context(), box, m.ID, mailbox.OpenOptions{})
+		octets, err := read(ctx, box, m.ID, mailbox.OpenOptions{})
 		switch {
 		case errors.Is(err, mailbox.ErrNotFound):
 			s.breaks(ruleTemporary, "Open of a listed message on a broken store returned %v", err)
@@ -241,12 +262,12 @@ func brokenStore(s *suite) {
 		}
 	}
 	if sizer, ok := box.Mailbox.(mailbox.Sizer); ok {
-		if _, err := sizer.Size(s.Context(), before[0].ID); errors.Is(err, mailbox.ErrNotFound) {
+		if _, err := sizer.Size(ctx, before[0].ID); errors.Is(err, mailbox.ErrNotFound) {
 			s.breaks(ruleTemporary, "Size of a listed message on a broken store returned %v", err)
 		}
 	}
-	if other, err := s.Store.Open(s.Context(), s.login(user)); err == nil {
-		if listed, err := mailbox.List(s.Context(), other); err == nil && len(listed) != len(before) {
+	if other, err := s.Store.Open(ctx, s.login(user)); err == nil {
+		if listed, err := mailbox.List(ctx, other); err == nil && len(listed) != len(before) {
 			s.breaks(ruleWhole, "on a broken store a listing ends without an error after %d of %d messages", len(listed), len(before))
 		}
 		_ = other.Close()
@@ -254,14 +275,14 @@ func brokenStore(s *suite) {
 		s.breaks(ruleEmpty, "Store.Open on a broken store returned a final error: %v", err)
 	}
 	late := mail("on a broken store")
-	lateErr := s.tryDeliver(s.Context(), user, strings.NewReader(late))
+	lateErr := s.tryDeliver(ctx, user, strings.NewReader(late))
 	for _, final := range []error{mailbox.ErrNoSuchUser, mailbox.ErrTooLarge, mailbox.ErrOverQuota, mailbox.ErrPermanent} {
 		if errors.Is(lateErr, final) {
 			s.breaks(ruleResults, "a delivery to a broken store failed for good instead of for now: %v", lateErr)
 		}
 	}
 	ids := idsOf(before[1:5])
-	deleteErr := box.Delete(s.Context(), ids)
+	deleteErr := box.Delete(ctx, ids)
 	_ = box.Mailbox.Close()
 	box.closed = true
 

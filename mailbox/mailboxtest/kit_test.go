@@ -159,6 +159,35 @@ func TestTheExclusiveStorePasses(t *testing.T) {
 	}
 }
 
+// A network that is cut swallows everything: calls wait until their contexts end.
+func TestTheStoreThatHangsWhileBrokenPasses(t *testing.T) {
+	broken := checks[slices.IndexFunc(checks, func(c check) bool { return c.name == "BrokenStore" })]
+	r := record(t, broken, func(t testing.TB) Harness {
+		p := newPlanted()
+		wait := func(ctx context.Context) error {
+			if p.broken.Load() {
+				<-ctx.Done()
+			}
+			return ctx.Err()
+		}
+		p.onOpen = func(ctx context.Context, login mailbox.Login) (mailbox.Mailbox, error) {
+			if err := wait(ctx); err != nil {
+				return nil, err
+			}
+			return p.Store.Open(ctx, login)
+		}
+		p.onRead = func(ctx context.Context, box *plantedBox, id string, options mailbox.OpenOptions) (io.ReadCloser, error) {
+			if err := wait(ctx); err != nil {
+				return nil, err
+			}
+			return box.Mailbox.Open(ctx, id, options)
+		}
+		return p.harness(t, 500*time.Millisecond)
+	})
+	require.Empty(t, r.failures)
+	require.Empty(t, r.skipped)
+}
+
 func TestHostileNamesDiffer(t *testing.T) {
 	seen := make(map[string]string)
 	for _, name := range hostile("domain.example") {

@@ -42,8 +42,8 @@ type Harness struct {
 
 	// Break makes the disk, the network or whatever else the store uses fail
 	// until mend is called. When mend returns, everything works again. Until
-	// then calls may fail or succeed, but they must tell the truth. nil means
-	// that the kit cannot break anything.
+	// then calls may fail, succeed, or wait for the end of their context, but
+	// they must tell the truth. nil means that the kit cannot break anything.
 	Break func(t testing.TB) (mend func())
 
 	// patience is how long the kit waits for something that should happen at

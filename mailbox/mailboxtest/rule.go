@@ -43,6 +43,7 @@ const (
 	ruleInvisible rule = "Appender.Append: no delivery is visible before its body was read to the end"
 	ruleContext   rule = "a context that has ended leads to an error or to the whole result, never to a part of it"
 
+	ruleSoon     rule = "a call whose context has ended returns soon"
 	ruleOutlives rule = "Store.Open, Mailbox: a session outlives the contexts of its calls"
 	ruleOrdinary rule = "errors.ErrUnsupported: a store may refuse what it cannot hold, but it takes ordinary mail"
 
