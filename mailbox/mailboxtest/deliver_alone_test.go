@@ -78,8 +78,7 @@ func TestDeliverIsEnoughToFindIt(t *testing.T) {
 	}
 	for name, bug := range bugs {
 		t.Run(name, func(t *testing.T) {
-			c := checks[slices.IndexFunc(checks, func(c check) bool { return c.name == name })]
-			r := record(t, c, func(t testing.TB) Harness {
+			r := record(t, checkNamed(name), func(t testing.TB) Harness {
 				p := newPlanted()
 				h := p.harness(t, 30*time.Second)
 				h.Deliver = bug.plant(p)
