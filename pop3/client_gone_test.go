@@ -24,7 +24,7 @@ func TestClientGoneInTheMiddleOfRETR(t *testing.T) {
 			host.set(inOpen, func(ctx context.Context) error { ofOpen = ctx; return nil })
 			infos := make(chan pop3.SessionInfo, 1)
 			server := pop3test.NewUnstartedServer(t, host)
-			server.Config.Hooks = &pop3.Hooks{Close: func(_ *pop3.Conn, info pop3.SessionInfo) { infos <- info }}
+			server.Config.Hooks = &pop3.Hooks{Close: func(_ context.Context, _ *pop3.Conn, info pop3.SessionInfo) { infos <- info }}
 			server.Start(t)
 			client := server.Dial(t)
 			if how == "TLS" {
@@ -36,7 +36,7 @@ func TestClientGoneInTheMiddleOfRETR(t *testing.T) {
 			client.Line()
 			client.Conn().Close()
 			info := <-infos
-			require.Equal(t, "client gone", info.Reason)
+			require.EqualValues(t, "client gone", info.Reason)
 			require.Error(t, info.Err)
 			require.Zero(t, info.Retrs, "not a whole message")
 			require.Zero(t, info.Deleted)

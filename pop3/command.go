@@ -1,27 +1,31 @@
 package pop3
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"time"
+
+	"github.com/popcask/popcask/mailbox"
 )
 
-// state is the state of a session (RFC 1939 section 3). The UPDATE state has no
-// value of its own: QUIT enters it, and leaves it by ending the connection.
-type state uint8
+// State is the state of a session (RFC 1939 section 3), or several of them. The
+// UPDATE state has no value of its own: QUIT enters it, and leaves it by ending
+// the connection.
+type State uint8
 
 const (
-	authorization state = 1 << iota
-	transaction
+	Authorization State = 1 << iota // before the login
+	Transaction                     // after it
 
-	anyState = authorization | transaction
+	anyState = Authorization | Transaction
 )
 
 // command is a command of the protocol.
 type command struct {
 	verb   string
-	states state // in which it is allowed
+	states State // in which it is allowed
 	form   form
 	run    func(*Conn, context.Context, arguments) error
 }
@@ -30,30 +34,36 @@ type command struct {
 // returns an error.
 var commands = [...]command{
 	{"CAPA", anyState, nothing, (*Conn).capa},
-	{"NOOP", transaction, nothing, (*Conn).noop},
+	{"NOOP", Transaction, nothing, (*Conn).noop},
 	{"QUIT", anyState, nothing, (*Conn).quit},
 
-	{"STLS", authorization, nothing, (*Conn).stls},
-	{"USER", authorization, name, (*Conn).userCommand},
-	{"PASS", authorization, verbatim, (*Conn).pass},
-	{"APOP", authorization, name, (*Conn).apop},
-	{"AUTH", authorization, optionalText, (*Conn).auth},
+	{"STLS", Authorization, nothing, (*Conn).stls},
+	{"USER", Authorization, name, (*Conn).userCommand},
+	{"PASS", Authorization, verbatim, (*Conn).pass},
+	{"APOP", Authorization, name, (*Conn).apop},
+	{"AUTH", Authorization, optionalText, (*Conn).auth},
 
-	{"STAT", transaction, nothing, (*Conn).stat},
-	{"LIST", transaction, optionalNumber, (*Conn).list},
-	{"UIDL", transaction, optionalNumber, (*Conn).uidl},
-	{"RETR", transaction, number, (*Conn).retr},
-	{"TOP", transaction, numberAndNumber, (*Conn).top},
-	{"DELE", transaction, number, (*Conn).dele},
-	{"RSET", transaction, nothing, (*Conn).rset},
+	{"STAT", Transaction, nothing, (*Conn).stat},
+	{"LIST", Transaction, optionalNumber, (*Conn).list},
+	{"UIDL", Transaction, optionalNumber, (*Conn).uidl},
+	{"RETR", Transaction, number, (*Conn).retr},
+	{"TOP", Transaction, numberAndNumber, (*Conn).top},
+	{"DELE", Transaction, number, (*Conn).dele},
+	{"RSET", Transaction, nothing, (*Conn).rset},
 }
 
-// lookup finds a command by its verb in any case (RFC 1939 section 3). The zero
-// command is one that the server does not know.
-func lookup(line []byte) command {
+// lookup finds a command by its verb in any case (RFC 1939 section 3): one of
+// the server's, or else of the host's. The zero command is one that neither
+// knows.
+func (c *Conn) lookup(line []byte) command {
 	for i := range commands {
 		if isVerb(line, commands[i].verb) {
 			return commands[i]
+		}
+	}
+	for _, own := range c.server.Commands {
+		if isVerb(line, own.Verb) {
+			return command{own.Verb, own.States, verbatimOrNothing, own.run}
 		}
 	}
 	return command{}
@@ -66,37 +76,80 @@ func isVerb(line []byte, verb string) bool {
 		return false
 	}
 	for i := range len(verb) {
-		if line[i]&^0x20 != verb[i] {
+		if upper(line[i]) != verb[i] {
 			return false
 		}
 	}
 	return true
 }
 
+// isKeyword reports whether a line begins with three or four letters or digits,
+// as commands do (RFC 1939 section 3).
+func isKeyword(line []byte) bool {
+	verb, _, _ := bytes.Cut(line, []byte(" "))
+	for _, c := range verb {
+		if c = upper(c); (c < 'A' || c > 'Z') && (c < '0' || c > '9') {
+			return false
+		}
+	}
+	return len(verb) == 3 || len(verb) == 4
+}
+
+func upper(c byte) byte {
+	if c >= 'a' && c <= 'z' {
+		c -= 'a' - 'A'
+	}
+	return c
+}
+
 // execute answers one command; in is how many octets had been read before it.
 // It returns how the connection ends, or nil if it goes on.
 func (c *Conn) execute(ctx context.Context, line []byte, in int64) *ended {
+	if len(line) == 0 {
+		return c.ignore()
+	}
 	began, out := time.Now(), c.out.octets
-	cmd := lookup(line)
+	cmd := c.lookup(line)
 	info := CommandInfo{Verb: cmd.verb}
+	if c.server.hooks.Begin != nil {
+		if inner := c.server.hooks.Begin(ctx, c, cmd.verb); inner != nil {
+			ctx = inner
+		}
+	}
 	err := c.run(ctx, cmd, line)
+	if c.isHijacked() {
+		err = &ended{reason: ReasonHijacked}
+	}
 	end, _ := err.(*ended)
 	switch {
 	case err == nil:
-		c.bad = 0
+		c.bad, c.refused = 0, max(0, c.refused-1)
 		info.OK = true
 	case end != nil:
-		info.OK = end.err == nil
+		info.OK, info.Err = end.err == nil, end.err
 	default:
-		info.Code, end = c.refuse(cmd, err)
+		info.Err = err
+		info.Code, end = c.refuse(ctx, cmd, err)
 	}
 	if c.server.hooks.Command != nil {
 		info.Duration = time.Since(began)
 		info.In, info.Out = c.inOctets-in, c.out.octets-out
-		c.server.hooks.Command(c, info)
+		c.server.hooks.Command(ctx, c, info)
 	}
 	return end
 }
+
+// ignore takes an empty line, which needs no answer. It counts as a refused
+// command, since a client could send nothing else for ever.
+func (c *Conn) ignore() *ended {
+	c.refused++
+	if !reached(c.refused, c.server.limit.refused) {
+		return nil
+	}
+	return c.hopeless(errEmptyLines)
+}
+
+var errEmptyLines = errors.New("pop3: too many empty lines")
 
 // run runs a command if it may come now and is well-formed. The answer to a
 // panic of the host's code is -ERR, unless another answer has begun.
@@ -104,18 +157,20 @@ func (c *Conn) run(ctx context.Context, cmd command, line []byte) (err error) {
 	sent := c.out.octets
 	defer func() {
 		if p := recover(); p != nil {
-			err = c.panicked(p)
+			err = c.panicked(ctx, p)
 			if c.out.octets != sent {
-				err = &ended{reasonPanic, err}
+				err = &ended{ReasonPanic, err}
 			} else {
 				err = &Error{Code: CodeTemporary, Text: "internal error", Close: true, Err: err}
 			}
 		}
 	}()
 	switch {
+	case cmd.run == nil && isKeyword(line):
+		return impossible("unknown command")
 	case cmd.run == nil:
 		return mistake("unknown command")
-	case cmd.states&c.state == 0 && c.state == authorization:
+	case cmd.states&c.state == 0 && c.state == Authorization:
 		return mistake("log in first")
 	case cmd.states&c.state == 0:
 		return mistake("already logged in")
@@ -129,30 +184,47 @@ func (c *Conn) run(ctx context.Context, cmd command, line []byte) (err error) {
 
 // refuse answers -ERR, and returns its code. It ends the connection if the
 // answer says so, and if the client is wrong too often.
-func (c *Conn) refuse(cmd command, err error) (ResponseCode, *ended) {
-	verb := cmp.Or(cmd.verb, "unknown command")
-	reason := "refused " + verb
-	reply := toReply(err)
+func (c *Conn) refuse(ctx context.Context, cmd command, err error) (ResponseCode, *ended) {
 	var wrong mistake
-	if errors.As(err, &wrong) {
+	var cannot impossible
+	answer := &Error{}
+	switch {
+	case errors.As(err, &wrong):
+		answer.Text = string(wrong)
 		c.bad++
-		if reached(c.bad, c.maxBad()) {
-			reason = "too many bad commands"
-			reply = &Error{Text: reason, Close: true}
+		c.refused++
+	case errors.As(err, &cannot):
+		answer.Text = string(cannot)
+		c.refused++
+	default:
+		answer = reply(err, atCommand)
+		if errors.Is(err, mailbox.ErrNotFound) {
+			c.refused++
 		}
-	} else if reply.Err != nil && reply.Code != CodeAuth {
-		c.server.log.Warn("pop3: command failed", "verb", verb, "user", c.info.User, "error", err)
+		if answer.Err != nil && answer.Code != CodeAuth {
+			c.server.log.WarnContext(ctx, "pop3: command failed", "conn", c.id, "user", c.User(),
+				"verb", cmp.Or(cmd.verb, "unknown command"), "error", err)
+		}
 	}
-	c.writeError(reply)
-	if !reply.Close {
-		return reply.Code, nil
+	if reached(c.bad, c.maxBad()) || reached(c.refused, c.server.limit.refused) {
+		return "", c.hopeless(err)
 	}
-	return reply.Code, c.flushAndEnd(&ended{reason, err})
+	c.writeError(answer)
+	if !answer.Close {
+		return answer.Code, nil
+	}
+	return answer.Code, c.flushAndEnd(&ended{ReasonRefused, err})
+}
+
+// hopeless ends the connection of a client that is wrong too often.
+func (c *Conn) hopeless(err error) *ended {
+	c.writeError(&Error{Text: string(ReasonBadCommands)})
+	return c.flushAndEnd(&ended{ReasonBadCommands, err})
 }
 
 // maxBad is how many commands in a row may be wrong.
 func (c *Conn) maxBad() int {
-	if c.state == authorization {
+	if c.state == Authorization {
 		return c.server.limit.badBeforeLogin
 	}
 	return c.server.limit.bad

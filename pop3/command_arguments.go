@@ -9,13 +9,14 @@ import (
 type form uint8
 
 const (
-	nothing         form = iota
-	name                 // text; blanks at its ends do not count
-	verbatim             // text, each octet of it
-	optionalText         // text or nothing
-	number               // of a message
-	optionalNumber       // of a message, or nothing
-	numberAndNumber      // of a message, and of lines
+	nothing           form = iota
+	name                   // text; blanks at its ends do not count
+	verbatim               // text, each octet of it
+	verbatimOrNothing      // text, each octet of it, or nothing
+	optionalText           // text or nothing
+	number                 // of a message
+	optionalNumber         // of a message, or nothing
+	numberAndNumber        // of a message, and of lines
 )
 
 // arguments are what followed the verb of a command.
@@ -42,6 +43,8 @@ func (f form) parse(rest string) (arguments, error) {
 		if rest == "" {
 			return arguments{}, mistake("argument missing")
 		}
+		return arguments{text: text}, nil
+	case verbatimOrNothing:
 		return arguments{text: text}, nil
 	case name:
 		if trimmed == "" {

@@ -3,13 +3,11 @@ package pop3
 import (
 	"bufio"
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"errors"
-	"fmt"
-	"io"
 	"net"
-	"os"
-	"runtime/debug"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -20,31 +18,72 @@ import (
 // methods may be called from any goroutine while the session lasts.
 type Conn struct {
 	server *Server
+	id     string
 	began  time.Time
+	origin netip.Prefix
 	mayEnd bool // the context can end before the connection does
 
 	cancel context.CancelCauseFunc
 
-	mu       sync.Mutex // guards the next two, which Shutdown and Close touch
+	mu       sync.Mutex // guards the next five
 	nc       net.Conn   // STLS replaces it
+	user     string     // that has logged in
 	shutdown bool
+	hijacked bool
+	waiting  context.CancelFunc // ends the wait for the brake; nil: it does not wait
 
 	in       *bufio.Reader
 	long     []byte // a line that is longer than the buffer of in
+	borrowed int    // octets of Server.longLines
 	inOctets int64
 	out      output
+	work     *work // of the host that is under way; nil: none
 
+	rejected  bool // by Server.Admit
 	session   Session
-	state     state
-	user      string // of USER
+	state     State
+	named     string // by USER
 	timestamp string // of the greeting, for APOP; "" if it is not offered
 	failed    int    // logins
 	bad       int    // commands in a row
-	missing   int    // number of the last message that was found gone
+	refused   int    // commands, less those that were answered with +OK
 
 	mailbox  mailbox.Mailbox // nil before the login and after QUIT
 	maildrop *maildrop
+	receipts []string // IDs of messages that were sent, and are not flushed
 	info     SessionInfo
+}
+
+// readBuffer is the size of a connection's read buffer in octets: small, since
+// most connections wait most of the time, and most commands are short.
+const readBuffer = 512
+
+func newConn(s *Server, nc net.Conn) *Conn {
+	c := &Conn{server: s, nc: nc, id: rand.Text()[:10], began: time.Now(), origin: originOf(nc.RemoteAddr())}
+	c.in = bufio.NewReaderSize(nc, readBuffer)
+	c.out = output{nc: nc, timeout: s.limit.write, until: c.loginDeadline()}
+	return c
+}
+
+// ID is a short text that no other connection has: for log lines and traces.
+func (c *Conn) ID() string { return c.id }
+
+// User is the name of the user that has logged in, or "" before the login. It
+// is what the session has set by [Conn.SetUser], or else the name that the
+// client gave.
+func (c *Conn) User() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.user
+}
+
+// SetUser sets the name that hooks and log lines have for the user. A [Session]
+// calls it while it logs a client in, if the client may give another name than
+// the one that its mailbox has. The sessions of [Login] do so.
+func (c *Conn) SetUser(name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.user = name
 }
 
 // RemoteAddr is the client's address.
@@ -53,7 +92,8 @@ func (c *Conn) RemoteAddr() net.Addr { return c.netConn().RemoteAddr() }
 // LocalAddr is the address that the client connected to.
 func (c *Conn) LocalAddr() net.Addr { return c.netConn().LocalAddr() }
 
-// TLS returns the state of TLS, or nil if the connection is in the clear.
+// TLS returns the state of TLS, or nil if the connection is in the clear. The
+// state must not be changed.
 func (c *Conn) TLS() *tls.ConnectionState {
 	if secure, is := c.netConn().(tlsConn); is {
 		state := secure.ConnectionState()
@@ -61,6 +101,15 @@ func (c *Conn) TLS() *tls.ConnectionState {
 	}
 	return nil
 }
+
+// Close ends the connection at once. Marked messages stay, unless QUIT is
+// removing them: then it finishes. It does not wait for the session.
+func (c *Conn) Close() error {
+	c.abort(errClosedByHost)
+	return nil
+}
+
+var errClosedByHost = errors.New("pop3: connection closed by the host")
 
 // tlsConn is a [tls.Conn], or the like of another TLS library.
 type tlsConn interface {
@@ -80,223 +129,32 @@ func (c *Conn) isTLS() bool {
 	return is
 }
 
-// ended is the end of a connection. As an error of a command it ends the
-// session.
-type ended struct {
-	reason string // SessionInfo.Reason
-	err    error  // nil after QUIT
-}
-
-func (e *ended) Error() string {
-	if e.err == nil {
-		return "pop3: session ended: " + e.reason
-	}
-	return "pop3: session ended: " + e.reason + ": " + e.err.Error()
-}
-
-func (e *ended) Unwrap() error { return e.err }
-
-// readBuffer is the size of a connection's read buffer in octets: small, since
-// most connections wait most of the time, and most commands are short.
-const readBuffer = 512
-
-// serve serves a connection that was admitted, from its handshake to its end.
-func (c *Conn) serve(ctx context.Context) error {
-	c.began = time.Now()
-	c.in = bufio.NewReaderSize(c.nc, readBuffer)
-	c.out = output{nc: c.nc, timeout: c.server.limit.write}
-
-	// Deferred, since a host's code may call runtime.Goexit, as FailNow of a test
-	// does.
-	end := &ended{"goroutine ended", errGoexit}
-	defer func() { c.finish(end) }()
-	end = c.converse(ctx)
-	if ctx.Err() != nil && end.err != nil && end.reason != reasonQuit && end.reason != reasonPanic {
-		end = &ended{"aborted", context.Cause(ctx)}
-	}
-	if end.err == nil && end.reason != reasonQuit {
-		return end
-	}
-	return end.err
-}
-
-var errGoexit = errors.New("pop3: a host's code ended the goroutine of the session")
-
-const (
-	reasonQuit  = "quit" // the only end without an error
-	reasonPanic = "panic"
-)
-
-// converse runs the session from the handshake to its last answer. A panic of
-// the host's code ends this connection and no other.
-func (c *Conn) converse(ctx context.Context) (end *ended) {
-	defer func() {
-		if p := recover(); p != nil {
-			end = &ended{reasonPanic, c.panicked(p)}
-		}
-	}()
-	if c.server.ConnContext != nil {
-		ctx = c.server.ConnContext(ctx, c.nc)
-	}
-	if c.mayEnd {
-		stop := context.AfterFunc(ctx, func() { c.abort(context.Cause(ctx)) })
-		defer stop()
-	}
-	if ctx.Err() != nil {
-		c.abort(context.Cause(ctx))
-	}
-	if c.server.hooks.Connect != nil {
-		c.server.hooks.Connect(c)
-	}
-	if secure, is := c.nc.(tlsConn); is {
-		if err := c.handshake(ctx, secure); err != nil {
-			return err
-		}
-	}
-	session, err := c.newSession(ctx)
-	if err != nil {
-		c.writeError(toReply(err))
-		return c.flushAndEnd(&ended{"turned away", err})
-	}
-	c.session = session
-	c.state = authorization
-	c.greet()
-	for {
-		in := c.inOctets
-		line, err := c.readCommand()
-		if err != nil {
-			return c.endOfInput(err)
-		}
-		if end := c.execute(ctx, line, in); end != nil {
-			return end
-		}
-	}
-}
-
-func (c *Conn) newSession(ctx context.Context) (Session, error) {
-	deadline := c.startDeadline(ctx)
-	defer deadline.stop()
-	session, err := c.server.Handler.NewSession(deadline.ctx, c)
-	if err == nil && session == nil {
-		err = errors.New("pop3: Handler returned neither a session nor an error")
-	}
-	return session, err
-}
-
-// greet sends the greeting, with a timestamp if APOP is offered (RFC 1939
-// section 7).
-func (c *Conn) greet() {
-	if s, ok := c.session.(APOPSession); ok && s.APOPEnabled() {
-		c.timestamp = newTimestamp()
-		c.out.strings("+OK POP3 server ready ", c.timestamp, "\r\n")
-		return
-	}
-	c.out.strings("+OK POP3 server ready\r\n")
-}
-
-// endOfInput ends the session after a read failed. It says why, if the client
-// may still be listening.
-func (c *Conn) endOfInput(err error) *ended {
-	switch {
-	case errors.Is(err, errShuttingDown):
-		c.out.strings("-ERR [SYS/TEMP] server shutting down\r\n")
-		return c.flushAndEnd(&ended{"shutdown", ErrServerClosed})
-	case errors.Is(err, errLineTooLong):
-		c.out.strings("-ERR line too long\r\n")
-		return c.flushAndEnd(&ended{"line too long", err})
-	case errors.Is(err, os.ErrDeadlineExceeded) && c.state == transaction:
-		// The autologout: "should close the TCP connection without removing any
-		// messages or sending any response" (RFC 1939 section 3).
-		return &ended{"idle", err}
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return &ended{"no login in time", err}
-	}
-	return &ended{"client gone", err}
-}
-
-func (c *Conn) flushAndEnd(end *ended) *ended {
-	if err := c.out.flush(); err != nil && end.err == nil {
-		end.err = err
-	}
-	return end
-}
-
-// finish closes what is open, writes to the log and calls the hook.
-func (c *Conn) finish(end *ended) {
-	c.out.discard()
-	c.nc.Close()
-	c.guard(func() {
-		if err := c.closeMailbox(); err != nil {
-			c.fault(fmt.Errorf("pop3: close mailbox: %w", err))
-		}
-	})
-	c.guard(func() {
-		if c.session == nil {
-			return
-		}
-		if err := c.session.Close(); err != nil {
-			c.fault(fmt.Errorf("pop3: close session: %w", err))
-		}
-	})
-	c.info.Reason, c.info.Err = end.reason, end.err
-	c.info.Duration = time.Since(c.began)
-	c.info.In, c.info.Out = c.inOctets, c.out.octets
-	c.guard(c.logSession)
-	c.guard(func() {
-		if c.server.hooks.Close != nil {
-			c.server.hooks.Close(c, c.info)
-		}
-	})
-}
-
-// guard runs a host's code, and reports its panic instead of passing it on.
-func (c *Conn) guard(f func()) {
-	defer func() {
-		if p := recover(); p != nil {
-			c.panicked(p)
-		}
-	}()
-	f()
-}
-
-func (c *Conn) closeMailbox() error {
-	if c.mailbox == nil {
-		return nil
-	}
-	mb := c.mailbox
-	c.mailbox = nil
-	return mb.Close()
-}
-
-// reject turns away a connection that was not admitted.
-func (c *Conn) reject(err error) {
-	defer c.nc.Close()
-	if _, is := c.nc.(tlsConn); is {
-		return // without a handshake nothing can be said
-	}
-	if errors.Is(err, ErrServerClosed) {
-		err = &Error{Code: CodeTemporary, Text: "server shutting down"}
-	}
-	c.nc.SetWriteDeadline(time.Now().Add(time.Second))
-	io.WriteString(c.nc, toReply(err).line())
-}
-
 // wakeForShutdown makes a session that waits for its client notice that the
 // server shuts down. A busy one notices after its command.
 func (c *Conn) wakeForShutdown() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.shutdown = true
+	if c.hijacked {
+		return
+	}
+	if c.waiting != nil {
+		c.waiting()
+	}
 	c.nc.SetReadDeadline(longAgo)
 }
 
 var longAgo = time.Unix(1, 0)
 
-// abort ends the connection at once, because of cause.
+// abort ends the connection at once, because of cause. Of one that the host has
+// taken over it ends the context only.
 func (c *Conn) abort(cause error) {
 	c.cancel(cause)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.hijacked {
+		return
+	}
 	// Close of a TLS connection would first send close_notify, and wait for a
 	// client that does not read.
 	c.nc.SetDeadline(longAgo)
@@ -305,30 +163,4 @@ func (c *Conn) abort(cause error) {
 		return
 	}
 	c.nc.Close()
-}
-
-// panicked reports a panic of the host's code, and returns it as an error.
-func (c *Conn) panicked(p any) error {
-	err := fmt.Errorf("pop3: panic: %v", p)
-	stack := string(debug.Stack())
-	// If it was the logger or the hook that panicked, the other is still told.
-	try(func() { c.server.log.Error("pop3: panic in a session", "panic", p, "stack", stack) })
-	if c.server.hooks.Fault != nil {
-		try(func() { c.server.hooks.Fault(c, err) })
-	}
-	return err
-}
-
-// try runs f and ignores its panic.
-func try(f func()) {
-	defer func() { _ = recover() }()
-	f()
-}
-
-// fault reports something that an administrator should look at.
-func (c *Conn) fault(err error) {
-	c.server.log.Warn("pop3: fault", "user", c.info.User, "error", err)
-	if c.server.hooks.Fault != nil {
-		c.server.hooks.Fault(c, err)
-	}
 }

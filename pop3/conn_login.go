@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/popcask/popcask/mailbox"
 )
 
 // errNeedsTLS answers a client that is about to send a password in the clear.
-var errNeedsTLS = &Error{Text: "no passwords without TLS: use STLS or the POP3S port first"}
+var errNeedsTLS = impossible("no passwords without TLS: use STLS or the POP3S port first")
 
 // login is what is known of a client before it has proved anything.
 func (c *Conn) login(mechanism string) mailbox.Login {
@@ -25,59 +26,122 @@ func (c *Conn) login(mechanism string) mailbox.Login {
 // If the listing fails, so does the login: a broken maildrop must not look like
 // an empty one.
 func (c *Conn) logIn(ctx context.Context, login mailbox.Login, open func(context.Context) (mailbox.Mailbox, error)) error {
-	if err := c.out.flush(); err != nil {
-		return &ended{"client gone", err}
-	}
-	deadline := c.startDeadline(ctx)
-	defer deadline.stop()
-	mb, err := open(deadline.ctx)
-	if err == nil && mb == nil {
-		err = errors.New("the session returned neither a mailbox nor an error")
-	}
-	if err != nil {
-		return c.loginFailed(login, err)
-	}
-	c.mailbox = mb // from here on finish closes it
-	opened, err := newMaildrop(deadline, mb, c.server.limit.messages)
-	if err != nil {
-		if closeErr := c.closeMailbox(); closeErr != nil {
-			c.fault(fmt.Errorf("pop3: close mailbox: %w", closeErr))
+	c.SetUser("")
+	var opened *maildrop
+	err := c.braked(ctx, login, func(ctx context.Context) error {
+		mb, err := open(ctx)
+		if err == nil && mb == nil && !c.isHijacked() {
+			err = errors.New("the session returned neither a mailbox nor an error")
 		}
-		return c.loginFailed(login, fmt.Errorf("list maildrop: %w", deadline.explain(err)))
+		c.mailbox = mb // from here on finish closes it
+		return err
+	})
+	if c.isHijacked() {
+		return nil // whatever it says: see execute
 	}
-	c.maildrop, c.state = opened, transaction
-	c.user, c.timestamp, c.bad = "", "", 0
+	if err == nil {
+		opened, err = c.listMaildrop(ctx)
+	}
+	if err != nil {
+		c.closeMailbox(ctx)
+		c.SetUser("")
+		return c.loginFailed(ctx, login, err)
+	}
+	c.enterTransaction(ctx, login, opened)
+	return nil
+}
+
+func (c *Conn) listMaildrop(ctx context.Context) (*maildrop, error) {
+	work := c.startWork(ctx)
+	defer work.stop()
+	opened, err := newMaildrop(work.ctx, c.mailbox, c.server.limit.messages)
+	if err != nil {
+		return nil, fmt.Errorf("list maildrop: %w", work.explain(err))
+	}
+	return opened, nil
+}
+
+// enterTransaction answers +OK to a login.
+func (c *Conn) enterTransaction(ctx context.Context, login mailbox.Login, opened *maildrop) {
+	c.server.brake.Result(login, nil)
+	if c.User() == "" {
+		c.SetUser(login.User)
+	}
+	login.User = c.User()
+	c.maildrop, c.state = opened, Transaction
+	c.named, c.timestamp, c.bad = "", "", 0
+	c.out.until = time.Time{}
+	c.nc.SetWriteDeadline(time.Time{})
+	c.server.door.loggedIn(c)
 	c.info.User, c.info.Mechanism, c.info.Messages = login.User, login.Mechanism, opened.len()
 	if opened.cut {
-		c.fault(fmt.Errorf("pop3: the maildrop has more than %d messages, only the oldest are shown", opened.len()))
+		c.fault(ctx, fmt.Errorf("pop3: the maildrop has more than %d messages, only the oldest are shown", opened.len()))
 	}
-	c.tellAuth(login, nil)
+	c.tellAuth(ctx, login, nil)
 	c.out.strings("+OK maildrop has ")
 	c.out.numbers(int64(opened.len()))
 	c.out.strings(" messages\r\n")
-	return nil
 }
 
 // loginFailed counts and reports a failed login, and returns the error to
 // answer with.
-func (c *Conn) loginFailed(login mailbox.Login, err error) error {
-	c.user = ""
-	c.tellAuth(login, err)
-	c.server.log.Info("pop3: login failed", "login", login, "error", err)
-	reply := toReply(err)
-	if reply.Code != CodeAuth {
-		return err
+func (c *Conn) loginFailed(ctx context.Context, login mailbox.Login, err error) error {
+	c.named = ""
+	c.tellAuth(ctx, login, err)
+	c.server.log.InfoContext(ctx, "pop3: login failed", "conn", c.id, "login", login, "error", err)
+	answer := reply(err, atLogin)
+	wrong := isWrongLogin(err)
+	if wrong {
+		c.server.failedLogins.add()
+		c.server.brake.Result(login, err)
 	}
-	c.failed++
+	if wrong || errors.Is(err, errBraked) {
+		c.failed++
+	}
 	if reached(c.failed, c.server.limit.authTries) {
-		return &Error{Code: CodeAuth, Text: "too many failed logins", Close: true, Err: err}
+		return &Error{Code: answer.Code, Text: "too many failed logins", Close: true, Err: err}
 	}
-	return err
+	return answer
 }
 
-func (c *Conn) tellAuth(login mailbox.Login, err error) {
+// braked runs a piece of a host's work that checks credentials, once the brake
+// lets it. Answers that are due are sent before, since that may take a while.
+func (c *Conn) braked(ctx context.Context, login mailbox.Login, f func(context.Context) error) error {
+	if err := c.flush(ctx); err != nil {
+		return c.gone(err)
+	}
+	release, err := c.awaitBrake(ctx, login)
+	if err != nil {
+		return &Error{Code: CodeTemporary, Text: "too many logins, try again later", Err: fmt.Errorf("%w: %w", errBraked, err)}
+	}
+	defer release()
+	return c.ask(ctx, f)
+}
+
+var errBraked = errors.New("pop3: the brake refused the login")
+
+// awaitBrake waits until the brake lets a login be checked, the server shuts
+// down, or the connection ends.
+func (c *Conn) awaitBrake(ctx context.Context, login mailbox.Login) (release func(), err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	c.setWaiting(cancel)
+	defer c.setWaiting(nil)
+	return c.server.brake.Begin(ctx, login)
+}
+
+func (c *Conn) setWaiting(cancel context.CancelFunc) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.waiting = cancel
+	if cancel != nil && c.shutdown {
+		cancel()
+	}
+}
+
+func (c *Conn) tellAuth(ctx context.Context, login mailbox.Login, err error) {
 	if c.server.hooks.Auth != nil {
 		login.Password, login.Token = "", ""
-		c.server.hooks.Auth(c, login, err)
+		c.server.hooks.Auth(ctx, c, login, err)
 	}
 }

@@ -1,6 +1,7 @@
 package pop3_test
 
 import (
+	"context"
 	"io"
 	"strings"
 	"testing"
@@ -33,7 +34,7 @@ func TestLineWithoutAnEnd(t *testing.T) {
 			var store memory.Store
 			infos := make(chan pop3.SessionInfo, 1)
 			server := insecure(pop3.Login(pop3test.AnyPassword(), &store))
-			server.Hooks = &pop3.Hooks{Close: func(_ *pop3.Conn, info pop3.SessionInfo) { infos <- info }}
+			server.Hooks = &pop3.Hooks{Close: func(_ context.Context, _ *pop3.Conn, info pop3.SessionInfo) { infos <- info }}
 			p := rawPipe(t, server, t.Context())
 			sent := make(chan int, 1)
 			go func() {
@@ -48,7 +49,7 @@ func TestLineWithoutAnEnd(t *testing.T) {
 			info := <-infos
 			const buffered = 512
 			require.LessOrEqual(t, info.In, int64(len(test.before))+test.longest+buffered)
-			require.Equal(t, "line too long", info.Reason)
+			require.EqualValues(t, "line too long", info.Reason)
 			n := <-sent
 			require.GreaterOrEqual(t, n, 0, "the server read it all")
 			require.LessOrEqual(t, int64(n), int64(len(test.before))+test.longest+buffered)

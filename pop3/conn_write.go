@@ -32,6 +32,7 @@ var writeBuffers = sync.Pool{New: func() any { return new([writeBuffer]byte) }}
 type output struct {
 	nc      net.Conn
 	timeout time.Duration      // for each writeStep; negative: none
+	until   time.Time          // no write may take longer; zero: none
 	memory  *[writeBuffer]byte // nil while there is nothing to send
 	pending []byte             // in memory
 	octets  int64              // sent and pending
@@ -108,8 +109,8 @@ func (o *output) send(more []byte) {
 		o.pending = o.pending[:0] // the client is gone
 		return
 	}
-	if o.timeout >= 0 {
-		o.err = o.nc.SetWriteDeadline(time.Now().Add(o.timeout))
+	if deadline := o.deadline(); !deadline.IsZero() {
+		o.err = o.nc.SetWriteDeadline(deadline)
 	}
 	switch {
 	case o.err != nil:
@@ -123,6 +124,19 @@ func (o *output) send(more []byte) {
 		_, o.err = o.vector.WriteTo(o.nc)
 	}
 	o.pending = o.pending[:0]
+}
+
+// deadline is when the client must have read what is written now; zero means
+// never.
+func (o *output) deadline() time.Time {
+	if o.timeout < 0 {
+		return o.until
+	}
+	deadline := time.Now().Add(o.timeout)
+	if !o.until.IsZero() && o.until.Before(deadline) {
+		return o.until
+	}
+	return deadline
 }
 
 // discard drops what is pending and gives the buffer back.

@@ -33,7 +33,9 @@ type Error struct {
 	// Close ends the connection after the answer.
 	Close bool
 
-	// Err is the cause, for the log. It may be nil.
+	// Err is the cause, for the log. It may be nil. At a login, an error that
+	// [errors.Is] finds to be [mailbox.ErrAuthFailed] or
+	// [mailbox.ErrNoSuchUser] counts as a failed try, whatever the answer is.
 	Err error
 }
 
@@ -52,35 +54,77 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-var errTooManyConnections = &Error{Code: CodeTemporary, Text: "too many connections, try again later"}
-
-// mistake is an error of the client. Too many in a row end the connection.
+// mistake is an error of the client: a command that breaks the grammar, or
+// comes in the wrong state. Too many in a row end the connection.
 type mistake string
 
 func (m mistake) Error() string { return string(m) }
 
-// toReply maps any error to the answer that the client gets.
-func toReply(err error) *Error {
-	var reply *Error
-	var wrong mistake
-	switch {
-	case errors.As(err, &reply):
-		return reply
-	case errors.As(err, &wrong):
-		return &Error{Text: string(wrong)}
-	case errors.Is(err, mailbox.ErrNotFound):
-		return &Error{Text: "no such message", Err: err}
-	case errors.Is(err, mailbox.ErrAuthFailed), errors.Is(err, mailbox.ErrNoSuchUser):
-		// One answer for both: it must not show which users there are.
-		return &Error{Code: CodeAuth, Text: "authentication failed", Err: err}
-	case errors.Is(err, mailbox.ErrInUse):
-		return &Error{Code: CodeInUse, Text: "maildrop in use", Err: err}
-	case errors.Is(err, mailbox.ErrPermanent):
-		return &Error{Code: CodePermanent, Text: "cannot do that, please tell the administrator", Err: err}
-	case errors.Is(err, context.DeadlineExceeded):
-		return &Error{Code: CodeTemporary, Text: "this takes too long, try again later", Err: err}
+// impossible is why a command that is well formed cannot be done.
+type impossible string
+
+func (i impossible) Error() string { return string(i) }
+
+// moment is what a host was asked for when it returned an error. The same error
+// may need another answer at another moment.
+type moment uint8
+
+const (
+	atGreeting moment = iota // a session
+	atLogin                  // a login: the credentials, the mailbox, the listing
+	atMessage                // a message: RETR, TOP
+	atSize                   // a size: STAT, LIST
+	atQuit                   // the removal of the marked messages
+	atCommand                // a command of the host's own
+)
+
+// fixedReplies are the answers to the errors of a host, by moment; the first
+// row that fits counts. What is in no row is SYS/TEMP. The package comment has
+// the same table.
+var fixedReplies = []struct {
+	err     error
+	moments []moment
+	reply   Error
+}{
+	{mailbox.ErrAuthFailed, []moment{atLogin}, Error{Code: CodeAuth, Text: "authentication failed"}},
+	// One answer for both: it must not show which users there are.
+	{mailbox.ErrNoSuchUser, []moment{atLogin}, Error{Code: CodeAuth, Text: "authentication failed"}},
+	{mailbox.ErrInUse, []moment{atLogin}, Error{Code: CodeInUse, Text: "maildrop in use"}},
+	{mailbox.ErrNotFound, []moment{atMessage, atSize, atCommand}, Error{Text: "no such message"}},
+	{mailbox.ErrPermanent, []moment{atGreeting, atLogin, atMessage, atSize, atCommand},
+		Error{Code: CodePermanent, Text: "cannot do that, please tell the administrator"}},
+	{mailbox.ErrPermanent, []moment{atQuit}, Error{Code: CodePermanent, Text: "deleted messages may not have been removed"}},
+	{context.DeadlineExceeded, []moment{atGreeting, atLogin, atMessage, atSize, atCommand},
+		Error{Code: CodeTemporary, Text: "this takes too long, try again later"}},
+}
+
+// reply maps an error of a host to the answer that the client gets.
+func reply(err error, at moment) *Error {
+	var worded *Error
+	if errors.As(err, &worded) {
+		return worded
 	}
-	return &Error{Code: CodeTemporary, Text: "temporary failure, try again later", Err: err}
+	for _, row := range fixedReplies {
+		for _, moment := range row.moments {
+			if moment == at && errors.Is(err, row.err) {
+				answer := row.reply
+				answer.Err = err
+				return &answer
+			}
+		}
+	}
+	text := "temporary failure, try again later"
+	if at == atQuit {
+		text = "deleted messages may not have been removed"
+	}
+	return &Error{Code: CodeTemporary, Text: text, Err: err}
+}
+
+// isWrongLogin reports whether an error of a host means that the credentials
+// are wrong, in whatever words the client is told.
+func isWrongLogin(err error) bool {
+	return errors.Is(err, mailbox.ErrAuthFailed) || errors.Is(err, mailbox.ErrNoSuchUser) ||
+		reply(err, atLogin).Code == CodeAuth
 }
 
 // maxResponseLine is the longest first line of a response in octets, CRLF

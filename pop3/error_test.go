@@ -20,72 +20,86 @@ const (
 	inUseAnswer     = "-ERR [IN-USE] maildrop in use"
 	temporaryAnswer = "-ERR [SYS/TEMP] temporary failure, try again later"
 	permanentAnswer = "-ERR [SYS/PERM] cannot do that, please tell the administrator"
-	lateAnswer      = "-ERR [SYS/TEMP] this takes too long, try again later"
+	unsureAnswer    = "-ERR [SYS/TEMP] deleted messages may not have been removed"
+
+	unsureForeverAnswer = "-ERR [SYS/PERM] deleted messages may not have been removed"
+
+	lateAnswer = "-ERR [SYS/TEMP] this takes too long, try again later"
 )
 
-var errorMap = []struct {
-	name   string
-	err    error
-	answer string
-}{
-	{"ErrAuthFailed", mailbox.ErrAuthFailed, authAnswer},
-	{"ErrNoSuchUser", mailbox.ErrNoSuchUser, authAnswer},
-	{"ErrInUse", mailbox.ErrInUse, inUseAnswer},
-	{"ErrTemporary", mailbox.ErrTemporary, temporaryAnswer},
-	{"ErrPermanent", mailbox.ErrPermanent, permanentAnswer},
-	{"ErrClosed", mailbox.ErrClosed, temporaryAnswer},
-	{"ErrOverQuota", mailbox.ErrOverQuota, temporaryAnswer},
-	{"ErrNotFound", mailbox.ErrNotFound, "-ERR no such message"},
-	{"deadline", context.DeadlineExceeded, lateAnswer},
-	{"unknown", errDisk, temporaryAnswer},
-	{"unknown with a code in its text", errors.New("[IN-USE] no"), temporaryAnswer},
-	{"Error", &pop3.Error{Text: "go away"}, "-ERR go away"},
-	{"Error with a code", &pop3.Error{Code: pop3.CodeLoginDelay, Text: "wait a minute"}, "-ERR [LOGIN-DELAY] wait a minute"},
-	{"Error without a text", &pop3.Error{Code: pop3.CodeTemporary}, "-ERR [SYS/TEMP]"},
-	{"Error with nothing", &pop3.Error{}, "-ERR"},
-	{"Error with a cause", &pop3.Error{Text: "closed for today", Err: mailbox.ErrAuthFailed}, "-ERR closed for today"},
+// errorMap are errors of a host, and the answers: at the greeting, at a login,
+// to RETR and TOP, and to QUIT. It is the table of the package comment.
+var errorMap = []errorRow{
+	{"ErrAuthFailed", mailbox.ErrAuthFailed, temporaryAnswer, authAnswer, temporaryAnswer, unsureAnswer},
+	{"ErrNoSuchUser", mailbox.ErrNoSuchUser, temporaryAnswer, authAnswer, temporaryAnswer, unsureAnswer},
+	{"ErrInUse", mailbox.ErrInUse, temporaryAnswer, inUseAnswer, temporaryAnswer, unsureAnswer},
+	{"ErrTemporary", mailbox.ErrTemporary, temporaryAnswer, temporaryAnswer, temporaryAnswer, unsureAnswer},
+	{"ErrPermanent", mailbox.ErrPermanent, permanentAnswer, permanentAnswer, permanentAnswer, unsureForeverAnswer},
+	{"ErrClosed", mailbox.ErrClosed, temporaryAnswer, temporaryAnswer, temporaryAnswer, unsureAnswer},
+	{"ErrOverQuota", mailbox.ErrOverQuota, temporaryAnswer, temporaryAnswer, temporaryAnswer, unsureAnswer},
+	{"ErrNotFound", mailbox.ErrNotFound, temporaryAnswer, temporaryAnswer, "-ERR no such message", unsureAnswer},
+	{"deadline", context.DeadlineExceeded, lateAnswer, lateAnswer, lateAnswer, unsureAnswer},
+	{"unknown", errDisk, temporaryAnswer, temporaryAnswer, temporaryAnswer, unsureAnswer},
+	{"unknown with a code in its text", errors.New("[IN-USE] no"), temporaryAnswer, temporaryAnswer, temporaryAnswer, unsureAnswer},
+	worded("Error", "-ERR go away", &pop3.Error{Text: "go away"}),
+	worded("Error with a code", "-ERR [LOGIN-DELAY] wait a minute", &pop3.Error{Code: pop3.CodeLoginDelay, Text: "wait a minute"}),
+	worded("Error without a text", "-ERR [SYS/TEMP]", &pop3.Error{Code: pop3.CodeTemporary}),
+	worded("Error with nothing", "-ERR", &pop3.Error{}),
+	worded("Error with a cause", "-ERR closed for today", &pop3.Error{Text: "closed for today", Err: mailbox.ErrAuthFailed}),
+}
+
+type errorRow struct {
+	name                           string
+	err                            error
+	greeting, login, message, quit string
+}
+
+// worded is a row for an error in the host's own words, which are the answer at
+// all moments.
+func worded(name, answer string, err error) errorRow {
+	return errorRow{name, err, answer, answer, answer, answer}
 }
 
 // eachError runs f for each error, as it is and wrapped.
-func eachError(t *testing.T, f func(t *testing.T, err error, answer string)) {
+func eachError(t *testing.T, f func(t *testing.T, err error, row errorRow)) {
 	for _, row := range errorMap {
-		t.Run(row.name, func(t *testing.T) { f(t, row.err, row.answer) })
+		t.Run(row.name, func(t *testing.T) { f(t, row.err, row) })
 		t.Run("wrapped "+row.name, func(t *testing.T) {
-			f(t, fmt.Errorf("open /var/mail/mrose: %w", row.err), row.answer)
+			f(t, fmt.Errorf("open /var/mail/mrose: %w", row.err), row)
 		})
 	}
 }
 
 func TestErrorMapAtTheGreeting(t *testing.T) {
-	eachError(t, func(t *testing.T, err error, answer string) {
+	eachError(t, func(t *testing.T, err error, row errorRow) {
 		server := &pop3.Server{Handler: pop3.HandlerFunc(func(context.Context, *pop3.Conn) (pop3.Session, error) {
 			return nil, err
 		})}
 		client := pipe(t, server)
-		require.Equal(t, answer, client.Greeting)
+		require.Equal(t, row.greeting, client.Greeting)
 		client.ExpectClosed()
 	})
 }
 
 func TestErrorMapOfAnAuthenticator(t *testing.T) {
-	eachError(t, func(t *testing.T, err error, answer string) {
+	eachError(t, func(t *testing.T, err error, row errorRow) {
 		refuse := pop3.AuthenticatorFunc(func(context.Context, mailbox.Login) (string, error) { return "", err })
 		server := &pop3.Server{Handler: pop3.Login(refuse, newFakeStore()), AllowInsecureAuth: true}
 		client := pipe(t, server)
 		client.Command("USER mrose")
-		require.Equal(t, answer, client.Command("PASS secret"))
-		require.Equal(t, answer, client.Command("AUTH PLAIN AG1yb3NlAHNlY3JldA=="))
+		require.Equal(t, row.login, client.Command("PASS secret"))
+		require.Equal(t, row.login, client.Command("AUTH PLAIN AG1yb3NlAHNlY3JldA=="))
 		require.Equal(t, "-ERR log in first", client.Command("STAT"))
 	})
 }
 
 func TestErrorMapOfAStoreAtLogin(t *testing.T) {
-	eachError(t, func(t *testing.T, err error, answer string) {
+	eachError(t, func(t *testing.T, err error, row errorRow) {
 		store := newFakeStore("x")
 		store.storeErr = err
 		client := pipe(t, store.server())
 		client.Command("USER mrose")
-		require.Equal(t, answer, client.Command("PASS secret"))
+		require.Equal(t, row.login, client.Command("PASS secret"))
 		require.Equal(t, "-ERR log in first", client.Command("STAT"))
 	})
 }
@@ -93,12 +107,12 @@ func TestErrorMapOfAStoreAtLogin(t *testing.T) {
 // A login whose listing fails is refused: half a maildrop must not look like a
 // whole one. The mailbox is closed, and the client can try again.
 func TestErrorMapOfAListing(t *testing.T) {
-	eachError(t, func(t *testing.T, err error, answer string) {
+	eachError(t, func(t *testing.T, err error, row errorRow) {
 		store := newFakeStore("x", "y")
 		store.listingErr = err
 		client := pipe(t, store.server())
 		client.Command("USER mrose")
-		require.Equal(t, answer, client.Command("PASS secret"))
+		require.Equal(t, row.login, client.Command("PASS secret"))
 		require.Equal(t, "-ERR log in first", client.Command("STAT"))
 		require.Equal(t, []string{"open mailbox", "close mailbox"}, store.history())
 		store.listingErr = nil
@@ -109,11 +123,11 @@ func TestErrorMapOfAListing(t *testing.T) {
 
 func TestErrorMapOfRETRAndTOP(t *testing.T) {
 	for _, command := range []string{"RETR 1", "TOP 1 0"} {
-		eachError(t, func(t *testing.T, err error, answer string) {
+		eachError(t, func(t *testing.T, err error, row errorRow) {
 			store := newFakeStore("x")
 			store.openErr = err
 			client := loggedIn(t, store.server())
-			require.Equal(t, answer, client.Command(command))
+			require.Equal(t, row.message, client.Command(command))
 			require.Equal(t, "+OK 1 3", client.Command("STAT"), "the session goes on")
 			require.Equal(t, "+OK bye", client.Quit())
 		})
@@ -122,20 +136,32 @@ func TestErrorMapOfRETRAndTOP(t *testing.T) {
 
 // P4: after any error of the store QUIT is -ERR and ends the session.
 func TestErrorMapOfQUIT(t *testing.T) {
-	eachError(t, func(t *testing.T, err error, _ string) {
+	eachError(t, func(t *testing.T, err error, row errorRow) {
 		store := newFakeStore("x")
 		store.deleteErr = err
 		client := loggedIn(t, store.server())
 		client.Command("DELE 1")
-		answer := client.Quit()
-		require.True(t, strings.HasPrefix(answer, "-ERR"), answer)
-		require.NotContains(t, answer, "/var/mail")
+		require.Equal(t, row.quit, client.Quit())
 	})
-	store := newFakeStore("x")
-	store.deleteErr = errDisk
-	client := loggedIn(t, store.server())
-	client.Command("DELE 1")
-	require.Equal(t, "-ERR [SYS/TEMP] deleted messages may not have been removed", client.Quit())
+}
+
+// The same for a size that has to be counted. A message that is gone counts 0.
+func TestErrorMapOfSTATAndLIST(t *testing.T) {
+	for _, command := range []string{"STAT", "LIST", "LIST 1"} {
+		eachError(t, func(t *testing.T, err error, row errorRow) {
+			store := newFakeStore("x")
+			store.messages[0].Size = -1
+			store.openErr = err
+			client := loggedIn(t, store.server())
+			answer := client.Command(command)
+			if errors.Is(err, mailbox.ErrNotFound) {
+				require.True(t, strings.HasPrefix(answer, "+OK 1 0"), answer)
+				return
+			}
+			require.Equal(t, row.message, answer)
+			require.Equal(t, "+OK", client.Command("NOOP"), "the session goes on")
+		})
+	}
 }
 
 // An Error with Close ends the connection after its answer, at the login and

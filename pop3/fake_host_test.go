@@ -284,12 +284,12 @@ func (b *hostBody) Close() error { return b.host.hit(b.ctx, inBodyClose) }
 func (h *fakeHost) hooks() *pop3.Hooks {
 	ctx := context.Background()
 	return &pop3.Hooks{
-		Connect: func(*pop3.Conn) { h.hit(ctx, inConnectHook) },
-		TLS:     func(*pop3.Conn, tls.ConnectionState) { h.hit(ctx, inTLSHook) },
-		Auth:    func(*pop3.Conn, mailbox.Login, error) { h.hit(ctx, inAuthHook) },
-		Command: func(*pop3.Conn, pop3.CommandInfo) { h.hit(ctx, inCommandHook) },
-		Fault:   func(*pop3.Conn, error) { h.hit(ctx, inFaultHook) },
-		Close:   func(*pop3.Conn, pop3.SessionInfo) { h.hit(ctx, inCloseHook) },
+		Connect: func(context.Context, *pop3.Conn) { h.hit(ctx, inConnectHook) },
+		TLS:     func(context.Context, *pop3.Conn, tls.ConnectionState) { h.hit(ctx, inTLSHook) },
+		Auth:    func(context.Context, *pop3.Conn, mailbox.Login, error) { h.hit(ctx, inAuthHook) },
+		Command: func(context.Context, *pop3.Conn, pop3.CommandInfo) { h.hit(ctx, inCommandHook) },
+		Fault:   func(context.Context, *pop3.Conn, error) { h.hit(ctx, inFaultHook) },
+		Close:   func(context.Context, *pop3.Conn, pop3.SessionInfo) { h.hit(ctx, inCloseHook) },
 	}
 }
 

@@ -117,7 +117,7 @@ func (s fakeMailbox) Close() error {
 // server returns a server of the store that takes any password, without TLS
 // too.
 func (s *fakeStore) server() *pop3.Server {
-	return &pop3.Server{Handler: pop3.Login(pop3test.AnyPassword(), s), AllowInsecureAuth: true}
+	return &pop3.Server{Handler: pop3.Login(pop3test.AnyPassword(), s), AllowInsecureAuth: true, Brake: pop3.NoBrake}
 }
 
 // pieces is a body that is read in pieces and may end with an error.

@@ -2,6 +2,7 @@ package pop3_test
 
 import (
 	"bytes"
+	"context"
 	"regexp"
 	"strings"
 	"testing"
@@ -70,13 +71,13 @@ type watcher struct {
 
 func (w *watcher) hooks() *pop3.Hooks {
 	return &pop3.Hooks{
-		Auth: func(_ *pop3.Conn, _ mailbox.Login, err error) { w.loggedIn = err == nil },
-		Command: func(_ *pop3.Conn, info pop3.CommandInfo) {
+		Auth: func(_ context.Context, _ *pop3.Conn, _ mailbox.Login, err error) { w.loggedIn = err == nil },
+		Command: func(_ context.Context, _ *pop3.Conn, info pop3.CommandInfo) {
 			w.commands = append(w.commands, info)
 			w.states = append(w.states, w.loggedIn)
 		},
-		Fault: func(_ *pop3.Conn, err error) { require.NoError(w.t, err) },
-		Close: func(_ *pop3.Conn, info pop3.SessionInfo) { w.over, w.closed = info, w.closed+1 },
+		Fault: func(_ context.Context, _ *pop3.Conn, err error) { require.NoError(w.t, err) },
+		Close: func(_ context.Context, _ *pop3.Conn, info pop3.SessionInfo) { w.over, w.closed = info, w.closed+1 },
 	}
 }
 

@@ -37,24 +37,24 @@ func (a *audit) add(format string, arguments ...any) {
 func (a *audit) hooks() *pop3.Hooks {
 	a.closed = make(chan pop3.SessionInfo, 10)
 	return &pop3.Hooks{
-		Connect: func(c *pop3.Conn) {
+		Connect: func(_ context.Context, c *pop3.Conn) {
 			a.add("connect tls=%t", c.TLS() != nil)
 		},
-		TLS: func(c *pop3.Conn, state tls.ConnectionState) {
+		TLS: func(_ context.Context, c *pop3.Conn, state tls.ConnectionState) {
 			a.add("tls %s complete=%t seen=%t", state.NegotiatedProtocol, state.HandshakeComplete, c.TLS().HandshakeComplete)
 		},
-		Auth: func(_ *pop3.Conn, login mailbox.Login, err error) {
+		Auth: func(_ context.Context, _ *pop3.Conn, login mailbox.Login, err error) {
 			a.add("auth %s %s as=%q tls=%t remote=%t password=%q: %v", login.User, login.Mechanism,
 				login.AuthorizationID, login.TLS != nil, login.Remote != nil, login.Password+login.Token, err)
 		},
-		Command: func(_ *pop3.Conn, info pop3.CommandInfo) {
+		Command: func(_ context.Context, _ *pop3.Conn, info pop3.CommandInfo) {
 			a.add("command %q ok=%t code=%q", info.Verb, info.OK, info.Code)
 			a.mu.Lock()
 			defer a.mu.Unlock()
 			a.commands = append(a.commands, info)
 		},
-		Fault: func(_ *pop3.Conn, err error) { a.add("fault %v", err) },
-		Close: func(_ *pop3.Conn, info pop3.SessionInfo) {
+		Fault: func(_ context.Context, _ *pop3.Conn, err error) { a.add("fault %v", err) },
+		Close: func(_ context.Context, _ *pop3.Conn, info pop3.SessionInfo) {
 			a.add("close %s by %s: %s %v messages=%d tops=%d retrs=%d deleted=%d",
 				info.User, info.Mechanism, info.Reason, info.Err, info.Messages, info.Tops, info.Retrs, info.Deleted)
 			a.closed <- info
@@ -131,7 +131,7 @@ func TestHooksHearOfWhatGoesWrong(t *testing.T) {
 	client.Command("DELE 2")
 	require.Equal(t, "-ERR [SYS/TEMP] some deleted messages not removed", client.Quit())
 	require.Error(t, <-client.over)
-	require.Equal(t, "refused QUIT", (<-audit.closed).Reason)
+	require.Equal(t, pop3.ReasonRefused, (<-audit.closed).Reason)
 	require.Contains(t, audit.lines, `command "PASS" ok=false code="IN-USE"`)
 	require.Contains(t, audit.lines, `command "RETR" ok=false code="SYS/PERM"`)
 	require.Contains(t, audit.lines, `command "QUIT" ok=false code="SYS/TEMP"`)
@@ -194,9 +194,9 @@ func TestNoSecretInHooksAndLogs(t *testing.T) {
 	server.Config.MaxBadCommands = -1
 	hooks := audit.hooks()
 	auth := hooks.Auth
-	hooks.Auth = func(c *pop3.Conn, login mailbox.Login, err error) {
+	hooks.Auth = func(ctx context.Context, c *pop3.Conn, login mailbox.Login, err error) {
 		audit.add("%v %+v %#v %s", login, login, login, err)
-		auth(c, login, err)
+		auth(ctx, c, login, err)
 	}
 	server.Config.Hooks = hooks
 	server.Start(t)
@@ -330,7 +330,7 @@ func TestHooksHearOfALoginThatFailsAnywhere(t *testing.T) {
 			host.set(test.fails, broken)
 			server := insecure(host)
 			failed := 0
-			server.Hooks = &pop3.Hooks{Auth: func(_ *pop3.Conn, _ mailbox.Login, err error) {
+			server.Hooks = &pop3.Hooks{Auth: func(_ context.Context, _ *pop3.Conn, _ mailbox.Login, err error) {
 				require.Error(t, err)
 				failed++
 			}}

@@ -68,38 +68,35 @@ func (c *Conn) measure(ctx context.Context, i int) error {
 	if c.maildrop.sizes[i] >= 0 {
 		return nil
 	}
-	if err := c.out.flush(); err != nil {
-		return &ended{"client gone", err}
-	}
-	deadline := c.startDeadline(ctx)
-	defer deadline.stop()
-	octets, err := c.size(deadline, i)
+	work := c.startWork(ctx)
+	defer work.stop()
+	octets, err := c.size(work, i)
 	if errors.Is(err, mailbox.ErrNotFound) {
 		octets, err = 0, nil
 	}
 	if err != nil {
-		return fmt.Errorf("count message: %w", deadline.explain(err))
+		return reply(fmt.Errorf("count message: %w", work.explain(err)), atSize)
 	}
 	c.maildrop.setSize(i, octets)
 	return nil
 }
 
 // size asks the store, if it is a [mailbox.Sizer], and counts otherwise.
-func (c *Conn) size(deadline *deadline, i int) (int64, error) {
+func (c *Conn) size(work *work, i int) (int64, error) {
 	if sizer, ok := c.mailbox.(mailbox.Sizer); ok {
-		octets, err := sizer.Size(deadline.ctx, c.maildrop.id(i))
+		octets, err := sizer.Size(work.ctx, c.maildrop.id(i))
 		if err != nil || octets >= 0 {
 			return octets, err
 		}
 	}
-	return c.count(deadline, i)
+	return c.count(work, i)
 }
 
-func (c *Conn) count(deadline *deadline, i int) (int64, error) {
-	body, err := c.mailbox.Open(deadline.ctx, c.maildrop.id(i), mailbox.OpenOptions{For: mailbox.Measure})
+func (c *Conn) count(work *work, i int) (int64, error) {
+	body, err := c.mailbox.Open(work.ctx, c.maildrop.id(i), mailbox.OpenOptions{For: mailbox.Measure})
 	if err != nil {
 		return 0, err
 	}
 	defer body.Close()
-	return mailbox.Octets(&deadlineReader{body, deadline})
+	return mailbox.Octets(&workReader{body, work})
 }

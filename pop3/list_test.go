@@ -135,7 +135,7 @@ func TestWrongSizesOfAStoreAreFaults(t *testing.T) {
 		store.messages[1].Size = size
 		faults := make(chan error, 10)
 		server := store.server()
-		server.Hooks = &pop3.Hooks{Fault: func(_ *pop3.Conn, err error) { faults <- err }}
+		server.Hooks = &pop3.Hooks{Fault: func(_ context.Context, _ *pop3.Conn, err error) { faults <- err }}
 		client := loggedIn(t, server)
 		_, body := client.Multi("RETR 1")
 		require.Equal(t, "right\r\n", string(body))

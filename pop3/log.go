@@ -8,21 +8,21 @@ import (
 // logSession writes the line that each session leaves in the log. A session in
 // which the client said nothing, such as a port scan or a load balancer's
 // probe, leaves one at level debug.
-func (c *Conn) logSession() {
+func (c *Conn) logSession(ctx context.Context) {
 	level := slog.LevelInfo
 	if c.info.In == 0 {
 		level = slog.LevelDebug
 	}
-	ctx := context.Background()
 	if !c.server.log.Enabled(ctx, level) {
 		return
 	}
 	attributes := []slog.Attr{
-		slog.Any("remote", c.nc.RemoteAddr()),
+		slog.String("conn", c.id),
+		slog.String("remote", text(c.nc.RemoteAddr())),
 		slog.String("user", c.info.User),
 		slog.String("mechanism", c.info.Mechanism),
 		slog.Bool("tls", c.isTLS()),
-		slog.String("reason", c.info.Reason),
+		slog.String("reason", string(c.info.Reason)),
 		slog.Int("messages", c.info.Messages),
 		slog.Int("top", c.info.Tops),
 		slog.Int("retr", c.info.Retrs),

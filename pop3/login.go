@@ -15,14 +15,15 @@ import (
 // USER and PASS, by AUTH PLAIN, and by APOP if the authenticator is a
 // [SharedSecrets].
 func Login(authenticator Authenticator, store mailbox.Store) Handler {
-	return HandlerFunc(func(context.Context, *Conn) (Session, error) {
+	return HandlerFunc(func(_ context.Context, c *Conn) (Session, error) {
 		secrets, _ := authenticator.(SharedSecrets)
-		return &loginSession{authenticator: authenticator, secrets: secrets, store: store}, nil
+		return &loginSession{conn: c, authenticator: authenticator, secrets: secrets, store: store}, nil
 	})
 }
 
 // loginSession is the session of [Login].
 type loginSession struct {
+	conn          *Conn
 	authenticator Authenticator
 	secrets       SharedSecrets // nil: no APOP
 	store         mailbox.Store
@@ -47,6 +48,9 @@ func (s *loginSession) Login(ctx context.Context, login mailbox.Login) (mailbox.
 
 func (s *loginSession) open(ctx context.Context, login mailbox.Login, user string) (mailbox.Mailbox, error) {
 	login.User = user
+	if s.conn != nil { // nil in a test that needs no connection
+		s.conn.SetUser(user)
+	}
 	mb, err := s.store.Open(ctx, login)
 	if err != nil {
 		return nil, fmt.Errorf("open mailbox: %w", err)
@@ -58,7 +62,7 @@ func (s *loginSession) Mechanisms() []string { return plainOnly }
 
 func (s *loginSession) StartSASL(_ context.Context, mechanism string, login mailbox.Login) (SASLExchange, error) {
 	if mechanism != "PLAIN" {
-		return nil, mistake("no such mechanism")
+		return nil, impossible("no such mechanism")
 	}
 	return &plainExchange{login: login, open: s.Login}, nil
 }
@@ -67,7 +71,7 @@ func (s *loginSession) APOPEnabled() bool { return s.secrets != nil }
 
 func (s *loginSession) APOP(ctx context.Context, login mailbox.Login, timestamp, digest string) (mailbox.Mailbox, error) {
 	if s.secrets == nil {
-		return nil, mistake("APOP is not offered here")
+		return nil, impossible("APOP is not offered here")
 	}
 	secret, user, err := s.secrets.SharedSecret(ctx, login)
 	if err != nil {

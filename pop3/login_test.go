@@ -27,7 +27,7 @@ func TestPasswordsArriveOctetForOctet(t *testing.T) {
 		got <- login.Password
 		return "", mailbox.ErrAuthFailed
 	})
-	server := &pop3.Server{Handler: pop3.Login(authenticator, newFakeStore()), AllowInsecureAuth: true, MaxAuthTries: -1}
+	server := &pop3.Server{Handler: pop3.Login(authenticator, newFakeStore()), AllowInsecureAuth: true, MaxAuthTries: -1, Brake: pop3.NoBrake}
 	client := pipe(t, server)
 	for _, password := range passwords {
 		client.Command("USER mrose")

@@ -1,6 +1,7 @@
 package pop3
 
 import (
+	"context"
 	"errors"
 	"iter"
 	"math"
@@ -52,9 +53,9 @@ func (t *texts) at(i int) []byte {
 }
 
 // newMaildrop reads the listing of a mailbox, up to limit messages.
-func newMaildrop(deadline *deadline, mb mailbox.Mailbox, limit int) (*maildrop, error) {
+func newMaildrop(ctx context.Context, mb mailbox.Mailbox, limit int) (*maildrop, error) {
 	d := &maildrop{ascending: true}
-	for m, err := range mb.Messages(deadline.ctx) {
+	for m, err := range mb.Messages(ctx) {
 		switch {
 		case err != nil:
 			return nil, err
@@ -102,15 +103,15 @@ func (d *maildrop) unmarked() int       { return len(d.sizes) - d.marks }
 func (d *maildrop) id(i int) string     { return string(d.ids.at(i)) }
 func (d *maildrop) isMarked(i int) bool { return d.marked != nil && d.marked[i] }
 
-// at returns the index of message n, or a mistake if there is none or it is
-// marked.
+// at returns the index of message n, or why there is none: no message has that
+// number, or it is marked.
 func (d *maildrop) at(n int) (int, error) {
 	i := n - 1
 	switch {
 	case i < 0 || i >= len(d.sizes):
-		return 0, mistake("no such message")
+		return 0, impossible("no such message")
 	case d.isMarked(i):
-		return 0, mistake("message is deleted")
+		return 0, impossible("message is deleted")
 	}
 	return i, nil
 }

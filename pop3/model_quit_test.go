@@ -78,7 +78,7 @@ func TestP4AfterQUITEachMessageIsThereOrGone(t *testing.T) {
 		whole := rapid.Bool().Draw(t, "fails as a whole")
 		infos := make(chan pop3.SessionInfo, 1)
 		server := insecure(pop3.Login(demo, stubborn{&store, stuck, whole}))
-		server.Hooks = &pop3.Hooks{Close: func(_ *pop3.Conn, info pop3.SessionInfo) { infos <- info }}
+		server.Hooks = &pop3.Hooks{Close: func(_ context.Context, _ *pop3.Conn, info pop3.SessionInfo) { infos <- info }}
 		conn := newScript([]byte(input+"QUIT\r\nNOOP\r\n"), 0)
 		err := server.ServeConn(context.Background(), conn)
 		info := <-infos

@@ -111,7 +111,7 @@ func TestPanicEndsOneSession(t *testing.T) {
 func sessionWithoutPanic(t *testing.T, input string) (whole *fakeHost, good string, borders []int) {
 	whole = hostOfThree()
 	server := faultyServer(whole)
-	server.Hooks.Command = func(_ *pop3.Conn, info pop3.CommandInfo) {
+	server.Hooks.Command = func(_ context.Context, _ *pop3.Conn, info pop3.CommandInfo) {
 		whole.hit(t.Context(), inCommandHook)
 		borders = append(borders, int(info.Out))
 	}

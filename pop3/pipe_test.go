@@ -18,7 +18,7 @@ import (
 
 // insecure returns a server that takes passwords without TLS.
 func insecure(handler pop3.Handler) *pop3.Server {
-	return &pop3.Server{Handler: handler, AllowInsecureAuth: true}
+	return &pop3.Server{Handler: handler, AllowInsecureAuth: true, Brake: pop3.NoBrake}
 }
 
 // noDeadline is the deadline that a connection never reaches.

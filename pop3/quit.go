@@ -3,7 +3,6 @@ package pop3
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/popcask/popcask/mailbox"
 )
@@ -14,41 +13,43 @@ func (c *Conn) quit(ctx context.Context, _ arguments) error {
 	if err := c.update(ctx); err != nil {
 		return err
 	}
-	if err := c.closeMailbox(); err != nil {
-		c.fault(fmt.Errorf("pop3: close mailbox: %w", err))
-	}
+	c.closeMailbox(ctx)
 	c.out.strings("+OK bye\r\n")
-	return c.flushAndEnd(&ended{reason: reasonQuit})
+	return c.flushAndEnd(&ended{reason: ReasonQuit})
 }
 
-// update removes the marked messages. It runs to its end even if the client or
-// the server go away meanwhile: no client asks for half of a removal.
+// update removes the marked messages, once the client has everything that it
+// asked for before. It runs to its end even if the client or the server go away
+// meanwhile: no client asks for half of a removal.
 func (c *Conn) update(ctx context.Context) error {
-	if c.maildrop == nil || c.maildrop.marks == 0 {
+	if c.maildrop == nil {
 		return nil
 	}
-	if err := c.out.flush(); err != nil {
-		return &ended{"client gone", err}
+	if c.maildrop.marks == 0 && len(c.receipts) == 0 {
+		return nil
 	}
-	deadline := c.startDeadline(context.WithoutCancel(ctx))
-	defer deadline.stop()
-	err := deadline.explain(c.mailbox.Delete(deadline.ctx, c.maildrop.markedIDs()))
+	if err := c.flush(ctx); err != nil {
+		return c.gone(err)
+	}
+	if c.maildrop.marks == 0 {
+		return nil
+	}
+	err := c.ask(context.WithoutCancel(ctx), func(ctx context.Context) error {
+		return c.mailbox.Delete(ctx, c.maildrop.markedIDs())
+	})
 	if err == nil {
 		c.info.Deleted = c.maildrop.marks
 		return nil
 	}
-	reply := Error{Code: CodeTemporary, Text: "deleted messages may not have been removed", Err: err}
+	answer := *reply(err, atQuit)
 	var partly *mailbox.DeleteError
-	var worded *Error
-	switch {
-	case errors.As(err, &worded):
-		reply = Error{Code: worded.Code, Text: worded.Text, Err: err}
-	case errors.As(err, &partly):
+	if errors.As(err, &partly) {
 		c.info.Deleted = c.maildrop.marks - len(partly.Failed)
-		reply.Text = "some deleted messages not removed"
-	case errors.Is(err, mailbox.ErrPermanent):
-		reply.Code = CodePermanent
 	}
-	reply.Close = true
-	return &reply
+	var worded *Error
+	if partly != nil && !errors.As(err, &worded) {
+		answer = Error{Code: CodeTemporary, Text: "some deleted messages not removed"}
+	}
+	answer.Close, answer.Err = true, err
+	return &answer
 }

@@ -2,7 +2,6 @@ package pop3
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -13,10 +12,14 @@ import (
 // retr answers RETR (RFC 1939 section 5).
 func (c *Conn) retr(ctx context.Context, a arguments) error {
 	err := c.send(ctx, a.n, mailbox.OpenOptions{})
-	if err == nil {
-		c.info.Retrs++
+	if err != nil {
+		return err
 	}
-	return err
+	c.info.Retrs++
+	if _, ok := c.mailbox.(mailbox.Receipter); ok {
+		c.receipts = append(c.receipts, c.maildrop.id(a.n-1))
+	}
+	return nil
 }
 
 // top answers TOP (RFC 1939 section 7).
@@ -37,19 +40,16 @@ func (c *Conn) send(ctx context.Context, n int, options mailbox.OpenOptions) err
 	if err != nil {
 		return err
 	}
-	if err := c.out.flush(); err != nil {
-		return &ended{"client gone", err}
-	}
 	options.Next = c.maildrop.idsAfter(i)
-	deadline := c.startDeadline(ctx)
-	defer deadline.stop()
-	body, err := c.mailbox.Open(deadline.ctx, c.maildrop.id(i), options)
+	work := c.startWork(ctx)
+	defer work.stop()
+	body, err := c.mailbox.Open(work.ctx, c.maildrop.id(i), options)
 	if err != nil {
-		return c.notOpened(n, deadline.explain(err))
+		return notOpened(work.explain(err))
 	}
 	defer body.Close()
 
-	answer := &answer{c: c, deadline: deadline, size: c.maildrop.sizes[i], stuffed: stuffer{w: &c.out}}
+	answer := &answer{c: c, work: work, size: c.maildrop.sizes[i], stuffed: stuffer{w: &c.out}}
 	if b, ok := body.(mailbox.CanonicalBody); ok {
 		answer.stuffed.canonical = b.IsCanonical()
 	}
@@ -58,46 +58,59 @@ func (c *Conn) send(ctx context.Context, n int, options mailbox.OpenOptions) err
 		answer.size = unknown
 		source = mailbox.NewTopReader(body, options.Lines)
 	}
-	err = deadline.explain(answer.copy(source))
+	err = work.explain(answer.copy(source))
+	work.pause()
 	switch {
 	case answer.err != nil:
-		return &ended{"client gone", answer.err}
+		return c.gone(answer.err)
 	case err != nil && !answer.begun:
-		return c.notOpened(n, err)
+		return notOpened(err)
 	case err != nil:
 		err = fmt.Errorf("pop3: message %q ended early: %w", c.maildrop.id(i), err)
 		c.out.discard()
-		c.fault(err)
-		return &ended{"message ended early", err}
+		c.fault(ctx, err)
+		return &ended{ReasonBodyFailed, err}
 	}
 	answer.close()
 	if size := answer.size; size >= 0 && size != answer.stuffed.octets {
-		c.fault(fmt.Errorf("pop3: message %q has %d octets, its store says %d", c.maildrop.id(i), answer.stuffed.octets, size))
+		c.fault(ctx, fmt.Errorf("pop3: message %q has %d octets, its store says %d", c.maildrop.id(i), answer.stuffed.octets, size))
 	}
 	return nil
 }
 
-// notOpened returns the error that answers a failure to open message n. To ask
-// for the same lost message again is a mistake of the client, and counted.
-func (c *Conn) notOpened(n int, err error) error {
-	if errors.Is(err, mailbox.ErrNotFound) {
-		if c.missing == n {
-			return mistake("no such message")
-		}
-		c.missing = n
+// notOpened returns the answer to a failure to open a message.
+func notOpened(err error) error {
+	return reply(fmt.Errorf("open message: %w", err), atMessage)
+}
+
+// flush sends the answers that are due, and then tells the store which messages
+// the client has got.
+func (c *Conn) flush(ctx context.Context) error {
+	if err := c.out.flush(); err != nil || len(c.receipts) == 0 {
+		return err
 	}
-	return fmt.Errorf("open message: %w", err)
+	receipts := c.receipts
+	c.receipts = nil
+	for _, id := range receipts {
+		err := c.ask(ctx, func(ctx context.Context) error {
+			return c.mailbox.(mailbox.Receipter).Retrieved(ctx, id)
+		})
+		if err != nil {
+			c.fault(ctx, fmt.Errorf("pop3: note that message %q was retrieved: %w", id, err))
+		}
+	}
+	return nil
 }
 
 // answer is the multi-line response that carries a message. It begins with the
 // first octets of the body.
 type answer struct {
-	c        *Conn
-	deadline *deadline // its clock stands still while the client reads
-	size     int64     // as listed
-	begun    bool
-	stuffed  stuffer
-	err      error // of a write to the client
+	c       *Conn
+	work    *work // its clock stands still while the client reads
+	size    int64 // as listed
+	begun   bool
+	stuffed stuffer
+	err     error // of a write to the client
 }
 
 // unknown is the size of a message that the store does not know.
@@ -121,11 +134,11 @@ func (a *answer) Write(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	a.deadline.pause()
+	a.work.pause()
 	a.begin()
 	n, err := a.stuffed.Write(p)
 	a.err = err
-	a.deadline.resume()
+	a.work.resume()
 	return n, err
 }
 

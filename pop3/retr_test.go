@@ -50,7 +50,7 @@ func TestP2ABodyThatFailsDropsTheConnection(t *testing.T) {
 				store.open = func(string, mailbox.OpenOptions) (io.ReadCloser, error) { return body(), nil }
 				server := store.server()
 				faults := make(chan error, 1)
-				server.Hooks = &pop3.Hooks{Fault: func(_ *pop3.Conn, err error) { faults <- err }}
+				server.Hooks = &pop3.Hooks{Fault: func(_ context.Context, _ *pop3.Conn, err error) { faults <- err }}
 				client := pipe(t, server)
 				client.Login("mrose", "secret")
 				client.Command("DELE 1")
@@ -108,7 +108,7 @@ func TestTOPReadsNoFurtherThanItSends(t *testing.T) {
 }
 
 // A message that is gone is -ERR, and the session goes on. Some clients ask for
-// it forever: to ask again counts as a wrong command.
+// it forever: that ends with MaxRefused.
 func TestALostMessageAskedForAgainAndAgain(t *testing.T) {
 	store := newFakeStore("a\n", "b\n")
 	store.open = func(id string, _ mailbox.OpenOptions) (io.ReadCloser, error) {
@@ -118,7 +118,7 @@ func TestALostMessageAskedForAgainAndAgain(t *testing.T) {
 		return io.NopCloser(strings.NewReader(store.bodies[id])), nil
 	}
 	server := store.server()
-	server.MaxBadCommands = 3
+	server.MaxBadCommands, server.MaxRefused = 1, 3
 	client := loggedIn(t, server)
 	require.Equal(t, "-ERR no such message", client.Command("RETR 1"))
 	_, body := client.Multi("RETR 2")

@@ -16,7 +16,7 @@ import (
 func (c *Conn) auth(ctx context.Context, a arguments) error {
 	session, ok := c.session.(SASLSession)
 	if !ok {
-		return mistake("AUTH is not offered here")
+		return impossible("AUTH is not offered here")
 	}
 	if a.text == "" {
 		c.out.strings("+OK mechanisms follow\r\n")
@@ -33,7 +33,7 @@ func (c *Conn) auth(ctx context.Context, a arguments) error {
 	case slices.Contains(session.Mechanisms(), mechanism):
 		return errNeedsTLS
 	default:
-		return mistake("no such mechanism")
+		return impossible("no such mechanism")
 	}
 	var response []byte
 	if hasInitial {
@@ -43,36 +43,56 @@ func (c *Conn) auth(ctx context.Context, a arguments) error {
 		}
 	}
 	login := c.login(mechanism)
-	exchange, err := c.startSASL(ctx, session, mechanism, login)
-	if err != nil {
-		return c.loginFailed(login, fmt.Errorf("start %s: %w", mechanism, err))
-	}
-	var end *ended
-	var wrong mistake
-	switch err := c.exchange(ctx, exchange, response); {
-	case err == nil:
-	case errors.As(err, &end), errors.As(err, &wrong): // no attempt: the client broke it off
+	var exchange SASLExchange
+	err := c.ask(ctx, func(ctx context.Context) (err error) {
+		exchange, err = session.StartSASL(ctx, mechanism, login)
 		return err
-	default:
-		return c.loginFailed(login, err)
+	})
+	if err != nil {
+		return c.loginFailed(ctx, login, fmt.Errorf("start %s: %w", mechanism, err))
+	}
+	err = c.exchange(ctx, exchange, login, response)
+	if isBrokenOff(err) || c.isHijacked() {
+		return err
 	}
 	login.User = exchange.User()
+	if err != nil {
+		return c.loginFailed(ctx, login, err)
+	}
 	return c.logIn(ctx, login, func(ctx context.Context) (mailbox.Mailbox, error) {
 		return exchange.Mailbox(ctx)
 	})
 }
 
-func (c *Conn) startSASL(ctx context.Context, s SASLSession, mechanism string, login mailbox.Login) (SASLExchange, error) {
-	deadline := c.startDeadline(ctx)
-	defer deadline.stop()
-	exchange, err := s.StartSASL(deadline.ctx, mechanism, login)
-	return exchange, deadline.explain(err)
+// isBrokenOff reports whether the client broke an exchange off, which is no
+// attempt to log in.
+func isBrokenOff(err error) bool {
+	var end *ended
+	var wrong mistake
+	var cannot impossible
+	return errors.As(err, &end) || errors.As(err, &wrong) || errors.As(err, &cannot)
 }
 
-// exchange runs a mechanism to its end.
-func (c *Conn) exchange(ctx context.Context, x SASLExchange, response []byte) error {
+// exchange runs a mechanism to its end. Each response but none may be a proof,
+// so that the brake is asked before it is checked.
+func (c *Conn) exchange(ctx context.Context, x SASLExchange, login mailbox.Login, response []byte) error {
 	for {
-		challenge, done, err := c.nextChallenge(ctx, x, response)
+		var challenge []byte
+		var done bool
+		next := func(ctx context.Context) (err error) {
+			challenge, done, err = x.Next(ctx, response)
+			return err
+		}
+		var err error
+		if response == nil {
+			err = c.ask(ctx, next)
+		} else {
+			login.User = x.User()
+			err = c.braked(ctx, login, next)
+		}
+		if c.isHijacked() {
+			return nil // whatever it says: see execute
+		}
 		if err != nil {
 			return err
 		}
@@ -80,12 +100,12 @@ func (c *Conn) exchange(ctx context.Context, x SASLExchange, response []byte) er
 			return nil
 		}
 		c.out.strings("+ ", base64.StdEncoding.EncodeToString(challenge), "\r\n")
-		line, err := c.readLine(c.server.limit.sasl)
+		line, err := c.readLine(ctx, c.server.limit.sasl)
 		if err != nil {
 			return c.endOfInput(err)
 		}
 		if string(line) == "*" {
-			return mistake("AUTH cancelled")
+			return impossible("AUTH cancelled")
 		}
 		if response, err = decode(string(line)); err != nil {
 			return err
@@ -97,13 +117,6 @@ func (c *Conn) exchange(ctx context.Context, x SASLExchange, response []byte) er
 			return nil
 		}
 	}
-}
-
-func (c *Conn) nextChallenge(ctx context.Context, x SASLExchange, response []byte) ([]byte, bool, error) {
-	deadline := c.startDeadline(ctx)
-	defer deadline.stop()
-	challenge, done, err := x.Next(deadline.ctx, response)
-	return challenge, done, deadline.explain(err)
 }
 
 // decodeInitial decodes an initial response. A lone "=" is an empty one (RFC

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"runtime"
 	"sync"
 	"time"
 
@@ -40,16 +41,26 @@ type Server struct {
 	// before TLS.
 	AllowInsecureAuth bool
 
+	// Greeting is the text of the first line that a client gets, after "+OK ".
+	// Empty means "POP3 server ready". What a response line cannot have is left
+	// out, and so are angle brackets, which are for the timestamp of APOP.
+	Greeting string
+
 	// AuthTimeout is how long a client may take from its connection to its
 	// login, TLS handshakes included. Default 3 minutes.
 	AuthTimeout time.Duration
+
+	// HandshakeTimeout is how long a client may take for a TLS handshake, within
+	// AuthTimeout. Default 30 seconds.
+	HandshakeTimeout time.Duration
 
 	// IdleTimeout is how long a client may wait between two commands after its
 	// login. Default 10 minutes, the shortest that RFC 1939 section 3 allows.
 	IdleTimeout time.Duration
 
 	// WriteTimeout is how long a client may take to read the next part of an
-	// answer, of at most 1 MiB. Default 5 minutes.
+	// answer, of at most 1 MiB. Before the login it ends with AuthTimeout at the
+	// latest. Default 5 minutes.
 	WriteTimeout time.Duration
 
 	// StoreTimeout is how long a store or an authenticator may take for one
@@ -66,21 +77,52 @@ type Server struct {
 	// command included: bearer tokens are long. Default 65536.
 	MaxSASL int
 
-	// MaxBadCommands is how many commands in a row may be wrong before the
-	// connection is ended. Default 20; before the login it is at most 5.
+	// MaxLongLines is how many octets of memory the lines of all connections
+	// together may have that are longer than 2 KiB, as those of AUTH may be
+	// before anybody has logged in. A connection that needs more is told to try
+	// again later, and ended. Default 16 MiB.
+	MaxLongLines int
+
+	// MaxBadCommands is how many commands in a row may be wrong, in their form
+	// or in their state, before the connection is ended. A command that is well
+	// formed and cannot be done does not count. Default 20; before the login it
+	// is at most 5.
 	MaxBadCommands int
+
+	// MaxRefused is how many more commands may be refused than were answered
+	// with +OK before the connection is ended, whatever they are refused for.
+	// Errors of the host do not count. Default 1,000.
+	MaxRefused int
 
 	// MaxAuthTries is how many logins may fail before the connection is ended.
 	// Default 5.
 	MaxAuthTries int
 
+	// Brake slows down those who guess passwords. nil means a [LocalBrake] with
+	// its defaults, which the connections of this server share.
+	Brake Brake
+
 	// MaxMessages is how many messages a session sees, the oldest first. Later
 	// sessions see the rest once those are deleted. Default 1,000,000.
 	MaxMessages int
 
-	// MaxConnections is how many connections may be open at once. One more is
-	// told to try again later. Default 10,000.
+	// MaxConnections is how many connections may be open at once. Default 10,000,
+	// or a quarter of the files that the process may open if that is fewer: a
+	// session may need three more, and the rest of the program some too.
 	MaxConnections int
+
+	// MaxBeforeLogin is how many of the connections may be open without a login.
+	// One more takes the place of the oldest of the address that has the most of
+	// them. So an address that floods the server displaces its own connections.
+	// Default half of MaxConnections.
+	MaxBeforeLogin int
+
+	// MaxPerAddress is how many connections one address may have; an IPv6 address
+	// is a network of 64 bits. One more takes the place of the oldest that has
+	// not logged in; if there is none, it is turned away. Default 100, or
+	// MaxBeforeLogin if that is less. It does not count what has no IP address,
+	// such as a Unix socket.
+	MaxPerAddress int
 
 	// Implementation is the text of the IMPLEMENTATION capability (RFC 2449
 	// section 6.9), which is listed after the login. Empty leaves it out.
@@ -89,6 +131,9 @@ type Server struct {
 	// Capabilities returns the capabilities that CAPA lists, a line each, from
 	// those of the server. nil leaves them as they are.
 	Capabilities func(*Conn, []string) []string
+
+	// Commands are commands of the host's own.
+	Commands []Command
 
 	// Hooks are called when something happens. nil calls none.
 	Hooks *Hooks
@@ -102,20 +147,28 @@ type Server struct {
 	BaseContext func(net.Listener) context.Context
 
 	// ConnContext returns the context of a connection, made of the one that it
-	// gets. nil leaves that one.
+	// gets. Its values are in the context of every hook, log line and call of a
+	// store. nil leaves that one.
 	ConnContext func(context.Context, net.Conn) context.Context
 
-	mu        sync.Mutex
-	listeners map[*net.Listener]struct{}
-	conns     map[*Conn]struct{}
-	stopping  bool
-	sessions  sync.WaitGroup // one for each of conns
+	// Admit is asked about each connection before the TLS handshake and before
+	// the greeting. An error turns the connection away: in the clear with -ERR,
+	// in the words of an [*Error] if it is one. nil admits all.
+	Admit func(context.Context, net.Conn) error
+
+	door      door
+	listeners map[*net.Listener]struct{} // guarded by door.mu
 
 	setUp     sync.Once
+	setUpErr  error
 	limit     limits
+	longLines budget
 	tlsConfig *tls.Config // nil: no TLS
 	log       *slog.Logger
 	hooks     Hooks
+	brake     Brake
+	turnedAway, failedHandshakes,
+	failedLogins tally
 }
 
 // ErrServerClosed is what Serve and its siblings return after Shutdown or
@@ -167,6 +220,10 @@ func (s *Server) serve(listener net.Listener, implicitTLS bool) error {
 		return ErrServerClosed
 	}
 	defer s.untrack(&listener)
+	if !implicitTLS && s.tlsConfig == nil && !s.AllowInsecureAuth {
+		s.log.Warn("pop3: nobody can log in with a password here: there is no TLS (TLSConfig), and AllowInsecureAuth is not set",
+			"address", listener.Addr().String())
+	}
 
 	base := context.Background()
 	if s.BaseContext != nil {
@@ -176,7 +233,7 @@ func (s *Server) serve(listener net.Listener, implicitTLS bool) error {
 	for {
 		nc, err := listener.Accept()
 		if err != nil {
-			if s.isStopping() {
+			if s.door.isClosed() {
 				return ErrServerClosed
 			}
 			// Most likely the process is out of file descriptors, which passes.
@@ -193,6 +250,9 @@ func (s *Server) serve(listener net.Listener, implicitTLS bool) error {
 			nc = tls.Server(nc, s.tlsConfig)
 		}
 		go s.ServeConn(base, nc)
+		// Let it be turned away before the next is accepted: a flood must not take
+		// all files of the process meanwhile.
+		runtime.Gosched()
 	}
 }
 
@@ -211,12 +271,17 @@ func (s *Server) ServeConn(ctx context.Context, nc net.Conn) error {
 	mayEnd := ctx.Done() != nil
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	c := &Conn{server: s, nc: nc, cancel: cancel, mayEnd: mayEnd || s.ConnContext != nil}
-	if err := s.admit(c); err != nil {
-		c.reject(err)
+	c := newConn(s, nc)
+	c.cancel, c.mayEnd = cancel, mayEnd || s.ConnContext != nil
+	displaced, err := s.door.enter(c)
+	if err != nil {
+		c.turnAway(ctx, err)
 		return err
 	}
-	defer s.release(c)
+	defer s.door.leave(c)
+	if displaced != nil {
+		displaced.abort(errDisplaced)
+	}
 	return c.serve(ctx)
 }
 
@@ -229,7 +294,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	for _, c := range s.stop() {
 		c.wakeForShutdown()
 	}
-	err := parallel.Wait(ctx, &s.sessions)
+	err := parallel.Wait(ctx, &s.door.inside)
 	if err != nil {
 		s.Close()
 	}
@@ -249,29 +314,19 @@ func (s *Server) Close() error {
 // stop closes the listeners, turns later connections away, and returns those
 // that are open.
 func (s *Server) stop() []*Conn {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.stopping = true
+	conns := s.door.close()
+	s.door.mu.Lock()
+	defer s.door.mu.Unlock()
 	for listener := range s.listeners {
 		(*listener).Close()
-	}
-	conns := make([]*Conn, 0, len(s.conns))
-	for c := range s.conns {
-		conns = append(conns, c)
 	}
 	return conns
 }
 
-func (s *Server) isStopping() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.stopping
-}
-
 func (s *Server) track(listener *net.Listener) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.stopping {
+	s.door.mu.Lock()
+	defer s.door.mu.Unlock()
+	if s.door.closed {
 		return false
 	}
 	if s.listeners == nil {
@@ -282,51 +337,37 @@ func (s *Server) track(listener *net.Listener) bool {
 }
 
 func (s *Server) untrack(listener *net.Listener) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.door.mu.Lock()
+	defer s.door.mu.Unlock()
 	delete(s.listeners, listener)
-}
-
-func (s *Server) admit(c *Conn) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case s.stopping:
-		return ErrServerClosed
-	case reached(len(s.conns), s.limit.connections):
-		return errTooManyConnections
-	}
-	if s.conns == nil {
-		s.conns = make(map[*Conn]struct{})
-	}
-	s.conns[c] = struct{}{}
-	s.sessions.Add(1)
-	return nil
-}
-
-func (s *Server) release(c *Conn) {
-	s.mu.Lock()
-	delete(s.conns, c)
-	s.mu.Unlock()
-	s.sessions.Done()
 }
 
 // prepare fills in the defaults, once.
 func (s *Server) prepare() error {
+	s.setUp.Do(func() { s.setUpErr = s.prepareOnce() })
+	return s.setUpErr
+}
+
+func (s *Server) prepareOnce() error {
 	if s.Handler == nil {
 		return errors.New("pop3: Server.Handler is nil: see pop3.Login for one made of an authenticator and a store")
 	}
-	s.setUp.Do(func() {
-		s.limit = s.limits()
-		s.log = cmp.Or(s.Logger, slog.New(slog.DiscardHandler))
-		if s.Hooks != nil {
-			s.hooks = *s.Hooks
-		}
-		if s.TLSConfig != nil {
-			s.tlsConfig = s.TLSConfig.Clone()
-			s.tlsConfig.MinVersion = max(s.tlsConfig.MinVersion, tls.VersionTLS12)
-			s.tlsConfig.NextProtos = []string{"pop3"}
-		}
-	})
+	if err := checkCommands(s.Commands); err != nil {
+		return err
+	}
+	s.limit = s.limits()
+	s.door.limit = s.limit
+	s.longLines.set(s.limit.longLines)
+	s.log = cmp.Or(s.Logger, slog.New(slog.DiscardHandler))
+	if s.Hooks != nil {
+		s.hooks = *s.Hooks
+	}
+	if s.TLSConfig != nil {
+		s.tlsConfig = secured(s.TLSConfig)
+	}
+	s.brake = s.Brake
+	if s.brake == nil {
+		s.brake = new(LocalBrake)
+	}
 	return nil
 }

@@ -104,7 +104,7 @@ func TestMaxBadCommands(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			check := func(prefix string, greetings, limit int) {
 				server := insecure(newFakeHost("one"))
-				server.MaxBadCommands = limit
+				server.MaxBadCommands, server.MaxRefused = limit, -1
 				if name == "default" {
 					server.MaxBadCommands = 0
 				} else if name == "custom" {
@@ -203,7 +203,7 @@ func TestMaxMessages(t *testing.T) {
 			faults := 0
 			server := insecure(many{limit.has})
 			server.MaxMessages = limit.field
-			server.Hooks = &pop3.Hooks{Fault: func(*pop3.Conn, error) { faults++ }}
+			server.Hooks = &pop3.Hooks{Fault: func(context.Context, *pop3.Conn, error) { faults++ }}
 			input := fmt.Sprintf("%sSTAT\r\nUIDL %d\r\nUIDL %d\r\nQUIT\r\n", goodLogin, limit.seen, limit.seen+1)
 			conn := newScript([]byte(input), 0)
 			server.ServeConn(t.Context(), conn)
@@ -214,12 +214,10 @@ func TestMaxMessages(t *testing.T) {
 	}
 }
 
-// Each connection is served by the Connect hook of the one before, since that
-// needs no ten thousand goroutines.
 func TestMaxConnections(t *testing.T) {
 	const refused = "-ERR [SYS/TEMP] too many connections, try again later\r\n"
 	for name, limit := range map[string]struct{ field, conns int }{
-		"default": {0, 10_000},
+		"default": {0, pop3.DefaultConnections(pop3.MaxFiles())},
 		"custom":  {3, 3},
 		"none":    {-1, -1},
 	} {
@@ -228,19 +226,18 @@ func TestMaxConnections(t *testing.T) {
 			if conns < 0 {
 				conns = 11_000
 			}
-			host := newFakeHost()
-			server := insecure(host)
-			server.MaxConnections = limit.field
-			open, last := 0, newScript(nil, 0)
-			server.Hooks = &pop3.Hooks{Connect: func(*pop3.Conn) {
+			server := insecure(newFakeHost())
+			server.MaxConnections, server.MaxBeforeLogin = limit.field, -1
+			open, last := 0, newScript([]byte(goodLogin), 0)
+			server.Hooks = &pop3.Hooks{Auth: func(context.Context, *pop3.Conn, mailbox.Login, error) {
 				switch open++; {
 				case open < conns:
-					server.ServeConn(t.Context(), newScript(nil, 0))
+					server.ServeConn(t.Context(), newScript([]byte(goodLogin), 0))
 				case open == conns:
 					server.ServeConn(t.Context(), last)
 				}
 			}}
-			server.ServeConn(t.Context(), newScript(nil, 0))
+			server.ServeConn(t.Context(), newScript([]byte(goodLogin), 0))
 			if limit.conns < 0 {
 				require.NotContains(t, last.out.String(), refused)
 			} else {
@@ -249,6 +246,16 @@ func TestMaxConnections(t *testing.T) {
 			// They have ended, and there is room again.
 			require.NoError(t, server.ServeConn(t.Context(), newScript([]byte("QUIT\r\n"), 0)))
 		})
+	}
+}
+
+// The default of MaxConnections leaves files for what the sessions open, and
+// for the rest of the process.
+func TestMaxConnectionsIsLessThanTheFilesOfTheProcess(t *testing.T) {
+	for files, want := range map[uint64]int{
+		0: 10_000, 1: 1, 256: 64, 1024: 256, 20_000: 5000, 40_000: 10_000, 1 << 20: 10_000, 1<<64 - 1: 10_000,
+	} {
+		require.Equal(t, want, pop3.DefaultConnections(files), "%d files", files)
 	}
 }
 
@@ -266,7 +273,7 @@ func TestFailedLoginsEndTheConnection(t *testing.T) {
 	for setting, tries := range map[int]int{0: 5, 1: 1, 3: 3} {
 		server := &pop3.Server{
 			Handler:           pop3.Login(pop3.Users{"mrose": "secret"}, newFakeStore()),
-			AllowInsecureAuth: true, MaxAuthTries: setting,
+			AllowInsecureAuth: true, MaxAuthTries: setting, Brake: pop3.NoBrake,
 		}
 		client := pipe(t, server)
 		for i := range tries - 1 {
@@ -281,7 +288,7 @@ func TestFailedLoginsEndTheConnection(t *testing.T) {
 
 	server := &pop3.Server{
 		Handler:           pop3.Login(pop3.Users{"mrose": "secret"}, newFakeStore()),
-		AllowInsecureAuth: true, MaxAuthTries: -1,
+		AllowInsecureAuth: true, MaxAuthTries: -1, Brake: pop3.NoBrake,
 	}
 	client := pipe(t, server)
 	for i := range 100 {

@@ -117,7 +117,7 @@ func TestContextsOfTheHost(t *testing.T) {
 	ended := make(chan context.CancelCauseFunc, 2)
 	infos := make(chan pop3.SessionInfo, 1)
 	server := pop3test.NewUnstartedServer(t, host)
-	server.Config.Hooks = &pop3.Hooks{Close: func(_ *pop3.Conn, info pop3.SessionInfo) { infos <- info }}
+	server.Config.Hooks = &pop3.Hooks{Close: func(_ context.Context, _ *pop3.Conn, info pop3.SessionInfo) { infos <- info }}
 	server.Config.BaseContext = func(listener net.Listener) context.Context {
 		return context.WithValue(context.Background(), key("listener"), listener.Addr().String())
 	}
@@ -140,7 +140,7 @@ func TestContextsOfTheHost(t *testing.T) {
 	(<-ended)(cause)
 	client.ExpectClosed()
 	info := <-infos
-	require.Equal(t, "aborted", info.Reason)
+	require.EqualValues(t, "aborted", info.Reason)
 	require.ErrorIs(t, info.Err, cause)
 }
 
@@ -155,7 +155,7 @@ func TestConnIsSafeWhileSTLSRuns(t *testing.T) {
 		for range 20 {
 			server := pop3test.NewUnstartedServer(t, pop3.Login(pop3test.AnyPassword(), new(memory.Store)))
 			conns := make(chan *pop3.Conn, 1)
-			server.Config.Hooks = &pop3.Hooks{Connect: func(c *pop3.Conn) { conns <- c }}
+			server.Config.Hooks = &pop3.Hooks{Connect: func(_ context.Context, c *pop3.Conn) { conns <- c }}
 			server.Start(t)
 			nc, err := net.Dial("tcp", server.Addr)
 			require.NoError(t, err)

@@ -41,7 +41,7 @@ func TestShutdownTellsIdleSessionsAndForgetsMarks(t *testing.T) {
 				host := newFakeHost("one", "two")
 				var reason pop3.SessionInfo
 				server := insecure(host)
-				server.Hooks = &pop3.Hooks{Close: func(_ *pop3.Conn, info pop3.SessionInfo) { reason = info }}
+				server.Hooks = &pop3.Hooks{Close: func(_ context.Context, _ *pop3.Conn, info pop3.SessionInfo) { reason = info }}
 				p := pipe(t, server)
 				prepare(p)
 				synctest.Wait()
@@ -49,7 +49,7 @@ func TestShutdownTellsIdleSessionsAndForgetsMarks(t *testing.T) {
 				require.Equal(t, shutdownAnswer, p.rest(t))
 				require.NoError(t, <-over)
 				require.ErrorIs(t, <-p.over, pop3.ErrServerClosed)
-				require.Equal(t, "shutdown", reason.Reason)
+				require.EqualValues(t, "shutdown", reason.Reason)
 				require.Empty(t, host.removed(), "marks that no QUIT has confirmed")
 				require.Equal(t, 1, host.count(inSessionClose))
 			})
@@ -246,7 +246,7 @@ func TestCloseEndsASessionAnywhere(t *testing.T) {
 						server := insecure(host)
 						server.TLSConfig = tlsConfig
 						var info pop3.SessionInfo
-						server.Hooks = &pop3.Hooks{Close: func(_ *pop3.Conn, i pop3.SessionInfo) { info = i }}
+						server.Hooks = &pop3.Hooks{Close: func(_ context.Context, _ *pop3.Conn, i pop3.SessionInfo) { info = i }}
 						ctx, cancel := context.WithCancel(t.Context())
 						defer cancel()
 						p := rawPipe(t, server, ctx)
@@ -258,7 +258,7 @@ func TestCloseEndsASessionAnywhere(t *testing.T) {
 						require.Zero(t, time.Since(began), "at once")
 						require.NotContains(t, p.rest(t), "\r\n.\r\n")
 						host.requireClosed(t)
-						require.Equal(t, "aborted", info.Reason)
+						require.EqualValues(t, "aborted", info.Reason)
 					})
 				})
 			}

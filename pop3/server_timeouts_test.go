@@ -90,6 +90,7 @@ func TestAuthTimeout(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					server := insecure(pop3.Login(pop3test.AnyPassword(), new(memory.Store)))
 					server.AuthTimeout, server.TLSConfig = limit.field, tlsConfig
+					server.HandshakeTimeout = -1
 					server.MaxLine, server.WriteTimeout = 10_000, -1
 					began := time.Now()
 					p := pipe(t, server)
@@ -102,7 +103,7 @@ func TestAuthTimeout(t *testing.T) {
 		t.Run(name+", a stalled handshake", func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				server := insecure(newFakeHost())
-				server.AuthTimeout = limit.field
+				server.AuthTimeout, server.HandshakeTimeout = limit.field, -1
 				client, conn := net.Pipe()
 				p := &piped{conn: client, over: make(chan error, 1)}
 				began := time.Now()
@@ -134,7 +135,7 @@ func TestIdleTimeout(t *testing.T) {
 				var info pop3.SessionInfo
 				server := insecure(host)
 				server.IdleTimeout = limit.field
-				server.Hooks = &pop3.Hooks{Close: func(_ *pop3.Conn, i pop3.SessionInfo) { info = i }}
+				server.Hooks = &pop3.Hooks{Close: func(_ context.Context, _ *pop3.Conn, i pop3.SessionInfo) { info = i }}
 				p := loggedIn(t, server)
 				p.Command("DELE 1")
 				for range 3 { // each command starts the clock anew
@@ -149,7 +150,7 @@ func TestIdleTimeout(t *testing.T) {
 				require.Empty(t, output.String(), "the autologout says nothing (RFC 1939 section 3)")
 				require.Empty(t, host.removed(), "and removes nothing")
 				if limit.ends > 0 {
-					require.Equal(t, "idle", info.Reason)
+					require.EqualValues(t, "idle", info.Reason)
 				}
 			})
 		})
@@ -264,7 +265,7 @@ func TestAutologoutSaysAndRemovesNothing(t *testing.T) {
 	client := loggedIn(t, server)
 	require.Equal(t, "+OK message 1 deleted", client.Command("DELE 1"))
 	client.ExpectClosed()
-	require.Equal(t, "idle", (<-audit.closed).Reason)
+	require.EqualValues(t, "idle", (<-audit.closed).Reason)
 	require.NotContains(t, store.history(), "delete id-1")
 }
 
@@ -279,5 +280,5 @@ func TestNoLoginInTimeEndsTheConnection(t *testing.T) {
 	client := pipe(t, server)
 	client.ExpectClosed()
 	require.ErrorIs(t, <-client.over, os.ErrDeadlineExceeded)
-	require.Equal(t, "no login in time", (<-audit.closed).Reason)
+	require.EqualValues(t, "no login in time", (<-audit.closed).Reason)
 }

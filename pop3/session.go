@@ -59,8 +59,9 @@ type SASLExchange interface {
 	// data. [mailbox.ErrAuthFailed] means that the client's proof is wrong.
 	Next(ctx context.Context, response []byte) (challenge []byte, done bool, err error)
 
-	// User returns the name that the client gave, for the log. It is called
-	// after the exchange is done.
+	// User returns the name that the client gave, as far as it is known, for the
+	// brake and for log lines. It is called before each Next but the first, and
+	// after the exchange is done or has failed.
 	User() string
 
 	// Mailbox opens the user's mailbox. It is called after the exchange is done.

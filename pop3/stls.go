@@ -8,11 +8,12 @@ import (
 )
 
 // stls answers STLS (RFC 2595 section 4). The server forgets what the client
-// said before, and never reads what came after STLS in the clear.
+// said before, and never reads what came after STLS in the clear. What it said
+// itself in the greeting stays good.
 func (c *Conn) stls(ctx context.Context, _ arguments) error {
 	switch {
 	case c.server.tlsConfig == nil:
-		return mistake("TLS is not offered here")
+		return impossible("TLS is not offered here")
 	case c.isTLS():
 		return mistake("TLS is active already")
 	case c.in.Buffered() > 0:
@@ -22,7 +23,7 @@ func (c *Conn) stls(ctx context.Context, _ arguments) error {
 	}
 	c.out.strings("+OK begin TLS\r\n")
 	if err := c.out.flush(); err != nil {
-		return &ended{"client gone", err}
+		return c.gone(err)
 	}
 	secure := tls.Server(c.nc, c.server.tlsConfig)
 	c.mu.Lock()
@@ -30,30 +31,64 @@ func (c *Conn) stls(ctx context.Context, _ arguments) error {
 	c.mu.Unlock()
 	c.in = bufio.NewReaderSize(secure, readBuffer)
 	c.out.nc = secure
-	c.user, c.timestamp = "", ""
+	c.named = ""
 	if end := c.handshake(ctx, secure); end != nil {
 		return end
 	}
 	return nil
 }
 
-// handshake begins TLS within the time that a login may take.
+// handshake begins TLS within the time that a handshake and a login may take.
 func (c *Conn) handshake(ctx context.Context, secure tlsConn) *ended {
 	c.mu.Lock()
 	stopping := c.shutdown
 	if !stopping {
-		secure.SetDeadline(c.loginDeadline())
+		secure.SetDeadline(c.handshakeDeadline())
 	}
 	c.mu.Unlock()
 	if stopping {
-		return &ended{"shutdown", ErrServerClosed}
+		return &ended{ReasonShutdown, ErrServerClosed}
 	}
 	if err := secure.HandshakeContext(ctx); err != nil {
-		return &ended{"TLS handshake failed", err}
+		c.server.failedHandshakes.log(ctx, c.server.log, "pop3: TLS handshake failed", c.nc.RemoteAddr(), err)
+		return &ended{ReasonHandshake, err}
 	}
 	secure.SetWriteDeadline(time.Time{})
 	if c.server.hooks.TLS != nil {
-		c.server.hooks.TLS(c, secure.ConnectionState())
+		c.server.hooks.TLS(ctx, c, secure.ConnectionState())
 	}
 	return nil
+}
+
+// handshakeDeadline is when a handshake that begins now must be over; zero means
+// never.
+func (c *Conn) handshakeDeadline() time.Time {
+	deadline := c.loginDeadline()
+	if c.server.limit.handshake < 0 {
+		return deadline
+	}
+	own := time.Now().Add(c.server.limit.handshake)
+	if !deadline.IsZero() && deadline.Before(own) {
+		return deadline
+	}
+	return own
+}
+
+// secured returns a config for a server: with TLS 1.2 as the oldest version,
+// and "pop3" as the only name of ALPN, so that a browser that was led here is
+// refused. What GetConfigForClient returns gets the same.
+func secured(config *tls.Config) *tls.Config {
+	config = config.Clone()
+	config.MinVersion = max(config.MinVersion, tls.VersionTLS12)
+	config.NextProtos = []string{"pop3"}
+	if choose := config.GetConfigForClient; choose != nil {
+		config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+			chosen, err := choose(hello)
+			if chosen == nil || err != nil {
+				return nil, err
+			}
+			return secured(chosen), nil
+		}
+	}
+	return config
 }

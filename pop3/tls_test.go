@@ -1,6 +1,7 @@
 package pop3_test
 
 import (
+	"context"
 	"crypto/tls"
 	"io"
 	"net"
@@ -219,7 +220,7 @@ func TestServeConnOfTLS(t *testing.T) {
 	client, conn := net.Pipe()
 	server := &pop3.Server{Handler: newFakeHost("one")} // takes passwords only over TLS
 	infos := make(chan bool, 1)
-	server.Hooks = &pop3.Hooks{TLS: func(c *pop3.Conn, _ tls.ConnectionState) {
+	server.Hooks = &pop3.Hooks{TLS: func(_ context.Context, c *pop3.Conn, _ tls.ConnectionState) {
 		infos <- c.TLS() != nil
 	}}
 	over := make(chan error, 1)

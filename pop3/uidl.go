@@ -10,9 +10,9 @@ import (
 )
 
 // uidl answers UIDL (RFC 1939 section 7), for one message or all.
-func (c *Conn) uidl(_ context.Context, a arguments) error {
+func (c *Conn) uidl(ctx context.Context, a arguments) error {
 	for _, problem := range c.maildrop.settle() {
-		c.fault(problem)
+		c.fault(ctx, problem)
 	}
 	if a.n > 0 {
 		i, err := c.maildrop.at(a.n)

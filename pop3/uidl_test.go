@@ -1,6 +1,7 @@
 package pop3_test
 
 import (
+	"context"
 	"strconv"
 	"strings"
 	"testing"
@@ -59,7 +60,7 @@ func uidlsOf(t *testing.T, messages []mailbox.Message, faults *int) (list []stri
 	store.messages = messages
 	*faults = 0
 	server := store.server()
-	server.Hooks = &pop3.Hooks{Fault: func(*pop3.Conn, error) { *faults++ }}
+	server.Hooks = &pop3.Hooks{Fault: func(context.Context, *pop3.Conn, error) { *faults++ }}
 	client := loggedIn(t, server)
 	status, listing := client.Multi("UIDL")
 	require.Equal(t, "+OK unique-ids follow", status)

@@ -17,7 +17,7 @@ func (c *Conn) userCommand(_ context.Context, a arguments) error {
 	if hasControl(a.text) {
 		return mistake("control character in a user name")
 	}
-	c.user = a.text
+	c.named = a.text
 	c.out.strings("+OK send PASS\r\n")
 	return nil
 }
@@ -32,11 +32,11 @@ func (c *Conn) pass(ctx context.Context, a arguments) error {
 	if !c.maySendSecrets() {
 		return errNeedsTLS
 	}
-	if c.user == "" {
+	if c.named == "" {
 		return mistake("USER first")
 	}
 	login := c.login("USER")
-	login.User, login.Password = c.user, a.text
+	login.User, login.Password = c.named, a.text
 	return c.logIn(ctx, login, func(ctx context.Context) (mailbox.Mailbox, error) {
 		return c.session.Login(ctx, login)
 	})

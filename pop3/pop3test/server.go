@@ -35,7 +35,9 @@ type Server struct {
 }
 
 // NewServer starts a server that ends with the test. It takes passwords on
-// plain connections, since those are on loopback.
+// plain connections, since those are on loopback, and neither slows
+// down clients that send wrong ones nor limits how many there are of one
+// address.
 func NewServer(t testing.TB, handler pop3.Handler) *Server {
 	t.Helper()
 	s := NewUnstartedServer(t, handler)
@@ -54,6 +56,8 @@ func NewUnstartedServer(t testing.TB, handler pop3.Handler) *Server {
 		Config: &pop3.Server{
 			Handler:           handler,
 			AllowInsecureAuth: true,
+			Brake:             pop3.NoBrake,
+			MaxPerAddress:     -1,
 			TLSConfig:         &tls.Config{Certificates: []tls.Certificate{certificate.Server}},
 		},
 		RootCAs: certificate.Roots,

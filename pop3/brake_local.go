@@ -1,0 +1,203 @@
+package pop3
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/popcask/popcask/mailbox"
+)
+
+// LocalBrake is a [Brake] in the memory of the process. Its zero value works.
+// Its fields must not change once it is used.
+//
+// Addresses and users are counted apart. After [LocalBrake.FreeTries] failures
+// each further try waits: one second, then two, four, up to MaxDelay. Tries
+// from one address wait one after the other, so that many connections guess no
+// faster than one, and a try that would wait longer than MaxDelay is refused.
+// Tries for one user wait side by side, so that nobody can lock a user out. A
+// user who has logged in from an address before does not wait there, whoever
+// else guesses, until a try of that user fails there. What is not renewed for a
+// while is forgotten.
+//
+// If all clients come through a proxy and have its address, set
+// FreeTriesOfAddress to a negative value.
+type LocalBrake struct {
+	// MaxChecks is how many credentials may be checked at the same time. The
+	// others wait for their turn, which goes round by address. Default 16, or
+	// four for each processor if that is more; a negative value means no limit.
+	MaxChecks int
+
+	// FreeTries and FreeTriesOfAddress are how many tries may fail for a user,
+	// and from an address, before the next waits. Default 5; a negative value
+	// means that none ever waits.
+	FreeTries          int
+	FreeTriesOfAddress int
+
+	// MaxDelay is how long a try waits at most. Default 15 seconds.
+	MaxDelay time.Duration
+
+	// Forget is after how long without another failure the failures of a user or
+	// an address are forgotten. Default 15 minutes.
+	Forget time.Duration
+
+	// MaxRemembered is how many users, addresses, and pairs of the two, are
+	// remembered each. If there are more, some are forgotten early. Default
+	// 100,000.
+	MaxRemembered int
+
+	mu        sync.Mutex
+	users     map[string]*failures
+	addresses map[netip.Prefix]*failures
+	known     map[pair]struct{}
+
+	turns turns
+}
+
+// failures are those of a user or an address.
+type failures struct {
+	count int
+	last  time.Time // the last one
+	next  time.Time // when the next try may begin
+}
+
+// pair is a user who has logged in from an address.
+type pair struct {
+	user    string
+	address netip.Prefix
+}
+
+// ErrTooManyTries is the error of a [LocalBrake] if tries from an address would
+// wait too long.
+var ErrTooManyTries = errors.New("too many failed logins from this address")
+
+// Begin implements [Brake].
+func (b *LocalBrake) Begin(ctx context.Context, login mailbox.Login) (release func(), err error) {
+	address, user := originOf(login.Remote), brakeName(login.User)
+	wait, err := b.reserve(user, address)
+	if err != nil {
+		return nil, err
+	}
+	if err := sleep(ctx, wait); err != nil {
+		return nil, err
+	}
+	return b.turns.take(ctx, address, cmp.Or(b.MaxChecks, max(16, 4*runtime.GOMAXPROCS(0))))
+}
+
+// reserve returns how long a try has to wait, and lets the next one from its
+// address wait longer.
+func (b *LocalBrake) reserve(user string, address netip.Prefix) (time.Duration, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if _, known := b.known[pair{user, address}]; known {
+		return 0, nil
+	}
+	now := time.Now()
+	var wait time.Duration
+	if f := b.users[user]; f != nil && user != "" {
+		wait = min(b.delay(f, b.FreeTries, now), max(0, f.next.Sub(now)))
+	}
+	f := b.addresses[address]
+	if f == nil {
+		return wait, nil
+	}
+	delay := b.delay(f, b.FreeTriesOfAddress, now)
+	if delay == 0 {
+		return wait, nil
+	}
+	start := now
+	if f.next.After(now) {
+		start = f.next
+	}
+	if own := start.Sub(now); own > b.maxDelay() {
+		return 0, fmt.Errorf("%w: the next may be checked in %s", ErrTooManyTries, own.Round(time.Second))
+	}
+	f.next = start.Add(delay)
+	return max(wait, start.Sub(now)), nil
+}
+
+// delay is the pause between two tries after so many failures.
+func (b *LocalBrake) delay(f *failures, free int, now time.Time) time.Duration {
+	free = cmp.Or(free, 5)
+	if free < 0 || f.count < free || now.Sub(f.last) > b.forget() {
+		return 0
+	}
+	return min(b.maxDelay(), time.Second<<min(f.count-free, 30))
+}
+
+func (b *LocalBrake) maxDelay() time.Duration { return cmp.Or(b.MaxDelay, 15*time.Second) }
+func (b *LocalBrake) forget() time.Duration   { return cmp.Or(b.Forget, 15*time.Minute) }
+func (b *LocalBrake) remembered() int         { return cmp.Or(b.MaxRemembered, 100_000) }
+
+// Result implements [Brake].
+func (b *LocalBrake) Result(login mailbox.Login, err error) {
+	address, user := originOf(login.Remote), brakeName(login.User)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err == nil {
+		remember(&b.known, pair{user, address}, struct{}{}, b.remembered())
+		return
+	}
+	delete(b.known, pair{user, address})
+	fail(b, &b.addresses, address, b.FreeTriesOfAddress)
+	if user != "" {
+		fail(b, &b.users, user, b.FreeTries)
+	}
+}
+
+// fail counts a failure of a user or an address.
+func fail[K comparable](b *LocalBrake, all *map[K]*failures, key K, free int) {
+	now := time.Now()
+	f := (*all)[key]
+	if f == nil || now.Sub(f.last) > b.forget() {
+		f = new(failures)
+		remember(all, key, f, b.remembered())
+	}
+	f.count++
+	f.last = now
+	if next := now.Add(b.delay(f, free, now)); next.After(f.next) {
+		f.next = next
+	}
+}
+
+// remember puts a value into a map of at most limit entries. If it is full, some
+// other goes.
+func remember[K comparable, V any](all *map[K]V, key K, value V, limit int) {
+	if *all == nil {
+		*all = make(map[K]V)
+	}
+	if _, there := (*all)[key]; !there && len(*all) >= limit {
+		for victim := range *all {
+			delete(*all, victim)
+			break
+		}
+	}
+	(*all)[key] = value
+}
+
+// brakeName is the name under which the failures of a user are counted.
+func brakeName(user string) string {
+	if canonical, err := mailbox.CanonicalUser(user); err == nil {
+		return canonical
+	}
+	return ""
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

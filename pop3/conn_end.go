@@ -1,0 +1,167 @@
+package pop3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+)
+
+// Reason is why a session ended, a short text that stays the same from release
+// to release.
+type Reason string
+
+const (
+	ReasonQuit         Reason = "quit"                    // the client said QUIT: the only end without an error, with the next
+	ReasonHijacked     Reason = "hijacked"                // the host took the connection over
+	ReasonClientGone   Reason = "client gone"             // the connection broke, or the client did not read its answers
+	ReasonIdle         Reason = "idle"                    // longer than Server.IdleTimeout
+	ReasonNoLogin      Reason = "no login in time"        // Server.AuthTimeout
+	ReasonHandshake    Reason = "TLS handshake failed"    //
+	ReasonTurnedAway   Reason = "turned away"             // by Server.Admit or by the Handler
+	ReasonDisplaced    Reason = "displaced"               // before its login, by a newer connection
+	ReasonLineTooLong  Reason = "line too long"           // Server.MaxLine, MaxSASL, MaxLongLines
+	ReasonBadCommands  Reason = "too many bad commands"   // Server.MaxBadCommands, MaxRefused
+	ReasonRefused      Reason = "refused"                 // a command, with an answer that closes: QUIT that failed, too many failed logins, STLS with more behind it, an Error with Close
+	ReasonBodyFailed   Reason = "message ended early"     // the store failed in the middle of a message
+	ReasonShutdown     Reason = "shutdown"                // Server.Shutdown
+	ReasonClosedByHost Reason = "closed by the host"      // Conn.Close
+	ReasonAborted      Reason = "aborted"                 // Server.Close, or the context of the connection ended
+	ReasonPanic        Reason = "panic"                   // of the host's code
+	ReasonGoexit       Reason = "goroutine ended by host" // runtime.Goexit in the host's code
+)
+
+// ended is the end of a connection. As an error of a command it ends the
+// session.
+type ended struct {
+	reason Reason
+	err    error // nil after QUIT and Hijack
+}
+
+func (e *ended) Error() string {
+	if e.err == nil {
+		return "pop3: session ended: " + string(e.reason)
+	}
+	return "pop3: session ended: " + string(e.reason) + ": " + e.err.Error()
+}
+
+func (e *ended) Unwrap() error { return e.err }
+
+// finish closes what is open, writes to the log and calls the hook.
+func (c *Conn) finish(ctx context.Context, end *ended) {
+	c.out.discard()
+	c.giveBack()
+	if c.rejected {
+		c.turnAway(ctx, end.err)
+		return
+	}
+	c.guard(ctx, func() { c.closeMailbox(ctx) })
+	c.guard(ctx, func() {
+		if c.session == nil {
+			return
+		}
+		if err := c.session.Close(); err != nil {
+			c.fault(ctx, fmt.Errorf("pop3: close session: %w", err))
+		}
+	})
+	if !c.isHijacked() {
+		c.hangUp(end.reason)
+	}
+	if end.reason == ReasonDisplaced {
+		c.guard(ctx, func() {
+			c.server.turnedAway.log(ctx, c.server.log, "pop3: connection made room for another", c.nc.RemoteAddr(), end.err)
+		})
+	}
+	c.info.Reason, c.info.Err = end.reason, end.err
+	c.info.Duration = time.Since(c.began)
+	c.info.In, c.info.Out = c.inOctets, c.out.octets
+	c.guard(ctx, func() { c.logSession(ctx) })
+	c.guard(ctx, func() {
+		if c.server.hooks.Close != nil {
+			c.server.hooks.Close(ctx, c, c.info)
+		}
+	})
+}
+
+// guard runs a host's code, and reports its panic instead of passing it on.
+func (c *Conn) guard(ctx context.Context, f func()) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.panicked(ctx, p)
+		}
+	}()
+	f()
+}
+
+func (c *Conn) closeMailbox(ctx context.Context) {
+	if c.mailbox == nil {
+		return
+	}
+	mb := c.mailbox
+	c.mailbox = nil
+	if err := mb.Close(); err != nil {
+		c.fault(ctx, fmt.Errorf("pop3: close mailbox: %w", err))
+	}
+}
+
+const (
+	// drainTime and drainOctets bound what is read of a client after the last
+	// answer.
+	drainTime   = 2 * time.Second
+	drainOctets = 256 << 10
+)
+
+// hangUp closes the connection. If the server was the last to speak, and the
+// client may have sent more than was read, a close would make the kernel reset
+// the connection, and the client might lose the last answer. So the server
+// closes its half, and reads until the client closes its own.
+func (c *Conn) hangUp(reason Reason) {
+	defer c.nc.Close()
+	switch reason {
+	case ReasonQuit, ReasonRefused, ReasonBadCommands, ReasonLineTooLong:
+	default:
+		return
+	}
+	raw := c.nc
+	until := time.Now().Add(drainTime)
+	raw.SetDeadline(until)
+	if secure, ok := raw.(interface {
+		CloseWrite() error
+		NetConn() net.Conn
+	}); ok {
+		if secure.CloseWrite() != nil { // close_notify
+			return
+		}
+		raw = secure.NetConn()
+		raw.SetDeadline(until)
+	}
+	half, ok := raw.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil {
+		return
+	}
+	io.CopyN(io.Discard, raw, drainOctets)
+}
+
+// turnAway ends a connection before its session, and says why if it can: before
+// a handshake nothing can be said. It waits for nothing, since it may be one of
+// a flood.
+func (c *Conn) turnAway(ctx context.Context, err error) {
+	defer c.nc.Close()
+	if errors.Is(err, ErrServerClosed) {
+		err = &Error{Code: CodeTemporary, Text: "server shutting down", Err: ErrServerClosed}
+	}
+	if _, is := c.nc.(tlsConn); !is {
+		c.nc.SetWriteDeadline(time.Now().Add(time.Second))
+		io.WriteString(c.nc, reply(err, atGreeting).line())
+	}
+	c.guard(ctx, func() {
+		c.server.turnedAway.log(ctx, c.server.log, "pop3: connection turned away", c.nc.RemoteAddr(), err)
+	})
+	c.guard(ctx, func() {
+		if c.server.hooks.Reject != nil {
+			c.server.hooks.Reject(ctx, c.nc, err)
+		}
+	})
+}

@@ -1,0 +1,6 @@
+package pop3
+
+var (
+	DefaultConnections = defaultConnections
+	MaxFiles           = maxFiles
+)
