@@ -24,11 +24,11 @@ func (c *Conn) login(mechanism string) mailbox.Login {
 
 // logIn opens the mailbox by open, lists it, and enters the TRANSACTION state.
 // If the listing fails, so does the login: a broken maildrop must not look like
-// an empty one.
-func (c *Conn) logIn(ctx context.Context, login mailbox.Login, open func(context.Context) (mailbox.Mailbox, error)) error {
+// an empty one. run is braked or unbraked.
+func (c *Conn) logIn(ctx context.Context, login mailbox.Login, run runner, open func(context.Context) (mailbox.Mailbox, error)) error {
 	c.SetUser("")
 	var opened *maildrop
-	err := c.braked(ctx, login, func(ctx context.Context) error {
+	err := run(ctx, login, func(ctx context.Context) error {
 		mb, err := open(ctx)
 		if err == nil && mb == nil && !c.isHijacked() {
 			err = errors.New("the session returned neither a mailbox nor an error")
@@ -102,6 +102,14 @@ func (c *Conn) loginFailed(ctx context.Context, login mailbox.Login, err error) 
 		return &Error{Code: answer.Code, Text: "too many failed logins", Close: true, Err: err}
 	}
 	return answer
+}
+
+// runner runs a piece of a host's work within a login.
+type runner func(ctx context.Context, login mailbox.Login, f func(context.Context) error) error
+
+// unbraked runs a piece of a host's work once the brake was asked.
+func (c *Conn) unbraked(ctx context.Context, _ mailbox.Login, f func(context.Context) error) error {
+	return c.ask(ctx, f)
 }
 
 // braked runs a piece of a host's work that checks credentials, once the brake

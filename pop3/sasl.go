@@ -51,7 +51,7 @@ func (c *Conn) auth(ctx context.Context, a arguments) error {
 	if err != nil {
 		return c.loginFailed(ctx, login, fmt.Errorf("start %s: %w", mechanism, err))
 	}
-	err = c.exchange(ctx, exchange, login, response)
+	wasBraked, err := c.exchange(ctx, exchange, login, response)
 	if isBrokenOff(err) || c.isHijacked() {
 		return err
 	}
@@ -59,9 +59,11 @@ func (c *Conn) auth(ctx context.Context, a arguments) error {
 	if err != nil {
 		return c.loginFailed(ctx, login, err)
 	}
-	return c.logIn(ctx, login, func(ctx context.Context) (mailbox.Mailbox, error) {
-		return exchange.Mailbox(ctx)
-	})
+	run := c.braked
+	if wasBraked {
+		run = c.unbraked
+	}
+	return c.logIn(ctx, login, run, exchange.Mailbox)
 }
 
 // isBrokenOff reports whether the client broke an exchange off, which is no
@@ -73,9 +75,9 @@ func isBrokenOff(err error) bool {
 	return errors.As(err, &end) || errors.As(err, &wrong) || errors.As(err, &cannot)
 }
 
-// exchange runs a mechanism to its end. Each response but none may be a proof,
-// so that the brake is asked before it is checked.
-func (c *Conn) exchange(ctx context.Context, x SASLExchange, login mailbox.Login, response []byte) error {
+// exchange runs a mechanism to its end. The brake is asked once, before the
+// first response is checked.
+func (c *Conn) exchange(ctx context.Context, x SASLExchange, login mailbox.Login, response []byte) (wasBraked bool, err error) {
 	for {
 		var challenge []byte
 		var done bool
@@ -83,40 +85,46 @@ func (c *Conn) exchange(ctx context.Context, x SASLExchange, login mailbox.Login
 			challenge, done, err = x.Next(ctx, response)
 			return err
 		}
-		var err error
-		if response == nil {
+		if response == nil || wasBraked || !checks(x) {
 			err = c.ask(ctx, next)
 		} else {
-			login.User = x.User()
+			wasBraked, login.User = true, x.User()
 			err = c.braked(ctx, login, next)
 		}
 		if c.isHijacked() {
-			return nil // whatever it says: see execute
+			return wasBraked, nil // whatever it says: see execute
 		}
 		if err != nil {
-			return err
+			return wasBraked, err
 		}
 		if done && challenge == nil {
-			return nil
+			return wasBraked, nil
 		}
 		c.out.strings("+ ", base64.StdEncoding.EncodeToString(challenge), "\r\n")
 		line, err := c.readLine(ctx, c.server.limit.sasl)
 		if err != nil {
-			return c.endOfInput(err)
+			return wasBraked, c.endOfInput(err)
 		}
 		if string(line) == "*" {
-			return impossible("AUTH cancelled")
+			return wasBraked, impossible("AUTH cancelled")
 		}
 		if response, err = decode(string(line)); err != nil {
-			return err
+			return wasBraked, err
 		}
 		if done {
 			if len(response) > 0 {
-				return mistake("an empty line was expected")
+				return wasBraked, mistake("an empty line was expected")
 			}
-			return nil
+			return wasBraked, nil
 		}
 	}
+}
+
+// checks reports whether the next response of an exchange is checked, and not
+// only read.
+func checks(x SASLExchange) bool {
+	c, ok := x.(CheckingExchange)
+	return !ok || c.Checks()
 }
 
 // decodeInitial decodes an initial response. A lone "=" is an empty one (RFC

@@ -30,6 +30,9 @@ func (x *plainExchange) Next(_ context.Context, response []byte) ([]byte, bool, 
 	return nil, true, nil
 }
 
+// Checks implements [CheckingExchange]: Mailbox checks the password.
+func (x *plainExchange) Checks() bool { return false }
+
 func (x *plainExchange) User() string { return x.login.User }
 
 func (x *plainExchange) Mailbox(ctx context.Context) (mailbox.Mailbox, error) {

@@ -22,7 +22,7 @@ type HandlerFunc func(ctx context.Context, c *Conn) (Session, error)
 func (f HandlerFunc) NewSession(ctx context.Context, c *Conn) (Session, error) { return f(ctx, c) }
 
 // Session logs one client in. It is used by one goroutine at a time. A session
-// may also implement [SASLSession] and [APOPSession]. A wrapper of a session
+// may also be a [SASLSession] and an [APOPSession]. A wrapper of a session
 // must forward those two, or the server does not see them.
 type Session interface {
 	// Login logs in by USER and PASS. [mailbox.ErrAuthFailed] means that the
@@ -66,6 +66,18 @@ type SASLExchange interface {
 
 	// Mailbox opens the user's mailbox. It is called after the exchange is done.
 	Mailbox(ctx context.Context) (mailbox.Mailbox, error)
+}
+
+// CheckingExchange is a [SASLExchange] that says when it checks a secret. The
+// server asks its [Brake] once in each login, before the first check. If an
+// exchange does not say, that is before the first response, when the name of
+// the user is not known yet.
+type CheckingExchange interface {
+	SASLExchange
+
+	// Checks reports whether the next call of Next checks a secret. If none
+	// does, the check is that of Mailbox.
+	Checks() bool
 }
 
 // APOPSession is a [Session] that also answers APOP (RFC 1939 section 7).

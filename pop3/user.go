@@ -37,7 +37,7 @@ func (c *Conn) pass(ctx context.Context, a arguments) error {
 	}
 	login := c.login("USER")
 	login.User, login.Password = c.named, a.text
-	return c.logIn(ctx, login, func(ctx context.Context) (mailbox.Mailbox, error) {
+	return c.logIn(ctx, login, c.braked, func(ctx context.Context) (mailbox.Mailbox, error) {
 		return c.session.Login(ctx, login)
 	})
 }
