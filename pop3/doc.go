@@ -34,6 +34,8 @@
 //     takes the message for whole.
 //   - QUIT removes the marked messages before it answers, and answers -ERR if
 //     it could not remove them all. A connection that breaks removes nothing.
+//   - What is owed is sent: pipelined answers are gathered, and do not wait for
+//     a host that is slow. The last answer is not lost to a reset.
 //   - A password crosses no connection without TLS unless AllowInsecureAuth is
 //     set. An unknown user and a wrong password get the same answer.
 //   - The server reads nothing that follows STLS in the clear, and forgets what
@@ -41,17 +43,51 @@
 //   - Memory is bounded: a connection that waits holds half a KiB of buffers, a
 //     message of any size passes through 48 KiB, and a listing is packed.
 //
+// # On a hostile network
+//
+// The zero value of every limit is meant for the open network.
+//
+//   - MaxConnections, MaxBeforeLogin, MaxPerAddress: connections that have not
+//     logged in cannot keep others out. If there are too many, a newcomer takes
+//     the place of the oldest one of the address that has the most.
+//   - AuthTimeout and HandshakeTimeout bound how long one may take.
+//   - Brake slows down guessing, by user and by address, and gives the checks
+//     of credentials fair turns. [LocalBrake] is the default.
+//   - MaxLine, MaxSASL and MaxLongLines bound the memory before the login,
+//     MaxBadCommands and MaxRefused the patience with a client that is wrong.
+//   - Server.Admit refuses a connection before the TLS handshake.
+//
+// What is turned away is counted ([Server.Stats]), told to Hooks.Reject, and
+// logged, though not each of a flood.
+//
+// Behind a proxy that passes connections on without the client's address, all
+// clients have the address of the proxy: then set MaxPerAddress and
+// [LocalBrake].FreeTriesOfAddress to -1, and let the proxy count addresses.
+//
 // # Errors of the host
 //
-// An error of a handler, an authenticator or a store is answered as follows.
-// Its own text goes to the log, and not to the client.
+// An error of a handler, an authenticator or a store is answered as follows, by
+// what the host was asked for. Its own text goes to the log, and not to the
+// client. An [*Error] is the code and the text that it says, at any moment.
 //
-//	*Error                                the code and the text that it says
-//	mailbox.ErrAuthFailed, ErrNoSuchUser  -ERR [AUTH], one text for both
-//	mailbox.ErrInUse                      -ERR [IN-USE]
-//	mailbox.ErrPermanent                  -ERR [SYS/PERM]
-//	mailbox.ErrNotFound (RETR, TOP)       -ERR, and the session goes on
-//	anything else                         -ERR [SYS/TEMP]
+//	mailbox error                greeting   login      RETR, TOP  STAT, LIST  QUIT
+//	ErrAuthFailed, ErrNoSuchUser SYS/TEMP   AUTH       SYS/TEMP   SYS/TEMP    SYS/TEMP
+//	ErrInUse                     SYS/TEMP   IN-USE     SYS/TEMP   SYS/TEMP    SYS/TEMP
+//	ErrPermanent                 SYS/PERM   SYS/PERM   SYS/PERM   SYS/PERM    SYS/PERM
+//	ErrNotFound                  SYS/TEMP   SYS/TEMP   no code    size 0      SYS/TEMP
+//	anything else                SYS/TEMP   SYS/TEMP   SYS/TEMP   SYS/TEMP    SYS/TEMP
+//
+// A login is the check of the credentials, Store.Open and the listing. Commands
+// of the host's own are answered as RETR is. A session goes on after each -ERR
+// but that of QUIT.
+//
+// # To build on
+//
+//   - [Hooks] take a context, and Hooks.Begin may give each command one of its
+//     own, for a trace. [Conn.ID] and [Conn.User] are in all log lines.
+//   - [Command] is a command of the host's own, with its capability.
+//   - [Conn.Hijack] hands a connection over, for a director that passes it on to
+//     another server after the login.
 //
 // # For tests
 //

@@ -25,7 +25,9 @@ type from struct {
 	address string
 }
 
-func (f from) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(netip.MustParseAddrPort(f.address)) }
+func (f from) RemoteAddr() net.Addr {
+	return net.TCPAddrFromAddrPort(netip.MustParseAddrPort(f.address))
+}
 
 // pipeFrom begins a session of a client at an address, and reads its greeting.
 func pipeFrom(t testing.TB, server *pop3.Server, address string) *piped {
