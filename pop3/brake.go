@@ -12,7 +12,7 @@ import (
 type Brake interface {
 	// Begin waits until credentials may be checked: until the client has waited
 	// as long as the failures before deserve, and not too many other checks are
-	// under way. The caller calls release once the check is over.
+	// under way. The caller calls release once, after the check.
 	//
 	// An error refuses to check anything: the client is told to try again later,
 	// and that counts as a failed try of its connection. It must not depend on

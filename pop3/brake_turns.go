@@ -22,14 +22,14 @@ func (t *turns) take(ctx context.Context, address netip.Prefix, limit int) (rele
 	if !reached(t.taken, limit) {
 		t.taken++
 		t.mu.Unlock()
-		return sync.OnceFunc(t.release), nil
+		return t.release, nil
 	}
 	turn := make(chan struct{})
 	t.join(address, turn)
 	t.mu.Unlock()
 	select {
 	case <-turn:
-		return sync.OnceFunc(t.release), nil
+		return t.release, nil
 	case <-ctx.Done():
 	}
 	if !t.drop(address, turn) { // it came at the same moment

@@ -30,14 +30,14 @@ type Conn struct {
 	user     string     // that has logged in
 	shutdown bool
 	hijacked bool
-	waiting  context.CancelFunc // ends the wait for the brake; nil: it does not wait
+	held     bool // by the brake
 
 	in       *bufio.Reader
 	long     []byte // a line that is longer than the buffer of in
 	borrowed int    // octets of Server.longLines
 	inOctets int64
 	out      output
-	work     *work // of the host that is under way; nil: none
+	work     work // of the host that is under way
 
 	rejected  bool // by Server.Admit
 	session   Session
@@ -138,8 +138,8 @@ func (c *Conn) wakeForShutdown() {
 	if c.hijacked {
 		return
 	}
-	if c.waiting != nil {
-		c.waiting()
+	if c.held {
+		c.cancel(errShuttingDown)
 	}
 	c.nc.SetReadDeadline(longAgo)
 }

@@ -28,19 +28,17 @@ func (c *Conn) login(mechanism string) mailbox.Login {
 func (c *Conn) logIn(ctx context.Context, login mailbox.Login, run runner, open func(context.Context) (mailbox.Mailbox, error)) error {
 	c.SetUser("")
 	var opened *maildrop
-	err := run(ctx, login, func(ctx context.Context) error {
-		mb, err := open(ctx)
-		if err == nil && mb == nil && !c.isHijacked() {
-			err = errors.New("the session returned neither a mailbox nor an error")
+	err := run(ctx, login, func(ctx context.Context, checked func()) (err error) {
+		c.mailbox, err = open(ctx) // from here on finish closes it
+		checked()
+		if err != nil || c.isHijacked() {
+			return err
 		}
-		c.mailbox = mb // from here on finish closes it
+		opened, err = c.listMaildrop(ctx)
 		return err
 	})
 	if c.isHijacked() {
 		return nil // whatever it says: see execute
-	}
-	if err == nil {
-		opened, err = c.listMaildrop(ctx)
 	}
 	if err != nil {
 		c.closeMailbox(ctx)
@@ -52,11 +50,12 @@ func (c *Conn) logIn(ctx context.Context, login mailbox.Login, run runner, open 
 }
 
 func (c *Conn) listMaildrop(ctx context.Context) (*maildrop, error) {
-	work := c.startWork(ctx)
-	defer work.stop()
-	opened, err := newMaildrop(work.ctx, c.mailbox, c.server.limit.messages)
+	if c.mailbox == nil {
+		return nil, errors.New("the session returned neither a mailbox nor an error")
+	}
+	opened, err := newMaildrop(ctx, c.mailbox, c.server.limit.messages)
 	if err != nil {
-		return nil, fmt.Errorf("list maildrop: %w", work.explain(err))
+		return nil, fmt.Errorf("list maildrop: %w", err)
 	}
 	return opened, nil
 }
@@ -104,17 +103,18 @@ func (c *Conn) loginFailed(ctx context.Context, login mailbox.Login, err error) 
 	return answer
 }
 
-// runner runs a piece of a host's work within a login.
-type runner func(ctx context.Context, login mailbox.Login, f func(context.Context) error) error
+// runner runs a piece of a host's work within a login. The work calls checked
+// once the credentials are checked, if there is more to do.
+type runner func(ctx context.Context, login mailbox.Login, f func(ctx context.Context, checked func()) error) error
 
 // unbraked runs a piece of a host's work once the brake was asked.
-func (c *Conn) unbraked(ctx context.Context, _ mailbox.Login, f func(context.Context) error) error {
-	return c.ask(ctx, f)
+func (c *Conn) unbraked(ctx context.Context, _ mailbox.Login, f func(context.Context, func()) error) error {
+	return c.ask(ctx, func(ctx context.Context) error { return f(ctx, func() {}) })
 }
 
 // braked runs a piece of a host's work that checks credentials, once the brake
 // lets it. Answers that are due are sent before, since that may take a while.
-func (c *Conn) braked(ctx context.Context, login mailbox.Login, f func(context.Context) error) error {
+func (c *Conn) braked(ctx context.Context, login mailbox.Login, f func(context.Context, func()) error) error {
 	if err := c.flush(ctx); err != nil {
 		return c.gone(err)
 	}
@@ -122,8 +122,15 @@ func (c *Conn) braked(ctx context.Context, login mailbox.Login, f func(context.C
 	if err != nil {
 		return &Error{Code: CodeTemporary, Text: "too many logins, try again later", Err: fmt.Errorf("%w: %w", errBraked, err)}
 	}
-	defer release()
-	return c.ask(ctx, f)
+	held := true
+	checked := func() {
+		if held {
+			held = false
+			release()
+		}
+	}
+	defer checked()
+	return c.ask(ctx, func(ctx context.Context) error { return f(ctx, checked) })
 }
 
 var errBraked = errors.New("pop3: the brake refused the login")
@@ -131,20 +138,19 @@ var errBraked = errors.New("pop3: the brake refused the login")
 // awaitBrake waits until the brake lets a login be checked, the server shuts
 // down, or the connection ends.
 func (c *Conn) awaitBrake(ctx context.Context, login mailbox.Login) (release func(), err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	c.setWaiting(cancel)
-	defer c.setWaiting(nil)
+	if !c.setHeld(true) {
+		return nil, ErrServerClosed
+	}
+	defer c.setHeld(false)
 	return c.server.brake.Begin(ctx, login)
 }
 
-func (c *Conn) setWaiting(cancel context.CancelFunc) {
+// setHeld notes whether the brake holds the session, and reports whether it may.
+func (c *Conn) setHeld(held bool) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.waiting = cancel
-	if cancel != nil && c.shutdown {
-		cancel()
-	}
+	c.held = held
+	return !c.shutdown
 }
 
 func (c *Conn) tellAuth(ctx context.Context, login mailbox.Login, err error) {

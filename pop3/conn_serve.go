@@ -30,6 +30,8 @@ var errGoexit = errors.New("pop3: a host's code ended the goroutine of the sessi
 // aborted is the end of a connection whose context ended.
 func aborted(cause error) *ended {
 	switch {
+	case cause == errShuttingDown:
+		return &ended{ReasonShutdown, ErrServerClosed}
 	case cause == errDisplaced:
 		return &ended{ReasonDisplaced, cause}
 	case cause == errClosedByHost:

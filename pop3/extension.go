@@ -41,7 +41,7 @@ type Reply struct {
 // run answers the command.
 func (own Command) run(c *Conn, ctx context.Context, a arguments) error {
 	work := c.startWork(ctx)
-	defer work.stop()
+	defer c.stopWork()
 	answer, err := own.Run(work.ctx, c, a.text)
 	err = work.explain(err)
 	work.pause()

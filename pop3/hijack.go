@@ -25,9 +25,7 @@ var ErrHijacked = errors.New("pop3: connection was hijacked")
 // [Hooks].Close, once the method has returned. Until then Shutdown waits for
 // it, and Close of the server ends its context.
 func (c *Conn) Hijack() (net.Conn, *bufio.Reader, error) {
-	if c.work != nil {
-		c.work.pause()
-	}
+	c.work.pause()
 	if c.isHijacked() {
 		return nil, nil, ErrHijacked
 	}

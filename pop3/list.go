@@ -69,7 +69,7 @@ func (c *Conn) measure(ctx context.Context, i int) error {
 		return nil
 	}
 	work := c.startWork(ctx)
-	defer work.stop()
+	defer c.stopWork()
 	octets, err := c.size(work, i)
 	if errors.Is(err, mailbox.ErrNotFound) {
 		octets, err = 0, nil

@@ -42,7 +42,7 @@ func (c *Conn) send(ctx context.Context, n int, options mailbox.OpenOptions) err
 	}
 	options.Next = c.maildrop.idsAfter(i)
 	work := c.startWork(ctx)
-	defer work.stop()
+	defer c.stopWork()
 	body, err := c.mailbox.Open(work.ctx, c.maildrop.id(i), options)
 	if err != nil {
 		return notOpened(work.explain(err))

@@ -21,6 +21,9 @@ const soon = 5 * time.Millisecond
 //
 // While the work is running its timer may touch the connection's output, so the
 // session must not. After pause it may.
+//
+// A connection has one piece of work at a time, and one timer for all of them.
+// If that fires late, in the next work, it finds that the time is not over.
 type work struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -37,22 +40,23 @@ type work struct {
 // ask runs a piece of a host's work.
 func (c *Conn) ask(ctx context.Context, f func(context.Context) error) error {
 	w := c.startWork(ctx)
-	defer w.stop()
+	defer c.stopWork()
 	return w.explain(f(w.ctx))
 }
 
 func (c *Conn) startWork(ctx context.Context) *work {
-	w := &work{out: &c.out, limit: c.server.limit.store}
+	w := &c.work
+	w.out, w.limit = &c.out, c.server.limit.store
 	w.ctx, w.cancel = context.WithCancelCause(ctx)
 	w.resume()
-	c.work = w
 	return w
 }
 
-// stop releases the resources of the work.
-func (w *work) stop() {
-	w.pause()
-	w.cancel(nil)
+// stopWork ends the work that is under way.
+func (c *Conn) stopWork() {
+	c.work.pause()
+	c.work.cancel(nil)
+	c.work.ctx, c.work.cancel = nil, nil
 }
 
 // pause stops the clock, and gives the output back to the session.
