@@ -221,8 +221,8 @@ func (s *Server) serve(listener net.Listener, implicitTLS bool) error {
 	}
 	defer s.untrack(&listener)
 	if !implicitTLS && s.tlsConfig == nil && !s.AllowInsecureAuth {
-		s.log.Warn("pop3: nobody can log in with a password here: there is no TLS (TLSConfig), and AllowInsecureAuth is not set",
-			"address", listener.Addr().String())
+		s.log.Warn("pop3: nobody can log in with a password here: there is no TLS, and passwords without TLS are not allowed",
+			"address", listener.Addr().String(), "fields", "TLSConfig, AllowInsecureAuth")
 	}
 
 	base := context.Background()

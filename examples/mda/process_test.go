@@ -315,3 +315,18 @@ func TestKilledInMidDelivery(t *testing.T) {
 	require.Empty(t, promised, "acknowledged and lost")
 	require.Zero(t, p.end(t, syscall.SIGTERM))
 }
+
+// If nobody can log in, because there is no TLS and POP3 is not on loopback, the
+// program says so in one line.
+func TestNobodyCanLogIn(t *testing.T) {
+	p := launch(t, "-store", "memory", "-pop3", ":0")
+	require.Equal(t, 0, p.end(t, syscall.SIGTERM))
+	warnings := 0
+	for line := range strings.Lines(p.stderr.String()) {
+		if strings.Contains(line, "nobody can log in") {
+			warnings++
+			require.Contains(t, line, "there is no TLS")
+		}
+	}
+	require.Equal(t, 1, warnings, p.stderr.String())
+}
