@@ -316,9 +316,8 @@ func (p *pair) twoServesAlone() {
 	}
 	p.Logf("100 misses while %s is down: %s, with a time-out of %s", p.one, time.Since(began), p.config2.Timeout)
 	require.Less(p, time.Since(began), 30*time.Second)
-	answer, err := dial(p, p.server2, lost).Command("RETR 1")
-	require.NoError(p, err)
-	require.True(p, strings.HasPrefix(answer, "-ERR [SYS/TEMP]"), answer)
+	_, err = dial(p, p.server2, lost).Retr(p.Context(), 1)
+	require.True(p, isTemporary(err), err)
 
 	began = time.Now()
 	storetest.Holds(p, p.store2, ben, storetest.Body(1), storetest.Body(2))

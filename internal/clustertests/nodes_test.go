@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -22,6 +20,7 @@ import (
 	"github.com/popcask/popcask/internal/storetest"
 	"github.com/popcask/popcask/mailbox"
 	"github.com/popcask/popcask/pop3"
+	"github.com/popcask/popcask/pop3/pop3client"
 	"github.com/popcask/popcask/pop3/pop3test"
 )
 
@@ -53,36 +52,37 @@ func (g *trigger) observe(o cassandra.Observation) {
 }
 
 // dial opens a POP3 session that may break.
-func dial(t testing.TB, server *pop3test.Server, user string) *pop3test.RawClient {
+func dial(t testing.TB, server *pop3test.Server, user string) *pop3client.Client {
 	t.Helper()
-	conn, err := net.Dial("tcp", server.Addr)
+	options := pop3client.Options{AllowInsecureAuth: true}
+	client, err := pop3client.Dial(t.Context(), server.Addr, options)
 	require.NoError(t, err)
-	t.Cleanup(func() { conn.Close() })
-	client, err := pop3test.NewRawClient(conn, 2*time.Minute)
-	require.NoError(t, err)
-	require.NoError(t, client.Login(user, "x"))
+	t.Cleanup(func() { client.Close() })
+	require.NoError(t, client.Login(t.Context(), user, "x"))
 	return client
+}
+
+// isTemporary reports whether an error is -ERR [SYS/TEMP].
+func isTemporary(err error) bool {
+	var refused *pop3client.Error
+	return errors.As(err, &refused) && refused.Code == pop3.CodeTemporary
 }
 
 // statIsSum checks that STAT is the count and the sum of LIST (P6), and returns
 // the count.
-func statIsSum(t testing.TB, client *pop3test.RawClient) (messages int) {
+func statIsSum(t testing.TB, client *pop3client.Client) (messages int) {
 	t.Helper()
-	stat, err := client.Command("STAT")
+	messages, octets, err := client.Stat(t.Context())
 	require.NoError(t, err)
-	var n, octets, count, sum int
-	_, err = fmt.Sscanf(stat, "+OK %d %d", &n, &octets)
-	require.NoError(t, err, stat)
-	_, listing, err := client.Multi("LIST")
+	list, err := client.List(t.Context())
 	require.NoError(t, err)
-	for line := range strings.Lines(string(listing)) {
-		var number, size int
-		_, err := fmt.Sscanf(line, "%d %d", &number, &size)
-		require.NoError(t, err)
-		count, sum = count+1, sum+size
+	sum := int64(0)
+	for _, m := range list {
+		sum += m.Size
 	}
-	require.Equal(t, [2]int{n, octets}, [2]int{count, sum}, "P6: STAT is the count and the sum of LIST")
-	return n
+	require.Equal(t, messages, len(list), "P6: STAT is the count of LIST")
+	require.Equal(t, octets, sum, "P6: STAT is the sum of LIST")
+	return messages
 }
 
 // halfway is a writer that calls a function once, after so many octets.
@@ -188,30 +188,26 @@ func (c *trio) killedInRETRAndQUIT(t *testing.T) {
 	ids := fillMailbox(t, c.store, quitter, messages)
 	quit := dial(t, c.server, quitter)
 	for i := range removed {
-		answer, err := quit.Command(fmt.Sprintf("DELE %d", i+1))
-		require.NoError(t, err)
-		require.True(t, strings.HasPrefix(answer, "+OK"), answer)
+		require.NoError(t, quit.Dele(t.Context(), i+1))
 	}
 	retr := dial(t, c.server, reader)
 	statIsSum(t, retr)
-	answer, err := retr.Command("RETR 1")
+	body, err := retr.Retr(t.Context(), 1)
 	require.NoError(t, err)
-	require.True(t, strings.HasPrefix(answer, fmt.Sprintf("+OK %d", len(big))), answer)
 
 	killed := make(chan error, 1)
 	c.when.arm("UPDATE mailbox_message", 1, func() { killed <- c.cluster.Kill("dc1-3") })
-	quitAnswer := make(chan string, 1)
+	quitAnswer := make(chan error, 1)
 	began := time.Now()
 	var got bytes.Buffer
-	err = retr.CopyBody(io.MultiWriter(&got, &halfway{left: 1 << 20, do: func() {
+	_, err = io.Copy(io.MultiWriter(&got, &halfway{left: 1 << 20, do: func() {
 		go func() {
-			answer, err := quit.Command("QUIT")
-			assert.NoError(t, err)
-			t.Logf("QUIT with %d messages while a node is killed: %s, %s", removed, answer, time.Since(began))
-			quitAnswer <- answer
+			err := quit.Quit(t.Context())
+			t.Logf("QUIT with %d messages while a node is killed: %v, %s", removed, err, time.Since(began))
+			quitAnswer <- err
 		}()
 		assert.NoError(t, <-killed)
-	}}))
+	}}), body)
 	t.Logf("RETR of %d octets while a node is killed: %s, %v", got.Len(), time.Since(began), err)
 	if err != nil { // the connection dropped before the final dot: then again
 		require.True(t, strings.HasPrefix(big, got.String()))
@@ -219,12 +215,12 @@ func (c *trio) killedInRETRAndQUIT(t *testing.T) {
 	}
 	require.True(t, big == got.String(), "octet for octet")
 
-	answer = <-quitAnswer
+	err = <-quitAnswer
 	gone := wholeOrGone(t, c.store, quitter, ids)
-	if strings.HasPrefix(answer, "+OK") {
+	if err == nil {
 		require.Len(t, gone, removed, "P3: gone after +OK")
 	} else {
-		require.True(t, strings.HasPrefix(answer, "-ERR"), answer)
+		require.ErrorAs(t, err, new(*pop3client.Error), "an answer")
 	}
 	c.wake(t, "dc1-3")
 	c.staysGone(t, ids, gone)
@@ -234,14 +230,14 @@ func (c *trio) killedInRETRAndQUIT(t *testing.T) {
 func (c *trio) retrieveAgain(t *testing.T, got *bytes.Buffer) {
 	storetest.Eventually(t, "the client's second attempt", func() bool {
 		retr := dial(t, c.server, reader)
-		answer, err := retr.Command("RETR 1")
-		require.NoError(t, err)
-		if !strings.HasPrefix(answer, "+OK") {
-			require.True(t, strings.HasPrefix(answer, "-ERR [SYS/TEMP]"), answer)
+		body, err := retr.Retr(t.Context(), 1)
+		if err != nil {
+			require.True(t, isTemporary(err), err)
 			return false
 		}
 		got.Reset()
-		return retr.CopyBody(got) == nil
+		_, err = io.Copy(got, body)
+		return err == nil
 	})
 }
 

@@ -19,6 +19,7 @@ ssl_cert = <%[1]s/cert.pem
 ssl_key = <%[1]s/key.pem
 disable_plaintext_auth = no
 auth_mechanisms = plain login apop cram-md5 scram-sha-256
+auth_failure_delay = 0
 mail_location = maildir:%[2]s
 mail_max_userip_connections = 0
 passdb {

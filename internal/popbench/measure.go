@@ -3,11 +3,14 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"slices"
 	"text/tabwriter"
 	"time"
+
+	"github.com/popcask/popcask/pop3/pop3client"
 )
 
 // measureLarge prints how much the heap grows while a client reads a message of
@@ -17,14 +20,11 @@ func measureLarge(s server) error {
 	if err != nil {
 		return err
 	}
-	c, err := dial(s.address(), hugeUser)
+	c, err := dial(s.address(), hugeUser, reading)
 	if err != nil {
 		return err
 	}
-	if err := c.command("RETR 1"); err != nil {
-		return err
-	}
-	octets, err := c.body()
+	octets, err := size(c, 1)
 	if err != nil {
 		return err
 	}
@@ -34,7 +34,7 @@ func measureLarge(s server) error {
 	}
 	fmt.Printf("\nRETR of %d MB from Maildir: the highest heap in use was %.2f MB above the one before\n",
 		octets>>20, float64(after.peakHeap-before.heap)/(1<<20))
-	return c.quit()
+	return c.Quit(context.Background())
 }
 
 // measureIdle prints how much memory a waiting connection takes.
@@ -43,19 +43,18 @@ func measureIdle(s server, connections int) error {
 	if err != nil {
 		return err
 	}
-	var open []*client
+	var open []*pop3client.Client
 	defer func() {
 		for _, c := range open {
-			c.conn.Close()
+			c.Close()
 		}
 	}()
 	for range connections {
-		c, err := dial(s.address(), smallUser)
+		c, err := dial(s.address(), smallUser, pop3client.Options{MaxLine: 512})
 		if err != nil {
 			return fmt.Errorf("connection %d: %w (is the limit of open files high enough?)", len(open)+1, err)
 		}
 		open = append(open, c)
-		c.in = nil // free the client's memory
 	}
 	after, err := s.usage()
 	if err != nil {

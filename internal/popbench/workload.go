@@ -3,7 +3,10 @@
 package main
 
 import (
+	"context"
 	"fmt"
+
+	"github.com/popcask/popcask/pop3/pop3client"
 )
 
 // workload is something that a client does many times.
@@ -21,15 +24,16 @@ var workloads = []workload{
 
 // sessions connects, logs in, sends STAT and QUIT.
 func sessions(address string, times int) error {
+	ctx := context.Background()
 	for range times {
-		c, err := dial(address, smallUser)
+		c, err := dial(address, smallUser, pop3client.Options{})
 		if err != nil {
 			return err
 		}
-		if err := c.command("STAT"); err != nil {
+		if _, _, err := c.Stat(ctx); err != nil {
 			return err
 		}
-		if err := c.quit(); err != nil {
+		if err := c.Quit(ctx); err != nil {
 			return err
 		}
 	}
@@ -38,21 +42,23 @@ func sessions(address string, times int) error {
 
 // retrieve gets the messages of a maildrop, in turn, over one connection.
 func retrieve(address, user string, times int) error {
-	c, err := dial(address, user)
+	c, err := dial(address, user, reading)
 	if err != nil {
 		return err
 	}
 	for i := range times {
-		if err := c.command(fmt.Sprintf("RETR %d", i%messages(user)+1)); err != nil {
-			return err
-		}
-		octets, err := c.body()
+		number := i%messages(user) + 1
+		octets, err := size(c, number)
 		if err != nil {
 			return err
 		}
 		if want := int64(len(message(user))); octets != want {
-			return fmt.Errorf("RETR %d: %d octets, want %d", i%messages(user)+1, octets, want)
+			return fmt.Errorf("RETR %d: %d octets, want %d", number, octets, want)
 		}
 	}
-	return c.quit()
+	return c.Quit(context.Background())
 }
+
+// reading makes the client read as much at once as it can, so that the time is
+// the server's.
+var reading = pop3client.Options{MaxLine: 256 << 10}

@@ -1,27 +1,36 @@
 package pop3test
 
 import (
-	"bufio"
+	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/popcask/popcask/pop3/pop3client"
 )
 
 // Patience is how long a [Client] waits for a line before the test fails.
 const Patience = 10 * time.Second
 
-// Client speaks POP3 for a test. An error of the connection fails the test; an
-// -ERR does not, since it is an answer. A Client is for the goroutine of the
-// test, a [RawClient] for others.
+// Client is a [pop3client.Client] for a test. Its own methods fail the test at
+// an error of the connection or of the protocol; an -ERR does not, since it is
+// an answer. They are for the goroutine of the test.
+//
+// All other methods are those of [pop3client.Client], and return errors: Stat,
+// List, UIDL, Capabilities, Retr. So do those of its field Client that have a
+// namesake here: client.Client.Login.
 type Client struct {
-	t   testing.TB
-	raw *RawClient
+	*pop3client.Client
 
 	// Greeting is the first line that the server sent.
 	Greeting string
+
+	t testing.TB
 }
 
 // Dial connects in the clear.
@@ -44,23 +53,24 @@ func (s *Server) DialTLS(t testing.TB) *Client {
 	return NewClient(t, conn)
 }
 
-// NewClient reads the greeting from a connection of any kind. The connection is
-// closed with the test.
+// NewClient reads the greeting, which may be -ERR, from a connection of any
+// kind. The connection is closed with the test.
 func NewClient(t testing.TB, conn net.Conn) *Client {
 	t.Helper()
 	t.Cleanup(func() { conn.Close() })
-	raw, err := NewRawClient(conn, Patience)
-	if err != nil {
-		t.Fatal(err)
+	options := pop3client.Options{AllowInsecureAuth: true, Timeout: Patience}
+	client, err := pop3client.New(context.Background(), conn, options)
+	if err != nil && !errors.As(err, new(*pop3client.Error)) {
+		t.Fatalf("pop3test: %v", err)
 	}
-	return &Client{t: t, raw: raw, Greeting: raw.Greeting}
+	return &Client{Client: client, Greeting: client.Greeting(), t: t}
 }
 
 // must ends the test if err is not nil.
 func (c *Client) must(err error) {
 	c.t.Helper()
 	if err != nil {
-		c.t.Fatal(err)
+		c.t.Fatalf("pop3test: %v", err)
 	}
 }
 
@@ -68,30 +78,33 @@ func (c *Client) must(err error) {
 // CRLF.
 func (c *Client) Command(line string) string {
 	c.t.Helper()
-	status, err := c.raw.Command(line)
-	c.must(err)
-	return status
+	c.Send(line + "\r\n")
+	return c.Line()
 }
 
 // Multi sends a line and returns the first line of the answer and, if that is
 // +OK, the body after it, un-stuffed and without the final dot.
 func (c *Client) Multi(line string) (status string, body []byte) {
 	c.t.Helper()
-	status, body, err := c.raw.Multi(line)
-	c.must(err)
+	status = c.Command(line)
+	if strings.HasPrefix(status, "+OK") {
+		body = c.Body()
+	}
 	return status, body
 }
 
 // Send sends octets as they are.
 func (c *Client) Send(octets string) {
 	c.t.Helper()
-	c.must(c.raw.Send(octets))
+	c.Conn().SetWriteDeadline(time.Now().Add(Patience))
+	_, err := io.WriteString(c.Conn(), octets)
+	c.must(err)
 }
 
 // Line reads a line and returns it without its CRLF.
 func (c *Client) Line() string {
 	c.t.Helper()
-	line, err := c.raw.Line()
+	line, err := c.ReadLine(context.Background())
 	c.must(err)
 	return line
 }
@@ -100,7 +113,7 @@ func (c *Client) Line() string {
 // the byte-stuffing (RFC 1939 section 3).
 func (c *Client) Body() []byte {
 	c.t.Helper()
-	body, err := c.raw.Body()
+	body, err := io.ReadAll(c.ReadBody(context.Background()))
 	c.must(err)
 	return body
 }
@@ -108,21 +121,13 @@ func (c *Client) Body() []byte {
 // Login logs in by USER and PASS, and fails the test if that fails.
 func (c *Client) Login(user, password string) {
 	c.t.Helper()
-	c.must(c.raw.Login(user, password))
+	c.must(c.Client.Login(context.Background(), user, password))
 }
 
 // STLS begins TLS on the connection.
 func (c *Client) STLS(config *tls.Config) {
 	c.t.Helper()
-	if status := c.Command("STLS"); !strings.HasPrefix(status, "+OK") {
-		c.t.Fatalf("pop3test: STLS: %s", status)
-	}
-	secure := tls.Client(c.raw.conn, config)
-	secure.SetDeadline(time.Now().Add(Patience))
-	if err := secure.Handshake(); err != nil {
-		c.t.Fatalf("pop3test: handshake: %v", err)
-	}
-	c.raw.conn, c.raw.in = secure, bufio.NewReader(secure)
+	c.must(c.StartTLS(context.Background(), config))
 }
 
 // Quit sends QUIT, returns the answer, and makes sure that the server closes
@@ -138,15 +143,13 @@ func (c *Client) Quit() string {
 // sending anything more.
 func (c *Client) ExpectClosed() {
 	c.t.Helper()
-	c.raw.conn.SetReadDeadline(time.Now().Add(Patience))
-	rest, err := io.ReadAll(c.raw.in)
-	if len(rest) > 0 {
-		c.t.Fatalf("pop3test: the server sent more: %q", rest)
-	}
-	if timeout, ok := err.(net.Error); ok && timeout.Timeout() {
+	line, err := c.ReadLine(context.Background())
+	switch {
+	case err == nil:
+		c.t.Fatalf("pop3test: the server sent more: %q", line)
+	case errors.As(err, new(*pop3client.ProtocolError)):
+		c.t.Fatalf("pop3test: the server sent more: %v", err)
+	case errors.Is(err, os.ErrDeadlineExceeded):
 		c.t.Fatalf("pop3test: the server did not close the connection")
 	}
 }
-
-// Conn returns the connection, for what Client cannot do.
-func (c *Client) Conn() net.Conn { return c.raw.conn }

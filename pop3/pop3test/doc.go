@@ -7,8 +7,11 @@
 //	client.Login("demo", "secret")
 //	fmt.Println(client.Command("STAT"))
 //
-// A [RawClient] returns errors instead of failing the test: for connections
-// that break, and for clients that run in goroutines of their own.
+// A [Client] fails the test at whatever goes wrong. For connections that break,
+// and for clients that run in goroutines of their own, there is
+// [pop3client.Client], which returns errors:
+//
+//	client, err := pop3client.Dial(ctx, server.Addr, pop3client.Options{AllowInsecureAuth: true})
 //
 // The server ends with the test. It has a certificate of its own for STLS and
 // for POP3S.

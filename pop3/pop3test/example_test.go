@@ -3,41 +3,76 @@ package pop3test_test
 import (
 	"context"
 	"fmt"
-	"net"
+	"testing"
 	"testing/fstest"
-	"time"
 
 	"github.com/popcask/popcask/mailbox/memory"
 	"github.com/popcask/popcask/pop3"
+	"github.com/popcask/popcask/pop3/pop3client"
 	"github.com/popcask/popcask/pop3/pop3test"
 )
 
-// The server goes away in the middle of a session, and the test goes on.
-func ExampleRawClient() {
+// exampleT is what the *testing.T of a test is elsewhere.
+type exampleT struct {
+	testing.TB
+	cleanups []func()
+}
+
+func (t *exampleT) Helper()          {}
+func (t *exampleT) Cleanup(f func()) { t.cleanups = append(t.cleanups, f) }
+
+func (t *exampleT) end() {
+	for len(t.cleanups) > 0 {
+		last := len(t.cleanups) - 1
+		t.cleanups[last]()
+		t.cleanups = t.cleanups[:last]
+	}
+}
+
+// A store with one message, a server, and a client that fails the test.
+func ExampleNewServer() {
+	t := new(exampleT)
+	defer t.end()
+
 	var store memory.Store
 	store.LoadFS(context.Background(), fstest.MapFS{"demo/hello.eml": {Data: []byte("Subject: hello\n\nHello.\n")}})
-	server := &pop3.Server{Handler: pop3.Login(pop3.Users{"demo": "secret"}, &store), AllowInsecureAuth: true}
-	near, far := net.Pipe()
-	go server.ServeConn(context.Background(), far)
+	server := pop3test.NewServer(t, pop3.Login(pop3.Users{"demo": "secret"}, &store))
 
-	client, err := pop3test.NewRawClient(near, time.Minute)
+	client := server.Dial(t)
+	client.Login("demo", "secret")
+	fmt.Println(client.Command("STAT"))
+	status, body := client.Multi("RETR 1")
+	fmt.Printf("%s, %q\n", status, body)
+	list, err := client.UIDL(context.Background())
+	fmt.Println(len(list), "unique-id,", err)
+	client.Quit()
+	// Output:
+	// +OK 1 26
+	// +OK 26 octets, "Subject: hello\r\n\r\nHello.\r\n"
+	// 1 unique-id, <nil>
+}
+
+// The server goes away in the middle of a session, and the test goes on.
+func ExampleServer_Close() {
+	t := new(exampleT)
+	defer t.end()
+
+	ctx := context.Background()
+	server := pop3test.NewServer(t, pop3.Login(pop3.Users{"demo": "secret"}, new(memory.Store)))
+	client, err := pop3client.Dial(ctx, server.Addr, pop3client.Options{AllowInsecureAuth: true})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	defer client.Conn().Close()
-	if err := client.Login("demo", "secret"); err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Println(client.Command("STAT"))
-	status, body, err := client.Multi("RETR 1")
-	fmt.Printf("%s, %d octets, %v\n", status, len(body), err)
-	server.Close()
-	_, err = client.Command("QUIT")
-	fmt.Println("the server is gone:", err != nil)
+	defer client.Close()
+	fmt.Println(client.Login(ctx, "demo", "wrong"))
+	fmt.Println(client.Login(ctx, "demo", "secret"))
+	server.Close(t)
+	fmt.Println(client.Noop(ctx))
+	fmt.Println(client.Noop(ctx) != nil)
 	// Output:
-	// +OK 1 26 <nil>
-	// +OK 26 octets, 26 octets, <nil>
-	// the server is gone: true
+	// pop3client: PASS: -ERR [AUTH] "authentication failed"
+	// <nil>
+	// pop3client: NOOP: -ERR [SYS/TEMP] "server shutting down"
+	// true
 }

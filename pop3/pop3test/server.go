@@ -26,6 +26,10 @@ type Server struct {
 	Addr    string
 	AddrTLS string
 
+	// Host and Port are Addr in two parts, for programs that want them so.
+	Host string
+	Port int
+
 	// RootCAs trusts the server's certificate, which is for "localhost",
 	// 127.0.0.1 and ::1.
 	RootCAs *x509.CertPool
@@ -67,14 +71,15 @@ func NewUnstartedServer(t testing.TB, handler pop3.Handler) *Server {
 // Start starts the server, which ends with the test.
 func (s *Server) Start(t testing.TB) {
 	t.Helper()
-	s.Addr = s.listen(t, s.Config.Serve)
+	address := s.listen(t, s.Config.Serve)
+	s.Addr, s.Host, s.Port = address.String(), address.IP.String(), address.Port
 	if s.Config.TLSConfig != nil {
-		s.AddrTLS = s.listen(t, s.Config.ServeTLS)
+		s.AddrTLS = s.listen(t, s.Config.ServeTLS).String()
 	}
 	t.Cleanup(func() { s.Close(t) })
 }
 
-func (s *Server) listen(t testing.TB, serve func(net.Listener) error) string {
+func (s *Server) listen(t testing.TB, serve func(net.Listener) error) *net.TCPAddr {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -85,7 +90,7 @@ func (s *Server) listen(t testing.TB, serve func(net.Listener) error) string {
 			t.Errorf("pop3test: the server ended: %v", err)
 		}
 	})
-	return listener.Addr().String()
+	return listener.Addr().(*net.TCPAddr)
 }
 
 // Close ends the server before the end of the test. It waits five seconds for
