@@ -1,0 +1,243 @@
+package pop3client_test
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/popcask/popcask/internal/testcert"
+	"github.com/popcask/popcask/pop3/pop3client"
+)
+
+// silent is a server that greets, reads one line, says something, calls heard,
+// and then is silent. It returns the client's connection, and what ends when
+// the client has closed that.
+func silent(t *testing.T, answer string, heard func()) (near net.Conn, closed <-chan struct{}) {
+	t.Helper()
+	near, far := net.Pipe()
+	end := make(chan struct{})
+	go func() {
+		defer close(end)
+		defer far.Close()
+		io.WriteString(far, "+OK ready\r\n")
+		in := bufio.NewReader(far)
+		if _, err := in.ReadString('\n'); err != nil {
+			return
+		}
+		io.WriteString(far, answer)
+		heard()
+		io.Copy(io.Discard, in)
+	}()
+	t.Cleanup(func() {
+		near.Close()
+		<-end
+	})
+	return near, end
+}
+
+// The end of a context ends a wait, and the connection with it, wherever the
+// client is.
+func TestContextEndsAWait(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer   string
+		question question
+	}{
+		"a status":    {"", noop},
+		"half a line": {"+OK", noop},
+		"a listing":   {"+OK\r\n1 1\r\n", list},
+		"a message":   {"+OK\r\na line\r\n", retr},
+		"half a dot":  {"+OK\r\n.", retr},
+		"a challenge": {"+ ", auth},
+		"a handshake": {"+OK\r\n", stls},
+		"a pipeline":  {"+OK\r\n", all},
+	} {
+		for _, cause := range []error{context.Canceled, context.DeadlineExceeded} {
+			t.Run(name+", "+cause.Error(), func(t *testing.T) {
+				ctx, end := context.WithCancel(t.Context())
+				defer end()
+				if cause == context.DeadlineExceeded {
+					ctx = ending{ctx}
+				}
+				near, closed := silent(t, c.answer, end)
+				client, err := pop3client.New(ctx, near, insecure)
+				require.NoError(t, err)
+				require.ErrorIs(t, c.question(ctx, client), cause)
+				<-closed
+				require.ErrorIs(t, client.Noop(t.Context()), cause, "the connection is not used again")
+				require.NoError(t, client.Close())
+			})
+		}
+	}
+}
+
+// ending is a context that ends by a deadline, and when the test wants.
+type ending struct{ context.Context }
+
+func (e ending) Err() error {
+	if e.Context.Err() != nil {
+		return context.DeadlineExceeded
+	}
+	return nil
+}
+
+// A context that has ended before sends nothing.
+func TestContextThatHasEnded(t *testing.T) {
+	client := greeted(t, `
+		C: NOOP
+		S: +OK
+		C: (closes)`)
+	ctx, end := context.WithCancel(t.Context())
+	end()
+	require.ErrorIs(t, client.Noop(ctx), context.Canceled)
+	require.NoError(t, client.Noop(t.Context()), "the connection is as it was")
+	require.NoError(t, client.Close())
+}
+
+// A context that ends after an answer does not end the next wait.
+func TestContextOfACommandIsForgotten(t *testing.T) {
+	client := greeted(t, `
+		C: NOOP
+		S: +OK
+		C: RETR 1
+		S: +OK
+		S: a
+		S: .
+		C: NOOP
+		S: +OK
+		C: (closes)`)
+	for _, q := range []question{noop, retr, noop} {
+		ctx, end := context.WithCancel(t.Context())
+		require.NoError(t, q(ctx, client))
+		end()
+	}
+	require.NoError(t, client.Close())
+}
+
+// A server that does not answer, or does not read, costs Options.Timeout.
+func TestTimeout(t *testing.T) {
+	options := pop3client.Options{Timeout: time.Millisecond}
+	near, far := net.Pipe()
+	defer far.Close()
+	defer near.Close()
+	_, err := pop3client.New(t.Context(), near, options)
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	require.ErrorContains(t, err, "no answer within 1ms")
+
+	options.Timeout = 50 * time.Millisecond
+	near, far = net.Pipe()
+	defer far.Close()
+	go io.WriteString(far, "+OK ready\r\n")
+	client, err := pop3client.New(t.Context(), near, options)
+	require.NoError(t, err)
+	err = client.Noop(t.Context())
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	require.ErrorContains(t, err, "the server does not read within 50ms")
+	require.ErrorIs(t, client.Noop(t.Context()), os.ErrDeadlineExceeded)
+}
+
+// A server that sends an octet now and then does not gain time for its line.
+func TestTimeoutIsForAWholeLine(t *testing.T) {
+	near, far := net.Pipe()
+	defer near.Close()
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			if _, err := io.WriteString(far, "+"); err != nil {
+				return
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}()
+	_, err := pop3client.New(t.Context(), near, pop3client.Options{Timeout: 100 * time.Millisecond})
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	near.Close()
+	<-stopped
+}
+
+// Negative: only the context ends a wait.
+func TestNoTimeout(t *testing.T) {
+	ctx, end := context.WithCancel(t.Context())
+	defer end()
+	near, _ := silent(t, "", end)
+	client, err := pop3client.New(ctx, near, pop3client.Options{Timeout: -1})
+	require.NoError(t, err)
+	require.ErrorIs(t, client.Noop(ctx), context.Canceled)
+}
+
+// counting counts the writes of a connection, and whether it was closed.
+type counting struct {
+	net.Conn
+	writes atomic.Int64
+}
+
+func (c *counting) Write(p []byte) (int, error) {
+	c.writes.Add(1)
+	return c.Conn.Write(p)
+}
+
+// A broken TLS connection is closed without the alert that takes leave, which a
+// server that does not read would hold up for seconds.
+func TestABrokenTLSConnectionTakesNoLeave(t *testing.T) {
+	certificate, err := testcert.New()
+	require.NoError(t, err)
+	near, far := net.Pipe()
+	defer far.Close()
+	shaken := make(chan error, 1)
+	go func() {
+		server := tls.Server(far, &tls.Config{Certificates: []tls.Certificate{certificate.Server}})
+		_, err := io.WriteString(server, "+OK ready\r\n")
+		shaken <- err
+	}()
+	raw := &counting{Conn: near}
+	secure := tls.Client(raw, &tls.Config{RootCAs: certificate.Roots, ServerName: "localhost"})
+	client, err := pop3client.New(t.Context(), secure, pop3client.Options{Timeout: 100 * time.Millisecond})
+	require.NoError(t, err)
+	require.NoError(t, <-shaken)
+	before := raw.writes.Load()
+	require.ErrorIs(t, client.Noop(t.Context()), os.ErrDeadlineExceeded)
+	require.Equal(t, before+1, raw.writes.Load(), "the command alone")
+	_, err = near.Write(nil)
+	require.True(t, errors.Is(err, io.ErrClosedPipe), "closed")
+}
+
+// Hijack hands over a connection without deadlines, and nothing is lost.
+func TestHijack(t *testing.T) {
+	client := greeted(t, `
+		C: NOOP
+		S: +OK
+		C: X
+		S: anything
+		C: (closes)`)
+	require.NoError(t, client.Noop(t.Context()))
+	conn, err := client.Hijack()
+	require.NoError(t, err)
+	require.ErrorIs(t, client.Noop(t.Context()), pop3client.ErrClosed)
+	require.NoError(t, client.Close(), "which leaves the connection open")
+	_, err = io.WriteString(conn, "X\r\n")
+	require.NoError(t, err)
+	line, err := bufio.NewReader(conn).ReadString('\n')
+	require.NoError(t, err)
+	require.Equal(t, "anything\r\n", line)
+	require.NoError(t, conn.Close())
+}
+
+func TestHijackRefusesWhatNobodyAskedFor(t *testing.T) {
+	client := greeted(t, `
+		C: NOOP
+		S: +OK
+		S: +OK me again
+		C: (closes)`)
+	require.NoError(t, client.Noop(t.Context()))
+	_, err := client.Hijack()
+	require.ErrorAs(t, err, new(*pop3client.ProtocolError))
+}
