@@ -3,6 +3,7 @@ package pop3client
 import (
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/popcask/popcask/mailbox"
@@ -69,17 +70,29 @@ type ProtocolError struct {
 
 	// Line is what the server sent, or the beginning of it.
 	Line string
+
+	// Err is [io.ErrUnexpectedEOF] if the line was cut off, and otherwise nil.
+	Err error
 }
 
 func (e *ProtocolError) Error() string {
 	return fmt.Sprintf("the server breaks the protocol: %s: %q", e.Reason, e.Line)
 }
 
+// Unwrap returns Err.
+func (e *ProtocolError) Unwrap() error { return e.Err }
+
 // maxShown is how much of a wrong line an error keeps, in octets.
 const maxShown = 200
 
-func protocolError(reason string, line []byte) error {
+func protocolError(reason string, line []byte) *ProtocolError {
 	return &ProtocolError{Reason: reason, Line: string(line[:min(len(line), maxShown)])}
+}
+
+func cutOff(line []byte) *ProtocolError {
+	e := protocolError("a line is cut off", line)
+	e.Err = io.ErrUnexpectedEOF
+	return e
 }
 
 // wrap says what an error is about.

@@ -3,6 +3,7 @@ package pop3client_test
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"net"
 	"strings"
 	"sync"
@@ -25,7 +26,7 @@ func mail(t *testing.T, messages ...string) *memory.Store {
 	t.Helper()
 	files := fstest.MapFS{}
 	for i, message := range messages {
-		files["demo/"+string(rune('a'+i))+".eml"] = &fstest.MapFile{Data: []byte(message)}
+		files[fmt.Sprintf("demo/%03d.eml", i)] = &fstest.MapFile{Data: []byte(message)}
 	}
 	store := new(memory.Store)
 	require.NoError(t, store.LoadFS(t.Context(), files))

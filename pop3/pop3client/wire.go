@@ -97,7 +97,7 @@ func (c *Client) rawLine(ctx context.Context) ([]byte, error) {
 		searched = len(buffered)
 		err := c.fill(ctx, deadline)
 		if errors.Is(err, io.ErrUnexpectedEOF) && searched > 0 {
-			return nil, protocolError("a line is cut off", buffered)
+			return nil, cutOff(buffered)
 		}
 		if err != nil {
 			return nil, err
