@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
-	"errors"
 	"io"
 	"net"
 	"os"
@@ -144,24 +143,34 @@ func TestTimeout(t *testing.T) {
 	require.ErrorIs(t, client.Noop(t.Context()), os.ErrDeadlineExceeded)
 }
 
-// A server that sends an octet now and then does not gain time for its line.
+// A server that sends an octet now and then gains no time for its line. It does
+// for a message, which may be large.
 func TestTimeoutIsForAWholeLine(t *testing.T) {
 	near, far := net.Pipe()
 	defer near.Close()
-	stopped := make(chan struct{})
 	go func() {
-		defer close(stopped)
-		for {
-			if _, err := io.WriteString(far, "+"); err != nil {
-				return
-			}
-			time.Sleep(time.Millisecond)
+		defer far.Close()
+		for _, octet := range "+OK ready\r\n" {
+			io.WriteString(far, string(octet))
+		}
+		bufio.NewReader(far).ReadString('\n')
+		for _, part := range []string{"+OK\r\n", "a", "b\r\n", ".\r\n"} {
+			io.WriteString(far, part)
 		}
 	}()
-	_, err := pop3client.New(t.Context(), near, pop3client.Options{Timeout: 100 * time.Millisecond})
-	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
-	near.Close()
-	<-stopped
+	raw := &watched{Conn: near}
+	client, err := pop3client.New(t.Context(), raw, insecure)
+	require.NoError(t, err)
+	require.Len(t, raw.deadlines, len("+OK ready\r\n"))
+	for _, deadline := range raw.deadlines {
+		require.Equal(t, raw.deadlines[0], deadline)
+	}
+	raw.deadlines = nil
+	require.NoError(t, retr(t.Context(), client))
+	require.Len(t, raw.deadlines, 5) // a write, the status, and the parts
+	for i := range 4 {
+		require.Less(t, raw.deadlines[i], raw.deadlines[i+1])
+	}
 }
 
 // Negative: only the context ends a wait.
@@ -174,15 +183,26 @@ func TestNoTimeout(t *testing.T) {
 	require.ErrorIs(t, client.Noop(ctx), context.Canceled)
 }
 
-// counting counts the writes of a connection, and whether it was closed.
-type counting struct {
+// watched is a connection that counts its writes, tells of each, and keeps all
+// deadlines.
+type watched struct {
 	net.Conn
-	writes atomic.Int64
+	writes    atomic.Int64
+	written   func() // or nil
+	deadlines []time.Time
 }
 
-func (c *counting) Write(p []byte) (int, error) {
-	c.writes.Add(1)
-	return c.Conn.Write(p)
+func (w *watched) Write(p []byte) (int, error) {
+	w.writes.Add(1)
+	if w.written != nil {
+		w.written()
+	}
+	return w.Conn.Write(p)
+}
+
+func (w *watched) SetDeadline(t time.Time) error {
+	w.deadlines = append(w.deadlines, t)
+	return w.Conn.SetDeadline(t)
 }
 
 // A broken TLS connection is closed without the alert that takes leave, which a
@@ -192,35 +212,42 @@ func TestABrokenTLSConnectionTakesNoLeave(t *testing.T) {
 	require.NoError(t, err)
 	near, far := net.Pipe()
 	defer far.Close()
-	shaken := make(chan error, 1)
+	greeted := make(chan error, 1)
 	go func() {
 		server := tls.Server(far, &tls.Config{Certificates: []tls.Certificate{certificate.Server}})
 		_, err := io.WriteString(server, "+OK ready\r\n")
-		shaken <- err
+		greeted <- err
 	}()
-	raw := &counting{Conn: near}
+	raw := &watched{Conn: near}
 	secure := tls.Client(raw, &tls.Config{RootCAs: certificate.Roots, ServerName: "localhost"})
-	client, err := pop3client.New(t.Context(), secure, pop3client.Options{Timeout: 100 * time.Millisecond})
+	client, err := pop3client.New(t.Context(), secure, insecure)
 	require.NoError(t, err)
-	require.NoError(t, <-shaken)
+	require.NoError(t, <-greeted)
 	before := raw.writes.Load()
-	require.ErrorIs(t, client.Noop(t.Context()), os.ErrDeadlineExceeded)
+	ctx, end := context.WithCancel(t.Context())
+	raw.written = end
+	require.ErrorIs(t, client.Noop(ctx), context.Canceled)
 	require.Equal(t, before+1, raw.writes.Load(), "the command alone")
 	_, err = near.Write(nil)
-	require.True(t, errors.Is(err, io.ErrClosedPipe), "closed")
+	require.ErrorIs(t, err, io.ErrClosedPipe)
 }
 
 // Hijack hands over a connection without deadlines, and nothing is lost.
 func TestHijack(t *testing.T) {
-	client := greeted(t, `
+	raw := &watched{Conn: play(t, `
+		S: +OK ready
 		C: NOOP
 		S: +OK
 		C: X
 		S: anything
-		C: (closes)`)
+		C: (closes)`)}
+	client, err := pop3client.New(t.Context(), raw, insecure)
+	require.NoError(t, err)
 	require.NoError(t, client.Noop(t.Context()))
 	conn, err := client.Hijack()
 	require.NoError(t, err)
+	require.Zero(t, raw.deadlines[len(raw.deadlines)-1], "no deadline is left")
+	require.NotZero(t, raw.deadlines[0])
 	require.ErrorIs(t, client.Noop(t.Context()), pop3client.ErrClosed)
 	require.NoError(t, client.Close(), "which leaves the connection open")
 	_, err = io.WriteString(conn, "X\r\n")

@@ -49,6 +49,9 @@ func hold(conn net.Conn, dialogue string) error {
 			said += text + "\r\n"
 			continue
 		}
+		if in.Buffered() > 0 && said != "" {
+			return fmt.Errorf("the client does not wait for %q", said)
+		}
 		if _, err := io.WriteString(conn, said); err != nil {
 			return fmt.Errorf("send %q: %w", said, err)
 		}

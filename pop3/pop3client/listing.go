@@ -29,7 +29,7 @@ func (c *Client) Stat(ctx context.Context) (messages int, octets int64, err erro
 	text, err := c.ask(ctx, "STAT")
 	if err == nil {
 		var m Message
-		m, err = c.check(parseSize(text, 0))
+		m, err = c.check(parseSize(text, -1))
 		messages, octets = m.Number, m.Size
 	}
 	return messages, octets, wrap("STAT", err)
@@ -57,19 +57,19 @@ func (c *Client) UIDLOne(ctx context.Context, number int) (string, error) {
 	return m.UIDL, err
 }
 
-// parser reads a line of a listing, or what follows +OK. The number must be at
-// least lowest.
-type parser func(line string, lowest int) (Message, error)
+// parser reads a line of a listing, or what follows +OK. The number must be
+// greater than the one before.
+type parser func(line string, before int) (Message, error)
 
 func (c *Client) listing(ctx context.Context, verb string, parse parser) (list []Message, err error) {
 	_, err = c.ask(ctx, verb)
 	if err == nil {
-		lowest := 1
+		before := 0
 		err = c.lines(ctx, func(line []byte) error {
-			m, err := parse(string(line), lowest)
+			m, err := parse(string(line), before)
 			if err == nil {
 				list = append(list, m)
-				lowest = m.Number + 1
+				before = m.Number
 			}
 			return err
 		})
@@ -85,7 +85,7 @@ func (c *Client) one(ctx context.Context, verb string, number int, parse parser)
 	if err != nil {
 		return Message{}, wrap(verb, err)
 	}
-	m, err := parse(text, 1)
+	m, err := parse(text, 0)
 	if err == nil && m.Number != number {
 		err = protocolError(fmt.Sprintf("message %d was asked for", number), []byte(text))
 	}
@@ -103,10 +103,10 @@ func (c *Client) check(m Message, err error) (Message, error) {
 
 // parseSize reads "number size" (RFC 1939 section 5). More may follow, after a
 // blank.
-func parseSize(line string, lowest int) (m Message, err error) {
+func parseSize(line string, before int) (m Message, err error) {
 	first, rest, _ := strings.Cut(line, " ")
 	second, _, _ := strings.Cut(rest, " ")
-	if m.Number, err = parseNumber(first, lowest, line); err != nil {
+	if m.Number, err = parseNumber(first, before, line); err != nil {
 		return m, err
 	}
 	size, ok := parseDigits(second, math.MaxInt64)
@@ -118,9 +118,9 @@ func parseSize(line string, lowest int) (m Message, err error) {
 }
 
 // parseUIDL reads "number unique-id" (RFC 1939 section 7).
-func parseUIDL(line string, lowest int) (m Message, err error) {
+func parseUIDL(line string, before int) (m Message, err error) {
 	first, second, _ := strings.Cut(line, " ")
-	if m.Number, err = parseNumber(first, lowest, line); err != nil {
+	if m.Number, err = parseNumber(first, before, line); err != nil {
 		return m, err
 	}
 	if !mailbox.ValidUIDL(second) {
@@ -130,12 +130,12 @@ func parseUIDL(line string, lowest int) (m Message, err error) {
 	return m, nil
 }
 
-func parseNumber(text string, lowest int, line string) (int, error) {
+func parseNumber(text string, before int, line string) (int, error) {
 	n, ok := parseDigits(text, math.MaxInt32)
 	switch {
 	case !ok:
 		return 0, protocolError("no message number", []byte(line))
-	case int(n) < lowest:
+	case int(n) <= before:
 		return 0, protocolError("message numbers that do not ascend from 1", []byte(line))
 	}
 	return int(n), nil

@@ -52,6 +52,49 @@ func TestRetrieveAllSendsAhead(t *testing.T) {
 	require.NoError(t, client.Close())
 }
 
+// What a server can do is asked once, and again after a login: it may be more
+// then (RFC 2449 section 5).
+func TestCapabilitiesAreForgottenAtALogin(t *testing.T) {
+	for login, question := range map[string]question{
+		"C: USER demo\nS: +OK\nC: PASS secret\nS: +OK": func(ctx context.Context, c *pop3client.Client) error {
+			return c.Login(ctx, "demo", "secret")
+		},
+		"C: AUTH PLAIN AGRlbW8Ac2VjcmV0\nS: +OK": auth,
+	} {
+		client := greeted(t, `
+			C: CAPA
+			S: +OK
+			S: PIPELINING
+			S: .
+			C: RETR 1
+			C: RETR 2
+			S: -ERR log in
+			S: -ERR log in
+			`+login+`
+			C: CAPA
+			S: +OK
+			S: .
+			C: RETR 1
+			S: -ERR
+			C: RETR 2
+			S: -ERR
+			C: RETR 1
+			S: -ERR
+			C: (closes)`)
+		ctx := t.Context()
+		_, err := client.Capabilities(ctx)
+		require.NoError(t, err)
+		for range client.RetrieveAll(ctx, []int{1, 2}) {
+		}
+		require.NoError(t, question(ctx, client))
+		for range client.RetrieveAll(ctx, []int{1, 2}) {
+		}
+		for range client.RetrieveAll(ctx, []int{1}) {
+		}
+		require.NoError(t, client.Close())
+	}
+}
+
 // Without the capability each command waits for the answer before it.
 func TestRetrieveAllWithoutPipelining(t *testing.T) {
 	for _, capa := range []string{"S: -ERR no", "S: +OK\nS: TOP\nS: ."} {
