@@ -19,7 +19,7 @@ import (
 //
 // The context is for all reads.
 func (c *Client) ReadBody(ctx context.Context) io.ReadCloser {
-	if err := c.usable(ctx); err != nil {
+	if err := c.usable(); err != nil {
 		return &body{c: c, err: wrap("body", err)}
 	}
 	return c.openBody(ctx, "MaxMessage", c.options.MaxMessage)

@@ -35,38 +35,34 @@ type Client struct {
 // Dial connects to an address, "host:port", in the clear. The port of POP3 is
 // 110. If the server refuses the connection, the error is an [*Error].
 func Dial(ctx context.Context, address string, options Options) (*Client, error) {
-	return dial(ctx, address, options, func(_ context.Context, conn net.Conn, _ string) (net.Conn, error) {
-		return conn, nil
-	})
+	return dial(ctx, address, options, false)
 }
 
 // DialTLS connects to an address, "host:port", with TLS from the first octet on
 // (RFC 8314 section 3.3). The port of POP3S is 995.
 func DialTLS(ctx context.Context, address string, options Options) (*Client, error) {
-	return dial(ctx, address, options, func(ctx context.Context, conn net.Conn, host string) (net.Conn, error) {
-		config, err := tlsConfig(options.TLS, host)
-		if err != nil {
-			return nil, err
-		}
-		return options.handshake(ctx, conn, config)
-	})
+	return dial(ctx, address, options, true)
 }
 
-type layer func(ctx context.Context, conn net.Conn, host string) (net.Conn, error)
-
-func dial(ctx context.Context, address string, options Options, secure layer) (*Client, error) {
+func dial(ctx context.Context, address string, options Options, secure bool) (*Client, error) {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, wrap("dial", err)
 	}
-	raw, err := (&net.Dialer{Deadline: options.withDefaults().deadline()}).DialContext(ctx, "tcp", address)
+	config, err := tlsConfig(options.TLS, host)
 	if err != nil {
 		return nil, wrap("dial", err)
 	}
-	conn, err := secure(ctx, raw, host)
+	options = options.withDefaults()
+	conn, err := (&net.Dialer{Deadline: options.deadline()}).DialContext(ctx, "tcp", address)
 	if err != nil {
-		raw.Close()
-		return nil, wrap(address, err)
+		return nil, wrap("dial", err)
+	}
+	if secure {
+		conn, err = options.handshake(ctx, conn, config)
+		if err != nil {
+			return nil, wrap(address, err)
+		}
 	}
 	c, err := New(ctx, conn, options)
 	if err != nil {
@@ -135,26 +131,29 @@ func (c *Client) Hijack() (net.Conn, error) {
 	return c.conn, c.conn.SetDeadline(time.Time{})
 }
 
-// idle returns an error unless a command may be sent.
+// idle returns an error unless a command may be sent and its answer be the
+// next.
 func (c *Client) idle(ctx context.Context) error {
-	if err := c.usable(ctx); err != nil {
+	if err := c.usable(); err != nil {
 		return err
 	}
 	if c.ahead > 0 || c.looping {
 		return ErrBusy
 	}
-	return nil
+	return ctx.Err()
 }
 
-// usable returns an error unless an answer may be read.
-func (c *Client) usable(ctx context.Context) error {
+// usable returns an error unless a line may be sent or read. It does not ask
+// the context: one that has ended while an answer is to come must end the
+// connection, which the next wait does.
+func (c *Client) usable() error {
 	switch {
 	case c.broken != nil:
 		return fmt.Errorf("the connection has ended: %w", c.broken)
 	case c.body != nil:
 		return ErrBusy
 	}
-	return ctx.Err()
+	return nil
 }
 
 // fail ends the connection because of an error, and returns it. It takes no

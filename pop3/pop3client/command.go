@@ -38,25 +38,38 @@ const MaxAhead = 16
 // Send sends commands without waiting for the answers, of which each is to be
 // read in turn, by [Client.ReadStatus] and, if it has more lines,
 // [Client.ReadBody]. More than one may only be sent ahead to a server with the
-// capability PIPELINING (RFC 2449 section 6.6), and no more than [MaxAhead].
+// capability PIPELINING (RFC 2449 section 6.6), no more than [MaxAhead], and
+// each of 255 octets at most (section 4).
 func (c *Client) Send(ctx context.Context, lines ...string) error {
+	if ctx.Err() != nil {
+		return wrap("send", ctx.Err())
+	}
 	return wrap("send", c.send(ctx, lines...))
 }
 
 func (c *Client) send(ctx context.Context, lines ...string) error {
-	if err := c.usable(ctx); err != nil {
+	if err := c.usable(); err != nil {
 		return err
 	}
-	if c.ahead+len(lines) > MaxAhead {
+	ahead := c.ahead + len(lines)
+	if len(lines) == 0 {
+		return nil
+	}
+	if ahead > MaxAhead {
 		return fmt.Errorf("%w: more than %d commands are ahead", ErrBusy, MaxAhead)
 	}
+	text := ""
 	for _, line := range lines {
 		if err := checkText("command", line); err != nil {
 			return err
 		}
+		if line += "\r\n"; ahead > 1 && len(line) > maxCommand {
+			return fmt.Errorf("a command that is sent ahead has %d octets at most", maxCommand)
+		}
+		text += line
 	}
-	c.ahead += len(lines)
-	return c.write(ctx, strings.Join(lines, "\r\n")+"\r\n")
+	c.ahead = ahead
+	return c.write(ctx, text)
 }
 
 // checkText refuses what would end the line early.
@@ -96,7 +109,7 @@ func (c *Client) ReadLine(ctx context.Context) (string, error) {
 
 // answer reads the first line of an answer.
 func (c *Client) answer(ctx context.Context) ([]byte, error) {
-	if err := c.usable(ctx); err != nil {
+	if err := c.usable(); err != nil {
 		return nil, err
 	}
 	c.ahead = max(0, c.ahead-1)

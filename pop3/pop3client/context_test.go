@@ -88,6 +88,50 @@ func (e ending) Err() error {
 	return nil
 }
 
+// A context that ends between a command and its answer ends the connection,
+// since the answer is still to come.
+func TestContextThatEndsBeforeAnAnswer(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer string
+		ask    func(ctx context.Context, end func(), c *pop3client.Client, conn *watched) error
+	}{
+		"after a command": {"", func(ctx context.Context, end func(), c *pop3client.Client, conn *watched) error {
+			conn.then = end
+			return c.Noop(ctx)
+		}},
+		"after commands ahead": {"", func(ctx context.Context, end func(), c *pop3client.Client, _ *watched) error {
+			require.NoError(t, c.Send(ctx, "NOOP"))
+			end()
+			_, err := c.ReadStatus(ctx)
+			return err
+		}},
+		"in a mechanism": {"+ \r\n", func(ctx context.Context, end func(), c *pop3client.Client, _ *watched) error {
+			return c.Auth(ctx, mechanism{name: "X-TEST", next: func([]byte) ([]byte, error) {
+				end()
+				return nil, nil
+			}})
+		}},
+		"before a message": {"+OK\r\n", func(ctx context.Context, end func(), c *pop3client.Client, _ *watched) error {
+			body, err := c.Retr(ctx, 1)
+			require.NoError(t, err)
+			end()
+			return body.Close()
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, end := context.WithCancel(t.Context())
+			defer end()
+			near, closed := silent(t, c.answer, func() {})
+			conn := &watched{Conn: near}
+			client, err := pop3client.New(ctx, conn, insecure)
+			require.NoError(t, err)
+			require.ErrorIs(t, c.ask(ctx, end, client, conn), context.Canceled)
+			require.ErrorContains(t, client.Noop(t.Context()), "the connection has ended")
+			<-closed
+		})
+	}
+}
+
 // A context that has ended before sends nothing.
 func TestContextThatHasEnded(t *testing.T) {
 	client := greeted(t, `
@@ -97,6 +141,7 @@ func TestContextThatHasEnded(t *testing.T) {
 	ctx, end := context.WithCancel(t.Context())
 	end()
 	require.ErrorIs(t, client.Noop(ctx), context.Canceled)
+	require.ErrorIs(t, client.Send(ctx, "NOOP"), context.Canceled)
 	require.NoError(t, client.Noop(t.Context()), "the connection is as it was")
 	require.NoError(t, client.Close())
 }
@@ -188,7 +233,8 @@ func TestNoTimeout(t *testing.T) {
 type watched struct {
 	net.Conn
 	writes    atomic.Int64
-	written   func() // or nil
+	written   func() // before it, or nil
+	then      func() // after it, or nil
 	deadlines []time.Time
 }
 
@@ -196,6 +242,9 @@ func (w *watched) Write(p []byte) (int, error) {
 	w.writes.Add(1)
 	if w.written != nil {
 		w.written()
+	}
+	if w.then != nil {
+		defer w.then()
 	}
 	return w.Conn.Write(p)
 }

@@ -312,7 +312,9 @@ func TestNothingIsSentThatIsWrong(t *testing.T) {
 	_, err := client.Top(ctx, 1, -1)
 	require.ErrorContains(t, err, "is not a number")
 	require.ErrorContains(t, client.APOP(ctx, "demo", "secret"), "does not offer it")
-	require.Error(t, client.Send(ctx, make([]string, pop3client.MaxAhead+1)...))
+	require.NoError(t, client.Send(ctx))
+	require.ErrorIs(t, client.Send(ctx, make([]string, pop3client.MaxAhead+1)...), pop3client.ErrBusy)
+	require.ErrorContains(t, client.Send(ctx, "NOOP", strings.Repeat("x", 254)), "255 octets at most")
 	require.Error(t, client.Auth(ctx, pop3client.Plain("", "de\x00mo", "secret")))
 	require.NoError(t, client.Close())
 }

@@ -59,8 +59,13 @@ func tlsConfig(config *tls.Config, host string) (*tls.Config, error) {
 	return config, nil
 }
 
-func (o Options) handshake(ctx context.Context, conn net.Conn, config *tls.Config) (*tls.Conn, error) {
-	conn.SetDeadline(o.withDefaults().deadline())
+// handshake begins TLS on a connection, which it closes if there is an error.
+func (o Options) handshake(ctx context.Context, conn net.Conn, config *tls.Config) (net.Conn, error) {
+	conn.SetDeadline(o.deadline())
 	secure := tls.Client(conn, config)
-	return secure, secure.HandshakeContext(ctx)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return secure, nil
 }
