@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 )
 
 // ReadBody returns the rest of a multi-line response, after its status line:
@@ -14,8 +15,9 @@ import (
 // [io.EOF] only if the final dot came; a message that breaks off is another
 // error, often [io.ErrUnexpectedEOF].
 //
-// Close drops the rest. If that is more than 256 KiB, it ends the connection
-// instead and returns an error, since a new one is cheaper.
+// Close drops the rest. If that is more than 256 KiB, or takes longer than
+// Options.Timeout, it ends the connection instead and returns an error, since a
+// new one is cheaper.
 //
 // The context is for all reads.
 func (c *Client) ReadBody(ctx context.Context) io.ReadCloser {
@@ -37,6 +39,8 @@ type body struct {
 	ctx   context.Context
 	left  int64  // octets that may come
 	limit string // its name in Options
+
+	until time.Time // when Close gives up; zero before
 
 	inLine bool // some octets of the line have been read
 	last   byte // of them
@@ -74,7 +78,11 @@ func (b *body) read(p []byte) (int, error) {
 		return 0, fmt.Errorf("%w: longer than %s", ErrTooLarge, b.limit)
 	}
 	if n == 0 && err == nil {
-		err = b.c.fill(b.ctx, b.c.options.deadline())
+		deadline := b.until
+		if deadline.IsZero() {
+			deadline = b.c.options.deadline()
+		}
+		err = b.c.fill(b.ctx, deadline)
 	}
 	return n, err
 }
@@ -136,6 +144,7 @@ func (b *body) accept(piece []byte) bool {
 // Close implements [io.Closer].
 func (b *body) Close() error {
 	if b.err == nil {
+		b.until = b.c.options.deadline()
 		_, err := io.CopyN(io.Discard, b, maxDropped)
 		if err == nil && b.err == nil {
 			b.end(errAbandoned)

@@ -218,6 +218,31 @@ func TestTimeoutIsForAWholeLine(t *testing.T) {
 	}
 }
 
+// Nor does it gain time for a message that was closed.
+func TestTimeoutIsForAWholeClose(t *testing.T) {
+	near, far := net.Pipe()
+	defer near.Close()
+	go func() {
+		defer far.Close()
+		io.WriteString(far, "+OK ready\r\n")
+		bufio.NewReader(far).ReadString('\n')
+		for _, part := range []string{"+OK\r\n", "a\r\n", "b", "c\r\n", ".\r\n"} {
+			io.WriteString(far, part)
+		}
+	}()
+	raw := &watched{Conn: near}
+	client, err := pop3client.New(t.Context(), raw, insecure)
+	require.NoError(t, err)
+	body, err := client.Retr(t.Context(), 1)
+	require.NoError(t, err)
+	raw.deadlines = nil
+	require.NoError(t, body.Close())
+	require.Len(t, raw.deadlines, 4)
+	for _, deadline := range raw.deadlines {
+		require.Equal(t, raw.deadlines[0], deadline)
+	}
+}
+
 // Negative: only the context ends a wait.
 func TestNoTimeout(t *testing.T) {
 	ctx, end := context.WithCancel(t.Context())

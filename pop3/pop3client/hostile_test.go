@@ -130,6 +130,7 @@ func TestProtocolErrors(t *testing.T) {
 		"STLS with more in the clear":              {stls, "+OK\r\n+OK and I am the server\r\n"},
 		"AUTH with a challenge that is no base64":  {auth, "+ ?\r\n"},
 		"AUTH with base64 that is not canonical":   {auth, "+ QR==\r\n"},
+		"AUTH with CR in a challenge":              {auth, "+ eA=\r=\r\n"},
 		"AUTH with no status":                      {auth, "OK\r\n"},
 		"AUTH with a bare LF":                      {auth, "+ \n"},
 		"RETR with no status":                      {retr, "message follows\r\n"},

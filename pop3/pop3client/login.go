@@ -1,6 +1,7 @@
 package pop3client
 
 import (
+	"cmp"
 	"context"
 	"crypto/md5"
 	"encoding/hex"
@@ -13,7 +14,7 @@ import (
 // [*Error]; the server may have said so to either command, and with or without
 // the code [pop3.CodeAuth].
 func (c *Client) Login(ctx context.Context, user, password string) error {
-	if err := errors.Join(checkText("user name", user), checkText("password", password)); err != nil {
+	if err := cmp.Or(checkText("user name", user), checkText("password", password)); err != nil {
 		return wrap("USER", err)
 	}
 	if !c.IsTLS() && !c.options.AllowInsecureAuth {

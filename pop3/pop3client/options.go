@@ -23,9 +23,10 @@ type Options struct {
 
 	// Timeout is how long the server may take for one line of an answer, for
 	// the next octets of a message, and to read one write; and how long a
-	// connection or a TLS handshake may take. The default is two minutes, since
-	// QUIT may have many messages to remove. A negative value is no limit, so
-	// that only the context ends a wait.
+	// connection or a TLS handshake may take. How long a whole answer may take
+	// is up to the context. The default is two minutes, since QUIT may have many
+	// messages to remove. A negative value is no limit, so that only the context
+	// ends a wait.
 	Timeout time.Duration
 
 	// MaxLine is the longest line of an answer in octets, its CRLF included.

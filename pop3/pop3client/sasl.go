@@ -131,7 +131,7 @@ func (c *Client) challenge(ctx context.Context) (challenge []byte, more bool, er
 	}
 	text = strings.TrimPrefix(text[1:], " ")
 	challenge, err = base64.StdEncoding.Strict().DecodeString(text)
-	if err != nil {
+	if err != nil || strings.Contains(text, "\r") { // which the decoder passes over
 		return nil, false, c.fail(protocolError("a challenge that is not base64", line))
 	}
 	return challenge, true, nil
@@ -141,14 +141,14 @@ func (c *Client) challenge(ctx context.Context) (challenge []byte, more bool, er
 // section 4).
 func (c *Client) cancel(ctx context.Context, cause error) error {
 	if err := c.send(ctx, "*"); err != nil {
-		return errors.Join(cause, err)
+		return fmt.Errorf("%w, and then %w", cause, err)
 	}
 	_, err := c.status(ctx)
 	if err == nil {
-		return c.fail(errors.Join(cause, errors.New("the server logs in a client that has broken off")))
+		return c.fail(fmt.Errorf("%w, and then the server logs in a client that has broken off", cause))
 	}
 	if !errors.As(err, new(*Error)) {
-		return errors.Join(cause, err)
+		return fmt.Errorf("%w, and then %w", cause, err)
 	}
 	return cause
 }

@@ -97,7 +97,8 @@ func (c *Client) rawLine(ctx context.Context) ([]byte, error) {
 		searched = len(buffered)
 		err := c.fill(ctx, deadline)
 		if errors.Is(err, io.ErrUnexpectedEOF) && searched > 0 {
-			return nil, cutOff(buffered)
+			part, _ := c.in.Peek(searched)
+			return nil, cutOff(part)
 		}
 		if err != nil {
 			return nil, err
