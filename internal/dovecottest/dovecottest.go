@@ -2,7 +2,7 @@
 // with one user, whose mail is in a Maildir:
 //
 //	server := dovecottest.Start(t, dovecottest.Config{Maildir: dir})
-//	conn, err := net.Dial("tcp", server.POP3)
+//	client, err := pop3client.Dial(ctx, server.POP3, pop3client.Options{AllowInsecureAuth: true})
 //
 // It needs Debian's packages dovecot-core and dovecot-pop3d (Dovecot 2.3), and
 // no privileges: Dovecot runs as the user of the test, or as nobody if that is

@@ -1,64 +1,52 @@
 package dovecottest_test
 
 import (
-	"bufio"
 	"crypto/tls"
-	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
 	"github.com/popcask/popcask/internal/dovecottest"
+	"github.com/popcask/popcask/pop3/pop3client"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// dialogue sends commands and returns the first lines of the answers.
-func dialogue(t *testing.T, conn net.Conn, commands ...string) (answers []string) {
-	t.Helper()
-	defer conn.Close()
-	require.NoError(t, conn.SetDeadline(time.Now().Add(time.Minute)))
-	in := bufio.NewReader(conn)
-	_, err := in.ReadString('\n')
-	require.NoError(t, err)
-	for _, command := range commands {
-		_, err := io.WriteString(conn, command+"\r\n")
-		require.NoError(t, err)
-		answer, err := in.ReadString('\n')
-		require.NoError(t, err)
-		answers = append(answers, answer)
-	}
-	return answers
-}
-
 func TestDovecotServesAMaildir(t *testing.T) {
+	ctx := t.Context()
 	dir := filepath.Join(t.TempDir(), "Maildir")
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "new"), 0o700))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "new", "1.a.host"), []byte("Subject: a\n\nA\n"), 0o600))
 	server := dovecottest.Start(t, dovecottest.Config{Maildir: dir, User: "anna", Password: "s3cret", Settings: "pop3_uidl_format = %f"})
 	require.Equal(t, dir, server.Maildir)
 
-	plain, err := net.Dial("tcp", server.POP3)
+	plain, err := pop3client.Dial(ctx, server.POP3, pop3client.Options{AllowInsecureAuth: true})
 	require.NoError(t, err)
-	secure, err := tls.Dial("tcp", server.POP3S, &tls.Config{RootCAs: server.RootCAs})
+	secure, err := pop3client.DialTLS(ctx, server.POP3S, pop3client.Options{TLS: &tls.Config{RootCAs: server.RootCAs}})
 	require.NoError(t, err)
-	for _, conn := range []net.Conn{plain, secure} {
-		answers := dialogue(t, conn, "USER anna", "PASS s3cret", "STAT", "UIDL 1", "QUIT")
-		require.Equal(t, []string{"+OK 1 17\r\n", "+OK 1 1.a.host\r\n"}, answers[2:4], server.Log())
+	for _, client := range []*pop3client.Client{plain, secure} {
+		require.NoError(t, client.Login(ctx, "anna", "s3cret"), server.Log())
+		list, err := client.UIDL(ctx)
+		require.NoError(t, err)
+		require.Equal(t, []pop3client.Message{{Number: 1, UIDL: "1.a.host"}}, list)
+		require.NoError(t, client.Quit(ctx))
 	}
 }
 
 func TestDovecotHasAUserWithoutAnyConfig(t *testing.T) {
+	ctx := t.Context()
 	server := dovecottest.Start(t, dovecottest.Config{})
-	conn, err := net.Dial("tcp", server.POP3)
+	client, err := pop3client.Dial(ctx, server.POP3, pop3client.Options{AllowInsecureAuth: true})
 	require.NoError(t, err)
-	answers := dialogue(t, conn, "USER "+server.User, "PASS "+server.Password, "STAT", "QUIT")
-	require.Equal(t, "+OK 0 0\r\n", answers[2], server.Log())
+	require.NoError(t, client.Login(ctx, server.User, server.Password), server.Log())
+	messages, _, err := client.Stat(ctx)
+	require.NoError(t, err)
+	require.Zero(t, messages)
+	require.NoError(t, client.Quit(ctx))
 	require.DirExists(t, filepath.Join(server.Maildir, "new"))
 }
 

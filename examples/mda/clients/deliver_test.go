@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/popcask/popcask/pop3/pop3client"
 )
 
 // sender is an LMTP or SMTP client that sends a message without changing an
@@ -147,42 +149,27 @@ func (s *sender) reply(code int, format string, args ...any) string {
 // a real client has left on the server.
 func (m *mda) maildrop(t *testing.T, user string) []string {
 	t.Helper()
-	conn, err := tls.DialWithDialer(&net.Dialer{Timeout: 10 * time.Second}, "tcp", m.pop3s,
-		&tls.Config{RootCAs: certificates(t).pool, ServerName: host})
+	ctx := within(t, time.Minute)
+	client, err := pop3client.DialTLS(ctx, m.pop3s, pop3client.Options{
+		TLS: &tls.Config{RootCAs: certificates(t).pool, ServerName: host},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(time.Minute))
-	in := bufio.NewReader(conn)
-	line := func() string {
-		text, err := in.ReadString('\n')
-		if err != nil {
-			t.Fatalf("maildrop of %s: %v", user, err)
-		}
-		return strings.TrimRight(text, "\r\n")
+	defer client.Close()
+	if err := client.Login(ctx, user, secrets[user]); err != nil {
+		t.Fatalf("maildrop of %s: %v", user, err)
 	}
-	command := func(format string, args ...any) {
-		if format != "" {
-			fmt.Fprintf(conn, format+"\r\n", args...)
-		}
-		if answer := line(); !strings.HasPrefix(answer, "+OK") {
-			t.Fatalf("maildrop of %s: %q", user, answer)
-		}
+	list, err := client.UIDL(ctx)
+	if err != nil {
+		t.Fatalf("maildrop of %s: %v", user, err)
 	}
-	command("")
-	command("USER %s", user)
-	command("PASS %s", secrets[user])
-	command("UIDL")
 	ids := []string{}
-	for {
-		text := line()
-		if text == "." {
-			break
-		}
-		_, id, _ := strings.Cut(text, " ")
-		ids = append(ids, id)
+	for _, message := range list {
+		ids = append(ids, message.UIDL)
 	}
-	command("QUIT")
+	if err := client.Quit(ctx); err != nil {
+		t.Fatalf("maildrop of %s: %v", user, err)
+	}
 	return ids
 }
