@@ -1,8 +1,8 @@
 // Package clients has tests only: real mail clients against examples/mda. curl,
-// Python's poplib, fetchmail, mpop, getmail6, knadh/go-pop3, openssl s_client
-// and Thunderbird fetch mail that was delivered over LMTP and SMTP a moment
-// before. What each of them has stored is compared with what was sent, octet
-// for octet.
+// Python's poplib, fetchmail, mpop, getmail6, s-nail, Twisted, knadh/go-pop3,
+// openssl s_client and Thunderbird fetch mail that was delivered over LMTP and
+// SMTP a moment before. What each of them has stored is compared with what was
+// sent, octet for octet. Dovecot serves the same Maildir beside the MDA.
 //
 // .ci/clients-install installs the clients on a Debian machine. The test of a
 // client that is missing is skipped; with POPCASK_REQUIRE_CLIENTS=1 it fails.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -204,6 +205,23 @@ func (m *mda) stop(t *testing.T) {
 	}
 	if t.Failed() {
 		t.Logf("mda's log:\n%s", m.stderr.tail())
+	}
+}
+
+// awaitAPOP waits until the MDA has logged a session in which the user logged
+// in by APOP under TLS, and which removed one message.
+func (m *mda) awaitAPOP(t *testing.T, user string) {
+	t.Helper()
+	session := regexp.MustCompile(`"pop3: session" .* user=` + user + ` mechanism=APOP tls=true reason=quit .* deleted=1 `)
+	ctx := within(t, 10*time.Second)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for !m.stderr.matches(session) {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("no session of %s by APOP under TLS in the log:\n%s", user, m.stderr.tail())
+		}
 	}
 }
 

@@ -155,6 +155,13 @@ func (r *record) from(text string) string {
 	return ""
 }
 
+// matches reports whether what was written matches.
+func (r *record) matches(pattern *regexp.Regexp) bool {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	return pattern.Match(r.text.Bytes())
+}
+
 var gtkNoise = regexp.MustCompile(`(?m)^.*(Gtk-CRITICAL|WARNING: gtk_|G[dt]k-WARNING).*\n\n?|^\n`)
 
 // write makes a file for a client.
