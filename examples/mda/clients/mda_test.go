@@ -70,6 +70,7 @@ type mda struct {
 	flags                   []string
 	pop3, pop3s, lmtp, smtp string // addresses, as the ready line names them
 	process                 *exec.Cmd
+	prepare                 func(*exec.Cmd) // changes the process before it starts; nil: nothing
 	stderr                  *record
 }
 
@@ -137,6 +138,9 @@ func (m *mda) launch(t *testing.T) {
 	// MDA gently.
 	m.process = command(context.Background(), t.TempDir(), build(t), args...)
 	m.process.Stderr = m.stderr
+	if m.prepare != nil {
+		m.prepare(m.process)
+	}
 	stdout, err := m.process.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -261,6 +265,11 @@ func TestMain(m *testing.M) {
 			return 1
 		}
 		defer os.RemoveAll(scratch)
+		// Another user than that of the tests may run the program, too.
+		if err := os.Chmod(scratch, 0o711); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
 		return m.Run()
 	}())
 }
