@@ -130,8 +130,8 @@ type SizedBody interface {
 	CanonicalSize() int64
 }
 
-// Sizer is a [Mailbox] that finds out the size of a message without opening it.
-// The server asks it for each message that was listed with an unknown size,
+// Sizer is a [Mailbox] that finds out the size of a message by itself. The server
+// asks it for each message that was listed with an unknown size,
 // once a client asks for that size.
 type Sizer interface {
 	// Size returns the size of a message, as [Message.Size] counts it. If that

@@ -138,10 +138,13 @@ func (d *maildrop) idsAfter(i int) iter.Seq[string] {
 	}
 }
 
+// setSize sets the size of a message that is not marked.
 func (d *maildrop) setSize(i int, octets int64) {
+	if d.sizes[i] < 0 {
+		d.unmeasured--
+	}
+	d.octets += octets - max(d.sizes[i], 0)
 	d.sizes[i] = octets
-	d.octets += octets
-	d.unmeasured--
 }
 
 func (d *maildrop) mark(i int) {

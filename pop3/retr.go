@@ -57,6 +57,8 @@ func (c *Conn) send(ctx context.Context, n int, options mailbox.OpenOptions) err
 	if options.For == mailbox.Top {
 		answer.size = unknown
 		source = mailbox.NewTopReader(body, options.Lines)
+	} else if b, ok := body.(mailbox.SizedBody); ok {
+		answer.size = c.correctSize(ctx, i, b.CanonicalSize())
 	}
 	err = work.explain(answer.copy(source))
 	work.pause()
@@ -76,6 +78,20 @@ func (c *Conn) send(ctx context.Context, n int, options mailbox.OpenOptions) err
 		c.fault(ctx, fmt.Errorf("pop3: message %q has %d octets, its store says %d", c.maildrop.id(i), answer.stuffed.octets, size))
 	}
 	return nil
+}
+
+// correctSize takes the exact size of an open message, if it is known, in place
+// of the one that was listed. LIST then says as many octets as RETR sends.
+func (c *Conn) correctSize(ctx context.Context, i int, octets int64) int64 {
+	listed := c.maildrop.sizes[i]
+	if octets < 0 || octets == listed {
+		return listed
+	}
+	if listed >= 0 {
+		c.fault(ctx, fmt.Errorf("pop3: message %q has %d octets, its store has listed %d", c.maildrop.id(i), octets, listed))
+	}
+	c.maildrop.setSize(i, octets)
+	return octets
 }
 
 // notOpened returns the answer to a failure to open a message.

@@ -224,3 +224,48 @@ func TestSizes(t *testing.T) {
 		})
 	}
 }
+
+// sizedBody is a body whose exact size is known once it is open.
+type sizedBody struct {
+	io.Reader
+	size int64
+}
+
+func (sizedBody) Close() error           { return nil }
+func (b sizedBody) CanonicalSize() int64 { return b.size }
+
+// P6: a body that knows its exact size is announced with it, and LIST and STAT
+// say the same from then on. Of a listing that was wrong the host hears.
+func TestP6ABodyKnowsItsSize(t *testing.T) {
+	for name, test := range map[string]struct {
+		listed, known int64
+		announced     string
+		stat          string
+		faults        int
+	}{
+		"right":            {5, 5, "+OK 5 octets", "+OK 2 8", 0},
+		"wrong":            {42, 5, "+OK 5 octets", "+OK 2 8", 1},
+		"not listed":       {-1, 5, "+OK 5 octets", "+OK 2 8", 0},
+		"not known either": {5, -1, "+OK 5 octets", "+OK 2 8", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := newFakeStore("one\n", "x")
+			store.messages[0].Size = test.listed
+			store.open = func(string, mailbox.OpenOptions) (io.ReadCloser, error) {
+				return sizedBody{strings.NewReader("one\n"), test.known}, nil
+			}
+			server := store.server()
+			faults := 0
+			server.Hooks = &pop3.Hooks{Fault: func(context.Context, *pop3.Conn, error) { faults++ }}
+			p := loggedIn(t, server)
+			status, body := p.Multi("RETR 1")
+			require.Equal(t, test.announced, status)
+			require.Equal(t, "one\r\n", string(body))
+			require.Equal(t, test.stat, p.Command("STAT"))
+			require.Equal(t, "+OK 1 5", p.Command("LIST 1"))
+			require.Equal(t, test.faults, faults)
+			p.Multi("RETR 1")
+			require.Equal(t, test.faults, faults, "once")
+		})
+	}
+}
