@@ -31,11 +31,11 @@
 //   - A password crosses no connection without TLS, unless
 //     Options.AllowInsecureAuth is set.
 //   - Nothing that came in the clear counts after STLS.
-//   - An answer is what the RFCs say, or a [*ProtocolError]: a line that ends in
-//     a bare LF, a listing out of order, a unique-id that is none.
+//   - An answer is what the RFCs say, or a [*ProtocolError]: a line that ends
+//     in a bare LF, a listing out of order, a unique-id that is none.
 //   - A message that breaks off is never taken for whole.
-//   - Every wait has an end, by Options.Timeout and by the context. The end of a
-//     context is noticed at once.
+//   - Every wait has an end, by Options.Timeout and by the context. The end of
+//     a context is noticed at once.
 //   - Memory is bounded by [Options], whatever the server sends. A message of
 //     any size passes through one small buffer.
 //   - No more is sent ahead than the network takes, so that client and server

@@ -259,7 +259,8 @@ func TestGreetings(t *testing.T) {
 	require.True(t, server.closed)
 }
 
-// The timestamp of APOP is an msg-id of ASCII, and there is one (CVE-2007-1558).
+// The timestamp of APOP is an msg-id of ASCII, and there is only one
+// (CVE-2007-1558).
 func TestTimestampOfAPOP(t *testing.T) {
 	for greeting, offered := range map[string]bool{
 		"+OK <1896.697170952@dbc.mtview.ca.us>": true,
