@@ -173,9 +173,10 @@ func TestDialErrors(t *testing.T) {
 	full := pop3test.NewUnstartedServer(t, pop3.Login(pop3test.AnyPassword(), mail(t)))
 	full.Config.MaxConnections = 1
 	full.Start(t)
-	first, err := pop3client.Dial(t.Context(), full.Addr, pop3client.Options{})
+	first, err := pop3client.Dial(t.Context(), full.Addr, pop3client.Options{AllowInsecureAuth: true})
 	require.NoError(t, err)
 	defer first.Close()
+	require.NoError(t, first.Login(t.Context(), "demo", "secret")) // or else a newcomer takes its place
 	_, err = pop3client.Dial(t.Context(), full.Addr, pop3client.Options{})
 	var refused *pop3client.Error
 	require.ErrorAs(t, err, &refused)
