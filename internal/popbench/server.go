@@ -114,7 +114,7 @@ func serveRole(role, dir string) error {
 		if err := deliver(store); err != nil {
 			return err
 		}
-		server := &pop3.Server{Handler: pop3.Login(pop3.AuthenticatorFunc(check), store), AllowInsecureAuth: true}
+		server := &pop3.Server{Handler: pop3.Login(pop3.AuthenticatorFunc(check), store), AllowInsecureAuth: true, MaxPerAddress: -1}
 		serve = server.Serve
 	}
 	go serve(listener)
