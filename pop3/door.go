@@ -163,6 +163,33 @@ func (d *door) count() (open, waiting int) {
 	return len(d.conns), d.waiting
 }
 
+// crowd bounds how many connections have been accepted and have not ended: those
+// that are open, and as many that are about to be turned away, or were displaced.
+// While credentials are checked on all processors, it may take long until those
+// run, and a flood must not take all files of the process meanwhile. It is nil if
+// there is no bound.
+type crowd chan struct{}
+
+func newCrowd(connections int) crowd {
+	if connections < 0 {
+		return nil
+	}
+	return make(crowd, 2*connections)
+}
+
+// enter waits until there is room for one more.
+func (c crowd) enter() {
+	if c != nil {
+		c <- struct{}{}
+	}
+}
+
+func (c crowd) leave() {
+	if c != nil {
+		<-c
+	}
+}
+
 // originOf returns where a connection comes from: its IPv4 address, or the
 // network of 64 bits of its IPv6 address, which is what one customer has. It is
 // the zero prefix if there is no IP address.

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"log/slog"
 	"net"
-	"runtime"
 	"sync"
 	"time"
 
@@ -157,6 +156,7 @@ type Server struct {
 	Admit func(context.Context, net.Conn) error
 
 	door      door
+	crowd     crowd
 	listeners map[*net.Listener]struct{} // guarded by door.mu
 
 	setUp     sync.Once
@@ -249,10 +249,11 @@ func (s *Server) serve(listener net.Listener, implicitTLS bool) error {
 		if implicitTLS {
 			nc = tls.Server(nc, s.tlsConfig)
 		}
-		go s.ServeConn(base, nc)
-		// Let it be turned away before the next is accepted: a flood must not take
-		// all files of the process meanwhile.
-		runtime.Gosched()
+		s.crowd.enter()
+		go func() {
+			defer s.crowd.leave()
+			s.ServeConn(base, nc)
+		}()
 	}
 }
 
@@ -357,6 +358,7 @@ func (s *Server) prepareOnce() error {
 	}
 	s.limit = s.limits()
 	s.door.limit = s.limit
+	s.crowd = newCrowd(s.limit.connections)
 	s.longLines.set(s.limit.longLines)
 	s.log = cmp.Or(s.Logger, slog.New(slog.DiscardHandler))
 	if s.Hooks != nil {
