@@ -49,7 +49,7 @@ func (d *door) enter(c *Conn) (displaced *Conn, err error) {
 		}
 		displaced = from.waiting[0]
 	case reached(len(d.conns), d.limit.connections), reached(d.waiting, d.limit.beforeLogin):
-		if displaced = d.longestWaiting(); displaced == nil {
+		if displaced = d.longestWaiting(from); displaced == nil {
 			return nil, errTooManyConnections
 		}
 	}
@@ -78,8 +78,10 @@ func (d *door) add(c *Conn) {
 }
 
 // longestWaiting returns the oldest connection before its login, of the origin
-// that has the most of them. It is nil if all have logged in.
-func (d *door) longestWaiting() *Conn {
+// that has the most of them. It is nil if all have logged in. The newcomer counts
+// for its own origin, from, which comes first among equals: or else an address
+// that floods the server would displace those of all that have as many.
+func (d *door) longestWaiting(from *origin) *Conn {
 	var most *origin
 	for _, o := range d.origins {
 		if len(o.waiting) == 0 {
@@ -90,8 +92,11 @@ func (d *door) longestWaiting() *Conn {
 			most = o
 		}
 	}
-	if most == nil {
+	switch {
+	case most == nil:
 		return nil
+	case from != nil && len(from.waiting) > 0 && len(from.waiting)+1 >= len(most.waiting):
+		most = from
 	}
 	return most.waiting[0]
 }

@@ -4,11 +4,14 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
 	"os"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -86,6 +89,84 @@ func TestMaxBeforeLogin(t *testing.T) {
 	require.Equal(t, 6, stats.Open)
 	require.Equal(t, 4, stats.BeforeLogin)
 	require.EqualValues(t, 3, stats.TurnedAway)
+}
+
+// An address that floods the server displaces its own connections, also those of
+// an address that has as many: the newcomer counts as well.
+func TestAFloodMakesRoomForItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := insecure(newFakeHost("one"))
+		server.MaxConnections, server.MaxBeforeLogin = 10, 6
+		one, two := pipeFrom(t, server, "192.0.2.1:1"), pipeFrom(t, server, "192.0.2.1:2")
+		other, another := pipeFrom(t, server, "192.0.2.2:1"), pipeFrom(t, server, "192.0.2.2:2")
+		flood := []*piped{pipeFrom(t, server, "192.0.2.3:1"), pipeFrom(t, server, "192.0.2.3:2")}
+		for port := 3; port < 20; port++ {
+			flood = append(flood, pipeFrom(t, server, fmt.Sprint("192.0.2.3:", port)))
+			requireDisplaced(t, flood[0])
+			flood = flood[1:]
+		}
+		requireAlive(t, one, two, other, another)
+
+		newcomer := pipeFrom(t, server, "192.0.2.4:1")
+		requireDisplaced(t, one)
+		requireAlive(t, two, other, another, newcomer)
+	})
+}
+
+// While those that were accepted do not get on, since all processors are busy, no
+// more than twice MaxConnections are accepted: the process must not run out of
+// files.
+func TestNoMoreAreAcceptedThanCanBeTurnedAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := insecure(newFakeHost("one"))
+		server.MaxConnections = 10
+		listener := &endlessListener{stuck: make(chan struct{}), closed: make(chan struct{})}
+		over := make(chan error, 1)
+		go func() { over <- server.Serve(listener) }()
+		synctest.Wait()
+		accepted := listener.accepted.Load()
+		server.Close()
+		close(listener.stuck)
+		require.ErrorIs(t, <-over, pop3.ErrServerClosed)
+		require.EqualValues(t, 2*10+1, accepted, "one more waits")
+	})
+}
+
+// endlessListener accepts up to a thousand connections, which do not get on
+// while they are stuck.
+type endlessListener struct {
+	accepted      atomic.Int64
+	stuck, closed chan struct{}
+	closeOnce     sync.Once
+}
+
+func (l *endlessListener) Accept() (net.Conn, error) {
+	if l.accepted.Add(1) > 1000 {
+		<-l.closed
+	}
+	select {
+	case <-l.closed:
+		return nil, net.ErrClosed
+	default:
+		return stuckConn{newScript(nil, 0), l.stuck}, nil
+	}
+}
+
+func (l *endlessListener) Close() error {
+	l.closeOnce.Do(func() { close(l.closed) })
+	return nil
+}
+
+func (l *endlessListener) Addr() net.Addr { return &net.TCPAddr{} }
+
+type stuckConn struct {
+	net.Conn
+	stuck <-chan struct{}
+}
+
+func (c stuckConn) RemoteAddr() net.Addr {
+	<-c.stuck
+	return c.Conn.RemoteAddr()
 }
 
 // The defaults: half of MaxConnections before the login, and 100 from an
