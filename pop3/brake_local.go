@@ -29,8 +29,11 @@ import (
 // FreeTriesOfAddress to a negative value.
 type LocalBrake struct {
 	// MaxChecks is how many credentials may be checked at the same time. The
-	// others wait for their turn, which goes round by address. Default 16, or
-	// four for each processor if that is more; a negative value means no limit.
+	// others wait for their turn: the fewer failures there were from an address,
+	// the sooner it comes, and among equals it goes round by address. Default 16,
+	// or four for each processor if that is more; a negative value means no limit.
+	// If the authenticator hashes passwords in this process, which takes a
+	// processor for itself, two for each processor are enough.
 	MaxChecks int
 
 	// FreeTries and FreeTriesOfAddress are how many tries may fail for a user,
@@ -79,46 +82,46 @@ var ErrTooManyTries = errors.New("too many failed logins from this address")
 // Begin implements [Brake].
 func (b *LocalBrake) Begin(ctx context.Context, login mailbox.Login) (release func(), err error) {
 	address, user := originOf(login.Remote), brakeName(login.User)
-	wait, err := b.reserve(user, address)
+	wait, failed, err := b.reserve(user, address)
 	if err != nil {
 		return nil, err
 	}
 	if err := sleep(ctx, wait); err != nil {
 		return nil, err
 	}
-	return b.turns.take(ctx, address, cmp.Or(b.MaxChecks, max(16, 4*runtime.GOMAXPROCS(0))))
+	return b.turns.take(ctx, place{address, failed}, cmp.Or(b.MaxChecks, max(16, 4*runtime.GOMAXPROCS(0))))
 }
 
-// reserve returns how long a try has to wait, and lets the next one from its
-// address wait longer.
-func (b *LocalBrake) reserve(user string, address netip.Prefix) (time.Duration, error) {
+// reserve returns how long a try has to wait, and how many failures of its
+// address count against it. It lets the next one from its address wait longer.
+func (b *LocalBrake) reserve(user string, address netip.Prefix) (wait time.Duration, failed int, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if _, known := b.known[pair{user, address}]; known {
-		return 0, nil
+		return 0, 0, nil
 	}
 	now := time.Now()
-	var wait time.Duration
 	if f := b.users[user]; f != nil && user != "" {
 		wait = min(b.delay(f, b.FreeTries, now), max(0, f.next.Sub(now)))
 	}
 	f := b.addresses[address]
 	if f == nil {
-		return wait, nil
+		return wait, 0, nil
 	}
+	failed = f.count
 	delay := b.delay(f, b.FreeTriesOfAddress, now)
 	if delay == 0 {
-		return wait, nil
+		return wait, failed, nil
 	}
 	start := now
 	if f.next.After(now) {
 		start = f.next
 	}
 	if own := start.Sub(now); own > b.maxDelay() {
-		return 0, fmt.Errorf("%w: the next may be checked in %s", ErrTooManyTries, own.Round(time.Second))
+		return 0, 0, fmt.Errorf("%w: the next may be checked in %s", ErrTooManyTries, own.Round(time.Second))
 	}
 	f.next = start.Add(delay)
-	return max(wait, start.Sub(now)), nil
+	return max(wait, start.Sub(now)), failed, nil
 }
 
 // delay is the pause between two tries after so many failures.

@@ -199,6 +199,46 @@ func TestLocalBrakeTakesTurns(t *testing.T) {
 	})
 }
 
+// Those from whose address fewer tries have failed get their turn first, so that
+// those who guess do not keep new users waiting.
+func TestLocalBrakeTakesTurnsByFailures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		brake := &pop3.LocalBrake{MaxChecks: 1, FreeTries: -1, FreeTriesOfAddress: -1}
+		for last := byte(1); last <= 50; last++ {
+			fails(t, brake, tryOf("guesser", last), 1)
+		}
+		fails(t, brake, tryOf("mistyped", 60), 2)
+		brake.Result(tryOf("member", 1), nil)
+		order := make(chan string, 100)
+		var all sync.WaitGroup
+		check := func(user string, last byte) {
+			all.Go(func() {
+				release, err := brake.Begin(t.Context(), tryOf(user, last))
+				require.NoError(t, err)
+				order <- user
+				time.Sleep(second)
+				release()
+			})
+			synctest.Wait()
+		}
+		check("first", 1)
+		check("mistyped", 60)
+		for last := byte(1); last <= 50; last++ {
+			check("guesser", last)
+		}
+		check("new", 70)
+		check("member", 1)
+		all.Wait()
+		close(order)
+		var users []string
+		for user := range order {
+			users = append(users, user)
+		}
+		require.Equal(t, []string{"first", "new", "member", "guesser"}, users[:4])
+		require.Equal(t, []string{"guesser", "mistyped"}, users[len(users)-2:])
+	})
+}
+
 func TestLocalBrakeMaxChecks(t *testing.T) {
 	for name, limit := range map[string]struct{ field, atOnce int }{"default": {0, 16}, "custom": {3, 3}, "none": {-1, 500}} {
 		t.Run(name, func(t *testing.T) {

@@ -3,21 +3,33 @@ package pop3
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"sync"
 )
 
 // turns lets so many checks run at the same time. Those that wait get their
-// turn by address, round and round, so that an address with many tries does not
-// keep the others waiting.
+// turn by how many failures there were from their address, the fewest first.
+// Among equals it goes by address, round and round, so that an address with many
+// tries does not keep the others waiting.
 type turns struct {
-	mu     sync.Mutex
-	taken  int
-	queues map[netip.Prefix][]chan struct{} // a channel for each that waits
-	order  []netip.Prefix                   // of the queues
+	mu    sync.Mutex
+	taken int
+	lines []*line // that somebody waits in
+}
+
+// line is where the tries of an address wait that had so many failures before.
+type line struct {
+	place
+	waiting []chan struct{}
+}
+
+type place struct {
+	address  netip.Prefix
+	failures int
 }
 
 // take waits for a turn, of which there are limit; negative: any number.
-func (t *turns) take(ctx context.Context, address netip.Prefix, limit int) (release func(), err error) {
+func (t *turns) take(ctx context.Context, at place, limit int) (release func(), err error) {
 	t.mu.Lock()
 	if !reached(t.taken, limit) {
 		t.taken++
@@ -25,71 +37,72 @@ func (t *turns) take(ctx context.Context, address netip.Prefix, limit int) (rele
 		return t.release, nil
 	}
 	turn := make(chan struct{})
-	t.join(address, turn)
+	t.join(at, turn)
 	t.mu.Unlock()
 	select {
 	case <-turn:
 		return t.release, nil
 	case <-ctx.Done():
 	}
-	if !t.drop(address, turn) { // it came at the same moment
+	if !t.drop(at, turn) { // it came at the same moment
 		t.release()
 	}
 	return nil, ctx.Err()
 }
 
-func (t *turns) join(address netip.Prefix, turn chan struct{}) {
-	if t.queues == nil {
-		t.queues = make(map[netip.Prefix][]chan struct{})
+func (t *turns) join(at place, turn chan struct{}) {
+	i := t.find(at)
+	if i < 0 {
+		i = len(t.lines)
+		t.lines = append(t.lines, &line{place: at})
 	}
-	if len(t.queues[address]) == 0 {
-		t.order = append(t.order, address)
-	}
-	t.queues[address] = append(t.queues[address], turn)
+	t.lines[i].waiting = append(t.lines[i].waiting, turn)
+}
+
+func (t *turns) find(at place) int {
+	return slices.IndexFunc(t.lines, func(l *line) bool { return l.place == at })
 }
 
 // drop removes one that waits, and reports whether it was still waiting.
-func (t *turns) drop(address netip.Prefix, turn chan struct{}) bool {
+func (t *turns) drop(at place, turn chan struct{}) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	queue := t.queues[address]
-	for i, other := range queue {
-		if other == turn {
-			t.set(address, append(queue[:i], queue[i+1:]...))
-			return true
-		}
+	i := t.find(at)
+	if i < 0 {
+		return false
 	}
-	return false
+	l := t.lines[i]
+	j := slices.Index(l.waiting, turn)
+	if j < 0 {
+		return false
+	}
+	l.waiting = slices.Delete(l.waiting, j, j+1)
+	if len(l.waiting) == 0 {
+		t.lines = slices.Delete(t.lines, i, i+1)
+	}
+	return true
 }
 
-// set replaces a queue. One without anybody is removed.
-func (t *turns) set(address netip.Prefix, queue []chan struct{}) {
-	if len(queue) > 0 {
-		t.queues[address] = queue
-		return
-	}
-	delete(t.queues, address)
-	for i, other := range t.order {
-		if other == address {
-			t.order = append(t.order[:i], t.order[i+1:]...)
-			return
-		}
-	}
-}
-
-// release passes a turn on to the address that has waited longest since its
-// last one.
+// release passes a turn on: to the address that has waited longest since its
+// last one, of those with the fewest failures.
 func (t *turns) release() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.order) == 0 {
+	if len(t.lines) == 0 {
 		t.taken--
 		return
 	}
-	address := t.order[0]
-	queue := t.queues[address]
-	close(queue[0])
-	if t.set(address, queue[1:]); len(queue) > 1 {
-		t.order = append(t.order[1:], address)
+	next := 0
+	for i, l := range t.lines {
+		if l.failures < t.lines[next].failures {
+			next = i
+		}
+	}
+	l := t.lines[next]
+	close(l.waiting[0])
+	l.waiting = l.waiting[1:]
+	t.lines = slices.Delete(t.lines, next, next+1)
+	if len(l.waiting) > 0 {
+		t.lines = append(t.lines, l)
 	}
 }
