@@ -201,7 +201,7 @@ func (c *Conn) refuse(ctx context.Context, cmd command, err error) (ResponseCode
 		if errors.Is(err, mailbox.ErrNotFound) {
 			c.refused++
 		}
-		if answer.Err != nil && answer.Code != CodeAuth {
+		if answer.Err != nil && answer.Code != CodeAuth && !errors.Is(err, errBraked) {
 			c.server.log.WarnContext(ctx, "pop3: command failed", "conn", c.id, "user", c.User(),
 				"verb", cmp.Or(cmd.verb, "unknown command"), "error", err)
 		}

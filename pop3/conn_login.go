@@ -86,15 +86,27 @@ func (c *Conn) enterTransaction(ctx context.Context, login mailbox.Login, opened
 // answer with.
 func (c *Conn) loginFailed(ctx context.Context, login mailbox.Login, err error) error {
 	c.named = ""
+	unchecked := errors.Is(err, errBraked)
+	var end *ended
+	switch {
+	case errors.As(err, &end): // before it asked the brake
+		return end
+	case unchecked && ctx.Err() != nil: // while it waited for the brake
+		return c.gone(err)
+	}
 	c.tellAuth(ctx, login, err)
-	c.server.log.InfoContext(ctx, "pop3: login failed", "conn", c.id, "login", login, "error", err)
+	if unchecked {
+		c.server.unchecked.log(ctx, c.server.log, "pop3: login refused by the brake", login.Remote, err)
+	} else {
+		c.server.log.InfoContext(ctx, "pop3: login failed", "conn", c.id, "login", login, "error", err)
+	}
 	answer := reply(err, atLogin)
 	wrong := isWrongLogin(err)
 	if wrong {
 		c.server.failedLogins.add()
 		c.server.brake.Result(login, err)
 	}
-	if wrong || errors.Is(err, errBraked) {
+	if wrong || unchecked {
 		c.failed++
 	}
 	if reached(c.failed, c.server.limit.authTries) {

@@ -7,10 +7,11 @@ import (
 
 // logSession writes the line that each session leaves in the log. A session in
 // which the client said nothing, such as a port scan or a load balancer's
-// probe, leaves one at level debug.
+// probe, leaves one at level debug, and so does one that was displaced, perhaps
+// as one of thousands.
 func (c *Conn) logSession(ctx context.Context) {
 	level := slog.LevelInfo
-	if c.info.In == 0 {
+	if c.info.In == 0 || c.info.Reason == ReasonDisplaced {
 		level = slog.LevelDebug
 	}
 	if !c.server.log.Enabled(ctx, level) {

@@ -168,7 +168,7 @@ type Server struct {
 	hooks     Hooks
 	brake     Brake
 	turnedAway, failedHandshakes,
-	failedLogins tally
+	failedLogins, unchecked tally
 }
 
 // ErrServerClosed is what Serve and its siblings return after Shutdown or

@@ -50,6 +50,9 @@ func (c *Conn) handshake(ctx context.Context, secure tlsConn) *ended {
 		return &ended{ReasonShutdown, ErrServerClosed}
 	}
 	if err := secure.HandshakeContext(ctx); err != nil {
+		if ctx.Err() != nil { // it was displaced, or the server closes
+			return c.gone(err)
+		}
 		c.server.failedHandshakes.log(ctx, c.server.log, "pop3: TLS handshake failed", c.nc.RemoteAddr(), err)
 		return &ended{ReasonHandshake, err}
 	}
