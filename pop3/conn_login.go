@@ -91,6 +91,8 @@ func (c *Conn) loginFailed(ctx context.Context, login mailbox.Login, err error) 
 	switch {
 	case errors.As(err, &end): // before it asked the brake
 		return end
+	case unchecked && context.Cause(ctx) == errShuttingDown:
+		return c.endOfInput(errShuttingDown)
 	case unchecked && ctx.Err() != nil: // while it waited for the brake
 		return c.gone(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"syscall"
@@ -110,6 +111,8 @@ func serve(ctx context.Context, o options, stdout, stderr io.Writer) error {
 		AllowInsecureAuth: o.allowInsecureAuth(ports),
 		Implementation:    "Popcask",
 		Logger:            log,
+		// The hashes of the users file are computed in this process.
+		Brake: &pop3.LocalBrake{MaxChecks: 2 * runtime.GOMAXPROCS(0)},
 	}
 	agent := &agent{
 		directory: users, store: store, trace: newTrace(o.trace), maxSize: o.maxSize,
