@@ -80,29 +80,31 @@ func (c counting) Write(p []byte) (int, error) {
 
 // Fifty pipelined RETR of small messages are a few writes, and not fifty.
 func TestPipelinedAnswersAreGathered(t *testing.T) {
-	const messages = 50
-	body := "Subject: small\r\n\r\n" + strings.Repeat("a line of text\r\n", 10)
-	var bodies []string
-	for range messages {
-		bodies = append(bodies, body)
-	}
-	server := newFakeStore(bodies...).server()
-	var writes atomic.Int64
-	p := rawPipe(t, server, t.Context(), func(conn net.Conn) net.Conn { return counting{conn, &writes} }).greeted(t)
-	p.Login("demo", "secret")
-	writes.Store(0)
-	var commands, want strings.Builder
-	for i := range messages {
-		fmt.Fprintf(&commands, "RETR %d\r\n", i+1)
-		fmt.Fprintf(&want, "+OK %d octets\r\n%s.\r\n", len(body), body)
-	}
-	go p.conn.Write([]byte(commands.String()))
-	got := make([]byte, want.Len())
-	p.conn.SetReadDeadline(time.Now().Add(pop3test.Patience))
-	_, err := io.ReadFull(p.conn, got)
-	require.NoError(t, err)
-	require.Equal(t, want.String(), string(got))
-	require.LessOrEqual(t, writes.Load(), int64(messages/4), "of %d octets", want.Len())
+	synctest.Test(t, func(t *testing.T) { // so that no store is slow because the machine is
+		const messages = 50
+		body := "Subject: small\r\n\r\n" + strings.Repeat("a line of text\r\n", 10)
+		var bodies []string
+		for range messages {
+			bodies = append(bodies, body)
+		}
+		server := newFakeStore(bodies...).server()
+		var writes atomic.Int64
+		p := rawPipe(t, server, t.Context(), func(conn net.Conn) net.Conn { return counting{conn, &writes} }).greeted(t)
+		p.Login("demo", "secret")
+		writes.Store(0)
+		var commands, want strings.Builder
+		for i := range messages {
+			fmt.Fprintf(&commands, "RETR %d\r\n", i+1)
+			fmt.Fprintf(&want, "+OK %d octets\r\n%s.\r\n", len(body), body)
+		}
+		go p.conn.Write([]byte(commands.String()))
+		got := make([]byte, want.Len())
+		p.conn.SetReadDeadline(time.Now().Add(pop3test.Patience))
+		_, err := io.ReadFull(p.conn, got)
+		require.NoError(t, err)
+		require.Equal(t, want.String(), string(got))
+		require.LessOrEqual(t, writes.Load(), int64(messages/4), "of %d octets", want.Len())
+	})
 }
 
 // receipts is a store whose mailboxes are told what the client has got.
