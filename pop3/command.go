@@ -202,7 +202,7 @@ func (c *Conn) refuse(ctx context.Context, cmd command, err error) (ResponseCode
 			c.refused++
 		}
 		if answer.Err != nil && answer.Code != CodeAuth && !errors.Is(err, errBraked) {
-			c.server.log.WarnContext(ctx, "pop3: command failed", "conn", c.id, "user", c.User(),
+			c.server.log.WarnContext(ctx, "pop3: command failed", "conn", c.ID(), "user", c.User(),
 				"verb", cmp.Or(cmd.verb, "unknown command"), "error", err)
 		}
 	}

@@ -18,10 +18,11 @@ import (
 // methods may be called from any goroutine while the session lasts.
 type Conn struct {
 	server *Server
-	id     string
+	id     [10]byte
 	began  time.Time
 	origin netip.Prefix
-	mayEnd bool // the context can end before the connection does
+	number uint64 // in the order of arrival, which the door gives
+	mayEnd bool   // the context can end before the connection does
 
 	cancel context.CancelCauseFunc
 
@@ -47,6 +48,7 @@ type Conn struct {
 	failed    int    // logins
 	bad       int    // commands in a row
 	refused   int    // commands, less those that were answered with +OK
+	release   func() // gives the turn of the brake back; nil: there is none
 
 	mailbox  mailbox.Mailbox // nil before the login and after QUIT
 	maildrop *maildrop
@@ -59,14 +61,24 @@ type Conn struct {
 const readBuffer = 512
 
 func newConn(s *Server, nc net.Conn) *Conn {
-	c := &Conn{server: s, nc: nc, id: rand.Text()[:10], began: time.Now(), origin: originOf(nc.RemoteAddr())}
+	c := &Conn{server: s, nc: nc, id: newID(), began: time.Now(), origin: originOf(nc.RemoteAddr())}
 	c.in = bufio.NewReaderSize(nc, readBuffer)
 	c.out = output{nc: nc, timeout: s.limit.write, until: c.loginDeadline()}
 	return c
 }
 
 // ID is a short text that no other connection has: for log lines and traces.
-func (c *Conn) ID() string { return c.id }
+func (c *Conn) ID() string { return string(c.id[:]) }
+
+// newID returns ten random letters and digits.
+func newID() (id [10]byte) {
+	const alphabet = "abcdefghijklmnopqrstuvwxyz234567"
+	rand.Read(id[:]) // never fails
+	for i := range id {
+		id[i] = alphabet[int(id[i])%len(alphabet)]
+	}
+	return id
+}
 
 // User is the name of the user that has logged in, or "" before the login. It
 // is what the session has set by [Conn.SetUser], or else the name that the

@@ -28,9 +28,9 @@ func (c *Conn) login(mechanism string) mailbox.Login {
 func (c *Conn) logIn(ctx context.Context, login mailbox.Login, run runner, open func(context.Context) (mailbox.Mailbox, error)) error {
 	c.SetUser("")
 	var opened *maildrop
-	err := run(ctx, login, func(ctx context.Context, checked func()) (err error) {
+	err := run(ctx, login, func(ctx context.Context) (err error) {
 		c.mailbox, err = open(ctx) // from here on finish closes it
-		checked()
+		c.checked()
 		if err != nil || c.isHijacked() {
 			return err
 		}
@@ -100,7 +100,7 @@ func (c *Conn) loginFailed(ctx context.Context, login mailbox.Login, err error) 
 	if unchecked {
 		c.server.unchecked.log(ctx, c.server.log, "pop3: login refused by the brake", login.Remote, err)
 	} else {
-		c.server.log.InfoContext(ctx, "pop3: login failed", "conn", c.id, "login", login, "error", err)
+		c.server.log.InfoContext(ctx, "pop3: login failed", "conn", c.ID(), "login", login, "error", err)
 	}
 	answer := reply(err, atLogin)
 	wrong := isWrongLogin(err)
@@ -119,16 +119,16 @@ func (c *Conn) loginFailed(ctx context.Context, login mailbox.Login, err error) 
 
 // runner runs a piece of a host's work within a login. The work calls checked
 // once the credentials are checked, if there is more to do.
-type runner func(ctx context.Context, login mailbox.Login, f func(ctx context.Context, checked func()) error) error
+type runner func(ctx context.Context, login mailbox.Login, f func(context.Context) error) error
 
 // unbraked runs a piece of a host's work once the brake was asked.
-func (c *Conn) unbraked(ctx context.Context, _ mailbox.Login, f func(context.Context, func()) error) error {
-	return c.ask(ctx, func(ctx context.Context) error { return f(ctx, func() {}) })
+func (c *Conn) unbraked(ctx context.Context, _ mailbox.Login, f func(context.Context) error) error {
+	return c.ask(ctx, f)
 }
 
 // braked runs a piece of a host's work that checks credentials, once the brake
 // lets it. Answers that are due are sent before, since that may take a while.
-func (c *Conn) braked(ctx context.Context, login mailbox.Login, f func(context.Context, func()) error) error {
+func (c *Conn) braked(ctx context.Context, login mailbox.Login, f func(context.Context) error) error {
 	if err := c.flush(ctx); err != nil {
 		return c.gone(err)
 	}
@@ -136,15 +136,17 @@ func (c *Conn) braked(ctx context.Context, login mailbox.Login, f func(context.C
 	if err != nil {
 		return &Error{Code: CodeTemporary, Text: "too many logins, try again later", Err: fmt.Errorf("%w: %w", errBraked, err)}
 	}
-	held := true
-	checked := func() {
-		if held {
-			held = false
-			release()
-		}
+	c.release = release
+	defer c.checked()
+	return c.ask(ctx, f)
+}
+
+// checked gives the turn of the brake back, if there is one.
+func (c *Conn) checked() {
+	if release := c.release; release != nil {
+		c.release = nil
+		release()
 	}
-	defer checked()
-	return c.ask(ctx, func(ctx context.Context) error { return f(ctx, checked) })
 }
 
 var errBraked = errors.New("pop3: the brake refused the login")

@@ -14,7 +14,12 @@ func (c *Conn) serve(ctx context.Context) error {
 	// Deferred, since a host's code may call runtime.Goexit, as FailNow of a test
 	// does.
 	end := &ended{ReasonGoexit, errGoexit}
-	defer func() { c.finish(context.WithoutCancel(ctx), end) }()
+	defer func() {
+		if ctx.Err() != nil {
+			ctx = context.WithoutCancel(ctx)
+		}
+		c.finish(ctx, end)
+	}()
 	end = c.converse(&ctx)
 	if ctx.Err() != nil && end.err != nil && end.reason != ReasonQuit && end.reason != ReasonPanic {
 		end = aborted(context.Cause(ctx))
@@ -167,7 +172,7 @@ func (c *Conn) panicked(ctx context.Context, p any) error {
 	stack := string(debug.Stack())
 	// If it was the logger or the hook that panicked, the other is still told.
 	try(func() {
-		c.server.log.ErrorContext(ctx, "pop3: panic in a session", "conn", c.id, "panic", p, "stack", stack)
+		c.server.log.ErrorContext(ctx, "pop3: panic in a session", "conn", c.ID(), "panic", p, "stack", stack)
 	})
 	if c.server.hooks.Fault != nil {
 		try(func() { c.server.hooks.Fault(ctx, c, err) })
@@ -183,7 +188,7 @@ func try(f func()) {
 
 // fault reports something that an administrator should look at.
 func (c *Conn) fault(ctx context.Context, err error) {
-	c.server.log.WarnContext(ctx, "pop3: fault", "conn", c.id, "user", c.User(), "error", err)
+	c.server.log.WarnContext(ctx, "pop3: fault", "conn", c.ID(), "user", c.User(), "error", err)
 	if c.server.hooks.Fault != nil {
 		c.server.hooks.Fault(ctx, c, err)
 	}

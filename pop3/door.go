@@ -18,6 +18,7 @@ type door struct {
 	closed  bool
 	conns   map[*Conn]struct{} // without the displaced
 	waiting int                // of them: before the login
+	number  uint64             // of the newest
 	origins map[netip.Prefix]*origin
 }
 
@@ -71,6 +72,8 @@ func (d *door) add(c *Conn) {
 		from = new(origin)
 		d.origins[c.origin] = from
 	}
+	d.number++
+	c.number = d.number
 	from.conns++
 	from.waiting = append(from.waiting, c)
 	d.conns[c] = struct{}{}
@@ -88,7 +91,7 @@ func (d *door) longestWaiting(from *origin) *Conn {
 			continue
 		}
 		if most == nil || len(o.waiting) > len(most.waiting) ||
-			len(o.waiting) == len(most.waiting) && o.waiting[0].began.Before(most.waiting[0].began) {
+			len(o.waiting) == len(most.waiting) && o.waiting[0].number < most.waiting[0].number {
 			most = o
 		}
 	}

@@ -18,7 +18,7 @@ func (c *Conn) logSession(ctx context.Context) {
 		return
 	}
 	attributes := []slog.Attr{
-		slog.String("conn", c.id),
+		slog.String("conn", c.ID()),
 		slog.String("remote", text(c.nc.RemoteAddr())),
 		slog.String("user", c.info.User),
 		slog.String("mechanism", c.info.Mechanism),

@@ -89,7 +89,7 @@ func (c *Conn) exchange(ctx context.Context, x SASLExchange, login mailbox.Login
 			err = c.ask(ctx, next)
 		} else {
 			wasBraked, login.User = true, x.User()
-			err = c.braked(ctx, login, func(ctx context.Context, _ func()) error { return next(ctx) })
+			err = c.braked(ctx, login, next)
 		}
 		if c.isHijacked() {
 			return wasBraked, nil // whatever it says: see execute
