@@ -71,7 +71,7 @@ func (c *Conn) enterTransaction(ctx context.Context, login mailbox.Login, opened
 	c.named, c.timestamp, c.bad = "", "", 0
 	c.out.until = time.Time{}
 	c.nc.SetWriteDeadline(time.Time{})
-	c.server.door.loggedIn(c)
+	c.server.door.stays(c)
 	c.info.User, c.info.Mechanism, c.info.Messages = login.User, login.Mechanism, opened.len()
 	if opened.cut {
 		c.fault(ctx, fmt.Errorf("pop3: the maildrop has more than %d messages, only the oldest are shown", opened.len()))

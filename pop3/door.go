@@ -104,8 +104,9 @@ func (d *door) longestWaiting(from *origin) *Conn {
 	return most.waiting[0]
 }
 
-// loggedIn notes that a connection has logged in.
-func (d *door) loggedIn(c *Conn) {
+// stays notes that a connection has logged in, or that the host has taken it
+// over.
+func (d *door) stays(c *Conn) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if _, in := d.conns[c]; in {

@@ -23,7 +23,8 @@ var ErrHijacked = errors.New("pop3: connection was hijacked")
 // the call of the host, which may take as long as it needs. The host closes
 // the connection. The session still ends as others do, by [Session.Close] and
 // [Hooks].Close, once the method has returned. Until then Shutdown waits for
-// it, and Close of the server ends its context.
+// it, and Close of the server ends its context. It counts as one that has logged
+// in, and makes no room for others.
 func (c *Conn) Hijack() (net.Conn, *bufio.Reader, error) {
 	c.work.pause()
 	if c.isHijacked() {
@@ -32,6 +33,7 @@ func (c *Conn) Hijack() (net.Conn, *bufio.Reader, error) {
 	if err := c.out.flush(); err != nil {
 		return nil, nil, err
 	}
+	c.server.door.stays(c)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.hijacked {
