@@ -45,7 +45,7 @@ func (own Command) run(c *Conn, ctx context.Context, a arguments) error {
 	answer, err := own.Run(work.ctx, c, a.text)
 	err = work.explain(err)
 	work.pause()
-	if err != nil {
+	if err != nil || c.isHijacked() {
 		return err
 	}
 	c.out.strings(fitted("+OK "+printable(answer.Text)), "\r\n")

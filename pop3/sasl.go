@@ -48,6 +48,9 @@ func (c *Conn) auth(ctx context.Context, a arguments) error {
 		exchange, err = session.StartSASL(ctx, mechanism, login)
 		return err
 	})
+	if c.isHijacked() {
+		return nil // whatever it says: see execute
+	}
 	if err != nil {
 		return c.loginFailed(ctx, login, fmt.Errorf("start %s: %w", mechanism, err))
 	}
