@@ -395,21 +395,42 @@ func TestMaxAuthTriesCountsInTheWordsOfTheHost(t *testing.T) {
 }
 
 // A client that waits for the brake does not hold up Shutdown, nor does one that
-// begins to wait afterwards.
+// begins to wait afterwards. Both are told, whatever contexts the host has.
 func TestShutdownEndsTheWaitForTheBrake(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var brake pop3.LocalBrake
-		fails(t, &brake, mailbox.Login{User: "mrose"}, 9)
-		server := insecure(pop3.Login(pop3test.AnyPassword(), newFakeStore()))
-		server.Brake = &brake
-		p := pipe(t, server)
-		p.Command("USER mrose")
-		p.Send("PASS x\r\n")
-		synctest.Wait()
-		began := time.Now()
-		go server.Shutdown(t.Context())
-		require.Equal(t, "-ERR [SYS/TEMP] server shutting down", p.Line())
-		require.ErrorIs(t, <-p.over, pop3.ErrServerClosed)
-		require.Zero(t, time.Since(began))
-	})
+	for name, own := range map[string]bool{"": false, ", with a context of the host": true} {
+		for _, during := range []string{"during the wait", "before it"} {
+			t.Run(during+name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					var brake pop3.LocalBrake
+					fails(t, &brake, mailbox.Login{User: "mrose"}, 9)
+					server := insecure(pop3.Login(pop3test.AnyPassword(), newFakeStore()))
+					server.Brake = &brake
+					if own {
+						server.ConnContext = func(ctx context.Context, _ net.Conn) context.Context { return ctx }
+					}
+					shutdown := func() {
+						go server.Shutdown(t.Context())
+						synctest.Wait()
+					}
+					server.Hooks = &pop3.Hooks{Begin: func(_ context.Context, _ *pop3.Conn, verb string) context.Context {
+						if verb == "PASS" && during == "before it" {
+							shutdown()
+						}
+						return nil
+					}}
+					p := pipe(t, server)
+					p.Command("USER mrose")
+					began := time.Now()
+					p.Send("PASS x\r\n")
+					if during == "during the wait" {
+						synctest.Wait()
+						shutdown()
+					}
+					require.Equal(t, "-ERR [SYS/TEMP] server shutting down", p.Line())
+					require.ErrorIs(t, <-p.over, pop3.ErrServerClosed)
+					require.Zero(t, time.Since(began))
+				})
+			})
+		}
+	}
 }

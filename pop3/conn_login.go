@@ -91,7 +91,7 @@ func (c *Conn) loginFailed(ctx context.Context, login mailbox.Login, err error) 
 	switch {
 	case errors.As(err, &end): // before it asked the brake
 		return end
-	case unchecked && context.Cause(ctx) == errShuttingDown:
+	case unchecked && c.interrupted() != nil:
 		return c.endOfInput(errShuttingDown)
 	case unchecked && ctx.Err() != nil: // while it waited for the brake
 		return c.gone(err)
@@ -155,7 +155,7 @@ var errBraked = errors.New("pop3: the brake refused the login")
 // down, or the connection ends.
 func (c *Conn) awaitBrake(ctx context.Context, login mailbox.Login) (release func(), err error) {
 	if !c.setHeld(true) {
-		return nil, ErrServerClosed
+		return nil, errShuttingDown
 	}
 	defer c.setHeld(false)
 	return c.server.brake.Begin(ctx, login)

@@ -59,7 +59,11 @@ func (c *Conn) converse(conn *context.Context) (end *ended) {
 	}
 	ctx := *conn
 	if c.mayEnd {
-		stop := context.AfterFunc(ctx, func() { c.abort(context.Cause(ctx)) })
+		stop := context.AfterFunc(ctx, func() {
+			if cause := context.Cause(ctx); cause != errShuttingDown { // which only ends the wait for the brake
+				c.abort(cause)
+			}
+		})
 		defer stop()
 	}
 	if ctx.Err() != nil {
