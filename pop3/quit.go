@@ -13,7 +13,10 @@ func (c *Conn) quit(ctx context.Context, _ arguments) error {
 	if err := c.update(ctx); err != nil {
 		return err
 	}
-	c.closeMailbox(ctx)
+	c.ask(ctx, func(context.Context) error { // which may be slow, while answers are due
+		c.closeMailbox(ctx)
+		return nil
+	})
 	c.out.strings("+OK bye\r\n")
 	return c.flushAndEnd(&ended{reason: ReasonQuit})
 }

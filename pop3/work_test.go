@@ -36,6 +36,7 @@ func TestAnswersDoNotWaitForTheHost(t *testing.T) {
 		"TOP":            {inOpen, goodLogin, "NOOP\r\nTOP 1 0\r\n", "+OK\r\n"},
 		"STAT":           {inRead, goodLogin, "NOOP\r\nSTAT\r\n", "+OK\r\n"},
 		"QUIT":           {inDelete, goodLogin + "DELE 1\r\n", "NOOP\r\nQUIT\r\n", "+OK\r\n"},
+		"the close":      {inMailboxClose, goodLogin, "NOOP\r\nQUIT\r\n", "+OK\r\n"},
 		"an own command": {inCommand, goodLogin, "NOOP\r\nXTST\r\n", "+OK\r\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
