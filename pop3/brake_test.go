@@ -366,6 +366,26 @@ func TestBrakeHearsOfEachLogin(t *testing.T) {
 	require.Zero(t, brake.checks, "each was released")
 }
 
+// Some mechanisms say in a challenge that a proof is wrong (RFC 7628 section
+// 3.2.3). Whoever breaks the exchange off then has failed as well, or guessing
+// would cost nothing.
+func TestAnExchangeBrokenOffAfterItsCheckHasFailed(t *testing.T) {
+	for name, end := range map[string]func(*piped){
+		"*":          func(p *piped) { require.Equal(t, "-ERR [AUTH] too many failed logins", p.Command("*")) },
+		"not base64": func(p *piped) { require.Equal(t, "-ERR [AUTH] too many failed logins", p.Command("?")) },
+		"gone":       func(p *piped) { p.conn.Close() },
+	} {
+		brake := new(recordingBrake)
+		server := insecure(newFakeHost("one"))
+		server.Brake, server.MaxAuthTries = brake, 1
+		p := pipe(t, server)
+		require.Equal(t, "+ d2hvPw==", p.Command("AUTH TEST AAAA"))
+		end(p)
+		<-p.over
+		require.Equal(t, []string{"demo false"}, brake.results, name)
+	}
+}
+
 // Failures in the host's own words, and refusals of the brake, count for
 // MaxAuthTries.
 func TestMaxAuthTriesCountsInTheWordsOfTheHost(t *testing.T) {

@@ -69,8 +69,8 @@ func (c *Conn) auth(ctx context.Context, a arguments) error {
 	return c.logIn(ctx, login, run, exchange.Mailbox)
 }
 
-// isBrokenOff reports whether the client broke an exchange off, which is no
-// attempt to log in.
+// isBrokenOff reports whether the client broke an exchange off: before anything
+// was checked, or by its end. Neither is answered as a failed login.
 func isBrokenOff(err error) bool {
 	var end *ended
 	var wrong mistake
@@ -104,14 +104,11 @@ func (c *Conn) exchange(ctx context.Context, x SASLExchange, login mailbox.Login
 			return wasBraked, nil
 		}
 		c.out.strings("+ ", base64.StdEncoding.EncodeToString(challenge), "\r\n")
-		line, err := c.readLine(ctx, c.server.limit.sasl)
-		if err != nil {
-			return wasBraked, c.endOfInput(err)
-		}
-		if string(line) == "*" {
-			return wasBraked, impossible("AUTH cancelled")
-		}
-		if response, err = decode(string(line)); err != nil {
+		if response, err = c.response(ctx); err != nil {
+			if wasBraked && !done {
+				login.User = x.User()
+				err = c.brokenOff(login, err)
+			}
 			return wasBraked, err
 		}
 		if done {
@@ -121,6 +118,30 @@ func (c *Conn) exchange(ctx context.Context, x SASLExchange, login mailbox.Login
 			return wasBraked, nil
 		}
 	}
+}
+
+// response reads what the client answers to a challenge.
+func (c *Conn) response(ctx context.Context) ([]byte, error) {
+	line, err := c.readLine(ctx, c.server.limit.sasl)
+	if err != nil {
+		return nil, c.endOfInput(err)
+	}
+	if string(line) == "*" {
+		return nil, impossible("AUTH cancelled")
+	}
+	return decode(string(line))
+}
+
+// brokenOff returns the error of an exchange that the client broke off after a
+// check, by err. That is a failed login: the challenge may have said that the
+// proof is wrong (RFC 7628 section 3.2.3).
+func (c *Conn) brokenOff(login mailbox.Login, err error) error {
+	failed := fmt.Errorf("broken off after a check: %w", mailbox.ErrAuthFailed)
+	if end, is := err.(*ended); is {
+		c.server.brake.Result(login, failed)
+		return end
+	}
+	return failed
 }
 
 // checks reports whether the next response of an exchange is checked, and not

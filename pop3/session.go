@@ -71,7 +71,8 @@ type SASLExchange interface {
 // CheckingExchange is a [SASLExchange] that says when it checks a secret. The
 // server asks its [Brake] once in each login, before the first check. If an
 // exchange does not say, that is before the first response, when the name of
-// the user is not known yet.
+// the user is not known yet. A client that breaks an exchange off after a check,
+// and before it is done, has failed to log in.
 type CheckingExchange interface {
 	SASLExchange
 
