@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -412,6 +414,23 @@ func TestMaxAuthTriesCountsInTheWordsOfTheHost(t *testing.T) {
 	client.Command("USER mrose")
 	require.Equal(t, "-ERR [SYS/TEMP] too many failed logins", client.Command("PASS x"))
 	client.ExpectClosed()
+}
+
+// Nobody waits for the brake longer than for a login: a client that pipelines
+// its tries keeps its place no longer than others.
+func TestTheBrakeWaitsNoLongerThanAuthTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var brake pop3.LocalBrake
+		fails(t, &brake, tryOf("mrose", 1), 20)
+		server := insecure(pop3.Login(pop3.Users{}, newFakeStore()))
+		server.Brake, server.AuthTimeout = &brake, 20*second
+		p := pipeFrom(t, server, "192.0.2.1:1")
+		began := time.Now()
+		p.Send(strings.Repeat("USER mrose\r\nPASS x\r\n", 5))
+		require.Contains(t, p.rest(t), "+OK send PASS\r\n")
+		require.ErrorIs(t, <-p.over, os.ErrDeadlineExceeded)
+		require.Equal(t, 20*second, time.Since(began))
+	})
 }
 
 // A client that waits for the brake does not hold up Shutdown, nor does one that

@@ -151,13 +151,18 @@ func (c *Conn) checked() {
 
 var errBraked = errors.New("pop3: the brake refused the login")
 
-// awaitBrake waits until the brake lets a login be checked, the server shuts
-// down, or the connection ends.
+// awaitBrake waits until the brake lets a login be checked, the time for a login
+// is over, the server shuts down, or the connection ends.
 func (c *Conn) awaitBrake(ctx context.Context, login mailbox.Login) (release func(), err error) {
 	if !c.setHeld(true) {
 		return nil, errShuttingDown
 	}
 	defer c.setHeld(false)
+	if until := c.loginDeadline(); !until.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, until)
+		defer cancel()
+	}
 	return c.server.brake.Begin(ctx, login)
 }
 

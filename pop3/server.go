@@ -46,7 +46,7 @@ type Server struct {
 	Greeting string
 
 	// AuthTimeout is how long a client may take from its connection to its
-	// login, TLS handshakes included. Default 3 minutes.
+	// login, TLS handshakes and waits for the Brake included. Default 3 minutes.
 	AuthTimeout time.Duration
 
 	// HandshakeTimeout is how long a client may take for a TLS handshake, within
