@@ -35,6 +35,7 @@ type output struct {
 	until   time.Time          // no write may take longer; zero: none
 	memory  *[writeBuffer]byte // nil while there is nothing to send
 	pending []byte             // in memory
+	since   time.Time          // when the first of them was written
 	octets  int64              // sent and pending
 	err     error
 
@@ -85,6 +86,9 @@ func (o *output) room(n int) []byte {
 		o.pending = o.pending[:len(o.pending)-len(kept)]
 		o.send(nil)
 		o.pending = append(o.pending, kept...)
+	}
+	if len(o.pending) == 0 {
+		o.since = time.Now()
 	}
 	if o.memory == nil {
 		o.memory = writeBuffers.Get().(*[writeBuffer]byte)

@@ -79,8 +79,11 @@ func (w *work) resume() {
 	if w.limit >= 0 {
 		w.until = time.Now().Add(w.limit)
 	}
-	if w.due && (next < 0 || next > soon) {
-		next = soon
+	if w.due {
+		left := max(0, soon-time.Since(w.out.since))
+		if next < 0 || next > left {
+			next = left
+		}
 	}
 	w.rearm(next)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -61,6 +62,39 @@ func TestAnswersDoNotWaitForTheHost(t *testing.T) {
 				synctest.Wait()
 				require.True(t, strings.HasSuffix(output.String(), test.want), "%q after %s", output, time.Since(began))
 				p.conn.Close()
+			})
+		})
+	}
+}
+
+// Many short pieces of work are as slow as a long one.
+func TestAnswersDoNotWaitForManyShortWaits(t *testing.T) {
+	for name, p := range map[string]point{"messages": inOpen, "reads": amidRead, "lines": inCommand} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				host := newFakeHost(slices.Repeat([]string{"x"}, 26)...)
+				host.sizes = slices.Repeat([]int64{-1}, 26)
+				server := insecure(host)
+				server.Commands = []pop3.Command{{Verb: "XTST", States: pop3.Transaction,
+					Run: func(ctx context.Context, _ *pop3.Conn, _ string) (pop3.Reply, error) {
+						return pop3.Reply{Lines: func(yield func(string) bool) {
+							for range 26 {
+								host.hit(ctx, inCommand)
+								if !yield("") {
+									return
+								}
+							}
+						}}, nil
+					}}}
+				client := rawPipe(t, server, t.Context())
+				output := client.hear()
+				io.WriteString(client.conn, goodLogin)
+				synctest.Wait()
+				host.set(p, func(context.Context) error { time.Sleep(4 * time.Millisecond); return nil })
+				io.WriteString(client.conn, map[point]string{inCommand: "NOOP\r\nXTST\r\n"}[p]+"NOOP\r\nSTAT\r\n")
+				time.Sleep(50 * time.Millisecond)
+				require.Contains(t, output.String(), "messages\r\n+OK\r\n")
+				client.conn.Close()
 			})
 		})
 	}
