@@ -57,32 +57,31 @@ func (c *Conn) finish(ctx context.Context, end *ended) {
 		c.turnAway(ctx, end.err)
 		return
 	}
-	c.guard(ctx, func() { c.closeMailbox(ctx) })
-	c.guard(ctx, func() {
-		if c.session == nil {
-			return
-		}
-		if err := c.session.Close(); err != nil {
-			c.fault(ctx, fmt.Errorf("pop3: close session: %w", err))
-		}
-	})
-	if !c.isHijacked() {
-		c.hangUp(end.reason)
-	}
-	if end.reason == ReasonDisplaced {
-		c.guard(ctx, func() {
-			c.server.turnedAway.log(ctx, c.server.log, "pop3: connection made room for another", c.nc.RemoteAddr(), end.err)
-		})
-	}
-	c.info.Reason, c.info.Err = end.reason, end.err
-	c.info.Duration = time.Since(c.began)
-	c.info.In, c.info.Out = c.inOctets, c.out.octets
-	c.guard(ctx, func() { c.logSession(ctx) })
-	c.guard(ctx, func() {
+	// Deferred, the last step first: what a host's code does in one of them,
+	// runtime.Goexit too, keeps none of the others from its turn.
+	defer c.guard(ctx, func() {
 		if c.server.hooks.Close != nil {
 			c.server.hooks.Close(ctx, c, c.info)
 		}
 	})
+	defer c.guard(ctx, func() { c.logSession(ctx) })
+	defer func() {
+		c.info.Reason, c.info.Err = end.reason, end.err
+		c.info.Duration = time.Since(c.began)
+		c.info.In, c.info.Out = c.inOctets, c.out.octets
+	}()
+	defer c.guard(ctx, func() {
+		if end.reason == ReasonDisplaced {
+			c.server.turnedAway.log(ctx, c.server.log, "pop3: connection made room for another", c.nc.RemoteAddr(), end.err)
+		}
+	})
+	defer func() {
+		if !c.isHijacked() {
+			c.hangUp(end.reason)
+		}
+	}()
+	defer c.guard(ctx, func() { c.closeSession(ctx) })
+	c.guard(ctx, func() { c.closeMailbox(ctx) })
 }
 
 // guard runs a host's code, and reports its panic instead of passing it on.
@@ -103,6 +102,15 @@ func (c *Conn) closeMailbox(ctx context.Context) {
 	c.mailbox = nil
 	if err := mb.Close(); err != nil {
 		c.fault(ctx, fmt.Errorf("pop3: close mailbox: %w", err))
+	}
+}
+
+func (c *Conn) closeSession(ctx context.Context) {
+	if c.session == nil {
+		return
+	}
+	if err := c.session.Close(); err != nil {
+		c.fault(ctx, fmt.Errorf("pop3: close session: %w", err))
 	}
 }
 
