@@ -20,7 +20,7 @@ const (
 	ReasonIdle         Reason = "idle"                    // longer than Server.IdleTimeout
 	ReasonNoLogin      Reason = "no login in time"        // Server.AuthTimeout
 	ReasonHandshake    Reason = "TLS handshake failed"    //
-	ReasonTurnedAway   Reason = "turned away"             // by Server.Admit or by the Handler
+	ReasonTurnedAway   Reason = "turned away"             // by the Handler
 	ReasonDisplaced    Reason = "displaced"               // before its login, by a newer connection
 	ReasonLineTooLong  Reason = "line too long"           // Server.MaxLine, MaxSASL, MaxLongLines
 	ReasonBadCommands  Reason = "too many bad commands"   // Server.MaxBadCommands, MaxRefused
@@ -70,11 +70,7 @@ func (c *Conn) finish(ctx context.Context, end *ended) {
 		c.info.Duration = time.Since(c.began)
 		c.info.In, c.info.Out = c.inOctets, c.out.octets
 	}()
-	defer c.guard(ctx, func() {
-		if end.reason == ReasonDisplaced {
-			c.server.turnedAway.log(ctx, c.server.log, "pop3: connection made room for another", c.nc.RemoteAddr(), end.err)
-		}
-	})
+	defer c.guard(ctx, func() { c.logTurnedAway(ctx, end) })
 	defer func() {
 		if !c.isHijacked() {
 			c.hangUp(end.reason)
@@ -82,6 +78,19 @@ func (c *Conn) finish(ctx context.Context, end *ended) {
 	}()
 	defer c.guard(ctx, func() { c.closeSession(ctx) })
 	c.guard(ctx, func() { c.closeMailbox(ctx) })
+}
+
+// logTurnedAway counts and logs what was let in and had to go again.
+func (c *Conn) logTurnedAway(ctx context.Context, end *ended) {
+	message := "pop3: connection turned away"
+	switch end.reason {
+	case ReasonTurnedAway:
+	case ReasonDisplaced:
+		message = "pop3: connection made room for another"
+	default:
+		return
+	}
+	c.server.turnedAway.log(ctx, c.server.log, message, c.nc.RemoteAddr(), end.err)
 }
 
 // guard runs a host's code, and reports its panic instead of passing it on.

@@ -57,8 +57,8 @@
 //     MaxBadCommands and MaxRefused the patience with a client that is wrong.
 //   - Server.Admit refuses a connection before the TLS handshake.
 //
-// What is turned away is counted ([Server.Stats]), told to Hooks.Reject, and
-// logged, though not each of a flood.
+// What is turned away is counted ([Server.Stats]), told to Hooks.Reject or
+// Hooks.Close, and logged, though not each of a flood.
 //
 // Behind a proxy that passes connections on without the client's address, all
 // clients have the address of the proxy: then set MaxPerAddress and

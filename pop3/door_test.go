@@ -269,6 +269,21 @@ func TestWhatIsTurnedAwayIsNotSilent(t *testing.T) {
 	})
 }
 
+// So is what the handler turns away: its error is the host's to know, and the
+// client has not said a word that would give the session a line in the log.
+func TestWhatTheHandlerTurnsAwayIsNotSilent(t *testing.T) {
+	var log lockedBuffer
+	host := newFakeHost("one")
+	host.set(inNewSession, func(context.Context) error { return errDisk })
+	server := insecure(host)
+	server.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	for range 10 {
+		require.Equal(t, "-ERR [SYS/TEMP] temporary failure, try again later\r\n", transcript(t, server, ""))
+	}
+	require.EqualValues(t, 10, server.Stats().TurnedAway)
+	require.Equal(t, 1, strings.Count(log.String(), "on fire"), log.String())
+}
+
 // HandshakeTimeout: its default, another value, and none.
 func TestHandshakeTimeout(t *testing.T) {
 	tlsConfig := pop3test.NewUnstartedServer(t, nil).Config.TLSConfig

@@ -16,7 +16,8 @@ import (
 type Hooks struct {
 	// Reject: a connection was turned away, by a limit, by Server.Admit, or
 	// because the server shuts down. The error says why. No other hook hears of
-	// it. The connection is over, and only its addresses are of use.
+	// it. The connection is over, and only its addresses are of use. Of one that
+	// the Handler turned away Close tells, with ReasonTurnedAway.
 	Reject func(context.Context, net.Conn, error)
 
 	// Connect: a connection was admitted. TLS has not begun.
