@@ -38,20 +38,22 @@ type LocalBrake struct {
 
 	// FreeTries and FreeTriesOfAddress are how many tries may fail for a user,
 	// and from an address, before the next waits. Default 5; a negative value
-	// means that none ever waits.
+	// means that none ever waits. What has no IP address, such as a Unix socket,
+	// is counted by user only.
 	FreeTries          int
 	FreeTriesOfAddress int
 
-	// MaxDelay is how long a try waits at most. Default 15 seconds.
+	// MaxDelay is how long a try waits at most. Default 15 seconds; a negative
+	// value means that none ever waits.
 	MaxDelay time.Duration
 
 	// Forget is after how long without another failure the failures of a user or
-	// an address are forgotten. Default 15 minutes.
+	// an address are forgotten. Default 15 minutes; a negative value means never.
 	Forget time.Duration
 
 	// MaxRemembered is how many users, addresses, and pairs of the two, are
 	// remembered each. If there are more, some are forgotten early. Default
-	// 100,000.
+	// 100,000; a negative value means no limit.
 	MaxRemembered int
 
 	mu        sync.Mutex
@@ -105,7 +107,7 @@ func (b *LocalBrake) reserve(user string, address netip.Prefix) (wait time.Durat
 		wait = min(b.delay(f, b.FreeTries, now), max(0, f.next.Sub(now)))
 	}
 	f := b.addresses[address]
-	if f == nil {
+	if f == nil { // or there is no IP address
 		return wait, 0, nil
 	}
 	failed = f.count
@@ -127,15 +129,19 @@ func (b *LocalBrake) reserve(user string, address netip.Prefix) (wait time.Durat
 // delay is the pause between two tries after so many failures.
 func (b *LocalBrake) delay(f *failures, free int, now time.Time) time.Duration {
 	free = cmp.Or(free, 5)
-	if free < 0 || f.count < free || now.Sub(f.last) > b.forget() {
+	if free < 0 || b.maxDelay() < 0 || f.count < free || b.forgotten(f, now) {
 		return 0
 	}
 	return min(b.maxDelay(), time.Second<<min(f.count-free, 30))
 }
 
 func (b *LocalBrake) maxDelay() time.Duration { return cmp.Or(b.MaxDelay, 15*time.Second) }
-func (b *LocalBrake) forget() time.Duration   { return cmp.Or(b.Forget, 15*time.Minute) }
 func (b *LocalBrake) remembered() int         { return cmp.Or(b.MaxRemembered, 100_000) }
+
+func (b *LocalBrake) forgotten(f *failures, now time.Time) bool {
+	forget := cmp.Or(b.Forget, 15*time.Minute)
+	return forget >= 0 && now.Sub(f.last) > forget
+}
 
 // Result implements [Brake].
 func (b *LocalBrake) Result(login mailbox.Login, err error) {
@@ -147,7 +153,9 @@ func (b *LocalBrake) Result(login mailbox.Login, err error) {
 		return
 	}
 	delete(b.known, pair{user, address})
-	fail(b, &b.addresses, address, b.FreeTriesOfAddress)
+	if address.IsValid() {
+		fail(b, &b.addresses, address, b.FreeTriesOfAddress)
+	}
 	if user != "" {
 		fail(b, &b.users, user, b.FreeTries)
 	}
@@ -157,7 +165,7 @@ func (b *LocalBrake) Result(login mailbox.Login, err error) {
 func fail[K comparable](b *LocalBrake, all *map[K]*failures, key K, free int) {
 	now := time.Now()
 	f := (*all)[key]
-	if f == nil || now.Sub(f.last) > b.forget() {
+	if f == nil || b.forgotten(f, now) {
 		f = new(failures)
 		remember(all, key, f, b.remembered())
 	}
@@ -168,13 +176,13 @@ func fail[K comparable](b *LocalBrake, all *map[K]*failures, key K, free int) {
 	}
 }
 
-// remember puts a value into a map of at most limit entries. If it is full, some
-// other goes.
+// remember puts a value into a map of at most limit entries; negative: any
+// number. If it is full, some other goes.
 func remember[K comparable, V any](all *map[K]V, key K, value V, limit int) {
 	if *all == nil {
 		*all = make(map[K]V)
 	}
-	if _, there := (*all)[key]; !there && len(*all) >= limit {
+	if _, there := (*all)[key]; !there && reached(len(*all), limit) {
 		for victim := range *all {
 			delete(*all, victim)
 			break

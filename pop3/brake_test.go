@@ -169,6 +169,45 @@ func TestLocalBrakeForgets(t *testing.T) {
 	})
 }
 
+// A limit that is negative is none.
+func TestLocalBrakeWithoutLimits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		brake := &pop3.LocalBrake{MaxDelay: -1}
+		require.Equal(t, make([]time.Duration, 20), fails(t, brake, tryOf("mrose", 1), 20))
+
+		brake = &pop3.LocalBrake{Forget: -1}
+		fails(t, brake, tryOf("mrose", 1), 6)
+		time.Sleep(1000 * time.Hour)
+		require.Equal(t, []time.Duration{0, 4 * second}, fails(t, brake, tryOf("mrose", 1), 2))
+
+		brake = &pop3.LocalBrake{MaxRemembered: -1, FreeTries: 1, FreeTriesOfAddress: -1}
+		for i := range 10 {
+			fails(t, brake, tryOf(fmt.Sprint("user", i), 1), 1)
+		}
+		for i := range 10 {
+			user := fmt.Sprint("user", i)
+			brake.Result(tryOf(user, 1), mailbox.ErrAuthFailed)
+			require.Equal(t, 2*second, waits(t, brake, tryOf(user, 1)), user)
+		}
+	})
+}
+
+// What has no IP address has no address to count by: all clients of a proxy that
+// comes by a Unix socket would be one.
+func TestLocalBrakeWithoutAnAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var brake pop3.LocalBrake
+		for _, remote := range []net.Addr{nil, &net.UnixAddr{Name: "@", Net: "unix"}} {
+			for i := range 20 {
+				fails(t, &brake, mailbox.Login{User: fmt.Sprint("user", i), Remote: remote}, 1)
+			}
+			require.Zero(t, waits(t, &brake, mailbox.Login{User: "other", Remote: remote}))
+			require.Positive(t, fails(t, &brake, mailbox.Login{User: "mrose", Remote: remote}, 6)[5])
+			brake.Result(mailbox.Login{User: "mrose"}, nil)
+		}
+	})
+}
+
 // MaxChecks logins are checked at the same time, and the turns go round by
 // address: one with many tries does not keep others waiting.
 func TestLocalBrakeTakesTurns(t *testing.T) {
