@@ -1,6 +1,7 @@
 package pop3
 
 import (
+	"math"
 	"net"
 	"net/netip"
 	"sync"
@@ -180,7 +181,7 @@ func (d *door) count() (open, waiting int) {
 type crowd chan struct{}
 
 func newCrowd(connections int) crowd {
-	if connections < 0 {
+	if connections < 0 || connections > math.MaxInt/2 {
 		return nil
 	}
 	return make(crowd, 2*connections)

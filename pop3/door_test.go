@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/netip"
 	"os"
@@ -183,6 +184,7 @@ func TestDefaultsOfTheDoor(t *testing.T) {
 		"any of one":      {400, 0, -1, 1, 200},
 		"no limit at all": {-1, 0, -1, 1, 300},
 		"no limit but":    {-1, 0, 0, 1, 100},
+		"never reached":   {math.MaxInt, 0, 0, 1, 100},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := insecure(newFakeHost())
