@@ -69,7 +69,7 @@ func (c *Conn) send(ctx context.Context, n int, options mailbox.OpenOptions) err
 		return notOpened(err)
 	case err != nil:
 		err = fmt.Errorf("pop3: message %q ended early: %w", c.maildrop.id(i), err)
-		c.out.discard()
+		c.out.flush() // the answers before this one
 		c.fault(ctx, err)
 		return &ended{ReasonBodyFailed, err}
 	}
