@@ -88,6 +88,15 @@ func TestTopAndCanonicalFormCommute(t *testing.T) {
 	})
 }
 
+// What the source says after the last line that is wanted does not matter, even
+// if it comes with that line.
+func TestTopIgnoresAnErrorAfterItsEnd(t *testing.T) {
+	broken := iotest.DataErrReader(io.MultiReader(strings.NewReader("A: b\r\n\r\nbody"), iotest.ErrReader(errors.New("disk broke"))))
+	top, err := io.ReadAll(mailbox.NewTopReader(broken, 0))
+	require.NoError(t, err)
+	require.Equal(t, "A: b\r\n\r\n", string(top))
+}
+
 func TestTopReadsNoFurther(t *testing.T) {
 	cause := errors.New("read too far")
 	source := io.MultiReader(strings.NewReader("A: b\r\n\r\none\r\n"), iotest.ErrReader(cause))

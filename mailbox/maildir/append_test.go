@@ -98,6 +98,20 @@ func TestMaxMessageSizeCountsTheCanonicalFormWithTheHeader(t *testing.T) {
 	require.EqualValues(t, 1<<20+2, deliver(t, unlimited, "bob", strings.Repeat("x", 1<<20)).Size)
 }
 
+func TestABodyAboveTheLimitIsNotKept(t *testing.T) {
+	store := newStore(t, Options{MaxMessageSize: 10})
+	written := int64(-1)
+	body := io.MultiReader(strings.NewReader(strings.Repeat("x", 1<<20)), readerFunc(func([]byte) (int, error) {
+		info, err := os.Stat(path(store, "bob", "tmp", filesIn(t, store, "bob", "tmp")[0]))
+		require.NoError(t, err)
+		written = info.Size()
+		return 0, io.EOF
+	}))
+	_, err := mailbox.Deliver(t.Context(), store, mailbox.To("bob"), body)
+	require.ErrorIs(t, err, mailbox.ErrTooLarge)
+	require.Zero(t, written)
+}
+
 // zeros is a message of n octets, of which the store adds the last two: one
 // line.
 func zeros(n int64) io.Reader {

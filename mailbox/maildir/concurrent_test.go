@@ -92,6 +92,37 @@ func TestDeleteFindsWhatAnotherProgramRenames(t *testing.T) {
 	require.Empty(t, left)
 }
 
+func TestDeleteFindsAFileThatWasRenamed(t *testing.T) {
+	store := newStore(t, Options{})
+	put(t, store, "bob", "cur", "1.M1.host:2,", "hello")
+	box := open(t, store, "bob")
+	list(t, box)
+	require.NoError(t, os.Rename(path(store, "bob", "cur", "1.M1.host:2,"), path(store, "bob", "cur", "1.M1.host:2,S")))
+	require.NoError(t, box.Delete(t.Context(), []string{"1.M1.host"}))
+	require.Empty(t, filesIn(t, store, "bob", "cur"))
+}
+
+func TestDeleteNamesAFileThatIsRenamedAllTheTime(t *testing.T) {
+	store := newStore(t, Options{})
+	put(t, store, "bob", "cur", "1.M1.host:2,", "hello")
+	box := open(t, store, "bob")
+	list(t, box)
+	flags := ""
+	store.fault = func(now step) error {
+		if now != stepRemove {
+			return nil
+		}
+		before := path(store, "bob", "cur", "1.M1.host:2,"+flags)
+		flags += "S"
+		return os.Rename(before, path(store, "bob", "cur", "1.M1.host:2,"+flags))
+	}
+	err := box.Delete(t.Context(), []string{"1.M1.host"})
+	var failed *mailbox.DeleteError
+	require.ErrorAs(t, err, &failed)
+	require.Equal(t, []string{"1.M1.host"}, keys(failed.Failed))
+	require.Len(t, filesIn(t, store, "bob", "cur"), 1)
+}
+
 // Deliveries, sessions and another program at once, through two stores as two
 // processes would: in the end the mailbox has what was delivered and not
 // deleted.

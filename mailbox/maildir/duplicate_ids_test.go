@@ -1,6 +1,7 @@
 package maildir
 
 import (
+	"context"
 	"os"
 	"strings"
 	"testing"
@@ -19,8 +20,15 @@ func TestTwoNamesOfOneFileAreOneMessage(t *testing.T) {
 	box := open(t, store, "bob")
 	require.Equal(t, []mailbox.Message{m}, list(t, box))
 	require.Equal(t, "hello\r\n", read(t, box, m.ID))
+	var removed []mailbox.Message
+	store.Listen(mailbox.ListenerFunc(func(_ context.Context, event mailbox.Event) error {
+		removed = append(removed, event.Messages...)
+		return nil
+	}))
 	require.NoError(t, box.Delete(t.Context(), []string{m.ID}))
 	require.Empty(t, listed(t, store, "bob"), "removed wholly")
+	require.NoError(t, store.listeners.Close(t.Context()))
+	require.Equal(t, []mailbox.Message{m}, removed, "once")
 }
 
 // A backup was copied over live mail, or a message was copied to a second name.

@@ -140,6 +140,17 @@ func TestRemovalsAreSyncedBeforeDeleteReturns(t *testing.T) {
 	require.Equal(t, []string{string(stepRemove), "sync bob/cur:"}, j.take())
 }
 
+func TestARemovalThatCannotBeSyncedIsAnError(t *testing.T) {
+	store := newStore(t, Options{})
+	m := deliver(t, store, "bob", "hello")
+	box := open(t, store, "bob")
+	list(t, box)
+	store.syncing = func(*os.File) error { return syscall.EIO }
+	err := box.Delete(t.Context(), []string{m.ID})
+	require.ErrorIs(t, err, syscall.EIO)
+	require.ErrorIs(t, err, mailbox.ErrTemporary)
+}
+
 func TestTheNewNameOfADuplicateIsSynced(t *testing.T) {
 	store := newStore(t, Options{})
 	put(t, store, "bob", "cur", "1.M1.host:2,S", "first")

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -152,6 +153,23 @@ func TestCloseWaitsForDeliveries(t *testing.T) {
 	require.NoError(t, store.Close(t.Context()))
 }
 
+func TestCloseReturnsAfterTheCallsUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, err := New(t.TempDir(), Options{})
+		require.NoError(t, err)
+		reader, writer := io.Pipe()
+		go func() { _, _ = store.Append(t.Context(), mailbox.To("bob"), reader) }()
+		_, err = writer.Write([]byte("hello\n"))
+		require.NoError(t, err)
+		closed := make(chan error, 1)
+		go func() { closed <- store.Close(context.Background()) }()
+		synctest.Wait()
+		require.Empty(t, closed)
+		require.NoError(t, writer.Close())
+		require.NoError(t, <-closed)
+	})
+}
+
 func TestAListingMayStopEarlyAndEndsWithItsContext(t *testing.T) {
 	store := newStore(t, Options{})
 	first := deliver(t, store, "bob", "1")
@@ -170,6 +188,18 @@ func TestAListingMayStopEarlyAndEndsWithItsContext(t *testing.T) {
 		n++
 	}
 	require.Equal(t, 1, n)
+}
+
+// A directory that is quiet is read without waiting for anything.
+func TestAListingOfAQuietMailboxEndsWithItsContext(t *testing.T) {
+	store := newStore(t, Options{})
+	put(t, store, "bob", "cur", "1.M1.host:2,S", "hello")
+	hourAgo := time.Now().Add(-time.Hour)
+	require.NoError(t, os.Chtimes(path(store, "bob", "cur"), hourAgo, hourAgo))
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := mailbox.List(ended, open(t, store, "bob"))
+	require.ErrorIs(t, err, context.Canceled)
 }
 
 func TestNewRefusesAFileAndMakesDirectories(t *testing.T) {

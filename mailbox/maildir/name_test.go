@@ -62,6 +62,7 @@ func TestASizeThatCannotBeTrueIsUnknown(t *testing.T) {
 		"1.M1.h,W=99999999999999999999999":  -1,
 		"1.M1.h,W=9223372036854775807":      -1,
 		"1.M1.h,S=100,W=99":                 -1, // the canonical form is never smaller
+		"1.M1.h,S=100,W=202":                202,
 		"1.M1.h,S=100,W=203":                -1, // nor more than a CR for each octet larger
 		"1.M1.h:2,S,W=5":                    -1, // flags
 		"1.M1.h,S=garbage,W=7":              7,

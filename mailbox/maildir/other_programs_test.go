@@ -148,6 +148,9 @@ func TestKnownSizesAreBounded(t *testing.T) {
 		}
 		require.Equal(t, want, known)
 	}
+	store := newStore(t, Options{})
+	require.Equal(t, 100_000, store.sizes.limit)
+	require.Equal(t, 100_000, store.homes.limit)
 }
 
 func TestAFileCutShortIsAnErrorNotAShortMessage(t *testing.T) {

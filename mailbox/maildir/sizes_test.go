@@ -93,9 +93,33 @@ func TestAKnownSizeIsNotBelievedOfAnotherFile(t *testing.T) {
 	put(t, store, "bob", "cur", "1.M1.host:2,S", "123456\n")
 	body, err := box.Open(t.Context(), "1.M1.host", mailbox.OpenOptions{})
 	require.NoError(t, err)
-	defer body.Close()
 	require.EqualValues(t, 8, body.(mailbox.SizedBody).CanonicalSize())
+	require.NoError(t, body.Close())
+	require.Equal(t, "123456\r\n", read(t, box, "1.M1.host"))
 	require.EqualValues(t, 8, listed(t, store, "bob")[0].Size)
+}
+
+// A message that was read to its end for another purpose was counted on the way.
+func TestASizeThatWasCountedOnTheWayIsRemembered(t *testing.T) {
+	store := newStore(t, Options{})
+	put(t, store, "bob", "cur", "1.M1.host:2,S", "1234\n")
+	require.EqualValues(t, -1, listed(t, store, "bob")[0].Size)
+	body, err := open(t, store, "bob").Open(t.Context(), "1.M1.host", mailbox.OpenOptions{For: mailbox.Measure})
+	require.NoError(t, err)
+	defer body.Close()
+	_, err = io.ReadAll(body)
+	require.NoError(t, err)
+	require.EqualValues(t, 6, listed(t, store, "bob")[0].Size)
+}
+
+func TestTheSizeOfARemovedMessageIsForgotten(t *testing.T) {
+	store := newStore(t, Options{})
+	put(t, store, "bob", "cur", "1.M1.host:2,S", "1234\n")
+	box := open(t, store, "bob")
+	read(t, box, "1.M1.host")
+	require.False(t, store.sizes.empty())
+	require.NoError(t, box.Delete(t.Context(), []string{"1.M1.host"}))
+	require.True(t, store.sizes.empty())
 }
 
 // talk speaks POP3 with a server of the store, and returns what it answers.

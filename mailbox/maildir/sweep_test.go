@@ -24,6 +24,8 @@ func TestStaleFilesInTmpAreRemovedAfter36Hours(t *testing.T) {
 	put(t, store, "bob", "tmp", "under way", "half")
 	old := time.Now().Add(-37 * time.Hour)
 	require.NoError(t, os.Chtimes(path(store, "bob", "tmp", "killed yesterday"), old, old))
+	young := time.Now().Add(-35*time.Hour - 30*time.Minute)
+	require.NoError(t, os.Chtimes(path(store, "bob", "tmp", "under way"), young, young))
 	require.NoError(t, os.Mkdir(path(store, "bob", "tmp", "directory"), 0o700))
 
 	deliver(t, store, "bob", "hello")

@@ -57,6 +57,8 @@ func TestNoTwoUsersShareADirectory(t *testing.T) {
 func TestLongNamesEndInADigest(t *testing.T) {
 	long := strings.Repeat("x", mailbox.MaxUserLength-1)
 	require.NotEqual(t, DirName(long+"a"), DirName(long+"b"))
+	require.Equal(t, strings.Repeat("x", 200), DirName(strings.Repeat("x", 200)))
+	require.Contains(t, DirName(strings.Repeat("x", 201)), "%%")
 	require.NotEqual(t, DirName(long+"a"), DirName(DirName(long+"a")), "a user cannot be called like another's directory")
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -157,6 +158,16 @@ func TestABodyAboveTheLimitIsReadToItsEnd(t *testing.T) {
 	require.ErrorContains(t, err, "line broke")
 }
 
+func TestABodyAboveTheLimitIsNotKept(t *testing.T) {
+	store := memory.Store{MaxMessageSize: 10}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := mailbox.Deliver(t.Context(), &store, mailbox.To("bob"), zeros(64<<20))
+	runtime.ReadMemStats(&after)
+	require.ErrorIs(t, err, mailbox.ErrTooLarge)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(8<<20))
+}
+
 func TestQuotaIsFreedByRemoving(t *testing.T) {
 	store := memory.Store{Quota: 10}
 	first := deliver(t, &store, "bob", "123\r\n")
@@ -223,6 +234,7 @@ func TestAMessageIsWrittenInOneCall(t *testing.T) {
 	require.NoError(t, err)
 	defer body.Close()
 	require.Implements(t, (*io.WriterTo)(nil), body)
+	require.True(t, body.(mailbox.CanonicalBody).IsCanonical(), "nothing has to look for line ends")
 
 	var calls []int
 	n, err := body.(io.WriterTo).WriteTo(writerFunc(func(p []byte) (int, error) {
