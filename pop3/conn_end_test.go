@@ -88,14 +88,24 @@ func TestTheEndIsBounded(t *testing.T) {
 	endless, err := net.Dial("tcp", server.Addr)
 	require.NoError(t, err)
 	defer endless.Close()
+	taken := make(chan int64)
 	go func() {
-		for {
-			if _, err := io.WriteString(endless, "QUIT\r\n"+strings.Repeat("x", 1<<10)); err != nil {
-				return
-			}
-		}
+		n, _ := io.Copy(endless, io.MultiReader(strings.NewReader("QUIT\r\n"), endlessly("x")))
+		taken <- n
 	}()
 	require.Less(t, (<-over).Duration, pop3test.Patience)
+	require.Less(t, <-taken, int64(64<<20), "and what the kernel has room for")
+}
+
+// endlessly reads as a text again and again.
+type endlessly string
+
+func (e endlessly) Read(p []byte) (int, error) {
+	n := 0
+	for n < len(p) {
+		n += copy(p[n:], e)
+	}
+	return n, nil
 }
 
 // Before the login no write outlives AuthTimeout, whatever WriteTimeout is, and

@@ -3,6 +3,7 @@ package pop3_test
 import (
 	"context"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -55,6 +56,27 @@ func TestLineWithoutAnEnd(t *testing.T) {
 			require.LessOrEqual(t, int64(n), int64(len(test.before))+test.longest+buffered)
 		})
 	}
+}
+
+// The memory of a long line is not kept for the rest of the session.
+func TestALongLineIsNotKept(t *testing.T) {
+	server := insecure(newFakeHost())
+	server.MaxLine, server.MaxLongLines = -1, -1
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	line := strings.Repeat("x", 8<<20)
+	var sessions []*piped
+	for range 4 {
+		p := pipe(t, server)
+		require.Equal(t, "-ERR unknown command", p.Command(line))
+		sessions = append(sessions, p)
+	}
+	line = ""
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	require.Less(t, int64(after.HeapAlloc)-int64(before.HeapAlloc), int64(16<<20))
+	requireAlive(t, sessions...)
 }
 
 // No control character is part of a command, and none is sent back.

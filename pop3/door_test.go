@@ -235,6 +235,16 @@ func TestMaxPerAddress(t *testing.T) {
 	requireAlive(t, pipe(t, server), pipe(t, server), pipe(t, server))
 }
 
+func TestMaxPerAddressDisplacesTheOldest(t *testing.T) {
+	server := insecure(newFakeHost("one"))
+	server.MaxPerAddress = 2
+	first := pipeFrom(t, server, "192.0.2.1:1")
+	second := pipeFrom(t, server, "192.0.2.1:2")
+	third := pipeFrom(t, server, "192.0.2.1:3")
+	requireDisplaced(t, first)
+	requireAlive(t, second, third)
+}
+
 // What is turned away is counted, told to a hook, and logged: not each of a
 // flood, but how many there were.
 func TestWhatIsTurnedAwayIsNotSilent(t *testing.T) {
@@ -311,6 +321,20 @@ func TestHandshakeTimeout(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A handshake that begins late ends with AuthTimeout.
+func TestAHandshakeEndsWithAuthTimeout(t *testing.T) {
+	tlsConfig := pop3test.NewUnstartedServer(t, nil).Config.TLSConfig
+	synctest.Test(t, func(t *testing.T) {
+		server := insecure(newFakeHost())
+		server.TLSConfig = tlsConfig
+		began := time.Now()
+		p := pipe(t, server)
+		time.Sleep(3*time.Minute - time.Second)
+		require.Equal(t, "+OK begin TLS", p.Command("STLS"))
+		timeLimit{0, 3 * time.Minute}.requireEnds(t, p, began)
+	})
 }
 
 // Handshakes that fail are counted and logged, once for a while.

@@ -297,3 +297,39 @@ func TestErrorsOfTheHost(t *testing.T) {
 		})
 	}
 }
+
+// nobody is a session that returns nothing.
+type nobody struct{}
+
+func (nobody) Login(context.Context, mailbox.Login) (mailbox.Mailbox, error) { return nil, nil }
+func (nobody) Close() error                                                  { return nil }
+
+// A host that returns nothing has made a mistake, which is a failure like any
+// other.
+func TestNothingAndNoErrorIsAnError(t *testing.T) {
+	client := pipe(t, insecure(pop3.HandlerFunc(func(context.Context, *pop3.Conn) (pop3.Session, error) { return nil, nil })))
+	require.Equal(t, temporaryAnswer, client.Greeting)
+	client.ExpectClosed()
+
+	client = pipe(t, insecure(pop3.HandlerFunc(func(context.Context, *pop3.Conn) (pop3.Session, error) { return nobody{}, nil })))
+	client.Command("USER mrose")
+	require.Equal(t, temporaryAnswer, client.Command("PASS secret"))
+	require.Equal(t, "-ERR log in first", client.Command("STAT"))
+
+	store := newFakeStore("x")
+	store.messages[0].ID = ""
+	client = pipe(t, store.server())
+	client.Command("USER mrose")
+	require.Equal(t, temporaryAnswer, client.Command("PASS secret"), "a message without an ID")
+}
+
+// The answers to the errors of a command of the host's own.
+func TestErrorMapOfOwnCommands(t *testing.T) {
+	eachError(t, func(t *testing.T, err error, row errorRow) {
+		server := insecure(newFakeHost())
+		server.Commands = []pop3.Command{{Verb: "XOWN", States: pop3.Authorization, Run: func(context.Context, *pop3.Conn, string) (pop3.Reply, error) {
+			return pop3.Reply{}, err
+		}}}
+		require.Equal(t, row.message, pipe(t, server).Command("XOWN"))
+	})
+}

@@ -123,6 +123,7 @@ func TestOwnCommandsThatCannotBe(t *testing.T) {
 // A host takes the connection over: during the login by any method, and by a
 // command of its own. It gets what was read ahead, and no deadlines.
 func TestHijack(t *testing.T) {
+	var taken net.Conn
 	// echo takes the connection over and sends back what it reads.
 	echo := func(c *pop3.Conn) error {
 		nc, reader, err := c.Hijack()
@@ -133,7 +134,7 @@ func TestHijack(t *testing.T) {
 		if again != pop3.ErrHijacked {
 			return fmt.Errorf("a second time: %w", again)
 		}
-		defer nc.Close()
+		taken = nc
 		io.WriteString(nc, "taken over\r\n")
 		line, err := reader.ReadString('\n')
 		if err != nil {
@@ -180,8 +181,10 @@ func TestHijack(t *testing.T) {
 				synctest.Wait()
 				io.WriteString(p.conn, "read ahead\r\n")
 				require.NoError(t, <-p.over)
+				io.WriteString(taken, "still open\r\n")
+				taken.Close()
 				synctest.Wait()
-				require.Equal(t, before+"taken over\r\nread ahead\r\n", timestamp.ReplaceAllString(output.String(), "<>"))
+				require.Equal(t, before+"taken over\r\nread ahead\r\nstill open\r\n", timestamp.ReplaceAllString(output.String(), "<>"))
 				require.Equal(t, pop3.ReasonHijacked, info.Reason)
 				host.requireClosed(t)
 			})

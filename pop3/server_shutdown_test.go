@@ -287,6 +287,25 @@ func TestShutdownDuringAHandshake(t *testing.T) {
 	})
 }
 
+func TestShutdownBeforeAHandshake(t *testing.T) {
+	config := pop3test.NewUnstartedServer(t, nil).Config.TLSConfig
+	synctest.Test(t, func(t *testing.T) {
+		server := insecure(newFakeHost("one"))
+		var reason pop3.Reason
+		server.Hooks = &pop3.Hooks{
+			Connect: func(context.Context, *pop3.Conn) {
+				go server.Shutdown(context.Background())
+				synctest.Wait()
+			},
+			Close: func(_ context.Context, _ *pop3.Conn, info pop3.SessionInfo) { reason = info.Reason },
+		}
+		client, conn := net.Pipe()
+		defer client.Close()
+		require.ErrorIs(t, server.ServeConn(t.Context(), tls.Server(conn, config)), pop3.ErrServerClosed)
+		require.Equal(t, pop3.ReasonShutdown, reason)
+	})
+}
+
 // Shutdown tells every waiting client.
 func TestShutdownTellsClientsSYSTEMP(t *testing.T) {
 	server := newFakeStore("a\n").server()

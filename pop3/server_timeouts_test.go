@@ -60,6 +60,17 @@ var dawdling = map[string]func(*testing.T, *piped, time.Duration){
 			}
 		}()
 	},
+	"empty lines now and then": func(_ *testing.T, p *piped, pace time.Duration) {
+		go func() {
+			p.conn.SetWriteDeadline(noDeadline)
+			for {
+				if _, err := io.WriteString(p.conn, "\r\n"); err != nil {
+					return
+				}
+				time.Sleep(pace)
+			}
+		}()
+	},
 	"commands now and then": func(_ *testing.T, p *piped, pace time.Duration) {
 		p.conn.SetDeadline(noDeadline)
 		go io.Copy(io.Discard, p.conn)

@@ -185,6 +185,8 @@ func TestReceipts(t *testing.T) {
 	server.Handler = pop3.Login(pop3test.AnyPassword(), store)
 	p := loggedIn(t, server)
 	p.Multi("RETR 1")
+	p.Command("NOOP") // each is told once
+	p.Command("NOOP")
 	p.Send("RETR 2\r\n")
 	p.Line()
 	p.conn.Close()

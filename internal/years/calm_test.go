@@ -114,7 +114,9 @@ func keysIn(values []any) (n int) {
 }
 
 // DataCentres implements [driver.Connection].
-func (c *calm) DataCentres(context.Context) (map[string]int, error) { return map[string]int{dc: 1}, nil }
+func (c *calm) DataCentres(context.Context) (map[string]int, error) {
+	return map[string]int{dc: 1}, nil
+}
 
 // Tables implements [driver.Connection].
 func (c *calm) Tables(_ context.Context, name string) (tables map[string][]string, replication map[string]string, err error) {
