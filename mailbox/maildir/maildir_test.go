@@ -196,9 +196,14 @@ func TestAListingOfAQuietMailboxEndsWithItsContext(t *testing.T) {
 	put(t, store, "bob", "cur", "1.M1.host:2,S", "hello")
 	hourAgo := time.Now().Add(-time.Hour)
 	require.NoError(t, os.Chtimes(path(store, "bob", "cur"), hourAgo, hourAgo))
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
-	_, err := mailbox.List(ended, open(t, store, "bob"))
+	ctx, cancel := context.WithCancel(t.Context())
+	store.fault = func(now step) error {
+		if now == stepList {
+			cancel()
+		}
+		return nil
+	}
+	_, err := mailbox.List(ctx, open(t, store, "bob"))
 	require.ErrorIs(t, err, context.Canceled)
 }
 

@@ -1,6 +1,7 @@
 package maildir
 
 import (
+	"context"
 	"os"
 	"slices"
 	"strconv"
@@ -106,4 +107,33 @@ func TestAReadingIsSettledOnlyWhenAChangeWouldShow(t *testing.T) {
 			require.True(t, settled, "a scan waits")
 		})
 	}
+}
+
+// askedContext calls a function whenever it is asked whether it has ended.
+type askedContext struct {
+	context.Context
+	asked func()
+}
+
+func (c askedContext) Err() error {
+	c.asked()
+	return c.Context.Err()
+}
+
+func TestAReadingDuringWhichCurChangesIsNotSettled(t *testing.T) {
+	store := newStore(t, Options{})
+	put(t, store, "bob", "cur", "1.M1.host:2,", "hello")
+	hourAgo := time.Now().Add(-time.Hour)
+	require.NoError(t, os.Chtimes(path(store, "bob", "cur"), hourAgo, hourAgo))
+	folder, err := store.openFolder("bob")
+	require.NoError(t, err)
+	defer folder.close()
+	flags := ""
+	_, settled, err := folder.glance(askedContext{t.Context(), func() {
+		before := path(store, "bob", "cur", "1.M1.host:2,"+flags)
+		flags += "S"
+		require.NoError(t, os.Rename(before, path(store, "bob", "cur", "1.M1.host:2,"+flags)))
+	}})
+	require.NoError(t, err)
+	require.False(t, settled)
 }

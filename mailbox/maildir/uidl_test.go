@@ -94,6 +94,8 @@ func TestWaitingForTheLockEndsWithItsContext(t *testing.T) {
 	unlock, err := store.locker.lock(t.Context(), home)
 	require.NoError(t, err)
 
+	hourAgo := time.Now().Add(-time.Hour) // so that nothing else is waited for
+	require.NoError(t, os.Chtimes(path(store, "bob", "cur"), hourAgo, hourAgo))
 	ctx, cancel := context.WithCancel(t.Context())
 	store.fault = func(now step) error {
 		if now == stepSynced {
