@@ -396,6 +396,7 @@ func TestBrakeHearsOfEachLogin(t *testing.T) {
 	for _, answer = range []error{
 		mailbox.ErrAuthFailed,
 		&pop3.Error{Text: "closed for today", Err: mailbox.ErrAuthFailed},
+		&pop3.Error{Text: "closed for today", Err: mailbox.ErrNoSuchUser},
 		fmt.Errorf("wrapped: %w", &pop3.Error{Code: pop3.CodeAuth, Text: "no"}),
 		mailbox.ErrTemporary,
 	} {
@@ -412,8 +413,8 @@ func TestBrakeHearsOfEachLogin(t *testing.T) {
 	brake.refuses, answer = nil, nil
 	client.Login("mrose", "secret")
 
-	require.Equal(t, []string{"mrose", "mrose", "mrose", "mrose", "mrose", "mrose", "mrose", "mrose"}, brake.began)
-	require.Equal(t, []string{"mrose false", "mrose false", "mrose false", "mrose true"}, brake.results)
+	require.Equal(t, []string{"mrose", "mrose", "mrose", "mrose", "mrose", "mrose", "mrose", "mrose", "mrose"}, brake.began)
+	require.Equal(t, []string{"mrose false", "mrose false", "mrose false", "mrose false", "mrose true"}, brake.results)
 	require.Zero(t, brake.checks, "each was released")
 }
 
@@ -479,6 +480,33 @@ func TestTheBrakeWaitsNoLongerThanAuthTimeout(t *testing.T) {
 		require.Contains(t, p.rest(t), "+OK send PASS\r\n")
 		require.ErrorIs(t, <-p.over, os.ErrDeadlineExceeded)
 		require.Equal(t, 20*second, time.Since(began))
+	})
+}
+
+// What is due is sent before a wait.
+func TestAnswersDoNotWaitForTheBrake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var brake pop3.LocalBrake
+		fails(t, &brake, mailbox.Login{User: "mrose"}, 9)
+		server := insecure(pop3.Login(pop3test.AnyPassword(), newFakeStore()))
+		server.Brake = &brake
+		p := pipe(t, server)
+		began := time.Now()
+		p.Send("USER mrose\r\nPASS x\r\n")
+		require.Equal(t, "+OK send PASS", p.Line())
+		require.Zero(t, time.Since(began))
+	})
+}
+
+func TestLocalBrakeForgetsItsPauses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		brake := &pop3.LocalBrake{Forget: second}
+		for range 9 {
+			brake.Result(tryOf("mrose", 1), mailbox.ErrAuthFailed)
+		}
+		time.Sleep(2 * second)
+		require.Zero(t, waits(t, brake, tryOf("mrose", 2)))
+		require.Zero(t, waits(t, brake, tryOf("other", 1)))
 	})
 }
 

@@ -295,3 +295,19 @@ func TestMaxLongLines(t *testing.T) {
 		})
 	}
 }
+
+// What a connection has given back it does not give again.
+func TestMaxLongLinesIsGivenBackOnce(t *testing.T) {
+	server := insecure(pop3.Login(pop3test.AnyPassword(), newFakeStore()))
+	server.MaxLongLines = 64 << 10
+	line := "AUTH PLAIN " + strings.Repeat("!", 60_000)
+	p := pipe(t, server)
+	for range 3 {
+		require.Equal(t, "-ERR not base64", p.Command(line))
+		require.Equal(t, "+OK capabilities follow", p.Command("CAPA"))
+		p.Body()
+	}
+	pipe(t, server).Send(line)
+	go io.WriteString(p.conn, line+"\r\n")
+	require.Equal(t, "-ERR [SYS/TEMP] too many long lines at once, try again later", p.Line())
+}

@@ -159,3 +159,25 @@ func TestStoreTimeoutIsForEachStretch(t *testing.T) {
 		require.Contains(t, output.String(), "+OK 1 22\r\n+OK 22 octets\r\nSubject: one\r\n\r\nbody\r\n.\r\n+OK bye\r\n")
 	})
 }
+
+// The time that a client takes to read what was due before is not the store's.
+func TestStoreTimeoutBeginsOnceTheClientHasItsAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		host := newFakeHost("one")
+		host.set(inOpen, func(ctx context.Context) error {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(15 * time.Second):
+				return nil
+			}
+		})
+		server := insecure(host)
+		server.StoreTimeout = 10 * time.Second
+		p := loggedIn(t, server)
+		p.Send("NOOP\r\nRETR 1\r\n")
+		time.Sleep(12 * time.Second)
+		require.Equal(t, "+OK", p.Line())
+		require.Equal(t, "+OK 5 octets", p.Line())
+	})
+}

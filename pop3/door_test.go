@@ -170,6 +170,36 @@ func (c stuckConn) RemoteAddr() net.Addr {
 	return c.Conn.RemoteAddr()
 }
 
+// One that was displaced and has not left yet is not displaced again.
+func TestADisplacedConnectionCountsNoMore(t *testing.T) {
+	server := insecure(newFakeHost("one"))
+	server.MaxBeforeLogin = 1
+	leave := make(chan struct{})
+	server.Hooks = &pop3.Hooks{Close: func(context.Context, *pop3.Conn, pop3.SessionInfo) { <-leave }}
+	first := pipeFrom(t, server, "192.0.2.1:1")
+	second := pipeFrom(t, server, "192.0.2.2:1")
+	first.ExpectClosed()
+	third := pipeFrom(t, server, "192.0.2.3:1")
+	second.ExpectClosed()
+	requireAlive(t, third)
+	require.Equal(t, 1, server.Stats().Open)
+	close(leave)
+	requireDisplaced(t, first)
+	requireDisplaced(t, second)
+}
+
+func TestTurningAwayWaitsForNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := insecure(newFakeHost("one"))
+		server.MaxConnections = 1
+		loggedIn(t, server)
+		began := time.Now()
+		deaf := rawPipe(t, server, t.Context()) // does not read why
+		require.Error(t, <-deaf.over)
+		require.Equal(t, time.Second, time.Since(began))
+	})
+}
+
 // The defaults: half of MaxConnections before the login, and 100 from an
 // address.
 func TestDefaultsOfTheDoor(t *testing.T) {
@@ -272,10 +302,13 @@ func TestWhatIsTurnedAwayIsNotSilent(t *testing.T) {
 		require.Equal(t, "context script pop3: -ERR [SYS/TEMP] too many connections, try again later", told[0])
 		require.EqualValues(t, 100, server.Stats().TurnedAway)
 		require.Equal(t, 1, strings.Count(log.String(), "turned away"))
-		time.Sleep(10 * time.Second)
+		time.Sleep(10*time.Second - time.Nanosecond)
+		refuse()
+		require.Equal(t, 1, strings.Count(log.String(), "turned away"))
+		time.Sleep(time.Nanosecond)
 		refuse()
 		require.Equal(t, 2, strings.Count(log.String(), "turned away"))
-		require.Contains(t, log.String(), "more=99")
+		require.Contains(t, log.String(), "more=100")
 		require.Contains(t, log.String(), "remote=script")
 		member.Quit()
 	})

@@ -172,7 +172,10 @@ func TestHijack(t *testing.T) {
 					if err := echo(conn); err != nil {
 						return err
 					}
-					return ctx.Err()
+					if err := ctx.Err(); err != nil {
+						t.Error("the call of the host has no time limit any more:", err)
+					}
+					return errDisk // which does not matter
 				})
 				p := rawPipe(t, server, t.Context())
 				output := p.hear()
@@ -221,6 +224,9 @@ func TestHijackAndTheEndOfTheServer(t *testing.T) {
 			require.NoError(t, err)
 			defer nc.Close()
 			taken <- reader
+			line, err := reader.ReadString('\n')
+			require.NoError(t, err)
+			require.Equal(t, "still heard\r\n", line)
 			<-ctx.Done()
 			_, err = io.WriteString(nc, "still here\r\n")
 			return pop3.Reply{}, err
@@ -232,6 +238,8 @@ func TestHijackAndTheEndOfTheServer(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		go func() { shutdown <- server.Shutdown(ctx) }()
+		synctest.Wait()
+		p.Send("still heard\r\n")
 		require.Equal(t, "still here", p.Line())
 		require.ErrorIs(t, <-shutdown, context.DeadlineExceeded)
 		<-p.over

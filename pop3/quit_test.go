@@ -68,7 +68,7 @@ func TestOnlyQUITDeletes(t *testing.T) {
 	for name, end := range map[string]func(t *testing.T, client *piped, server *pop3.Server){
 		"the client is gone": func(_ *testing.T, client *piped, _ *pop3.Server) { client.Conn().Close() },
 		"half a QUIT": func(_ *testing.T, client *piped, _ *pop3.Server) {
-			client.Send("QUIT")
+			client.Send("QUIT\r")
 			client.Conn().Close()
 		},
 		"a line too long": func(_ *testing.T, client *piped, _ *pop3.Server) {
@@ -100,4 +100,13 @@ func TestOnlyQUITDeletes(t *testing.T) {
 			require.Equal(t, []string{"open mailbox", "close mailbox"}, store.history())
 		})
 	}
+}
+
+func TestAQUITThatFailsInTheWordsOfTheHost(t *testing.T) {
+	store := newFakeStore("a\n", "b\n")
+	store.deleteErr = &mailbox.DeleteError{Failed: map[string]error{"id-1": &pop3.Error{Text: "it is locked"}}}
+	client := loggedIn(t, store.server())
+	client.Command("DELE 1")
+	client.Command("DELE 2")
+	require.Equal(t, "-ERR it is locked", client.Quit())
 }

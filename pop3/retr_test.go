@@ -1,6 +1,7 @@
 package pop3_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -221,3 +224,47 @@ func (b *countedBody) taken() int {
 }
 
 func (b *countedBody) Close() error { return nil }
+
+// doubtful is a body that says that it may not be in canonical form.
+type doubtful struct{ io.ReadCloser }
+
+func (doubtful) IsCanonical() bool { return false }
+
+// A message of any line ends has the size that its store says, and is no fault.
+func TestARightSizeIsNoFault(t *testing.T) {
+	for body, want := range map[string]string{"a\n.b": "a\r\n..b\r\n", "a\r\n.b\n": "a\r\n..b\r\n", "a\n.b\r": "a\r\n..b\r\n"} {
+		store := newFakeStore(body)
+		store.open = func(string, mailbox.OpenOptions) (io.ReadCloser, error) {
+			return doubtful{io.NopCloser(strings.NewReader(body))}, nil
+		}
+		server := store.server()
+		server.Hooks = &pop3.Hooks{Fault: func(_ context.Context, _ *pop3.Conn, err error) { t.Error(err) }}
+		require.Contains(t, transcript(t, server, goodLogin+"RETR 1\r\nQUIT\r\n"), "+OK 7 octets\r\n"+want+".\r\n", "%q", body)
+	}
+}
+
+// whole is a message that is written in one call.
+type whole struct{ bytes.Reader }
+
+func (*whole) Close() error      { return nil }
+func (*whole) IsCanonical() bool { return true }
+
+// WriteTimeout is for 1 MiB at a time, however a store writes.
+func TestALargeMessageIsWrittenInSteps(t *testing.T) {
+	message := strings.Repeat(strings.Repeat("x", 62)+"\r\n", 4<<20/64)
+	synctest.Test(t, func(t *testing.T) {
+		store := newFakeStore(message)
+		store.open = func(string, mailbox.OpenOptions) (io.ReadCloser, error) {
+			body := new(whole)
+			body.Reset([]byte(message))
+			return body, nil
+		}
+		server := store.server()
+		server.WriteTimeout = 10 * time.Second
+		p := loggedIn(t, server)
+		go p.Send("RETR 1\r\nQUIT\r\n")
+		output := p.take(128<<10, time.Second)
+		require.NoError(t, <-p.over)
+		require.True(t, strings.HasSuffix(output, "\r\n.\r\n+OK bye\r\n"))
+	})
+}

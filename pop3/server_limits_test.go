@@ -137,6 +137,15 @@ func TestMaxBadCommands(t *testing.T) {
 	}
 }
 
+func TestMistakesCountForMaxRefused(t *testing.T) {
+	server := insecure(newFakeHost("one"))
+	server.MaxBadCommands, server.MaxRefused = -1, 10
+	conn := newScript([]byte(goodLogin+strings.Repeat("RETR\r\n", 20)), 0)
+	server.ServeConn(t.Context(), conn)
+	require.Equal(t, 9, strings.Count(conn.out.String(), "-ERR message number missing\r\n"))
+	require.Contains(t, conn.out.String(), "-ERR too many bad commands\r\n")
+}
+
 func TestMaxAuthTries(t *testing.T) {
 	for name, limit := range map[string]struct{ field, tries int }{
 		"default": {0, 5},

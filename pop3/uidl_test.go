@@ -74,3 +74,13 @@ func uidlsOf(t *testing.T, messages []mailbox.Message, faults *int) (list []stri
 	require.Equal(t, "+OK bye", client.Quit())
 	return list
 }
+
+func TestTwoMessagesWithOneIDAreFaults(t *testing.T) {
+	store := newFakeStore("a", "b")
+	store.messages[1].ID = store.messages[0].ID
+	server := store.server()
+	faults := 0
+	server.Hooks = &pop3.Hooks{Fault: func(context.Context, *pop3.Conn, error) { faults++ }}
+	transcript(t, server, goodLogin+"UIDL\r\nQUIT\r\n")
+	require.Equal(t, 2, faults)
+}

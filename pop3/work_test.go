@@ -193,6 +193,20 @@ func TestReceipts(t *testing.T) {
 	require.Error(t, <-p.over)
 	require.Equal(t, []string{"retrieved id-1"}, store.told())
 
+	// What the client may not have got is none.
+	store = receipts{fakeStore: newFakeStore("one\n")}
+	server.Handler = pop3.Login(pop3test.AnyPassword(), store)
+	p = loggedIn(t, server)
+	p.Send("RETR 1\r\n")
+	p.conn.Close()
+	require.Error(t, <-p.over)
+	require.Empty(t, store.told())
+
+	store = receipts{fakeStore: newFakeStore("one\n")}
+	server.Handler = pop3.Login(pop3test.AnyPassword(), store)
+	transcript(t, server, goodLogin+"RETR 1\r\nQUIT\r\n")
+	require.Equal(t, []string{"retrieved id-1"}, store.told(), "and nothing is removed")
+
 	// An error is the host's affair.
 	store = receipts{newFakeStore("one\n"), errDisk}
 	server = &pop3.Server{Handler: pop3.Login(pop3test.AnyPassword(), store), AllowInsecureAuth: true}
