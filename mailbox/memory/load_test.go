@@ -44,3 +44,31 @@ func TestLoadFSNamesTheFileThatIsWrong(t *testing.T) {
 type brokenFS struct{ fstest.MapFS }
 
 func (brokenFS) ReadDir(string) ([]fs.DirEntry, error) { return nil, errors.New("disk broke") }
+
+// openFS counts the files that are open.
+type openFS struct {
+	fstest.MapFS
+	open int
+}
+
+func (f *openFS) Open(name string) (fs.File, error) {
+	file, err := f.MapFS.Open(name)
+	if err == nil {
+		f.open++
+	}
+	return openFile{file, f}, err
+}
+
+type openFile struct {
+	fs.File
+	in *openFS
+}
+
+func (f openFile) Close() error { f.in.open--; return f.File.Close() }
+
+func TestLoadFSClosesItsFiles(t *testing.T) {
+	var store memory.Store
+	files := &openFS{MapFS: fstest.MapFS{"bob/1.eml": {Data: []byte("x")}, "bob/2.eml": {Data: []byte("y")}}}
+	require.NoError(t, store.LoadFS(t.Context(), files))
+	require.Zero(t, files.open)
+}

@@ -94,6 +94,27 @@ func TestAnIDNeverLooksLikeAForeignUIDL(t *testing.T) {
 	require.Equal(t, "m3", deliver(t, &store, "bob", "2").ID, "a unique-id is never used again, even after its message was removed")
 }
 
+func TestAUniqueIDThatNoMessageShowsAnyMoreIsFree(t *testing.T) {
+	for _, uidl := range []string{"uid-1", "m1"} { // a foreign one, and an ID
+		var store memory.Store
+		bob := mailbox.To("bob")
+		if uidl != "m1" {
+			bob.UIDL = uidl
+		}
+		first, err := mailbox.Deliver(t.Context(), &store, bob, strings.NewReader("1"))
+		require.NoError(t, err)
+		require.Equal(t, uidl, mailbox.UIDL(first))
+		bob.UIDL = uidl
+		second, err := mailbox.Deliver(t.Context(), &store, bob, strings.NewReader("2"))
+		require.NoError(t, err)
+		require.Empty(t, second.UIDL, "it is shown")
+		require.NoError(t, open(t, &store, "bob").Delete(t.Context(), []string{first.ID}))
+		third, err := mailbox.Deliver(t.Context(), &store, bob, strings.NewReader("3"))
+		require.NoError(t, err)
+		require.Equal(t, uidl, third.UIDL)
+	}
+}
+
 func TestMaxMessageSizeCountsTheCanonicalFormWithTheHeader(t *testing.T) {
 	store := memory.Store{MaxMessageSize: 10}
 	require.EqualValues(t, 10, deliver(t, &store, "bob", "12345678").Size, "with its line end")
@@ -333,7 +354,9 @@ func TestAfterCloseEveryCallIsErrClosed(t *testing.T) {
 	}
 	_, err = box.Open(t.Context(), "m1", mailbox.OpenOptions{})
 	require.ErrorIs(t, err, mailbox.ErrClosed)
-	require.ErrorIs(t, box.Delete(t.Context(), []string{"m1"}), mailbox.ErrClosed)
+	for range 2 { // no lock is left behind
+		require.ErrorIs(t, box.Delete(t.Context(), []string{"m1"}), mailbox.ErrClosed)
+	}
 }
 
 func BenchmarkSession(b *testing.B) {
