@@ -45,7 +45,10 @@ func sweep(ctx context.Context, root, dir string) error {
 		found, _, err := runTests(ctx, root, dir, built.of(number), number, *tests)
 		mu.Lock()
 		defer mu.Unlock()
-		if tried++; err == nil && !found {
+		if err != nil {
+			return
+		}
+		if tried++; !found {
 			survived++
 			fmt.Println(lines[number])
 		}
