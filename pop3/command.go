@@ -106,7 +106,7 @@ func upper(c byte) byte {
 // It returns how the connection ends, or nil if it goes on.
 func (c *Conn) execute(ctx context.Context, line []byte, in int64) *ended {
 	if len(line) == 0 {
-		return c.ignore()
+		return c.ignore(ctx)
 	}
 	began, out := time.Now(), c.out.octets
 	cmd := c.lookup(line)
@@ -141,12 +141,12 @@ func (c *Conn) execute(ctx context.Context, line []byte, in int64) *ended {
 
 // ignore takes an empty line, which needs no answer. It counts as a refused
 // command, since a client could send nothing else for ever.
-func (c *Conn) ignore() *ended {
+func (c *Conn) ignore(ctx context.Context) *ended {
 	c.refused++
 	if !reached(c.refused, c.server.limit.refused) {
 		return nil
 	}
-	return c.hopeless(errEmptyLines)
+	return c.hopeless(ctx, errEmptyLines)
 }
 
 var errEmptyLines = errors.New("pop3: too many empty lines")
@@ -207,19 +207,19 @@ func (c *Conn) refuse(ctx context.Context, cmd command, err error) (ResponseCode
 		}
 	}
 	if reached(c.bad, c.maxBad()) || reached(c.refused, c.server.limit.refused) {
-		return "", c.hopeless(err)
+		return "", c.hopeless(ctx, err)
 	}
 	c.writeError(answer)
 	if !answer.Close {
 		return answer.Code, nil
 	}
-	return answer.Code, c.flushAndEnd(&ended{ReasonRefused, err})
+	return answer.Code, c.flushAndEnd(ctx, &ended{ReasonRefused, err})
 }
 
 // hopeless ends the connection of a client that is wrong too often.
-func (c *Conn) hopeless(err error) *ended {
+func (c *Conn) hopeless(ctx context.Context, err error) *ended {
 	c.writeError(&Error{Text: string(ReasonBadCommands)})
-	return c.flushAndEnd(&ended{ReasonBadCommands, err})
+	return c.flushAndEnd(ctx, &ended{ReasonBadCommands, err})
 }
 
 // maxBad is how many commands in a row may be wrong.

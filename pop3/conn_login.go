@@ -92,7 +92,7 @@ func (c *Conn) loginFailed(ctx context.Context, login mailbox.Login, err error) 
 	case errors.As(err, &end): // before it asked the brake
 		return end
 	case unchecked && c.interrupted() != nil:
-		return c.endOfInput(errShuttingDown)
+		return c.endOfInput(ctx, errShuttingDown)
 	case unchecked && ctx.Err() != nil: // while it waited for the brake
 		return c.gone(err)
 	}

@@ -90,7 +90,7 @@ func (c *Conn) converse(conn *context.Context) (end *ended) {
 		in := c.inOctets
 		line, err := c.readCommand(ctx)
 		if err != nil {
-			return c.endOfInput(err)
+			return c.endOfInput(ctx, err)
 		}
 		if end := c.execute(ctx, line, in); end != nil {
 			return end
@@ -112,7 +112,7 @@ func (c *Conn) begin(ctx context.Context) *ended {
 	}
 	if err != nil {
 		c.writeError(reply(err, atGreeting))
-		return c.flushAndEnd(&ended{ReasonTurnedAway, err})
+		return c.flushAndEnd(ctx, &ended{ReasonTurnedAway, err})
 	}
 	c.state = Authorization
 	c.greet()
@@ -136,17 +136,17 @@ func (c *Conn) greet() {
 
 // endOfInput ends the session after a read failed. It says why, if the client
 // may still be listening.
-func (c *Conn) endOfInput(err error) *ended {
+func (c *Conn) endOfInput(ctx context.Context, err error) *ended {
 	switch {
 	case errors.Is(err, errShuttingDown):
 		c.out.strings("-ERR [SYS/TEMP] server shutting down\r\n")
-		return c.flushAndEnd(&ended{ReasonShutdown, ErrServerClosed})
+		return c.flushAndEnd(ctx, &ended{ReasonShutdown, ErrServerClosed})
 	case errors.Is(err, errLineTooLong):
 		c.out.strings("-ERR line too long\r\n")
-		return c.flushAndEnd(&ended{ReasonLineTooLong, err})
+		return c.flushAndEnd(ctx, &ended{ReasonLineTooLong, err})
 	case errors.Is(err, errTooManyLongLines):
 		c.out.strings("-ERR [SYS/TEMP] too many long lines at once, try again later\r\n")
-		return c.flushAndEnd(&ended{ReasonLineTooLong, err})
+		return c.flushAndEnd(ctx, &ended{ReasonLineTooLong, err})
 	case errors.Is(err, os.ErrDeadlineExceeded) && c.state == Transaction:
 		// The autologout: "should close the TCP connection without removing any
 		// messages or sending any response" (RFC 1939 section 3).
@@ -163,8 +163,9 @@ func (c *Conn) gone(err error) *ended {
 	return &ended{ReasonClientGone, err}
 }
 
-func (c *Conn) flushAndEnd(end *ended) *ended {
-	if err := c.out.flush(); err != nil && end.err == nil {
+// flushAndEnd sends the last answers, and returns end.
+func (c *Conn) flushAndEnd(ctx context.Context, end *ended) *ended {
+	if err := c.flush(ctx); err != nil && end.err == nil {
 		end.err = err
 	}
 	return end

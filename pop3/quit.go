@@ -18,7 +18,7 @@ func (c *Conn) quit(ctx context.Context, _ arguments) error {
 		return nil
 	})
 	c.out.strings("+OK bye\r\n")
-	return c.flushAndEnd(&ended{reason: ReasonQuit})
+	return c.flushAndEnd(ctx, &ended{reason: ReasonQuit})
 }
 
 // update removes the marked messages, once the client has everything that it

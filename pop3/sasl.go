@@ -124,7 +124,7 @@ func (c *Conn) exchange(ctx context.Context, x SASLExchange, login mailbox.Login
 func (c *Conn) response(ctx context.Context) ([]byte, error) {
 	line, err := c.readLine(ctx, c.server.limit.sasl)
 	if err != nil {
-		return nil, c.endOfInput(err)
+		return nil, c.endOfInput(ctx, err)
 	}
 	if string(line) == "*" {
 		return nil, impossible("AUTH cancelled")

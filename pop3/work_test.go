@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -217,6 +218,44 @@ func TestReceipts(t *testing.T) {
 	}}
 	require.Contains(t, transcript(t, server, goodLogin+"RETR 1\r\nNOOP\r\nQUIT\r\n"), "+OK\r\n+OK bye")
 	require.Equal(t, 1, faults)
+}
+
+// Of a message that goes out with the last answer the mailbox hears too,
+// whatever that is.
+func TestReceiptsOfTheLastAnswers(t *testing.T) {
+	for name, last := range map[string]string{
+		"too many bad commands": strings.Repeat("%\r\n", 20),
+		"too many refused":      strings.Repeat("RETR 9\r\n", 3),
+		"an error that closes":  "XEND\r\n",
+		"shutdown":              "XSHUT\r\nNOOP\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := receipts{fakeStore: newFakeStore("one\n")}
+			server := insecure(pop3.Login(pop3test.AnyPassword(), store))
+			server.MaxRefused = 3
+			if name == "too many bad commands" {
+				server.MaxRefused = -1
+			}
+			over := make(chan error, 1)
+			server.Commands = []pop3.Command{
+				{Verb: "XEND", States: pop3.Transaction, Run: func(context.Context, *pop3.Conn, string) (pop3.Reply, error) {
+					return pop3.Reply{}, &pop3.Error{Text: "enough", Close: true}
+				}},
+				{Verb: "XSHUT", States: pop3.Transaction, Run: func(context.Context, *pop3.Conn, string) (pop3.Reply, error) {
+					go func() { over <- server.Shutdown(context.Background()) }()
+					for len(over) == 0 && server.ServeConn(context.Background(), newScript(nil, 0)) != pop3.ErrServerClosed {
+						runtime.Gosched()
+					}
+					return pop3.Reply{}, nil
+				}},
+			}
+			require.Contains(t, transcript(t, server, goodLogin+"RETR 1\r\n"+last), "one\r\n.\r\n")
+			require.Equal(t, []string{"retrieved id-1"}, store.told())
+			if name == "shutdown" {
+				require.NoError(t, <-over)
+			}
+		})
+	}
 }
 
 // sized is a store whose mailboxes know sizes that the listing has not.
