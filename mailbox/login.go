@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strings"
 )
 
 // Login is the user that opens a mailbox, and how the client proved it. A
@@ -40,7 +41,13 @@ type Login struct {
 
 // String shows the login without its secrets.
 func (l Login) String() string {
-	return fmt.Sprintf("user=%q mechanism=%s remote=%s tls=%t", l.User, l.Mechanism, l.remote(), l.TLS != nil)
+	return fmt.Sprintf("user=%q mechanism=%s remote=%s tls=%t", l.shortUser(), l.Mechanism, l.remote(), l.TLS != nil)
+}
+
+// shortUser is the name, cut to the longest that a user can have: a client may
+// send anything.
+func (l Login) shortUser() string {
+	return strings.ToValidUTF8(l.User[:min(len(l.User), MaxUserLength)], "")
 }
 
 func (l Login) remote() string {
@@ -59,7 +66,7 @@ func (l Login) Format(f fmt.State, _ rune) { fmt.Fprint(f, l.String()) }
 // LogValue shows the login without its secrets to log/slog.
 func (l Login) LogValue() slog.Value {
 	return slog.GroupValue(
-		slog.String("user", l.User),
+		slog.String("user", l.shortUser()),
 		slog.String("mechanism", l.Mechanism),
 		slog.String("remote", l.remote()),
 		slog.Bool("tls", l.TLS != nil),

@@ -51,7 +51,7 @@ type Mailbox interface {
 
 	// Open returns the octets of a message. They may have any line ends: the
 	// server makes them canonical. If the reader is an [io.WriterTo], the server
-	// calls WriteTo, which saves a copy; if it is a [CanonicalBody], the server
+	// calls WriteTo, which must not use its writer after it has returned, which saves a copy; if it is a [CanonicalBody], the server
 	// does not look for line ends.
 	//
 	// If the message is gone for certain, the error is [ErrNotFound]. If it

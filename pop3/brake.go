@@ -17,7 +17,8 @@ type Brake interface {
 	// An error refuses to check anything: the client is told to try again later,
 	// and that counts as a failed try of its connection. It must not depend on
 	// whether the user exists. Begin is called once for each login. login.User
-	// is empty if the name is not known yet: see [CheckingExchange]. The context
+	// is empty if the name is not known yet: see [CheckingExchange]. login has no
+	// secrets, here and in Result. The context
 	// ends with Server.AuthTimeout, with the connection, or if the server shuts
 	// down.
 	Begin(ctx context.Context, login mailbox.Login) (release func(), err error)

@@ -366,7 +366,7 @@ type recordingBrake struct {
 func (b *recordingBrake) Begin(ctx context.Context, login mailbox.Login) (func(), error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.began = append(b.began, login.User)
+	b.began = append(b.began, login.User+login.Password+login.Token) // it gets no secrets
 	if b.refuses != nil {
 		return nil, b.refuses
 	}
@@ -381,7 +381,7 @@ func (b *recordingBrake) Begin(ctx context.Context, login mailbox.Login) (func()
 func (b *recordingBrake) Result(login mailbox.Login, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.results = append(b.results, fmt.Sprintf("%s %t", login.User, err == nil))
+	b.results = append(b.results, fmt.Sprintf("%s %t", login.User+login.Password+login.Token, err == nil))
 }
 
 // The brake is asked before each check and told each result: of wrong

@@ -63,6 +63,7 @@ const readBuffer = 512
 func newConn(s *Server, nc net.Conn) *Conn {
 	c := &Conn{server: s, nc: nc, id: newID(), began: time.Now(), origin: originOf(nc.RemoteAddr())}
 	c.in = bufio.NewReaderSize(nc, readBuffer)
+	c.work.lock = make(chan struct{}, 1)
 	c.out = output{nc: nc, timeout: s.limit.write, until: c.loginDeadline()}
 	return c
 }

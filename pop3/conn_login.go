@@ -62,7 +62,7 @@ func (c *Conn) listMaildrop(ctx context.Context) (*maildrop, error) {
 
 // enterTransaction answers +OK to a login.
 func (c *Conn) enterTransaction(ctx context.Context, login mailbox.Login, opened *maildrop) {
-	c.server.brake.Result(login, nil)
+	c.tellBrake(login, nil)
 	if c.User() == "" {
 		c.SetUser(login.User)
 	}
@@ -106,7 +106,7 @@ func (c *Conn) loginFailed(ctx context.Context, login mailbox.Login, err error) 
 	wrong := isWrongLogin(err)
 	if wrong {
 		c.server.failedLogins.add()
-		c.server.brake.Result(login, err)
+		c.tellBrake(login, err)
 	}
 	if wrong || unchecked {
 		c.failed++
@@ -158,12 +158,19 @@ func (c *Conn) awaitBrake(ctx context.Context, login mailbox.Login) (release fun
 		return nil, errShuttingDown
 	}
 	defer c.setHeld(false)
+	login.Password, login.Token = "", ""
 	if until := c.loginDeadline(); !until.IsZero() {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, until)
 		defer cancel()
 	}
 	return c.server.brake.Begin(ctx, login)
+}
+
+// tellBrake tells the brake how a login went, without its secrets.
+func (c *Conn) tellBrake(login mailbox.Login, err error) {
+	login.Password, login.Token = "", ""
+	c.server.brake.Result(login, err)
 }
 
 // setHeld notes whether the brake holds the session, and reports whether it may.

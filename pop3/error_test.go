@@ -145,6 +145,21 @@ func TestErrorMapOfQUIT(t *testing.T) {
 	})
 }
 
+// A removal that failed for some messages has the code of the reason.
+func TestErrorMapOfQUITInPart(t *testing.T) {
+	for reason, want := range map[error]string{
+		mailbox.ErrTemporary: "-ERR [SYS/TEMP] some deleted messages not removed",
+		mailbox.ErrPermanent: "-ERR [SYS/PERM] some deleted messages not removed",
+		errDisk:              "-ERR [SYS/TEMP] some deleted messages not removed",
+	} {
+		store := newFakeStore("x")
+		store.deleteErr = &mailbox.DeleteError{Failed: map[string]error{"id-1": reason}}
+		client := loggedIn(t, store.server())
+		client.Command("DELE 1")
+		require.Equal(t, want, client.Quit())
+	}
+}
+
 // The same for a size that has to be counted. A message that is gone counts 0.
 func TestErrorMapOfSTATAndLIST(t *testing.T) {
 	for _, command := range []string{"STAT", "LIST", "LIST 1"} {

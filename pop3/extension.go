@@ -34,8 +34,10 @@ type Reply struct {
 	// Lines are the lines of a multi-line response, without their ends. The
 	// server stuffs them and adds the final dot. nil makes a single-line
 	// response. They are ranged over after Run has returned, and before its
-	// context ends.
-	Lines iter.Seq[string]
+	// context ends. An error instead of the first line is answered as one of
+	// Run. A later one ends the connection before the final dot, so that no
+	// client takes the response for whole.
+	Lines iter.Seq2[string, error]
 }
 
 // run answers the command.
@@ -48,18 +50,50 @@ func (own Command) run(c *Conn, ctx context.Context, a arguments) error {
 	if err != nil || c.isHijacked() {
 		return err
 	}
-	c.out.strings(fitted("+OK "+printable(answer.Text)), "\r\n")
 	if answer.Lines == nil {
+		c.writeOK(answer.Text)
 		return nil
 	}
+	if err := c.writeLines(ctx, work, answer); err != nil {
+		return err
+	}
+	c.out.strings(".\r\n")
+	return nil
+}
+
+func (c *Conn) writeOK(text string) { c.out.strings(fitted("+OK "+printable(text)), "\r\n") }
+
+// writeLines writes a multi-line response up to its final dot. +OK is sent with
+// the first line: an error before that is a clean -ERR, and one after it ends
+// the connection, as in a message.
+func (c *Conn) writeLines(ctx context.Context, work *work, answer Reply) error {
+	begun := false
 	work.resume()
-	for line := range answer.Lines {
+	defer work.pause()
+	for line, err := range answer.Lines {
 		work.pause()
+		switch {
+		case err != nil && !begun:
+			return err
+		case err != nil:
+			c.out.flush() // the answers before this one
+			err = fmt.Errorf("pop3: a response ended early: %w", err)
+			c.fault(ctx, err)
+			return &ended{ReasonBodyFailed, err}
+		case !begun:
+			c.writeOK(answer.Text)
+			begun = true
+		}
 		c.listLine(line)
+		if c.out.err != nil {
+			return c.gone(c.out.err)
+		}
 		work.resume()
 	}
 	work.pause()
-	c.out.strings(".\r\n")
+	if !begun {
+		c.writeOK(answer.Text)
+	}
 	return nil
 }
 

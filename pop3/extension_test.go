@@ -8,9 +8,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
 	"net"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -37,9 +37,9 @@ func TestOwnCommands(t *testing.T) {
 		{Verb: "XTND", States: pop3.Transaction, Capability: "XTND", Run: func(_ context.Context, c *pop3.Conn, arguments string) (pop3.Reply, error) {
 			switch arguments {
 			case "LIST":
-				return pop3.Reply{Text: "for " + c.User(), Lines: slices.Values([]string{"a", ".", ".\r\n.\r\n+OK", ""})}, nil
+				return pop3.Reply{Text: "for " + c.User(), Lines: lines("a", ".", ".\r\n.\r\n+OK", "")}, nil
 			case "NONE":
-				return pop3.Reply{Lines: slices.Values([]string{})}, nil
+				return pop3.Reply{Lines: lines()}, nil
 			case "NOTFOUND":
 				return pop3.Reply{}, mailbox.ErrNotFound
 			case "PANIC":
@@ -77,6 +77,45 @@ a
 	require.True(t, strings.HasSuffix(transcript(t, server, goodLogin+"XTND PANIC\r\nQUIT\r\n"), internalError))
 }
 
+// lines are the lines of a response.
+func lines(texts ...string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for _, text := range texts {
+			if !yield(text, nil) {
+				return
+			}
+		}
+	}
+}
+
+// An error instead of the first line is -ERR; a later one ends the connection
+// before the final dot, and so does a client that is gone.
+func TestOwnCommandsWhoseLinesFail(t *testing.T) {
+	server := insecure(newFakeHost("one"))
+	asked := 0
+	server.Commands = []pop3.Command{
+		{Verb: "XTN0", States: pop3.Transaction, Run: func(context.Context, *pop3.Conn, string) (pop3.Reply, error) {
+			return pop3.Reply{Lines: func(yield func(string, error) bool) { yield("", errDisk) }}, nil
+		}},
+		{Verb: "XTN1", States: pop3.Transaction, Run: func(context.Context, *pop3.Conn, string) (pop3.Reply, error) {
+			return pop3.Reply{Lines: func(yield func(string, error) bool) { _ = yield("a", nil) && yield("", errDisk) }}, nil
+		}},
+		{Verb: "XTN2", States: pop3.Transaction, Run: func(context.Context, *pop3.Conn, string) (pop3.Reply, error) {
+			return pop3.Reply{Lines: func(yield func(string, error) bool) {
+				for yield(strings.Repeat("x", 500), nil) {
+					asked++
+				}
+			}}, nil
+		}},
+	}
+	answers := transcript(t, server, goodLogin+"NOOP\r\nXTN0\r\nNOOP\r\nXTN1\r\nNOOP\r\n")
+	require.True(t, strings.HasSuffix(answers, "+OK\r\n"+temporaryAnswer+"\r\n+OK\r\n+OK\r\na\r\n"), "%q", answers)
+
+	conn := &cutOff{script: *newScript([]byte(goodLogin+"XTN2\r\n"), 0), left: 100_000}
+	require.Error(t, server.ServeConn(t.Context(), conn))
+	require.Less(t, asked, 1000)
+}
+
 // The work of an own command is bounded by StoreTimeout, its lines too.
 func TestOwnCommandsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -88,8 +127,8 @@ func TestOwnCommandsAreBounded(t *testing.T) {
 				return pop3.Reply{}, hang(ctx)
 			}},
 			{Verb: "SLOW", States: pop3.Transaction, Run: func(ctx context.Context, _ *pop3.Conn, _ string) (pop3.Reply, error) {
-				return pop3.Reply{Lines: func(yield func(string) bool) {
-					yield("a")
+				return pop3.Reply{Lines: func(yield func(string, error) bool) {
+					yield("a", nil)
 					ended = hang(ctx)
 				}}, nil
 			}},

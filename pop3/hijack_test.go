@@ -51,10 +51,10 @@ func TestHijackedConnectionsAreNotDisplaced(t *testing.T) {
 // What a method returns after Hijack does not matter: nothing of it reaches the
 // connection, and nothing else is asked or told.
 func TestNothingFollowsHijack(t *testing.T) {
-	slow := func(yield func(string) bool) {
+	slow := func(yield func(string, error) bool) {
 		for range 3000 { // together longer than a buffer
 			time.Sleep(time.Millisecond)
-			if !yield("not for the other server") {
+			if !yield("not for the other server", nil) {
 				return
 			}
 		}

@@ -34,8 +34,9 @@ type Hooks struct {
 
 	// Begin: a command has arrived, with its verb in capitals, or "" if there is
 	// no such command. The context that it returns is that of the store's calls
-	// for this command, and of Command: it may carry the span of a trace. nil
-	// leaves the context as it is.
+	// for this command, and of Command: it may carry the span of a trace. It must
+	// be made of the one that it gets, which ends with the connection. nil leaves
+	// that one.
 	Begin func(ctx context.Context, c *Conn, verb string) context.Context
 
 	// Command: a command was answered. The answer was sent, or waits in the

@@ -51,7 +51,7 @@ func (c *Conn) update(ctx context.Context) error {
 	}
 	var worded *Error
 	if partly != nil && !errors.As(err, &worded) {
-		answer = Error{Code: CodeTemporary, Text: "some deleted messages not removed"}
+		answer.Text = "some deleted messages not removed"
 	}
 	answer.Close, answer.Err = true, err
 	return &answer

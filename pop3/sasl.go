@@ -138,7 +138,7 @@ func (c *Conn) response(ctx context.Context) ([]byte, error) {
 func (c *Conn) brokenOff(login mailbox.Login, err error) error {
 	failed := fmt.Errorf("broken off after a check: %w", mailbox.ErrAuthFailed)
 	if end, is := err.(*ended); is {
-		c.server.brake.Result(login, failed)
+		c.tellBrake(login, failed)
 		return end
 	}
 	return failed

@@ -16,6 +16,7 @@ type Stats struct {
 	TurnedAway       uint64 // connections that were turned away, or displaced before their login
 	FailedHandshakes uint64 // TLS
 	FailedLogins     uint64 // for wrong credentials
+	BrakedLogins     uint64 // refused by the brake, without a check
 }
 
 // Stats returns the counts of the server. It may be called from any goroutine.
@@ -26,6 +27,7 @@ func (s *Server) Stats() Stats {
 		TurnedAway:       s.turnedAway.count(),
 		FailedHandshakes: s.failedHandshakes.count(),
 		FailedLogins:     s.failedLogins.count(),
+		BrakedLogins:     s.unchecked.count(),
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
 	"time"
 )
 
@@ -30,7 +29,7 @@ type work struct {
 	out    *output
 	limit  time.Duration // negative: none
 
-	mu      sync.Mutex
+	lock    chan struct{} // of one place: a bubble of synctest can wait for it, and not for a Mutex
 	timer   *time.Timer
 	running bool
 	due     bool      // answers are to be sent when the timer fires
@@ -59,20 +58,25 @@ func (c *Conn) stopWork() {
 	c.work.ctx, c.work.cancel = nil, nil
 }
 
+func (w *work) unlock() { <-w.lock }
+
 // pause stops the clock, and gives the output back to the session.
 func (w *work) pause() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	w.lock <- struct{}{}
+	defer w.unlock()
 	w.running = false
 	if w.timer != nil {
 		w.timer.Stop()
 	}
 }
 
-// resume starts the clock anew.
+// resume starts the clock anew, unless the work is over.
 func (w *work) resume() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	w.lock <- struct{}{}
+	defer w.unlock()
+	if w.cancel == nil {
+		return
+	}
 	w.running = true
 	w.due = len(w.out.pending) > 0
 	next := w.limit
@@ -100,8 +104,8 @@ func (w *work) rearm(after time.Duration) {
 }
 
 func (w *work) fire() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	w.lock <- struct{}{}
+	defer w.unlock()
 	if !w.running {
 		return
 	}

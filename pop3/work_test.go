@@ -78,10 +78,10 @@ func TestAnswersDoNotWaitForManyShortWaits(t *testing.T) {
 				server := insecure(host)
 				server.Commands = []pop3.Command{{Verb: "XTST", States: pop3.Transaction,
 					Run: func(ctx context.Context, _ *pop3.Conn, _ string) (pop3.Reply, error) {
-						return pop3.Reply{Lines: func(yield func(string) bool) {
+						return pop3.Reply{Lines: func(yield func(string, error) bool) {
 							for range 26 {
 								host.hit(ctx, inCommand)
-								if !yield("") {
+								if !yield("", nil) {
 									return
 								}
 							}

@@ -44,11 +44,17 @@ func (m *mutation) String() string {
 //go:embed list/*.txt
 var lists embed.FS
 
-// readList reads all lists.
-func readList() (list []*mutation, err error) {
+// readList reads the lists of these names, with commas between them; "" is all.
+func readList(some string) (list []*mutation, err error) {
 	names, err := fs.Glob(lists, "list/*.txt")
 	if err != nil {
 		return nil, err
+	}
+	if some != "" {
+		names = nil
+		for name := range strings.SplitSeq(some, ",") {
+			names = append(names, "list/"+name+".txt")
+		}
 	}
 	for _, name := range names {
 		text, err := lists.ReadFile(name)

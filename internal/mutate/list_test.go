@@ -12,7 +12,7 @@ import (
 // Each mutation of the list is of a text that its file has once. What changes a
 // line that is in the list changes the list.
 func TestTheListFollowsTheSource(t *testing.T) {
-	list, err := readList()
+	list, err := readList("")
 	require.NoError(t, err)
 	for _, m := range list {
 		_, _, err := m.find("../..")

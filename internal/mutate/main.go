@@ -20,6 +20,7 @@ import (
 )
 
 var (
+	some     = flag.String("lists", "", "only these of internal/mutate/list, with commas: maildir-syncs,pop3-limits")
 	only     = flag.String("run", "", "of the list, only mutations of which the file, the text or the tests match this regexp")
 	verbose  = flag.Bool("v", false, "print each mutation, and what the tests say")
 	parallel = flag.Int("parallel", 2*runtime.NumCPU(), "how many to try at the same time: most of them wait")
@@ -47,7 +48,7 @@ func run(ctx context.Context) error {
 	if *sweeping != "" {
 		return sweep(ctx, root, filepath.ToSlash(filepath.Clean(*sweeping)))
 	}
-	list, err := readList()
+	list, err := readList(*some)
 	if err != nil {
 		return err
 	}
