@@ -15,6 +15,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/bcrypt"
+
+	"github.com/popcask/popcask/internal/slow"
 )
 
 // What the program promises in a flood.
@@ -36,6 +38,7 @@ const (
 // log are bounded, and guessing is slow. Nothing is left of the flood after its
 // end.
 func TestFlood(t *testing.T) {
+	slow.Test(t, "a flood of some seconds")
 	p := launchWithFiles(t, filesInFlood, "-users", usersInFlood(t), "-dir", filepath.Join(t.TempDir(), "mail"),
 		"-trace=false", "-tls-self-signed", "-pop3s", "127.0.0.1:0", "-smtp", "")
 	text := "Subject: kept\r\n\r\n" + strings.Repeat("one more line of a message\r\n", 2000)

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/popcask/popcask/internal/slow"
 	"github.com/popcask/popcask/mailbox"
 	"github.com/popcask/popcask/mailbox/mailboxtest"
 )
@@ -13,6 +14,7 @@ import (
 func TestConformance(t *testing.T) { conforms(t, Options{}) }
 
 func TestConformanceWithTheOptionsOfAnotherServer(t *testing.T) {
+	slow.Test(t, "the conformance kit once more")
 	conforms(t, Options{
 		Dir:         func(user string) (string, error) { return "users/" + DirName(user) + "/Maildir", nil },
 		FileMode:    0o660,

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/popcask/popcask/internal/slow"
 	"github.com/popcask/popcask/mailbox"
 )
 
@@ -48,6 +49,7 @@ func coarseDisk(t *testing.T) string {
 }
 
 func TestAListingIsWholeWhereTimesAreWholeSeconds(t *testing.T) {
+	slow.Test(t, "a file system with times in whole seconds")
 	if testing.Short() {
 		t.Skip("a listing takes seconds there")
 	}

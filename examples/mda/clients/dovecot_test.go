@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/popcask/popcask/internal/dovecottest"
+	"github.com/popcask/popcask/internal/slow"
 )
 
 // demo is the user that an MDA without a file of users has, and its password.
@@ -36,6 +37,7 @@ service pop3 {
 // each login Dovecot moves all mail from new to cur, however new it is: no
 // delivery fails for that, and each message is there once.
 func TestDeliveryBesideDovecot(t *testing.T) {
+	slow.Test(t, "1,200 deliveries beside Dovecot")
 	t.Parallel()
 	root := t.TempDir()
 	dovecot := dovecottest.Start(t, dovecottest.Config{
@@ -43,7 +45,7 @@ func TestDeliveryBesideDovecot(t *testing.T) {
 	})
 	m := startAsOwner(t, root, dovecot.Maildir)
 
-	sent := many(2000, "dovecot")
+	sent := many(1200, "dovecot")
 	stop := logInTo(t, dovecot)
 	defer stop()
 	m.deliver(t, demo, sent)
