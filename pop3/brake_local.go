@@ -83,15 +83,33 @@ var ErrTooManyTries = errors.New("too many failed logins from this address")
 
 // Begin implements [Brake].
 func (b *LocalBrake) Begin(ctx context.Context, login mailbox.Login) (release func(), err error) {
+	return b.begin(ctx, login, time.Time{})
+}
+
+// begin is Begin with a time at which the wait ends, if it is not zero. A try
+// that need not wait, as most, does not pay for a deadline.
+func (b *LocalBrake) begin(ctx context.Context, login mailbox.Login, until time.Time) (release func(), err error) {
+	if !until.IsZero() && !time.Now().Before(until) {
+		return nil, context.DeadlineExceeded
+	}
 	address, user := originOf(login.Remote), brakeName(login.User)
 	wait, failed, err := b.reserve(user, address)
 	if err != nil {
 		return nil, err
 	}
+	limit := cmp.Or(b.MaxChecks, max(16, 4*runtime.GOMAXPROCS(0)))
+	if wait <= 0 && ctx.Err() == nil && b.turns.takeFree(limit) {
+		return b.turns.release, nil
+	}
+	if !until.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, until)
+		defer cancel()
+	}
 	if err := sleep(ctx, wait); err != nil {
 		return nil, err
 	}
-	return b.turns.take(ctx, place{address, failed}, cmp.Or(b.MaxChecks, max(16, 4*runtime.GOMAXPROCS(0))))
+	return b.turns.take(ctx, place{address, failed}, limit)
 }
 
 // reserve returns how long a try has to wait, and how many failures of its

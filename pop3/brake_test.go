@@ -469,18 +469,25 @@ func TestMaxAuthTriesCountsInTheWordsOfTheHost(t *testing.T) {
 // Nobody waits for the brake longer than for a login: a client that pipelines
 // its tries keeps its place no longer than others.
 func TestTheBrakeWaitsNoLongerThanAuthTimeout(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var brake pop3.LocalBrake
-		fails(t, &brake, tryOf("mrose", 1), 20)
-		server := insecure(pop3.Login(pop3.Users{}, newFakeStore()))
-		server.Brake, server.AuthTimeout = &brake, 20*second
-		p := pipeFrom(t, server, "192.0.2.1:1")
-		began := time.Now()
-		p.Send(strings.Repeat("USER mrose\r\nPASS x\r\n", 5))
-		require.Contains(t, p.rest(t), "+OK send PASS\r\n")
-		require.ErrorIs(t, <-p.over, os.ErrDeadlineExceeded)
-		require.Equal(t, 20*second, time.Since(began))
-	})
+	for name, of := range map[string]func(*pop3.LocalBrake) pop3.Brake{
+		"LocalBrake": func(b *pop3.LocalBrake) pop3.Brake { return b },
+		"the host's": func(b *pop3.LocalBrake) pop3.Brake { return struct{ pop3.Brake }{b} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var brake pop3.LocalBrake
+				fails(t, &brake, tryOf("mrose", 1), 20)
+				server := insecure(pop3.Login(pop3.Users{}, newFakeStore()))
+				server.Brake, server.AuthTimeout = of(&brake), 20*second
+				p := pipeFrom(t, server, "192.0.2.1:1")
+				began := time.Now()
+				p.Send(strings.Repeat("USER mrose\r\nPASS x\r\n", 5))
+				require.Contains(t, p.rest(t), "+OK send PASS\r\n")
+				require.ErrorIs(t, <-p.over, os.ErrDeadlineExceeded)
+				require.Equal(t, 20*second, time.Since(began))
+			})
+		})
+	}
 }
 
 // What is due is sent before a wait.

@@ -28,6 +28,17 @@ type place struct {
 	failures int
 }
 
+// takeFree takes a turn if one is free, and reports whether it has one.
+func (t *turns) takeFree(limit int) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if reached(t.taken, limit) {
+		return false
+	}
+	t.taken++
+	return true
+}
+
 // take waits for a turn, of which there are limit; negative: any number.
 func (t *turns) take(ctx context.Context, at place, limit int) (release func(), err error) {
 	t.mu.Lock()

@@ -159,7 +159,11 @@ func (c *Conn) awaitBrake(ctx context.Context, login mailbox.Login) (release fun
 	}
 	defer c.setHeld(false)
 	login.Password, login.Token = "", ""
-	if until := c.loginDeadline(); !until.IsZero() {
+	until := c.loginDeadline()
+	if local, ok := c.server.brake.(*LocalBrake); ok {
+		return local.begin(ctx, login, until)
+	}
+	if !until.IsZero() {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, until)
 		defer cancel()
