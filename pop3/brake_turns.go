@@ -32,6 +32,11 @@ type place struct {
 func (t *turns) takeFree(limit int) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	return t.takeLocked(limit)
+}
+
+// takeLocked takes a turn if one is free, for a caller that has the lock.
+func (t *turns) takeLocked(limit int) bool {
 	if reached(t.taken, limit) {
 		return false
 	}
@@ -42,8 +47,7 @@ func (t *turns) takeFree(limit int) bool {
 // take waits for a turn, of which there are limit; negative: any number.
 func (t *turns) take(ctx context.Context, at place, limit int) (release func(), err error) {
 	t.mu.Lock()
-	if !reached(t.taken, limit) {
-		t.taken++
+	if t.takeLocked(limit) {
 		t.mu.Unlock()
 		return t.release, nil
 	}

@@ -88,12 +88,15 @@ func isVerb(line []byte, verb string) bool {
 func isKeyword(line []byte) bool {
 	verb, _, _ := bytes.Cut(line, []byte(" "))
 	for _, c := range verb {
-		if c = upper(c); (c < 'A' || c > 'Z') && (c < '0' || c > '9') {
+		if !isVerbOctet(upper(c)) {
 			return false
 		}
 	}
 	return len(verb) == 3 || len(verb) == 4
 }
+
+// isVerbOctet reports whether c is a capital letter or a digit.
+func isVerbOctet(c byte) bool { return c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' }
 
 func upper(c byte) byte {
 	if c >= 'a' && c <= 'z' {

@@ -19,7 +19,7 @@ const (
 	ReasonClientGone   Reason = "client gone"             // the connection broke, or the client did not read its answers
 	ReasonIdle         Reason = "idle"                    // longer than Server.IdleTimeout
 	ReasonNoLogin      Reason = "no login in time"        // Server.AuthTimeout
-	ReasonHandshake    Reason = "TLS handshake failed"    //
+	ReasonHandshake    Reason = "TLS handshake failed"    // or took longer than Server.HandshakeTimeout
 	ReasonTurnedAway   Reason = "turned away"             // by the Handler
 	ReasonDisplaced    Reason = "displaced"               // before its login, by a newer connection
 	ReasonLineTooLong  Reason = "line too long"           // Server.MaxLine, MaxSASL, MaxLongLines

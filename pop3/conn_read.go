@@ -144,10 +144,7 @@ func (c *Conn) interrupted() error {
 // never.
 func (c *Conn) readDeadline() time.Time {
 	if c.state == Transaction {
-		if c.server.limit.idle < 0 {
-			return time.Time{}
-		}
-		return time.Now().Add(c.server.limit.idle)
+		return fromNow(c.server.limit.idle)
 	}
 	return c.loginDeadline()
 }
@@ -158,4 +155,20 @@ func (c *Conn) loginDeadline() time.Time {
 		return time.Time{}
 	}
 	return c.began.Add(c.server.limit.auth)
+}
+
+// fromNow is when a time-out that begins now is over; zero means never.
+func fromNow(timeout time.Duration) time.Time {
+	if timeout < 0 {
+		return time.Time{}
+	}
+	return time.Now().Add(timeout)
+}
+
+// earlier returns the earlier of two deadlines, of which a zero one is never.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }

@@ -113,7 +113,7 @@ func (o *output) send(more []byte) {
 		o.pending = o.pending[:0] // the client is gone
 		return
 	}
-	if deadline := o.deadline(); !deadline.IsZero() {
+	if deadline := earlier(fromNow(o.timeout), o.until); !deadline.IsZero() {
 		o.err = o.nc.SetWriteDeadline(deadline)
 	}
 	switch {
@@ -128,19 +128,6 @@ func (o *output) send(more []byte) {
 		_, o.err = o.vector.WriteTo(o.nc)
 	}
 	o.pending = o.pending[:0]
-}
-
-// deadline is when the client must have read what is written now; zero means
-// never.
-func (o *output) deadline() time.Time {
-	if o.timeout < 0 {
-		return o.until
-	}
-	deadline := time.Now().Add(o.timeout)
-	if !o.until.IsZero() && o.until.Before(deadline) {
-		return o.until
-	}
-	return deadline
 }
 
 // discard drops what is pending and gives the buffer back.

@@ -76,10 +76,7 @@ func (c *Conn) writeLines(ctx context.Context, work *work, answer Reply) error {
 		case err != nil && !begun:
 			return err
 		case err != nil:
-			c.out.flush() // the answers before this one
-			err = fmt.Errorf("pop3: a response ended early: %w", err)
-			c.fault(ctx, err)
-			return &ended{ReasonBodyFailed, err}
+			return c.endedEarly(ctx, fmt.Errorf("pop3: a response ended early: %w", err))
 		case !begun:
 			c.writeOK(answer.Text)
 			begun = true
@@ -119,7 +116,7 @@ func checkCommands(own []Command) error {
 
 func isOwnVerb(verb string) bool {
 	for i := range len(verb) {
-		if c := verb[i]; (c < 'A' || c > 'Z') && (c < '0' || c > '9') {
+		if !isVerbOctet(verb[i]) {
 			return false
 		}
 	}

@@ -68,16 +68,21 @@ func (c *Conn) send(ctx context.Context, n int, options mailbox.OpenOptions) err
 	case err != nil && !answer.begun:
 		return notOpened(err)
 	case err != nil:
-		err = fmt.Errorf("pop3: message %q ended early: %w", c.maildrop.id(i), err)
-		c.out.flush() // the answers before this one
-		c.fault(ctx, err)
-		return &ended{ReasonBodyFailed, err}
+		return c.endedEarly(ctx, fmt.Errorf("pop3: message %q ended early: %w", c.maildrop.id(i), err))
 	}
 	answer.close()
 	if size := answer.size; size >= 0 && size != answer.stuffed.octets {
 		c.fault(ctx, fmt.Errorf("pop3: message %q has %d octets, its store says %d", c.maildrop.id(i), answer.stuffed.octets, size))
 	}
 	return nil
+}
+
+// endedEarly ends the connection in the middle of a multi-line response, before
+// the final dot. The answers before it are sent.
+func (c *Conn) endedEarly(ctx context.Context, err error) *ended {
+	c.out.flush()
+	c.fault(ctx, err)
+	return &ended{ReasonBodyFailed, err}
 }
 
 // correctSize takes the exact size of an open message, if it is known, in place

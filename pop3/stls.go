@@ -43,7 +43,7 @@ func (c *Conn) handshake(ctx context.Context, secure tlsConn) *ended {
 	c.mu.Lock()
 	stopping := c.shutdown
 	if !stopping {
-		secure.SetDeadline(c.handshakeDeadline())
+		secure.SetDeadline(earlier(fromNow(c.server.limit.handshake), c.loginDeadline()))
 	}
 	c.mu.Unlock()
 	if stopping {
@@ -61,20 +61,6 @@ func (c *Conn) handshake(ctx context.Context, secure tlsConn) *ended {
 		c.server.hooks.TLS(ctx, c, secure.ConnectionState())
 	}
 	return nil
-}
-
-// handshakeDeadline is when a handshake that begins now must be over; zero means
-// never.
-func (c *Conn) handshakeDeadline() time.Time {
-	deadline := c.loginDeadline()
-	if c.server.limit.handshake < 0 {
-		return deadline
-	}
-	own := time.Now().Add(c.server.limit.handshake)
-	if !deadline.IsZero() && deadline.Before(own) {
-		return deadline
-	}
-	return own
 }
 
 // secured returns a config for a server: with TLS 1.2 as the oldest version,
