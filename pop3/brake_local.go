@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/popcask/popcask/internal/bounded"
 	"github.com/popcask/popcask/mailbox"
 )
 
@@ -167,7 +168,7 @@ func (b *LocalBrake) Result(login mailbox.Login, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if err == nil {
-		remember(&b.known, pair{user, address}, struct{}{}, b.remembered())
+		bounded.Put(&b.known, b.remembered(), pair{user, address}, struct{}{})
 		return
 	}
 	delete(b.known, pair{user, address})
@@ -185,28 +186,13 @@ func fail[K comparable](b *LocalBrake, all *map[K]*failures, key K, free int) {
 	f := (*all)[key]
 	if f == nil || b.forgotten(f, now) {
 		f = new(failures)
-		remember(all, key, f, b.remembered())
+		bounded.Put(all, b.remembered(), key, f)
 	}
 	f.count++
 	f.last = now
 	if next := now.Add(b.delay(f, free, now)); next.After(f.next) {
 		f.next = next
 	}
-}
-
-// remember puts a value into a map of at most limit entries; negative: any
-// number. If it is full, some other goes.
-func remember[K comparable, V any](all *map[K]V, key K, value V, limit int) {
-	if *all == nil {
-		*all = make(map[K]V)
-	}
-	if _, there := (*all)[key]; !there && reached(len(*all), limit) {
-		for victim := range *all {
-			delete(*all, victim)
-			break
-		}
-	}
-	(*all)[key] = value
 }
 
 // brakeName is the name under which the failures of a user are counted.

@@ -1,6 +1,10 @@
 package maildir
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/popcask/popcask/internal/bounded"
+)
 
 // cache is a map with at most limit entries: when it is full, an entry makes
 // room for a new one. An entry that is gone costs finding it out again, nothing
@@ -25,16 +29,7 @@ func (c *cache[K, V]) put(key K, value V) {
 	if c.limit <= 0 {
 		return
 	}
-	if c.m == nil {
-		c.m = make(map[K]V)
-	}
-	if _, there := c.m[key]; !there && len(c.m) >= c.limit {
-		for victim := range c.m {
-			delete(c.m, victim)
-			break
-		}
-	}
-	c.m[key] = value
+	bounded.Put(&c.m, c.limit, key, value)
 }
 
 func (c *cache[K, V]) forget(key K) {
