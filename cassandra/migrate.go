@@ -86,10 +86,7 @@ func createKeyspace(ctx context.Context, config Config, replication Replication)
 		return err
 	}
 	defer db.Close()
-	centres, err := db.DataCentres(ctx)
-	if err != nil {
-		return err
-	}
+	centres := db.DataCentres()
 	for _, name := range slices.Sorted(maps.Keys(replication)) {
 		if centres[name] == 0 {
 			return fmt.Errorf("replication %s: %w", replication, driver.NoDataCentre(name, centres))

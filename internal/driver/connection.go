@@ -14,7 +14,7 @@ type Connection interface {
 
 	// DataCentres returns the number of nodes in each data centre of the cluster,
 	// those that are down included.
-	DataCentres(ctx context.Context) (map[string]int, error)
+	DataCentres() map[string]int
 
 	// Tables returns the columns of each table of a keyspace, sorted, and the
 	// keyspace's replication. Its error is ErrNoKeyspace if there is no such

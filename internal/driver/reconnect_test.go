@@ -164,13 +164,14 @@ func TestDriverThatHasLostItsNodesIsReplaced(t *testing.T) {
 	dns.Set("cassandra.test", cluster.Nodes[0].Address)
 	seen := new(observations)
 	var checks atomic.Int32
+	keyspace := cluster.Keyspace(t)
 	config := Config{
 		Hosts:   []string{fmt.Sprintf("cassandra.test:%d", cluster.Nodes[0].Port)},
-		LocalDC: "dc1", Keyspace: cluster.Keyspace(t),
+		LocalDC: "dc1", Keyspace: keyspace,
 		ConnectTimeout: 10 * time.Minute, Timeout: 20 * time.Second, Observe: seen.tell,
 		Check: func(ctx context.Context, s Connection) error {
 			checks.Add(1)
-			_, err := s.DataCentres(ctx)
+			_, _, err := s.Tables(ctx, keyspace) // asks a node
 			return err
 		},
 	}

@@ -162,8 +162,8 @@ func NoDataCentre(name string, centres map[string]int) error {
 }
 
 // DataCentres implements [Connection].
-func (s *Session) DataCentres(context.Context) (map[string]int, error) {
-	return s.link.Load().members.dataCentres(), nil
+func (s *Session) DataCentres() map[string]int {
+	return s.link.Load().members.dataCentres()
 }
 
 // Tables implements [Connection].

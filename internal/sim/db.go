@@ -195,14 +195,14 @@ func (h *host) coordinator() *node {
 }
 
 // DataCentres implements [driver.Connection].
-func (d db) DataCentres(context.Context) (map[string]int, error) {
+func (d db) DataCentres() map[string]int {
 	centres := make(map[string]int)
 	for _, n := range d.world.nodes {
 		if !n.gone {
 			centres[n.DC]++
 		}
 	}
-	return centres, d.err()
+	return centres
 }
 
 // Tables implements [driver.Connection].

@@ -114,9 +114,7 @@ func keysIn(values []any) (n int) {
 }
 
 // DataCentres implements [driver.Connection].
-func (c *calm) DataCentres(context.Context) (map[string]int, error) {
-	return map[string]int{dc: 1}, nil
-}
+func (c *calm) DataCentres() map[string]int { return map[string]int{dc: 1} }
 
 // Tables implements [driver.Connection].
 func (c *calm) Tables(_ context.Context, name string) (tables map[string][]string, replication map[string]string, err error) {
