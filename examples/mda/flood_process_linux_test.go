@@ -1,43 +1,25 @@
 package main
 
 import (
-	"bufio"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/popcask/popcask/internal/child"
 )
 
-// launchWithFiles is launch, without SMTP and with a limit of open files.
+// launchWithFiles is launch with a limit of open files.
 func launchWithFiles(t *testing.T, files int, args ...string) *process {
 	t.Helper()
-	p := &process{address: make(map[string]string), patience: patienceInFlood}
-	p.Cmd = exec.Command("sh", "-c", `ulimit -n "$0" && exec "$@"`, fmt.Sprint(files), program(t), "-pop3", "127.0.0.1:0", "-lmtp", "127.0.0.1:0")
-	p.Args = append(p.Args, args...)
-	p.Stderr = &p.stderr
-	child.Bind(p.Cmd)
-	stdout, err := p.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, p.Start())
-	t.Cleanup(func() {
-		p.Process.Kill()
-		p.Wait()
-	})
-	hanging := time.AfterFunc(time.Minute, func() { p.Process.Kill() })
-	defer hanging.Stop()
-	line, err := bufio.NewReader(stdout).ReadString('\n')
-	require.NoError(t, err)
-	for _, word := range strings.Fields(line)[1:] {
-		name, address, _ := strings.Cut(word, "=")
-		p.address[name] = address
-	}
+	command := exec.Command("sh", "-c", `ulimit -n "$0" && exec "$@"`, fmt.Sprint(files), program(t))
+	child.Bind(command)
+	p := launchBy(t, command, args...)
+	p.patience = patienceInFlood
 	return p
 }
 

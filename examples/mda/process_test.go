@@ -57,7 +57,13 @@ type process struct {
 // launch starts the program on free ports and waits until it is ready.
 func launch(t *testing.T, args ...string) *process {
 	t.Helper()
-	p := &process{Cmd: exec.Command(program(t)), address: make(map[string]string)}
+	return launchBy(t, exec.Command(program(t)), args...)
+}
+
+// launchBy is launch with a command that ends in the program.
+func launchBy(t *testing.T, command *exec.Cmd, args ...string) *process {
+	t.Helper()
+	p := &process{Cmd: command, address: make(map[string]string)}
 	p.Args = append(p.Args, "-pop3", "127.0.0.1:0", "-lmtp", "127.0.0.1:0", "-smtp", "127.0.0.1:0")
 	p.Args = append(p.Args, args...)
 	p.Stderr = &p.stderr
