@@ -5,7 +5,7 @@
 quick: # the server and the stores without a cluster
 	go test ./pop3/... ./mailbox/...
 
-test: # what this machine can run in three minutes
+test: # what this machine can run in six minutes
 	go test ./...
 
 long: # also the tests that take long
