@@ -199,6 +199,10 @@ func TestShutdownAgainAndBeforeServe(t *testing.T) {
 
 func TestShutdownEndsServe(t *testing.T) {
 	server := pop3test.NewServer(t, newFakeHost("one"))
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	served := make(chan error, 1)
+	go func() { served <- server.Config.Serve(listener) }()
 	client := server.Dial(t)
 	client.Login("demo", "secret")
 	over := []chan error{shutDown(server.Config), shutDown(server.Config)}
@@ -206,8 +210,9 @@ func TestShutdownEndsServe(t *testing.T) {
 	client.ExpectClosed()
 	require.NoError(t, <-over[0])
 	require.NoError(t, <-over[1])
-	_, err := net.Dial("tcp", server.Addr)
-	require.Error(t, err, "the listener is closed")
+	require.Equal(t, pop3.ErrServerClosed, <-served)
+	_, err = listener.Accept()
+	require.ErrorIs(t, err, net.ErrClosed)
 }
 
 // Close and the end of the context end a session in the middle of anything, and

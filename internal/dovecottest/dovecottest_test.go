@@ -1,11 +1,12 @@
 package dovecottest_test
 
 import (
+	"context"
 	"crypto/tls"
-	"net"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -50,14 +51,17 @@ func TestDovecotHasAUserWithoutAnyConfig(t *testing.T) {
 	require.DirExists(t, filepath.Join(server.Maildir, "new"))
 }
 
-// Dovecot is gone after the test, and so are its files.
+// Dovecot is gone after the test, and so are its files. Its port may be another
+// program's by then, which does not have its certificate.
 func TestDovecotEndsWithTheTest(t *testing.T) {
 	var server *dovecottest.Server
 	t.Run("inner", func(t *testing.T) { server = dovecottest.Start(t, dovecottest.Config{}) })
 	if server == nil {
 		t.Skip("no Dovecot")
 	}
-	_, err := net.Dial("tcp", server.POP3)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	_, err := pop3client.DialTLS(ctx, server.POP3S, pop3client.Options{TLS: &tls.Config{RootCAs: server.RootCAs}})
 	require.Error(t, err)
 	require.NoDirExists(t, server.Maildir)
 }
