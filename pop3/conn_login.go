@@ -158,7 +158,7 @@ func (c *Conn) awaitBrake(ctx context.Context, login mailbox.Login) (release fun
 		return nil, errShuttingDown
 	}
 	defer c.setHeld(false)
-	login.Password, login.Token = "", ""
+	login = withoutSecrets(login)
 	until := c.loginDeadline()
 	if local, ok := c.server.brake.(*LocalBrake); ok {
 		return local.begin(ctx, login, until)
@@ -173,8 +173,13 @@ func (c *Conn) awaitBrake(ctx context.Context, login mailbox.Login) (release fun
 
 // tellBrake tells the brake how a login went, without its secrets.
 func (c *Conn) tellBrake(login mailbox.Login, err error) {
+	c.server.brake.Result(withoutSecrets(login), err)
+}
+
+// withoutSecrets is what hooks and the brake get of a login.
+func withoutSecrets(login mailbox.Login) mailbox.Login {
 	login.Password, login.Token = "", ""
-	c.server.brake.Result(login, err)
+	return login
 }
 
 // setHeld notes whether the brake holds the session, and reports whether it may.
@@ -187,7 +192,6 @@ func (c *Conn) setHeld(held bool) bool {
 
 func (c *Conn) tellAuth(ctx context.Context, login mailbox.Login, err error) {
 	if c.server.hooks.Auth != nil {
-		login.Password, login.Token = "", ""
-		c.server.hooks.Auth(ctx, c, login, err)
+		c.server.hooks.Auth(ctx, c, withoutSecrets(login), err)
 	}
 }
