@@ -14,16 +14,17 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
+
+	"github.com/popcask/popcask/internal/parallel"
 )
 
 var (
 	some     = flag.String("lists", "", "only these of internal/mutate/list, with commas: maildir-syncs,pop3-limits")
 	only     = flag.String("run", "", "of the list, only mutations of which the file, the text or the tests match this regexp")
 	verbose  = flag.Bool("v", false, "print each mutation, and what the tests say")
-	parallel = flag.Int("parallel", 2*runtime.NumCPU(), "how many to try at the same time: most of them wait")
+	atOnce   = flag.Int("parallel", 2*runtime.NumCPU(), "how many to try at the same time: most of them wait")
 	sweeping = flag.String("sweep", "", "try mutations that are made by the syntax, of this package, instead of the list")
 	sample   = flag.Int("n", 0, "of a sweep, try so many that are drawn; 0: all")
 	seed     = flag.Uint64("seed", 1, "what a sweep draws by")
@@ -158,14 +159,8 @@ func judge(ctx context.Context, root string, m *mutation, binary string, number 
 
 // each calls f with all of them, some at the same time.
 func each[T any](all []T, f func(T)) {
-	turns := make(chan struct{}, max(1, *parallel))
-	var group sync.WaitGroup
-	for _, one := range all {
-		turns <- struct{}{}
-		group.Go(func() {
-			f(one)
-			<-turns
-		})
-	}
-	group.Wait()
+	parallel.Each(*atOnce, len(all), func(i int) error {
+		f(all[i])
+		return nil
+	})
 }
