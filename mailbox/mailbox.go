@@ -51,8 +51,9 @@ type Mailbox interface {
 
 	// Open returns the octets of a message. They may have any line ends: the
 	// server makes them canonical. If the reader is an [io.WriterTo], the server
-	// calls WriteTo, which must not use its writer after it has returned, which saves a copy; if it is a [CanonicalBody], the server
-	// does not look for line ends.
+	// calls WriteTo, which saves a copy; WriteTo must not use its writer after it
+	// has returned. If the reader is a [CanonicalBody], the server does not look
+	// for line ends.
 	//
 	// If the message is gone for certain, the error is [ErrNotFound]. If it
 	// cannot be read at the moment, it is [ErrTemporary] or any other error.
@@ -131,8 +132,8 @@ type SizedBody interface {
 }
 
 // Sizer is a [Mailbox] that finds out the size of a message by itself. The server
-// asks it for each message that was listed with an unknown size,
-// once a client asks for that size.
+// asks it for each message that was listed with an unknown size, once a client
+// asks for that size.
 type Sizer interface {
 	// Size returns the size of a message, as [Message.Size] counts it. If that
 	// is negative, the server opens the message and counts. If the message is

@@ -18,9 +18,8 @@ type Brake interface {
 	// and that counts as a failed try of its connection. It must not depend on
 	// whether the user exists. Begin is called once for each login. login.User
 	// is empty if the name is not known yet: see [CheckingExchange]. login has no
-	// secrets, here and in Result. The context
-	// ends with Server.AuthTimeout, with the connection, or if the server shuts
-	// down.
+	// secrets, here and in Result. The context ends with Server.AuthTimeout, with
+	// the connection, or if the server shuts down.
 	Begin(ctx context.Context, login mailbox.Login) (release func(), err error)
 
 	// Result notes how a login went: nil for one that succeeded, an error for

@@ -117,8 +117,8 @@ func (c *Conn) loginFailed(ctx context.Context, login mailbox.Login, err error) 
 	return answer
 }
 
-// runner runs a piece of a host's work within a login. The work calls checked
-// once the credentials are checked, if there is more to do.
+// runner runs a piece of a host's work within a login. The work calls
+// Conn.checked once the credentials are checked, if there is more to do.
 type runner func(ctx context.Context, login mailbox.Login, f func(context.Context) error) error
 
 // unbraked runs a piece of a host's work once the brake was asked.
