@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/popcask/popcask/internal/bounded"
+	"github.com/popcask/popcask/internal/netserver"
 	"github.com/popcask/popcask/mailbox"
 )
 
@@ -93,7 +94,7 @@ func (b *LocalBrake) begin(ctx context.Context, login mailbox.Login, until time.
 	if !until.IsZero() && !time.Now().Before(until) {
 		return nil, context.DeadlineExceeded
 	}
-	address, user := originOf(login.Remote), brakeName(login.User)
+	address, user := netserver.Origin(login.Remote), brakeName(login.User)
 	wait, failed, err := b.reserve(user, address)
 	if err != nil {
 		return nil, err
@@ -164,7 +165,7 @@ func (b *LocalBrake) forgotten(f *failures, now time.Time) bool {
 
 // Result implements [Brake].
 func (b *LocalBrake) Result(login mailbox.Login, err error) {
-	address, user := originOf(login.Remote), brakeName(login.User)
+	address, user := netserver.Origin(login.Remote), brakeName(login.User)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if err == nil {

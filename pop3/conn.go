@@ -7,10 +7,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
-	"net/netip"
 	"sync"
 	"time"
 
+	"github.com/popcask/popcask/internal/netserver"
 	"github.com/popcask/popcask/mailbox"
 )
 
@@ -20,9 +20,7 @@ type Conn struct {
 	server *Server
 	id     [10]byte
 	began  time.Time
-	origin netip.Prefix
-	number uint64 // in the order of arrival, which the door gives
-	mayEnd bool   // the context can end before the connection does
+	mayEnd bool // the context can end before the connection does
 
 	cancel context.CancelCauseFunc
 
@@ -61,7 +59,7 @@ type Conn struct {
 const readBuffer = 512
 
 func newConn(s *Server, nc net.Conn) *Conn {
-	c := &Conn{server: s, nc: nc, id: newID(), began: time.Now(), origin: originOf(nc.RemoteAddr())}
+	c := &Conn{server: s, nc: nc, id: newID(), began: time.Now()}
 	c.in = bufio.NewReaderSize(nc, readBuffer)
 	c.work.lock = make(chan struct{}, 1)
 	c.out = output{nc: nc, timeout: s.limit.write, until: c.loginDeadline()}
@@ -108,7 +106,7 @@ func (c *Conn) LocalAddr() net.Addr { return c.netConn().LocalAddr() }
 // TLS returns the state of TLS, or nil if the connection is in the clear. The
 // state must not be changed.
 func (c *Conn) TLS() *tls.ConnectionState {
-	if secure, is := c.netConn().(tlsConn); is {
+	if secure, is := c.netConn().(netserver.TLSConn); is {
 		state := secure.ConnectionState()
 		return &state
 	}
@@ -124,13 +122,6 @@ func (c *Conn) Close() error {
 
 var errClosedByHost = errors.New("pop3: connection closed by the host")
 
-// tlsConn is a [tls.Conn], or the like of another TLS library.
-type tlsConn interface {
-	net.Conn
-	ConnectionState() tls.ConnectionState
-	HandshakeContext(context.Context) error
-}
-
 func (c *Conn) netConn() net.Conn {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -138,7 +129,7 @@ func (c *Conn) netConn() net.Conn {
 }
 
 func (c *Conn) isTLS() bool {
-	_, is := c.nc.(tlsConn)
+	_, is := c.nc.(netserver.TLSConn)
 	return is
 }
 
@@ -154,10 +145,8 @@ func (c *Conn) wakeForShutdown() {
 	if c.held {
 		c.cancel(errShuttingDown)
 	}
-	c.nc.SetReadDeadline(longAgo)
+	c.nc.SetReadDeadline(netserver.LongAgo)
 }
-
-var longAgo = time.Unix(1, 0)
 
 // abort ends the connection at once, because of cause. Of one that the host has
 // taken over it ends the context only.
@@ -168,12 +157,5 @@ func (c *Conn) abort(cause error) {
 	if c.hijacked {
 		return
 	}
-	// Close of a TLS connection would first send close_notify, and wait for a
-	// client that does not read.
-	c.nc.SetDeadline(longAgo)
-	if raw, ok := c.nc.(interface{ NetConn() net.Conn }); ok {
-		raw.NetConn().Close()
-		return
-	}
-	c.nc.Close()
+	netserver.Abort(c.nc)
 }

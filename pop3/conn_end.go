@@ -5,8 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"time"
+
+	"github.com/popcask/popcask/internal/netserver"
 )
 
 // Reason is why a session ended, a short text that stays the same from release
@@ -90,7 +91,7 @@ func (c *Conn) logTurnedAway(ctx context.Context, end *ended) {
 	default:
 		return
 	}
-	c.server.turnedAway.log(ctx, c.server.log, message, c.nc.RemoteAddr(), end.err)
+	c.server.turnedAway.Log(ctx, c.server.log, message, c.nc.RemoteAddr(), end.err)
 }
 
 // guard runs a host's code, and reports its panic instead of passing it on.
@@ -123,42 +124,15 @@ func (c *Conn) closeSession(ctx context.Context) {
 	}
 }
 
-const (
-	// drainTime and drainOctets bound what is read of a client after the last
-	// answer.
-	drainTime   = 2 * time.Second
-	drainOctets = 256 << 10
-)
-
-// hangUp closes the connection. If the server was the last to speak, and the
-// client may have sent more than was read, a close would make the kernel reset
-// the connection, and the client might lose the last answer. So the server
-// closes its half, and reads until the client closes its own.
+// hangUp closes the connection, so that the client gets the last answer if there
+// is one.
 func (c *Conn) hangUp(reason Reason) {
-	defer c.nc.Close()
 	switch reason {
 	case ReasonQuit, ReasonRefused, ReasonBadCommands, ReasonLineTooLong:
+		netserver.HangUp(c.nc)
 	default:
-		return
+		c.nc.Close()
 	}
-	raw := c.nc
-	until := time.Now().Add(drainTime)
-	raw.SetDeadline(until)
-	if secure, ok := raw.(interface {
-		CloseWrite() error
-		NetConn() net.Conn
-	}); ok {
-		if secure.CloseWrite() != nil { // close_notify
-			return
-		}
-		raw = secure.NetConn()
-		raw.SetDeadline(until)
-	}
-	half, ok := raw.(interface{ CloseWrite() error })
-	if !ok || half.CloseWrite() != nil {
-		return
-	}
-	io.CopyN(io.Discard, raw, drainOctets)
 }
 
 // turnAway ends a connection before its session, and says why if it can: before
@@ -169,12 +143,12 @@ func (c *Conn) turnAway(ctx context.Context, err error) {
 	if errors.Is(err, ErrServerClosed) {
 		err = &Error{Code: CodeTemporary, Text: "server shutting down", Err: ErrServerClosed}
 	}
-	if _, is := c.nc.(tlsConn); !is {
+	if _, is := c.nc.(netserver.TLSConn); !is {
 		c.nc.SetWriteDeadline(time.Now().Add(time.Second))
 		io.WriteString(c.nc, reply(err, atGreeting).line())
 	}
 	c.guard(ctx, func() {
-		c.server.turnedAway.log(ctx, c.server.log, "pop3: connection turned away", c.nc.RemoteAddr(), err)
+		c.server.turnedAway.Log(ctx, c.server.log, "pop3: connection turned away", c.nc.RemoteAddr(), err)
 	})
 	c.guard(ctx, func() {
 		if c.server.hooks.Reject != nil {

@@ -71,7 +71,7 @@ func (c *Conn) enterTransaction(ctx context.Context, login mailbox.Login, opened
 	c.named, c.timestamp, c.bad = "", "", 0
 	c.out.until = time.Time{}
 	c.nc.SetWriteDeadline(time.Time{})
-	c.server.door.stays(c)
+	c.server.door.Stays(c)
 	c.info.User, c.info.Mechanism, c.info.Messages = login.User, login.Mechanism, opened.len()
 	if opened.cut {
 		c.fault(ctx, fmt.Errorf("pop3: the maildrop has more than %d messages, only the oldest are shown", opened.len()))
@@ -98,14 +98,14 @@ func (c *Conn) loginFailed(ctx context.Context, login mailbox.Login, err error) 
 	}
 	c.tellAuth(ctx, login, err)
 	if unchecked {
-		c.server.unchecked.log(ctx, c.server.log, "pop3: login refused by the brake", login.Remote, err)
+		c.server.unchecked.Log(ctx, c.server.log, "pop3: login refused by the brake", login.Remote, err)
 	} else {
 		c.server.log.InfoContext(ctx, "pop3: login failed", "conn", c.ID(), "login", login, "error", err)
 	}
 	answer := reply(err, atLogin)
 	wrong := isWrongLogin(err)
 	if wrong {
-		c.server.failedLogins.add()
+		c.server.failedLogins.Add()
 		c.tellBrake(login, err)
 	}
 	if wrong || unchecked {

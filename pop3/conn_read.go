@@ -9,6 +9,8 @@ import (
 	"io"
 	"os"
 	"time"
+
+	"github.com/popcask/popcask/internal/netserver"
 )
 
 var (
@@ -144,7 +146,7 @@ func (c *Conn) interrupted() error {
 // never.
 func (c *Conn) readDeadline() time.Time {
 	if c.state == Transaction {
-		return fromNow(c.server.limit.idle)
+		return netserver.FromNow(c.server.limit.idle)
 	}
 	return c.loginDeadline()
 }
@@ -155,20 +157,4 @@ func (c *Conn) loginDeadline() time.Time {
 		return time.Time{}
 	}
 	return c.began.Add(c.server.limit.auth)
-}
-
-// fromNow is when a time-out that begins now is over; zero means never.
-func fromNow(timeout time.Duration) time.Time {
-	if timeout < 0 {
-		return time.Time{}
-	}
-	return time.Now().Add(timeout)
-}
-
-// earlier returns the earlier of two deadlines, of which a zero one is never.
-func earlier(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
-	}
-	return a
 }

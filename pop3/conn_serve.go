@@ -7,6 +7,8 @@ import (
 	"os"
 	"runtime/debug"
 	"strings"
+
+	"github.com/popcask/popcask/internal/netserver"
 )
 
 // serve serves a connection that was let in, from its handshake to its end.
@@ -78,7 +80,7 @@ func (c *Conn) converse(conn *context.Context) (end *ended) {
 	if c.server.hooks.Connect != nil {
 		c.server.hooks.Connect(ctx, c)
 	}
-	if secure, is := c.nc.(tlsConn); is {
+	if secure, is := c.nc.(netserver.TLSConn); is {
 		if end := c.handshake(ctx, secure); end != nil {
 			return end
 		}

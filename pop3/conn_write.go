@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/popcask/popcask/internal/netserver"
 )
 
 const (
@@ -113,7 +115,7 @@ func (o *output) send(more []byte) {
 		o.pending = o.pending[:0] // the client is gone
 		return
 	}
-	if deadline := earlier(fromNow(o.timeout), o.until); !deadline.IsZero() {
+	if deadline := netserver.Earlier(netserver.FromNow(o.timeout), o.until); !deadline.IsZero() {
 		o.err = o.nc.SetWriteDeadline(deadline)
 	}
 	switch {

@@ -63,7 +63,7 @@ var features = []struct {
 	{"hooks and the log", "TestHooksHearOfASession TestHooksHearOfWhatGoesWrong TestHooksCountOctets TestHooksHearOfACloseThatFails TestLogHasALineForEachSession TestNoSecretInHooksAndLogs"},
 	{"answers to pipelined commands are sent together", "TestAnswersToPipelinedCommandsGoTogether TestManyPipelinedCommandsNeedFewPackets TestAListingNeedsFewPackets"},
 
-	{"limits of connections: in all, before the login, by address", "TestMaxConnections TestMaxBeforeLogin TestMaxPerAddress TestDefaultsOfTheDoor TestMaxConnectionsIsLessThanTheFilesOfTheProcess TestWhatIsTurnedAwayIsNotSilent TestAdmit"},
+	{"limits of connections: in all, before the login, by address", "TestMaxConnections TestMaxBeforeLogin TestMaxPerAddress TestDefaultsOfTheDoor TestWhatIsTurnedAwayIsNotSilent TestAdmit"},
 	{"limits of time before the login", "TestAuthTimeout TestHandshakeTimeout TestAWriteBeforeTheLoginEndsWithAuthTimeout TestFailedHandshakesAreNotSilent"},
 	{"a brake on guessing, with fair turns", "TestGuessingIsSlowByDefault TestBrakeHearsOfEachLogin TestLocalBrakeDelays TestLocalBrakeTakesTurns TestLocalBrakeLocksNobodyOut TestMaxAuthTriesCountsInTheWordsOfTheHost"},
 	{"memory before the login", "TestMaxLine TestMaxSASL TestMaxLongLines"},

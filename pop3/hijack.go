@@ -33,7 +33,7 @@ func (c *Conn) Hijack() (net.Conn, *bufio.Reader, error) {
 	if err := c.out.flush(); err != nil {
 		return nil, nil, err
 	}
-	c.server.door.stays(c)
+	c.server.door.Stays(c)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.hijacked {

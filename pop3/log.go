@@ -3,6 +3,8 @@ package pop3
 import (
 	"context"
 	"log/slog"
+
+	"github.com/popcask/popcask/internal/netserver"
 )
 
 // logSession writes the line that each session leaves in the log. A session in
@@ -19,7 +21,7 @@ func (c *Conn) logSession(ctx context.Context) {
 	}
 	attributes := []slog.Attr{
 		slog.String("conn", c.ID()),
-		slog.String("remote", text(c.nc.RemoteAddr())),
+		slog.String("remote", netserver.Text(c.nc.RemoteAddr())),
 		slog.String("user", c.info.User),
 		slog.String("mechanism", c.info.Mechanism),
 		slog.Bool("tls", c.isTLS()),

@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/popcask/popcask/internal/parallel"
+	"github.com/popcask/popcask/internal/netserver"
 )
 
 // Server is a POP3 server. Only Handler is required; the zero value of every
@@ -155,9 +155,8 @@ type Server struct {
 	// in the words of an [*Error] if it is one. nil admits all.
 	Admit func(context.Context, net.Conn) error
 
-	door      door
-	crowd     crowd
-	listeners map[*net.Listener]struct{} // guarded by door.mu
+	door      netserver.Door[*Conn]
+	listeners netserver.Listeners
 
 	setUp     sync.Once
 	setUpErr  error
@@ -168,7 +167,7 @@ type Server struct {
 	hooks     Hooks
 	brake     Brake
 	turnedAway, failedHandshakes,
-	failedLogins, unchecked tally
+	failedLogins, unchecked netserver.Tally
 }
 
 // ErrServerClosed is what Serve and its siblings return after Shutdown or
@@ -212,49 +211,28 @@ func (s *Server) ServeTLS(listener net.Listener) error {
 }
 
 func (s *Server) serve(listener net.Listener, implicitTLS bool) error {
-	defer listener.Close()
 	if err := s.prepare(); err != nil {
+		listener.Close()
 		return err
 	}
-	if !s.track(&listener) {
-		return ErrServerClosed
-	}
-	defer s.untrack(&listener)
 	if !implicitTLS && s.tlsConfig == nil && !s.AllowInsecureAuth {
 		s.log.Warn("pop3: nobody can log in with a password here: there is no TLS, and passwords without TLS are not allowed",
 			"address", listener.Addr().String(), "fields", "TLSConfig, AllowInsecureAuth")
 	}
-
 	base := context.Background()
 	if s.BaseContext != nil {
 		base = s.BaseContext(listener)
 	}
-	var pause time.Duration
-	for {
-		nc, err := listener.Accept()
-		if err != nil {
-			if s.door.isClosed() {
-				return ErrServerClosed
-			}
-			// Most likely the process is out of file descriptors, which passes.
-			if t, ok := err.(interface{ Temporary() bool }); ok && t.Temporary() {
-				pause = min(max(2*pause, 5*time.Millisecond), time.Second)
-				s.log.Warn("pop3: accept failed, trying again", "error", err, "pause", pause)
-				time.Sleep(pause)
-				continue
-			}
-			return err
-		}
-		pause = 0
+	err := s.listeners.Serve(listener, func(nc net.Conn) {
 		if implicitTLS {
 			nc = tls.Server(nc, s.tlsConfig)
 		}
-		s.crowd.enter()
-		go func() {
-			defer s.crowd.leave()
-			s.ServeConn(base, nc)
-		}()
+		s.ServeConn(base, nc)
+	})
+	if err == netserver.ErrClosed {
+		return ErrServerClosed
 	}
+	return err
 }
 
 // ServeConn serves one connection of any kind, a [net.Pipe] as well as a
@@ -274,13 +252,14 @@ func (s *Server) ServeConn(ctx context.Context, nc net.Conn) error {
 	defer cancel(nil)
 	c := newConn(s, nc)
 	c.cancel, c.mayEnd = cancel, mayEnd || s.ConnContext != nil
-	displaced, err := s.door.enter(c)
+	displaced, isDisplaced, err := s.door.Enter(c, netserver.Origin(nc.RemoteAddr()))
 	if err != nil {
+		err = fromDoor(err)
 		c.turnAway(ctx, err)
 		return err
 	}
-	defer s.door.leave(c)
-	if displaced != nil {
+	defer s.door.Leave(c)
+	if isDisplaced {
 		displaced.abort(errDisplaced)
 	}
 	return c.serve(ctx)
@@ -295,7 +274,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	for _, c := range s.stop() {
 		c.wakeForShutdown()
 	}
-	err := parallel.Wait(ctx, &s.door.inside)
+	err := s.door.Wait(ctx)
 	if err != nil {
 		s.Close()
 	}
@@ -315,32 +294,9 @@ func (s *Server) Close() error {
 // stop closes the listeners, turns later connections away, and returns those
 // that are open.
 func (s *Server) stop() []*Conn {
-	conns := s.door.close()
-	s.door.mu.Lock()
-	defer s.door.mu.Unlock()
-	for listener := range s.listeners {
-		(*listener).Close()
-	}
+	conns := s.door.Close()
+	s.listeners.Close()
 	return conns
-}
-
-func (s *Server) track(listener *net.Listener) bool {
-	s.door.mu.Lock()
-	defer s.door.mu.Unlock()
-	if s.door.closed {
-		return false
-	}
-	if s.listeners == nil {
-		s.listeners = make(map[*net.Listener]struct{})
-	}
-	s.listeners[listener] = struct{}{}
-	return true
-}
-
-func (s *Server) untrack(listener *net.Listener) {
-	s.door.mu.Lock()
-	defer s.door.mu.Unlock()
-	delete(s.listeners, listener)
 }
 
 // prepare fills in the defaults, once.
@@ -357,15 +313,15 @@ func (s *Server) prepareOnce() error {
 		return err
 	}
 	s.limit = s.limits()
-	s.door.limit = s.limit
-	s.crowd = newCrowd(s.limit.connections)
-	s.longLines.set(s.limit.longLines)
 	s.log = cmp.Or(s.Logger, slog.New(slog.DiscardHandler))
+	s.door.Limits = s.limit.door
+	s.listeners.Crowd, s.listeners.Log = netserver.NewCrowd(s.limit.door.Connections), s.log
+	s.longLines.set(s.limit.longLines)
 	if s.Hooks != nil {
 		s.hooks = *s.Hooks
 	}
 	if s.TLSConfig != nil {
-		s.tlsConfig = secured(s.TLSConfig)
+		s.tlsConfig = netserver.Secured(s.TLSConfig, "pop3")
 	}
 	s.brake = s.Brake
 	if s.brake == nil {

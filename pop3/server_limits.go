@@ -5,6 +5,8 @@ import (
 	"math"
 	"sync/atomic"
 	"time"
+
+	"github.com/popcask/popcask/internal/netserver"
 )
 
 // limits are the limits and time-outs of a Server with the defaults filled in.
@@ -14,54 +16,32 @@ type limits struct {
 	line, sasl, longLines                   int
 	bad, badBeforeLogin, refused, authTries int
 	messages                                int
-	connections, beforeLogin, perAddress    int
+	door                                    netserver.Limits
 }
 
 func (s *Server) limits() limits {
 	l := limits{
-		auth:        cmp.Or(s.AuthTimeout, 3*time.Minute),
-		handshake:   cmp.Or(s.HandshakeTimeout, 30*time.Second),
-		idle:        cmp.Or(s.IdleTimeout, 10*time.Minute),
-		write:       cmp.Or(s.WriteTimeout, 5*time.Minute),
-		store:       cmp.Or(s.StoreTimeout, 2*time.Minute),
-		line:        cmp.Or(s.MaxLine, 2048),
-		sasl:        cmp.Or(s.MaxSASL, 64<<10),
-		longLines:   cmp.Or(s.MaxLongLines, 16<<20),
-		bad:         cmp.Or(s.MaxBadCommands, 20),
-		refused:     cmp.Or(s.MaxRefused, 1000),
-		authTries:   cmp.Or(s.MaxAuthTries, 5),
-		messages:    cmp.Or(s.MaxMessages, 1_000_000),
-		connections: cmp.Or(s.MaxConnections, defaultConnections(maxFiles())),
+		auth:      cmp.Or(s.AuthTimeout, 3*time.Minute),
+		handshake: cmp.Or(s.HandshakeTimeout, 30*time.Second),
+		idle:      cmp.Or(s.IdleTimeout, 10*time.Minute),
+		write:     cmp.Or(s.WriteTimeout, 5*time.Minute),
+		store:     cmp.Or(s.StoreTimeout, 2*time.Minute),
+		line:      cmp.Or(s.MaxLine, 2048),
+		sasl:      cmp.Or(s.MaxSASL, 64<<10),
+		longLines: cmp.Or(s.MaxLongLines, 16<<20),
+		bad:       cmp.Or(s.MaxBadCommands, 20),
+		refused:   cmp.Or(s.MaxRefused, 1000),
+		authTries: cmp.Or(s.MaxAuthTries, 5),
+		messages:  cmp.Or(s.MaxMessages, 1_000_000),
 	}
-	half := -1
 	l.badBeforeLogin = l.bad
 	if l.bad >= 0 {
 		l.badBeforeLogin = min(l.bad, 5)
 	}
-	if l.connections >= 0 {
-		half = max(1, l.connections/2)
-	}
-	l.beforeLogin = cmp.Or(s.MaxBeforeLogin, half)
-	l.perAddress = cmp.Or(s.MaxPerAddress, within(100, l.beforeLogin))
+	l.door.Connections = cmp.Or(s.MaxConnections, netserver.DefaultConnections())
+	l.door.Waiting = cmp.Or(s.MaxBeforeLogin, netserver.DefaultWaiting(l.door.Connections))
+	l.door.PerAddress = cmp.Or(s.MaxPerAddress, netserver.DefaultPerAddress(l.door.Waiting))
 	return l
-}
-
-// defaultConnections is the default of MaxConnections in a process that may
-// open so many files; 0 is unknown.
-func defaultConnections(files uint64) int {
-	const most = 10_000
-	if files == 0 || files > 4*most {
-		return most
-	}
-	return max(1, int(files/4))
-}
-
-// within returns n, or a limit if that is less. A negative limit is none.
-func within(n, limit int) int {
-	if limit < 0 {
-		return n
-	}
-	return min(n, limit)
 }
 
 // exceeds reports whether n is over a limit, of which a negative one is none.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/popcask/popcask/internal/netserver"
 	"github.com/popcask/popcask/mailbox"
 	"github.com/popcask/popcask/mailbox/memory"
 	"github.com/popcask/popcask/pop3"
@@ -226,7 +227,7 @@ func TestMaxMessages(t *testing.T) {
 func TestMaxConnections(t *testing.T) {
 	const refused = "-ERR [SYS/TEMP] too many connections, try again later\r\n"
 	for name, limit := range map[string]struct{ field, conns int }{
-		"default": {0, pop3.DefaultConnections(pop3.MaxFiles())},
+		"default": {0, netserver.DefaultConnections()},
 		"custom":  {3, 3},
 		"none":    {-1, -1},
 	} {
@@ -255,16 +256,6 @@ func TestMaxConnections(t *testing.T) {
 			// They have ended, and there is room again.
 			require.NoError(t, server.ServeConn(t.Context(), newScript([]byte("QUIT\r\n"), 0)))
 		})
-	}
-}
-
-// The default of MaxConnections leaves files for what the sessions open, and
-// for the rest of the process.
-func TestMaxConnectionsIsLessThanTheFilesOfTheProcess(t *testing.T) {
-	for files, want := range map[uint64]int{
-		0: 10_000, 1: 1, 256: 64, 1024: 256, 20_000: 5000, 40_000: 10_000, 1 << 20: 10_000, 1<<64 - 1: 10_000,
-	} {
-		require.Equal(t, want, pop3.DefaultConnections(files), "%d files", files)
 	}
 }
 

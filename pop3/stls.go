@@ -5,6 +5,8 @@ import (
 	"context"
 	"crypto/tls"
 	"time"
+
+	"github.com/popcask/popcask/internal/netserver"
 )
 
 // stls answers STLS (RFC 2595 section 4). The server forgets what the client
@@ -39,11 +41,11 @@ func (c *Conn) stls(ctx context.Context, _ arguments) error {
 }
 
 // handshake begins TLS within the time that a handshake and a login may take.
-func (c *Conn) handshake(ctx context.Context, secure tlsConn) *ended {
+func (c *Conn) handshake(ctx context.Context, secure netserver.TLSConn) *ended {
 	c.mu.Lock()
 	stopping := c.shutdown
 	if !stopping {
-		secure.SetDeadline(earlier(fromNow(c.server.limit.handshake), c.loginDeadline()))
+		secure.SetDeadline(netserver.Earlier(netserver.FromNow(c.server.limit.handshake), c.loginDeadline()))
 	}
 	c.mu.Unlock()
 	if stopping {
@@ -53,7 +55,7 @@ func (c *Conn) handshake(ctx context.Context, secure tlsConn) *ended {
 		if ctx.Err() != nil { // it was displaced, or the server closes
 			return c.gone(err)
 		}
-		c.server.failedHandshakes.log(ctx, c.server.log, "pop3: TLS handshake failed", c.nc.RemoteAddr(), err)
+		c.server.failedHandshakes.Log(ctx, c.server.log, "pop3: TLS handshake failed", c.nc.RemoteAddr(), err)
 		return &ended{ReasonHandshake, err}
 	}
 	secure.SetWriteDeadline(time.Time{})
@@ -61,23 +63,4 @@ func (c *Conn) handshake(ctx context.Context, secure tlsConn) *ended {
 		c.server.hooks.TLS(ctx, c, secure.ConnectionState())
 	}
 	return nil
-}
-
-// secured returns a config for a server: with TLS 1.2 as the oldest version,
-// and "pop3" as the only name of ALPN, so that a browser that was led here is
-// refused. What GetConfigForClient returns gets the same.
-func secured(config *tls.Config) *tls.Config {
-	config = config.Clone()
-	config.MinVersion = max(config.MinVersion, tls.VersionTLS12)
-	config.NextProtos = []string{"pop3"}
-	if choose := config.GetConfigForClient; choose != nil {
-		config.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-			chosen, err := choose(hello)
-			if chosen == nil || err != nil {
-				return nil, err
-			}
-			return secured(chosen), nil
-		}
-	}
-	return config
 }

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -19,7 +20,7 @@ import (
 // environment is how a binary of tests gets the number of its mutation.
 const environment = "POPCASK_MUTANT"
 
-// chooser is a file of the package under test.
+// chooser is a file of each package that has mutations.
 const chooser = `package %s
 
 import (
@@ -107,7 +108,7 @@ func (b *built) compileTogether(ctx context.Context, root, dir, work string, edi
 		}
 		clear(s.lines)
 		overlay[filepath.Join(root, filepath.FromSlash(file))] = s.with(edits, numbers)
-		overlay[filepath.Join(root, filepath.FromSlash(dir), "zz_mutant.go")] = fmt.Sprintf(chooser, s.file.Name.Name)
+		overlay[filepath.Join(root, filepath.FromSlash(path.Dir(file)), "zz_mutant.go")] = fmt.Sprintf(chooser, s.file.Name.Name)
 		names[s.name] = s
 	}
 	output, err := compile(ctx, root, dir, work, b.binary, overlay)

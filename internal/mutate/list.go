@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"embed"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 // mutation is a change to one file of the module.
 type mutation struct {
 	file  string   // its path in the module, with slashes
+	by    string   // the package whose tests find it; "": its own
 	was   []string // lines, the first and the last perhaps in part
 	is    []string // what is there instead; empty: nothing
 	tests string   // a regexp of the tests, one of which must fail
@@ -25,7 +27,8 @@ type mutation struct {
 	line int // of the file
 }
 
-func (m *mutation) dir() string { return path.Dir(m.file) }
+// dir is the package whose tests find it.
+func (m *mutation) dir() string { return cmp.Or(m.by, path.Dir(m.file)) }
 
 func (m *mutation) String() string {
 	is := strings.Join(m.is, " ")
@@ -38,8 +41,9 @@ func (m *mutation) String() string {
 // lists are files of blocks, with an empty line between each two. In a block
 // lines that begin with "-" are the text that goes, with "+" the text that comes
 // in its place, with "?" the tests, and with "~" the reason why none of them
-// fails. How a line is indented does not matter. "==" begins the mutations of a
-// file, and "#" a comment.
+// fails. How a line is indented does not matter. "== FILE" begins the mutations
+// of a file, "== FILE tested by PACKAGE" those that the tests of another package
+// find, and "#" a comment.
 //
 //go:embed list/*.txt
 var lists embed.FS
@@ -71,7 +75,7 @@ func readList(some string) (list []*mutation, err error) {
 }
 
 func parseList(name, text string) (list []*mutation, err error) {
-	file := ""
+	file, by := "", ""
 	var m *mutation
 	for i, line := range strings.Split(text+"\n", "\n") {
 		where := fmt.Sprintf("%s:%d", name, i+1)
@@ -86,14 +90,14 @@ func parseList(name, text string) (list []*mutation, err error) {
 			continue
 		}
 		if under, is := strings.CutPrefix(line, "== "); is {
-			file = under
+			file, by, _ = strings.Cut(under, " tested by ")
 			continue
 		}
 		if strings.HasPrefix(line, "#") {
 			continue
 		}
 		if m == nil {
-			m = &mutation{file: file, where: where}
+			m = &mutation{file: file, by: by, where: where}
 		}
 		rest := strings.TrimSpace(line[1:])
 		switch line[0] {

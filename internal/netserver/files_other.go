@@ -1,6 +1,6 @@
 //go:build !unix
 
-package pop3
+package netserver
 
 // maxFiles is how many files the process may have open, or 0 if that is not
 // known.

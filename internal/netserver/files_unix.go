@@ -1,6 +1,6 @@
 //go:build unix
 
-package pop3
+package netserver
 
 import "syscall"
 

@@ -1,6 +1,0 @@
-package pop3
-
-var (
-	DefaultConnections = defaultConnections
-	MaxFiles           = maxFiles
-)
