@@ -1,0 +1,174 @@
+package lmtp
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/popcask/popcask/mailbox"
+)
+
+// state is how far a session is, or several of these.
+type state uint8
+
+const (
+	fresh     state = 1 << iota // before LHLO or EHLO
+	ready                       // after it, and between two messages
+	begun                       // after MAIL
+	addressed                   // after RCPT, for a recipient that was accepted
+	chunked                     // after BDAT, and before the last one
+
+	between  = ready | begun | addressed
+	anyState = fresh | between | chunked
+)
+
+// command is a command of the protocol.
+type command struct {
+	verb   string
+	states state // in which it is allowed
+	breaks bool  // between two BDAT it ends the message, which is not delivered
+	run    func(c *Conn, ctx context.Context, arguments string) error
+}
+
+// commands are all that the server knows. Their run either answers or returns an
+// error.
+var commands = [...]command{
+	{"LHLO", fresh | between, true, (*Conn).lhlo},
+	{"EHLO", fresh | between, true, (*Conn).ehlo},
+	{"HELO", fresh | between, true, (*Conn).helo},
+	{"STARTTLS", fresh | between, true, (*Conn).startTLS},
+
+	{"MAIL", ready, false, (*Conn).mailFrom},
+	{"RCPT", begun | addressed, false, (*Conn).rcptTo},
+	{"DATA", addressed, false, (*Conn).data},
+	{"BDAT", anyState, false, (*Conn).bdat}, // which looks at the state itself: its chunk must be read
+	{"RSET", fresh | between, true, (*Conn).rset},
+
+	{"NOOP", anyState, false, (*Conn).noop},
+	{"VRFY", anyState, false, (*Conn).vrfy},
+	{"HELP", anyState, false, (*Conn).help},
+	{"QUIT", fresh | between, true, (*Conn).quit},
+}
+
+// lookup finds the command of a line, and what follows its verb and a blank. The
+// command is empty if there is no such command.
+func (c *Conn) lookup(line string) (cmd command, arguments string) {
+	verb, arguments, _ := strings.Cut(line, " ")
+	for i := range commands {
+		if strings.EqualFold(verb, commands[i].verb) {
+			return commands[i], arguments
+		}
+	}
+	if own, has := c.server.ownCommand(verb); has {
+		return command{own.Verb, fresh | between, false, own.run}, arguments
+	}
+	return command{}, ""
+}
+
+// state is how far the session is.
+func (c *Conn) state() state {
+	switch {
+	case c.hello == "":
+		return fresh
+	case !c.mail.begun:
+		return ready
+	case len(c.mail.to) == 0:
+		return begun
+	case c.mail.chunked:
+		return chunked
+	}
+	return addressed
+}
+
+// outOfPlace is why a command cannot be done in a state; the first row counts.
+var outOfPlace = []struct {
+	state state
+	verb  string // "": any
+	why   *Error
+}{
+	{chunked, "", refusal(503, "5.5.1", "A message comes by BDAT: end it by BDAT LAST or RSET")},
+	{between, "MAIL", refusal(503, "5.5.1", "A message was begun already: RSET ends it")},
+	{begun, "", refusal(503, "5.5.1", "No valid recipients: RCPT comes first")},
+	{ready, "", refusal(503, "5.5.1", "MAIL comes first")},
+}
+
+// execute runs one command and answers it. It returns how the connection ends,
+// or nil if it goes on.
+func (c *Conn) execute(ctx context.Context, line string) *ended {
+	err := c.run(ctx, line)
+	var wrong mistake
+	switch end, isEnd := err.(*ended); {
+	case isEnd:
+		return end
+	case err == nil:
+		c.bad, c.refused = 0, max(0, c.refused-1)
+		return nil
+	case errors.As(err, &wrong):
+		c.bad++
+		c.refused++
+	case isRefusal(err):
+		c.refused++
+	}
+	if reached(c.bad, c.server.limit.bad) || reached(c.refused, c.server.limit.refused) {
+		c.answer(errTooManyBad)
+		return &ended{ReasonBadCommands, err}
+	}
+	answer := reply(err)
+	c.answer(answer)
+	if answer.Close {
+		return &ended{ReasonRefused, err}
+	}
+	return nil
+}
+
+func (c *Conn) run(ctx context.Context, line string) error {
+	cmd, arguments := c.lookup(line)
+	state := c.state()
+	switch {
+	case cmd.run == nil:
+		return mistake{refusal(500, "5.5.1", "Unknown command")}
+	case cmd.states&state != 0:
+		return cmd.run(c, ctx, arguments)
+	case state == fresh:
+		return mistake{refusal(503, "5.5.1", c.server.helloVerb()+" comes first")}
+	}
+	for _, row := range outOfPlace {
+		if row.state&state != 0 && (row.verb == "" || row.verb == cmd.verb) {
+			return mistake{row.why}
+		}
+	}
+	return mistake{refusal(503, "5.5.1", "Not now")}
+}
+
+func (c *Conn) rset(_ context.Context, _ string) error {
+	c.mail = envelope{}
+	c.say(250, "2.0.0", "Forgotten")
+	return nil
+}
+
+func (c *Conn) noop(_ context.Context, _ string) error {
+	c.say(250, "2.0.0", "OK")
+	return nil
+}
+
+// vrfy says no more than RCPT does (RFC 5321 section 7.3).
+func (c *Conn) vrfy(_ context.Context, _ string) error {
+	c.say(252, "2.0.0", "Send mail and see")
+	return nil
+}
+
+func (c *Conn) help(_ context.Context, _ string) error {
+	c.say(214, "2.0.0", "See RFC 5321 and RFC 2033")
+	return nil
+}
+
+func (c *Conn) quit(_ context.Context, _ string) error {
+	c.say(221, "2.0.0", "Bye")
+	return &ended{reason: ReasonQuit}
+}
+
+// isRefusal reports whether an error says something of the client's command, and
+// not of the host.
+func isRefusal(err error) bool {
+	return errors.Is(err, mailbox.ErrNoSuchUser) || errors.As(err, new(*Error))
+}
