@@ -5,7 +5,6 @@ go 1.25.0
 require (
 	github.com/anishathalye/porcupine v1.3.1
 	github.com/emersion/go-maildir v0.6.0
-	github.com/emersion/go-smtp v0.25.1
 	github.com/gocql/gocql v1.7.0
 	github.com/gofrs/uuid/v5 v5.5.1
 	github.com/knadh/go-pop3 v1.0.0
@@ -20,7 +19,6 @@ require (
 
 require (
 	github.com/emersion/go-message v0.15.0 // indirect
-	github.com/emersion/go-sasl v0.0.0-20241020182733-b788ff22d5a6 // indirect
 	github.com/emersion/go-textwrapper v0.0.0-20200911093747-65d896831594 // indirect
 	github.com/golang/snappy v0.0.4 // indirect
 	github.com/hailocab/go-hostpool v0.0.0-20160125115350-e80d13ce29ed // indirect

@@ -20,8 +20,9 @@
 //   - Mail for user@any.domain goes to the user "user@any.domain" if there is
 //     one, else to "user" (users_directory.go), and so does a login by that
 //     name. The program relays nothing: other recipients are refused at RCPT.
-//     Senders are not authenticated, so LMTP and SMTP belong on loopback, or
-//     behind a mail transfer agent. An address must have an @.
+//     Senders are not authenticated, so LMTP and SMTP belong on loopback, on a
+//     Unix socket (-lmtp unix:/run/popcask/lmtp), or behind a mail transfer
+//     agent. An address must have an @, except postmaster, and except over LMTP.
 //   - A reply of 250 means that the message is stored as safely as the store
 //     can store it; for maildir that both file and directory are on disk. Any
 //     other reply means that this recipient does not have it, with one
@@ -46,7 +47,7 @@
 //   - SIGTERM and SIGINT stop the program: idle clients are told, a message
 //     that is being received gets its reply. A second signal stops it at once.
 //
-// Where to begin reading: main.go wires the parts. The files smtp_*.go take
-// mail in, store*.go open the store, users*.go are the users, and command*.go
-// are the commands.
+// Where to begin reading: main.go wires the parts, of which package
+// mailbox/lmtp takes mail in. The files store*.go open the store, users*.go are
+// the users, and command*.go are the commands.
 package main

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
@@ -16,6 +17,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/popcask/popcask/mailbox"
+	"github.com/popcask/popcask/mailbox/lmtp"
 	"github.com/popcask/popcask/pop3"
 )
 
@@ -114,15 +117,12 @@ func serve(ctx context.Context, o options, stdout, stderr io.Writer) error {
 		// The hashes of the users file are computed in this process.
 		Brake: &pop3.LocalBrake{MaxChecks: 2 * runtime.GOMAXPROCS(0)},
 	}
-	agent := &agent{
-		directory: users, store: store, trace: newTrace(o.trace), maxSize: o.maxSize,
-		patience: fiveMinutes, tlsConfig: tlsConfig, log: log,
-	}
-	lmtp, smtp := agent.newServer("LMTP"), agent.newServer("SMTP")
+	lmtpServer := o.mailServer(lmtp.LMTP, users, store, tlsConfig, log)
+	smtpServer := o.mailServer(lmtp.SMTP, users, store, tlsConfig, log)
 	ports.serve("pop3", pop3Server.Serve)
 	ports.serve("pop3s", pop3Server.ServeTLS)
-	ports.serve("lmtp", lmtp.Serve)
-	ports.serve("smtp", smtp.Serve)
+	ports.serve("lmtp", lmtpServer.Serve)
+	ports.serve("smtp", smtpServer.Serve)
 	health.opened(store)
 	fmt.Fprintln(stdout, "ready", ports)
 
@@ -135,7 +135,17 @@ func serve(ctx context.Context, o options, stdout, stderr io.Writer) error {
 		log.Info("stopping")
 	}
 	health.stopping()
-	return errors.Join(err, shutDown(log, store, pop3Server.Shutdown, lmtp.Shutdown, smtp.Shutdown))
+	return errors.Join(err, shutDown(log, store, pop3Server.Shutdown, lmtpServer.Shutdown, smtpServer.Shutdown))
+}
+
+// mailServer is a server that takes mail by LMTP or SMTP.
+func (o options) mailServer(protocol lmtp.Protocol, users mailbox.Directory, store mailbox.Appender,
+	tlsConfig *tls.Config, log *slog.Logger,
+) *lmtp.Server {
+	return &lmtp.Server{
+		Protocol: protocol, Directory: users, Appender: store,
+		TLSConfig: tlsConfig, MaxMessageSize: cmp.Or(o.maxSize, -1), NoTrace: !o.trace, Logger: log,
+	}
 }
 
 // wait returns the error of a server that failed, or nil when ctx ends. Until

@@ -46,8 +46,8 @@ Command for the users file: hash, which makes a secret of a password.
       For trying things out: the mail is gone when the program ends.
 
 Addresses are host:port; a port alone is on loopback, and :port on all addresses
-of this machine. Port 0 takes a free port, and an empty address switches the
-listener off. When all listeners are up, one line on standard output begins
+of this machine. Port 0 takes a free port, unix:/path is a Unix socket, and an
+empty address switches the listener off. When all listeners are up, one line on standard output begins
 with "ready" and has their addresses.
 
   -pop3 ADDRESS      POP3 (127.0.0.1:1110)

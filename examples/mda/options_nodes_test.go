@@ -123,7 +123,7 @@ func TestNodesThatDemandTLSAndALogin(t *testing.T) {
 
 	p := launch(t, append([]string{"-store", "cassandra", "-trace=false", "-log", "debug"}, good.args()...)...)
 	p.patience = time.Minute
-	require.Equal(t, "250 2.0.0 <demo@example.org> OK: queued\r\n", p.deliver(t, "demo@example.org", "Subject: sealed\r\n\r\n"))
+	require.Contains(t, p.deliver(t, "demo@example.org", "Subject: sealed\r\n\r\n"), delivered)
 	require.Equal(t, []string{"Subject: sealed\n\n"}, p.fetch(t))
 	require.Zero(t, p.end(t, syscall.SIGTERM), p.stderr.String())
 	require.NotContains(t, p.stderr.String(), password)

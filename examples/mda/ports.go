@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"iter"
 	"net"
+	"os"
 	"strings"
 
+	"github.com/popcask/popcask/mailbox/lmtp"
 	"github.com/popcask/popcask/pop3"
 )
 
@@ -23,7 +25,7 @@ type ports struct {
 func listen(addresses iter.Seq2[string, string]) (*ports, error) {
 	p := &ports{listeners: make(map[string]net.Listener)}
 	for name, address := range addresses {
-		listener, err := net.Listen("tcp", address)
+		listener, err := listenOn(address)
 		if err != nil {
 			p.close()
 			return nil, fmt.Errorf("-%s: %w", name, err)
@@ -35,6 +37,28 @@ func listen(addresses iter.Seq2[string, string]) (*ports, error) {
 	return p, nil
 }
 
+// listenOn listens on host:port, or on a Unix socket: unix:/path.
+func listenOn(address string) (net.Listener, error) {
+	path, is := strings.CutPrefix(address, "unix:")
+	if !is {
+		return net.Listen("tcp", address)
+	}
+	if conn, err := net.Dial("unix", path); err == nil {
+		conn.Close()
+		return nil, fmt.Errorf("%s: another program listens there", path)
+	}
+	if info, err := os.Lstat(path); err == nil && info.Mode().Type() == os.ModeSocket {
+		os.Remove(path) // of a program that was killed
+	}
+	listener, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, err
+	}
+	// As on loopback, every user of this machine may connect; the permissions of
+	// the directory are there to forbid it.
+	return listener, os.Chmod(path, 0o666)
+}
+
 // serve runs a server on the listener of that name, if there is one. It is not
 // a failure that a server ends because it was shut down.
 func (p *ports) serve(name string, serve func(net.Listener) error) {
@@ -43,7 +67,8 @@ func (p *ports) serve(name string, serve func(net.Listener) error) {
 		return
 	}
 	go func() {
-		if err := serve(listener); err != nil && !errors.Is(err, pop3.ErrServerClosed) {
+		err := serve(listener)
+		if err != nil && !errors.Is(err, pop3.ErrServerClosed) && !errors.Is(err, lmtp.ErrServerClosed) {
 			p.failed <- fmt.Errorf("-%s: %w", name, err)
 		}
 	}()
@@ -76,7 +101,11 @@ func (p *ports) close() {
 func (p *ports) String() string {
 	words := make([]string, len(p.names))
 	for i, name := range p.names {
-		words[i] = name + "=" + p.listeners[name].Addr().String()
+		addr := p.listeners[name].Addr()
+		words[i] = name + "=" + addr.String()
+		if addr.Network() == "unix" {
+			words[i] = name + "=unix:" + addr.String()
+		}
 	}
 	return strings.Join(words, " ")
 }

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -111,6 +112,9 @@ func (p *process) dial(t *testing.T, name string) *dialogue {
 	return d
 }
 
+// delivered is in the answer to a message that was.
+const delivered = " OK: delivered as "
+
 // deliver sends one message by LMTP and returns the final answer.
 func (p *process) deliver(t *testing.T, to, text string) string {
 	t.Helper()
@@ -118,7 +122,7 @@ func (p *process) deliver(t *testing.T, to, text string) string {
 	defer d.conn.Close()
 	d.hello("LMTP")
 	d.play("C: MAIL FROM:<sender@example.net>\nS: 250 *\nC: RCPT TO:<" + to + ">\nS: 250 *\nC: DATA\nS: 354 *\n" +
-		quoted(text) + "C: .")
+		fmt.Sprintf("R: %q\nC: .", text))
 	answer, err := d.reader.ReadString('\n')
 	require.NoError(t, err)
 	return answer
@@ -137,7 +141,7 @@ func (p *process) fetch(t *testing.T) []string {
 	require.NoError(t, err, stat)
 	texts := []string{}
 	for n := 1; n <= count; n++ {
-		d.play("C: RETR " + itoa(n) + "\nS: +OK*")
+		d.play("C: RETR " + strconv.Itoa(n) + "\nS: +OK*")
 		text, err := textproto.NewReader(d.reader).ReadDotBytes()
 		require.NoError(t, err)
 		texts = append(texts, string(text))
@@ -156,12 +160,12 @@ func TestProgram(t *testing.T) {
 	require.Contains(t, mail[0], "\n  pop3="+p.address["pop3"]+" lmtp="+p.address["lmtp"]+" smtp="+p.address["smtp"]+"\n")
 	require.Contains(t, mail[0], " curl smtp://"+p.address["smtp"]+" ")
 
-	require.Equal(t, "250 2.0.0 <demo@example.org> OK: queued\r\n", p.deliver(t, "demo@example.org", "Subject: one\r\n\r\n"))
+	require.Contains(t, p.deliver(t, "demo@example.org", "Subject: one\r\n\r\n"), delivered)
 	mail = p.fetch(t)
 	require.Len(t, mail, 2)
 	require.Regexp(t, `^Return-Path: <sender@example\.net>\nDelivered-To: demo@example\.org\nReceived: .*\n\t.*\n\t.*\n\t.*\nSubject: one\n\n$`, mail[1])
 	require.Zero(t, p.end(t, syscall.SIGTERM), p.stderr.String())
-	require.Contains(t, p.stderr.String(), `msg="mail: delivered" protocol=LMTP`)
+	require.Contains(t, p.stderr.String(), `msg="lmtp: delivered" conn=`)
 	require.Contains(t, p.stderr.String(), `msg="pop3: session"`)
 
 	// The second start keeps the mail and says welcome no more.
@@ -248,7 +252,7 @@ func TestStopWithClients(t *testing.T) {
 	require.Zero(t, p.end(t, syscall.SIGTERM), p.stderr.String())
 	require.Less(t, time.Since(begun), grace)
 	reader.play("S: -ERR [SYS/TEMP] *\nS: EOF")
-	sender.play("S: 421 4.4.2 *\nS: EOF")
+	sender.play("S: 421 4.3.2 *\nS: EOF")
 }
 
 func TestPortInUse(t *testing.T) {
