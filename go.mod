@@ -5,11 +5,13 @@ go 1.25.0
 require (
 	github.com/anishathalye/porcupine v1.3.1
 	github.com/emersion/go-maildir v0.6.0
+	github.com/emersion/go-message v0.18.2
 	github.com/gocql/gocql v1.7.0
 	github.com/gofrs/uuid/v5 v5.5.1
 	github.com/knadh/go-pop3 v1.0.0
 	github.com/scylladb/gocqlx/v2 v2.8.0
 	github.com/stretchr/testify v1.12.1
+	github.com/wneessen/go-mail v0.7.2
 	go.uber.org/goleak v1.3.0
 	golang.org/x/crypto v0.55.0
 	golang.org/x/net v0.58.0
@@ -18,8 +20,6 @@ require (
 )
 
 require (
-	github.com/emersion/go-message v0.15.0 // indirect
-	github.com/emersion/go-textwrapper v0.0.0-20200911093747-65d896831594 // indirect
 	github.com/golang/snappy v0.0.4 // indirect
 	github.com/hailocab/go-hostpool v0.0.0-20160125115350-e80d13ce29ed // indirect
 	github.com/scylladb/go-reflectx v1.0.1 // indirect

@@ -36,7 +36,12 @@ type Client struct {
 // Dial connects in the clear.
 func (s *Server) Dial(t testing.TB) *Client {
 	t.Helper()
-	conn, err := net.Dial("tcp", s.Addr)
+	return dial(t, s.Addr)
+}
+
+func dial(t testing.TB, address string) *Client {
+	t.Helper()
+	conn, err := net.Dial("tcp", address)
 	if err != nil {
 		t.Fatalf("pop3test: %v", err)
 	}

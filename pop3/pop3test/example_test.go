@@ -3,9 +3,11 @@ package pop3test_test
 import (
 	"context"
 	"fmt"
+	"net/smtp"
 	"testing"
 	"testing/fstest"
 
+	"github.com/popcask/popcask/mailbox"
 	"github.com/popcask/popcask/mailbox/memory"
 	"github.com/popcask/popcask/pop3"
 	"github.com/popcask/popcask/pop3/pop3client"
@@ -27,6 +29,41 @@ func (t *exampleT) end() {
 		t.cleanups[last]()
 		t.cleanups = t.cleanups[:last]
 	}
+}
+
+// A program sends mail, here net/smtp, and its test looks at what arrives.
+func ExampleNewMailServer() {
+	t := new(exampleT)
+	defer t.end()
+
+	server := pop3test.NewMailServer(t)
+	message := "From: Events <events@example.org>\r\nSubject: =?utf-8?q?F=C3=BChrung?=\r\n\r\nBring boots.\r\n"
+	err := smtp.SendMail(server.SMTP.String(), nil, "events@example.org", []string{"anna@example.org"}, []byte(message))
+	fmt.Println(err)
+
+	received := server.Wait(context.Background(), 1)[0]
+	fmt.Println(received.User, received.From[0].Name, received.Subject)
+	fmt.Printf("%q\n", received.Text)
+	// Output:
+	// <nil>
+	// anna@example.org Events Führung
+	// "Bring boots.\n"
+}
+
+// The server has no time for the first delivery. A program should try again.
+func ExampleMailServer_FailNext() {
+	t := new(exampleT)
+	defer t.end()
+
+	server := pop3test.NewMailServer(t)
+	server.FailNext(mailbox.ErrTemporary)
+	for range 2 {
+		err := smtp.SendMail(server.SMTP.String(), nil, "events@example.org", []string{"anna@example.org"}, nil)
+		fmt.Println(err)
+	}
+	// Output:
+	// 451 "4.3.0 Temporary failure, try again later"
+	// <nil>
 }
 
 // A store with one message, a server, and a client that fails the test.
