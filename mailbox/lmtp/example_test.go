@@ -46,7 +46,7 @@ func Example() {
 	fmt.Println(len(messages), "message,", err)
 	// Output:
 	// <nil>
-	// 550 5.1.1 No such user here
+	// 550 "5.1.1 No such user here"
 	// <nil> lmtp: server closed
 	// 1 message, <nil>
 }
@@ -67,5 +67,5 @@ func ExampleError() {
 	defer client.Close()
 	fmt.Println(errors.Join(client.Mail("bert@example.org"), client.Rcpt("anna@example.org")))
 	// Output:
-	// 551 5.1.6 Anna has moved to anna@example.com
+	// 551 "5.1.6 Anna has moved to anna@example.com"
 }
