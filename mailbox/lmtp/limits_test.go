@@ -361,7 +361,7 @@ func TestMaxWaiting(t *testing.T) {
 		first.hello(lmtp.LMTP)
 		second, secondOver := r.pipe(t)
 		second.hello(lmtp.LMTP)
-		third, _ := r.pipe(t)
+		third, thirdOver := r.pipe(t)
 		third.hello(lmtp.LMTP)
 		require.ErrorContains(t, <-firstOver, "this one made room")
 		second.play("C: NOOP\nS: 250 *")
@@ -373,10 +373,39 @@ func TestMaxWaiting(t *testing.T) {
 		fourth, _ := r.pipe(t)
 		fourth.hello(lmtp.LMTP)
 		require.ErrorContains(t, <-secondOver, "this one made room")
+		fifth, _ := r.pipe(t)
+		fifth.hello(lmtp.LMTP)
+		require.ErrorContains(t, <-thirdOver, "this one made room")
+		sixth, _ := r.pipe(t)
+		sixth.hello(lmtp.LMTP)
+		require.ErrorContains(t, <-busyOver, "this one made room")
 		require.Equal(t, []string{"one\r\n"}, r.mail(t, "alice"))
 		require.NoError(t, r.Close())
-		<-busyOver
 	})
+}
+
+func TestMaxWaitingIsALimit(t *testing.T) {
+	for name, limit := range map[string]struct{ field, waiting int }{"custom": {1, 1}, "none": {-1, 8}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newServer(lmtp.LMTP)
+				r.MaxConnections, r.MaxWaiting = 8, limit.field
+				first, firstOver := r.pipe(t)
+				first.hello(lmtp.LMTP)
+				for range limit.waiting {
+					select {
+					case <-firstOver:
+						require.Fail(t, "the first had to go")
+					default:
+					}
+					d, _ := r.pipe(t)
+					d.hello(lmtp.LMTP)
+				}
+				require.ErrorContains(t, <-firstOver, "this one made room")
+				require.NoError(t, r.Close())
+			})
+		})
+	}
 }
 
 // fromAddress is a connection from an address.

@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -284,31 +287,90 @@ func (panickingStore) Append(context.Context, mailbox.Delivery, io.Reader) ([]ma
 	panic("on purpose")
 }
 
-// failingStore reads what it is given and fails.
-type failingStore struct{ err error }
+// storeFunc is a store of one function.
+type storeFunc func(mailbox.Delivery, io.Reader) ([]mailbox.Result, error)
 
-func (s failingStore) Append(_ context.Context, _ mailbox.Delivery, body io.Reader) ([]mailbox.Result, error) {
-	io.CopyN(io.Discard, body, 10)
-	return nil, s.err
+func (f storeFunc) Append(_ context.Context, delivery mailbox.Delivery, body io.Reader) ([]mailbox.Result, error) {
+	return f(delivery, body)
 }
 
+// The error map of the package comment. The store fails after ten octets, and the
+// rest of the message is not taken for commands.
 func TestStoreFails(t *testing.T) {
+	wrapped := func(err error) error { return fmt.Errorf("secret of the store: %w", err) }
 	for _, test := range []struct {
 		err   error
 		reply string
 	}{
-		{mailbox.ErrPermanent, "554 5.3.0 "},
-		{mailbox.ErrTemporary, "451 4.3.0 "},
-		{errors.New("anything"), "451 4.3.0 "},
+		{wrapped(mailbox.ErrNoSuchUser), "550 5.1.1 <alice@example.org> No such user here"},
+		{wrapped(mailbox.ErrOverQuota), "552 5.2.2 <alice@example.org> Mailbox is full"},
+		{wrapped(mailbox.ErrTooLarge), "552 5.3.4 <alice@example.org> Message is too large"},
+		{wrapped(syscall.ENOSPC), "452 4.3.1 <alice@example.org> Disk is full, try again later"},
+		{wrapped(mailbox.ErrPermanent), "554 5.3.0 <alice@example.org> Cannot be delivered"},
+		{wrapped(context.DeadlineExceeded), "451 4.3.0 <alice@example.org> This takes too long, try again later"},
+		{wrapped(mailbox.ErrTemporary), "451 4.3.0 <alice@example.org> Temporary failure, try again later"},
+		{errors.New("anything"), "451 4.3.0 <alice@example.org> Temporary failure, try again later"},
+		{wrapped(&lmtp.Error{Code: 550, Enhanced: "5.7.1", Text: "Spam\r\n250 OK"}), "550 5.7.1 <alice@example.org> Spam250 OK"},
+		{&lmtp.Error{Code: 250, Enhanced: "2.0.0", Text: "Fine"}, "451 <alice@example.org> Fine"},
+		{&lmtp.Error{Code: 554, Text: strings.Repeat("é", 300)}, "554 <alice@example.org> " + strings.Repeat("é", 230)},
 	} {
-		r := start(t, lmtp.LMTP, func(r *running) { r.Appender = failingStore{test.err} })
+		r := start(t, lmtp.LMTP, func(r *running) {
+			r.Appender = storeFunc(func(_ mailbox.Delivery, body io.Reader) ([]mailbox.Result, error) {
+				io.CopyN(io.Discard, body, 10)
+				return nil, test.err
+			})
+		})
 		d := dial(t, r.address)
 		d.hello(lmtp.LMTP)
 		body := strings.Repeat("a line of text\r\n", 5000)
-		d.play(toAlice + "C: DATA\nS: 354 *\n" + quoted(body) + "C: .\nS: " + test.reply + "<alice@example.org> *\n")
-		d.play(toAlice + quoted("BDAT "+itoa(len(body))+" LAST\r\n"+body) + "S: " + test.reply + "<alice@example.org> *\n")
+		d.play(toAlice + "C: DATA\nS: 354 *\n" + quoted(body) + "C: .\nS: " + test.reply + "\n")
+		d.play(toAlice + quoted("BDAT "+itoa(len(body))+" LAST\r\n"+body) + "S: " + test.reply + "\n")
 		d.play("C: NOOP\nS: 250 *")
 	}
+}
+
+// Nothing is acknowledged because of a store that has its results wrong, or that
+// does not care whether the message came to its end.
+func TestStoreThatIsWrong(t *testing.T) {
+	careless := func(delivery mailbox.Delivery, body io.Reader) ([]mailbox.Result, error) {
+		io.Copy(io.Discard, body)
+		return make([]mailbox.Result, len(delivery.Recipients)), nil
+	}
+	none := func(mailbox.Delivery, io.Reader) ([]mailbox.Result, error) { return nil, nil }
+	many := func(mailbox.Delivery, io.Reader) ([]mailbox.Result, error) { return make([]mailbox.Result, 2), nil }
+	small, large := "x\r\n", strings.Repeat("a line of text\r\n", 10_000)
+	for _, test := range []struct {
+		store         storeFunc
+		message, want string
+	}{
+		{careless, small, "250 2.0.0 "},
+		{careless, large, "552 5.3.4 "},
+		{none, small, "451 4.3.0 "},
+		{many, small, "451 4.3.0 "},
+	} {
+		d := dial(t, start(t, lmtp.LMTP, func(r *running) { r.Appender = test.store }).address)
+		d.hello(lmtp.LMTP)
+		d.play(toAlice + "C: DATA\nS: 354 *\n" + quoted(test.message) + "C: .\nS: " + test.want + "<alice@example.org> *\n")
+		d.play("C: NOOP\nS: 250 *")
+	}
+}
+
+// RFC 5321 section 4.5.1: postmaster needs no domain. Over LMTP others need none
+// either.
+func TestAddressesWithoutDomain(t *testing.T) {
+	protocols(t, func(t *testing.T, protocol lmtp.Protocol) {
+		d := dial(t, start(t, protocol).address)
+		d.hello(protocol)
+		if protocol == lmtp.LMTP {
+			d.play("C: MAIL FROM:<root>\nS: 250 *\nC: RCPT TO:<alice>\nS: 250 *\nC: RCPT TO:<nobody>\nS: 550 5.1.1 *")
+		} else {
+			d.play("C: MAIL FROM:<root>\nS: 553 5.1.7 *\nC: MAIL FROM:<>\nS: 250 *\nC: RCPT TO:<alice>\nS: 553 5.1.3 *")
+		}
+		d.play("C: RCPT TO:<postmaster>\nS: 250 *\nC: RCPT TO:<Postmaster>\nS: 250 *\nC: RCPT TO:postmaster\nS: 250 *")
+	})
+	d := dial(t, start(t, lmtp.SMTP, func(r *running) { r.Directory = directory{"alice"} }).address)
+	d.hello(lmtp.SMTP)
+	d.play("C: MAIL FROM:<>\nS: 250 *\nC: RCPT TO:<postmaster>\nS: 550 5.1.1 *")
 }
 
 func TestAddresses(t *testing.T) {
@@ -347,33 +409,27 @@ func TestAddresses(t *testing.T) {
 		`\t\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d [+-]\d{4}\r\n$`, mail[0])
 }
 
-func TestSTARTTLS(t *testing.T) {
-	protocols(t, func(t *testing.T, protocol lmtp.Protocol) {
-		r := start(t, protocol, withTLS(t), func(r *running) { r.NoTrace = false })
-		d := dial(t, r.address)
-		d.startTLS(r)
-		d.play(toAlice + "C: DATA\nS: 354 *\nC: x\nC: .\n" + ok(protocol))
-		mail := r.mail(t, "alice")
-		require.Len(t, mail, 1)
-		require.Contains(t, mail[0], "Received: from client.example ([127.0.0.1])\r\n\tby mx.example.org with "+
-			map[lmtp.Protocol]string{lmtp.LMTP: "LMTPS", lmtp.SMTP: "ESMTPS"}[protocol]+" id ")
-	})
-}
-
 // A client that idles is told to go; a message that is under way is finished.
 func TestShutdown(t *testing.T) {
-	r := start(t, lmtp.LMTP)
-	idle, busy := dial(t, r.address), dial(t, r.address)
-	idle.hello(lmtp.LMTP)
-	busy.hello(lmtp.LMTP)
-	busy.play(toAlice + "C: DATA\nS: 354 *\nC: first line")
+	synctest.Test(t, func(t *testing.T) {
+		r := newServer(lmtp.LMTP)
+		idle, idleOver := r.pipe(t)
+		busy, busyOver := r.pipe(t)
+		idle.hello(lmtp.LMTP)
+		busy.hello(lmtp.LMTP)
+		busy.play(toAlice + "C: DATA\nS: 354 *\nC: first line")
+		synctest.Wait()
 
-	stopped := make(chan error, 1)
-	go func() { stopped <- r.Shutdown(t.Context()) }()
-	idle.play("S: 421 4.3.2 *\nS: EOF")
-	busy.play("C: last line\nC: .\n" + ok(lmtp.LMTP) + "S: 421 4.3.2 *\nS: EOF")
-	require.NoError(t, <-stopped)
-	require.Equal(t, []string{"first line\r\nlast line\r\n"}, r.mail(t, "alice"))
+		stopped := make(chan error, 1)
+		go func() { stopped <- r.Shutdown(t.Context()) }()
+		synctest.Wait()
+		idle.play("S: 421 4.3.2 *\nS: EOF")
+		busy.play("C: last line\nC: .\n" + ok(lmtp.LMTP) + "S: 421 4.3.2 *\nS: EOF")
+		require.NoError(t, <-stopped)
+		require.ErrorIs(t, <-idleOver, lmtp.ErrServerClosed)
+		require.ErrorIs(t, <-busyOver, lmtp.ErrServerClosed)
+		require.Equal(t, []string{"first line\r\nlast line\r\n"}, r.mail(t, "alice"))
+	})
 }
 
 func TestShutdownCutsOffUnfinishedMessages(t *testing.T) {
