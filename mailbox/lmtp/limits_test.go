@@ -242,6 +242,9 @@ func TestMaxMessageSize(t *testing.T) {
 			}
 			if limit[1] < 0 {
 				require.Contains(t, answer("9223372036854775807"), "250 2.1.0 ")
+				conn := &script{input: "EHLO x\r\n" + envelope + "DATA\r\nx\r\n.\r\nQUIT\r\n"}
+				require.NoError(t, r.ServeConn(t.Context(), conn))
+				require.Contains(t, conn.out.String(), "250 2.0.0 OK: delivered ")
 				return
 			}
 			require.Contains(t, answer("0"), "SIZE "+itoa(int(limit[1]))+"\r\n")
