@@ -103,6 +103,40 @@ func TestEveryCommandBehindTheEndIsAnswered(t *testing.T) {
 	}
 }
 
+// So it is with commands and chunks, and with the chunk of a message that has no
+// recipient, which is not taken for commands.
+func TestEveryCommandIsAnswered(t *testing.T) {
+	for name, test := range map[string]struct{ wire, answers string }{
+		"postmaster": {
+			"MAIL FROM:<>\r\nRCPT TO:<postmaster>\r\nRCPT TO:<Postmaster>\r\nRCPT TO:<nobody@example.org>\r\nRSET\r\n",
+			"S: 250 2.1.0 *\nS: 250 2.1.5 *\nS: 250 2.1.5 *\nS: 550 5.1.1 *\nS: 250 2.0.0 *",
+		},
+		"chunks": {
+			envelope + "BDAT 6\r\nQUIT\r\nBDAT 0\r\nNOOP\r\nBDAT 2 LAST\r\n.\rNOOP\r\n",
+			"S: 250 2.1.0 *\nS: 250 2.1.5 *\nS: 250 2.0.0 6 octets received\nS: 250 2.0.0 0 octets received\nS: 250 2.0.0 OK\n" +
+				"S: 250 2.0.0 *\nS: 250 2.0.0 OK",
+		},
+		"a chunk for nobody": {
+			"MAIL FROM:<>\r\nRCPT TO:<nobody@example.org>\r\nBDAT 12 LAST\r\nQUIT\r\nQUIT\r\nRSET\r\n",
+			"S: 250 2.1.0 *\nS: 550 5.1.1 *\nS: 503 5.5.1 No valid recipients: RCPT comes first\nS: 250 2.0.0 Forgotten",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			everyTransport(t, func(t *testing.T, r *running, d *dialogue) {
+				ways := cuts(test.wire)
+				for _, pieces := range ways {
+					d.send(pieces...)
+					d.play(test.answers)
+				}
+				require.Len(t, r.mail(t, "alice"), len(ways)*strings.Count(test.wire, "BDAT 2 LAST"))
+				for _, text := range r.mail(t, "alice") {
+					require.Equal(t, "QUIT\r\n.\r\n", text)
+				}
+			})
+		})
+	}
+}
+
 // MAIL, 99 RCPT, DATA and the message in one segment: 102 answers and the result.
 func TestAHundredCommandsInOneSegment(t *testing.T) {
 	protocols(t, func(t *testing.T, protocol lmtp.Protocol) {
