@@ -32,9 +32,10 @@ func TestP1DiskFull(t *testing.T) {
 	}})
 	config := storetest.Migrate(t, cluster)
 	disk.resize("24m")
-	config.Timeout = time.Second
-	config.Retries = -1
-	store := storetest.NewStore(t, config)
+	impatient := config
+	impatient.Timeout = time.Second
+	impatient.Retries = -1
+	store := storetest.NewStore(t, impatient)
 
 	acknowledged := fillDisk(t, cluster, store)
 	// So do a session and a second delivery fail, or they work.
@@ -52,6 +53,7 @@ func TestP1DiskFull(t *testing.T) {
 		_, err := mailbox.List(t.Context(), storetest.Open(t, store, anna))
 		return err == nil
 	})
+	store = storetest.NewStore(t, config)
 	found := storetest.Readable(t, store, anna)
 	for id, text := range acknowledged {
 		require.True(t, found[id] == text, "P1: acknowledged and lost")
