@@ -107,6 +107,14 @@ func tolerant(messages []message) []message {
 	return slices.DeleteFunc(messages, func(m message) bool { return m.exact })
 }
 
+// longLine is a message with a line of a megabyte, which is longer than RFC 5321
+// section 4.5.3.1.6 allows.
+func longLine(tag string) message {
+	id := "line-of-1MB." + tag + "@corpus.example"
+	return message{name: "line-of-1MB", id: id, sent: []byte("From: sender@corpus.example\r\nMessage-ID: <" + id + ">\r\n\r\nBefore.\r\n" +
+		strings.Repeat("x", 1<<20) + "\r\n.After.\r\n")}
+}
+
 // many are n small messages, no two alike.
 func many(n int, tag string) []message {
 	messages := make([]message, n)

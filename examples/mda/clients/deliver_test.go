@@ -3,9 +3,12 @@ package clients
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -50,7 +53,11 @@ func (m *mda) submit(t *testing.T, user string, messages []message) {
 
 func connect(t *testing.T, address string, lmtp bool) *sender {
 	t.Helper()
-	conn, err := net.DialTimeout("tcp", address, 10*time.Second)
+	network := "tcp"
+	if path, isUnix := strings.CutPrefix(address, "unix:"); isUnix {
+		network, address = "unix", path
+	}
+	conn, err := net.DialTimeout(network, address, 10*time.Second)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,15 +82,30 @@ func connect(t *testing.T, address string, lmtp bool) *sender {
 // send delivers one message to one user and waits until it was accepted.
 func (s *sender) send(m message, user string) {
 	s.t.Helper()
+	s.sendFrom(from, m, user)
+}
+
+// sendFrom does it for another sender, and for any number of users.
+func (s *sender) sendFrom(from string, m message, users ...string) {
+	s.t.Helper()
 	body := "BODY=8BITMIME"
 	if bytes.HasPrefix([]byte(m.name), []byte("utf8-")) {
 		body += " SMTPUTF8"
 	}
-	envelope := fmt.Sprintf("MAIL FROM:<%s> SIZE=%d %s\r\nRCPT TO:<%s@corpus.example>\r\n", from, len(m.sent), body, user)
+	envelope := fmt.Sprintf("MAIL FROM:<%s> SIZE=%d %s\r\n", from, len(m.sent), body)
+	for _, user := range users {
+		envelope += fmt.Sprintf("RCPT TO:<%s@corpus.example>\r\n", user)
+	}
+	addressed := func() {
+		s.t.Helper()
+		s.reply(250, "MAIL for %s", m.name)
+		for range users {
+			s.reply(250, "RCPT for %s", m.name)
+		}
+	}
 	if m.chunked {
 		s.write([]byte(envelope))
-		s.reply(250, "MAIL for %s", m.name)
-		s.reply(250, "RCPT for %s", m.name)
+		addressed()
 		// In two chunks, which the server puts together again.
 		half := len(m.sent) / 2
 		s.write(fmt.Appendf(nil, "BDAT %d\r\n%s", half, m.sent[:half]))
@@ -93,8 +115,7 @@ func (s *sender) send(m message, user string) {
 		return
 	}
 	s.write([]byte(envelope + "DATA\r\n"))
-	s.reply(250, "MAIL for %s", m.name)
-	s.reply(250, "RCPT for %s", m.name)
+	addressed()
 	s.reply(354, "DATA for %s", m.name)
 	s.write(append(stuff(m.sent), ".\r\n"...))
 	s.reply(250, "the data of %s", m.name)
@@ -150,16 +171,8 @@ func (s *sender) reply(code int, format string, args ...any) string {
 func (m *mda) maildrop(t *testing.T, user string) []string {
 	t.Helper()
 	ctx := within(t, time.Minute)
-	client, err := pop3client.DialTLS(ctx, m.pop3s, pop3client.Options{
-		TLS: &tls.Config{RootCAs: certificates(t).pool, ServerName: host},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	client := m.logIn(ctx, t, user)
 	defer client.Close()
-	if err := client.Login(ctx, user, secrets[user]); err != nil {
-		t.Fatalf("maildrop of %s: %v", user, err)
-	}
 	list, err := client.UIDL(ctx)
 	if err != nil {
 		t.Fatalf("maildrop of %s: %v", user, err)
@@ -172,4 +185,75 @@ func (m *mda) maildrop(t *testing.T, user string) []string {
 		t.Fatalf("maildrop of %s: %v", user, err)
 	}
 	return ids
+}
+
+// logIn begins a POP3 session.
+func (m *mda) logIn(ctx context.Context, t *testing.T, user string) *pop3client.Client {
+	t.Helper()
+	client, err := pop3client.DialTLS(ctx, m.pop3s, pop3client.Options{
+		TLS: &tls.Config{RootCAs: certificates(t).pool, ServerName: host},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := client.Login(ctx, user, secrets[user]); err != nil {
+		t.Fatalf("maildrop of %s: %v", user, err)
+	}
+	return client
+}
+
+// take waits until a user has n messages, or more, and returns them all. It
+// removes them from the maildrop.
+func (m *mda) take(t *testing.T, user string, n int) [][]byte {
+	t.Helper()
+	var messages [][]byte
+	await(t, func() bool {
+		messages = m.takeNow(t, user, n)
+		return len(messages) >= n
+	}, fmt.Sprintf("%s did not get %d messages", user, n))
+	return messages
+}
+
+// takeNow takes all messages, or none if there are fewer than least.
+func (m *mda) takeNow(t *testing.T, user string, least int) (messages [][]byte) {
+	t.Helper()
+	ctx := within(t, time.Minute)
+	client := m.logIn(ctx, t, user)
+	defer client.Close()
+	check := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatalf("maildrop of %s: %v", user, err)
+		}
+	}
+	list, err := client.List(ctx)
+	check(err)
+	if len(list) < least {
+		return nil
+	}
+	for _, message := range list {
+		body, err := client.Retr(ctx, message.Number)
+		check(err)
+		text, err := io.ReadAll(body)
+		check(err)
+		check(client.Dele(ctx, message.Number))
+		messages = append(messages, text)
+	}
+	check(client.Quit(ctx))
+	return messages
+}
+
+// received removes the header field that a mail server has put in front of each
+// message.
+func received(t *testing.T, messages [][]byte, field *regexp.Regexp) [][]byte {
+	t.Helper()
+	for i, text := range messages {
+		found := field.FindIndex(text)
+		if found == nil {
+			t.Errorf("a message does not begin with Received: %.400q", text)
+			continue
+		}
+		messages[i] = text[found[1]:]
+	}
+	return messages
 }

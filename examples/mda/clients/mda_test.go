@@ -181,6 +181,9 @@ func (m *mda) ready(line string) error {
 	}
 	m.pop3, m.pop3s, m.lmtp, m.smtp = addresses["pop3"], addresses["pop3s"], addresses["lmtp"], addresses["smtp"]
 	for _, address := range []string{m.pop3, m.pop3s, m.lmtp, m.smtp} {
+		if strings.HasPrefix(address, "unix:") {
+			continue
+		}
 		if _, port, err := net.SplitHostPort(address); err != nil || port == "0" {
 			return fmt.Errorf("the ready line %q does not name the address of each listener", line)
 		}

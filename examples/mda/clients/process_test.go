@@ -117,6 +117,21 @@ func within(t *testing.T, limit time.Duration) context.Context {
 	return ctx
 }
 
+// await waits until a condition is true.
+func await(t *testing.T, condition func() bool, otherwise string) {
+	t.Helper()
+	ctx := within(t, 30*time.Second)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !condition() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatal(otherwise)
+		}
+	}
+}
+
 // tail shortens an output to its end, so that a failure stays readable.
 func tail(text []byte) []byte {
 	const limit = 2000
@@ -183,4 +198,18 @@ func read(t *testing.T, path string) []byte {
 		t.Fatal(err)
 	}
 	return text
+}
+
+// publicDir returns a directory that other users can enter, too.
+func publicDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp(scratch, "public-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
 }
