@@ -107,6 +107,21 @@ func tolerant(messages []message) []message {
 	return slices.DeleteFunc(messages, func(m message) bool { return m.exact })
 }
 
+// byData are the messages that DATA can carry, which is all that most senders
+// know, and one with a line of a megabyte.
+func byData(tag string) []message {
+	return append(slices.DeleteFunc(corpus(tag), func(m message) bool { return m.chunked }), longLine(tag))
+}
+
+// formed are messages as a sender is known to change them.
+func formed(messages []message, form func(message) []byte) []message {
+	messages = slices.Clone(messages)
+	for i, m := range messages {
+		messages[i].sent = form(m)
+	}
+	return messages
+}
+
 // longLine is a message with a line of a megabyte, which is longer than RFC 5321
 // section 4.5.3.1.6 allows.
 func longLine(tag string) message {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -241,6 +242,26 @@ func (m *mda) takeNow(t *testing.T, user string, least int) (messages [][]byte) 
 	}
 	check(client.Quit(ctx))
 	return messages
+}
+
+// startBoth starts two MDAs for senders: one that takes mail over TCP, and one
+// that takes it over Unix sockets.
+func startBoth(t *testing.T) (tcp, unix *mda) {
+	t.Helper()
+	dir := publicDir(t)
+	return start(t, memory, octetFlags...), start(t, memory, append(octetFlags,
+		"-lmtp", "unix:"+filepath.Join(dir, "lmtp"), "-smtp", "unix:"+filepath.Join(dir, "smtp"))...)
+}
+
+// awaitMail waits until the MDA has logged a session that delivered so many
+// messages, by "SMTP" or "LMTP" or, after STARTTLS, "SMTP+STARTTLS" or
+// "LMTP+STARTTLS", and that ended by QUIT.
+func (m *mda) awaitMail(t *testing.T, way string, messages int) {
+	t.Helper()
+	protocol, secured, _ := strings.Cut(way, "+")
+	session := regexp.MustCompile(fmt.Sprintf(`"lmtp: session" .* protocol=%s .* tls=%t reason=quit messages=%d `,
+		protocol, secured == "STARTTLS", messages))
+	await(t, func() bool { return m.stderr.matches(session) }, fmt.Sprintf("no session that matches %s in the log", session))
 }
 
 // received removes the header field that a mail server has put in front of each

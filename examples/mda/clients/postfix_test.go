@@ -40,10 +40,7 @@ func TestPostfix(t *testing.T) {
 				t.Parallel()
 				sent := append(corpus("postfix."+way.user), longLine("postfix."+way.user))
 				p.send(t, from, sent, way.user)
-				for i := range sent {
-					sent[i].sent = postfixForm(sent[i])
-				}
-				same(t, received(t, way.mda.take(t, way.user, len(sent)), postfixReceived), sent, nil)
+				same(t, received(t, way.mda.take(t, way.user, len(sent)), postfixReceived), formed(sent, postfixForm), nil)
 			})
 		}
 	})

@@ -1,0 +1,74 @@
+package clients
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/json"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+//go:embed testdata/smtplib_client.py
+var smtplibClient string
+
+// TestSmtplib sends with Python's smtplib: over TCP by SMTP and LMTP, and over a
+// Unix socket by LMTP.
+func TestSmtplib(t *testing.T) {
+	python := need(t, "python3", "python3")
+	t.Parallel()
+	tcp, unix := startBoth(t)
+	for _, way := range []struct {
+		name, user string
+		mda        *mda
+		address    string
+	}{
+		{"SMTP", anna, tcp, tcp.smtp},
+		{"SMTP+STARTTLS", bert, tcp, tcp.smtp},
+		{"LMTP+STARTTLS", cleo, tcp, tcp.lmtp},
+		{"LMTP", anna, unix, unix.lmtp},
+	} {
+		t.Run(way.name, func(t *testing.T) {
+			t.Parallel()
+			sent := byData("smtplib")
+			texts := make([][]byte, len(sent))
+			for i, m := range sent {
+				texts[i] = m.sent
+			}
+			host, portNumber := host, 0
+			if path, isUnix := strings.CutPrefix(way.address, "unix:"); isUnix {
+				host = path
+			} else {
+				var err error
+				if portNumber, err = strconv.Atoi(port(way.address)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			options, err := json.Marshal(map[string]any{
+				"way": way.name, "host": host, "port": portNumber, "ca": certificates(t).ca,
+				"from": from, "to": way.user + "@corpus.example", "messages": texts,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			script := write(t, filepath.Join(t.TempDir(), "smtplib_client.py"), smtplibClient)
+			cmd := command(within(t, 2*time.Minute), t.TempDir(), python, "-I", "-X", "utf8", script)
+			cmd.Stdin = bytes.NewReader(options)
+			run(t, cmd)
+			same(t, way.mda.take(t, way.user, len(sent)), formed(sent, smtplibForm), nil)
+			way.mda.awaitMail(t, way.name, len(sent))
+		})
+	}
+}
+
+// smtplibForm is what smtplib sends of a message: it doubles a dot after a bare
+// LF too, where that is content.
+func smtplibForm(m message) []byte {
+	if m.name == "bare-lf-by-data" {
+		text := bytes.ReplaceAll(m.sent, []byte("\n."), []byte("\n.."))
+		return bytes.ReplaceAll(text, []byte("\r\n.."), []byte("\r\n."))
+	}
+	return m.sent
+}
