@@ -244,24 +244,52 @@ func (m *mda) takeNow(t *testing.T, user string, least int) (messages [][]byte) 
 	return messages
 }
 
-// startBoth starts two MDAs for senders: one that takes mail over TCP, and one
-// that takes it over Unix sockets.
-func startBoth(t *testing.T) (tcp, unix *mda) {
-	t.Helper()
-	dir := publicDir(t)
-	return start(t, memory, octetFlags...), start(t, memory, append(octetFlags,
-		"-lmtp", "unix:"+filepath.Join(dir, "lmtp"), "-smtp", "unix:"+filepath.Join(dir, "smtp"))...)
+// way is how a sender brings mail: "SMTP" or "LMTP" or, after STARTTLS,
+// "SMTP+STARTTLS" or "LMTP+STARTTLS".
+type way struct {
+	name, user string
+	mda        *mda
+	address    string
 }
 
-// awaitMail waits until the MDA has logged a session that delivered so many
-// messages, by "SMTP" or "LMTP" or, after STARTTLS, "SMTP+STARTTLS" or
-// "LMTP+STARTTLS", and that ended by QUIT.
-func (m *mda) awaitMail(t *testing.T, way string, messages int) {
+// allWays are those of senders that know LMTP and Unix sockets.
+func allWays(t *testing.T) []way {
 	t.Helper()
-	protocol, secured, _ := strings.Cut(way, "+")
+	tcp := start(t, memory, octetFlags...)
+	unix := start(t, memory, append(octetFlags, "-lmtp", "unix:"+filepath.Join(publicDir(t), "lmtp"))...)
+	return []way{
+		{"SMTP", anna, tcp, tcp.smtp},
+		{"SMTP+STARTTLS", bert, tcp, tcp.smtp},
+		{"LMTP+STARTTLS", cleo, tcp, tcp.lmtp},
+		{"LMTP", anna, unix, unix.lmtp},
+	}
+}
+
+func (w way) protocol() string {
+	protocol, _, _ := strings.Cut(w.name, "+")
+	return protocol
+}
+
+func (w way) secured() bool { return strings.HasSuffix(w.name, "+STARTTLS") }
+
+// socket is the path of the Unix socket, "" if it is none.
+func (w way) socket() string {
+	path, isUnix := strings.CutPrefix(w.address, "unix:")
+	if !isUnix {
+		return ""
+	}
+	return path
+}
+
+// arrives waits until the user has all messages, compares them, and waits until
+// the MDA has logged a session of this way that brought so many messages and
+// ended by QUIT.
+func (w way) arrives(t *testing.T, sent []message, inSession int) {
+	t.Helper()
+	same(t, w.mda.take(t, w.user, len(sent)), sent, nil)
 	session := regexp.MustCompile(fmt.Sprintf(`"lmtp: session" .* protocol=%s .* tls=%t reason=quit messages=%d `,
-		protocol, secured == "STARTTLS", messages))
-	await(t, func() bool { return m.stderr.matches(session) }, fmt.Sprintf("no session that matches %s in the log", session))
+		w.protocol(), w.secured(), inSession))
+	await(t, func() bool { return w.mda.stderr.matches(session) }, fmt.Sprintf("no session that matches %s in the log", session))
 }
 
 // received removes the header field that a mail server has put in front of each

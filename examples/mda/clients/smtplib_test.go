@@ -2,11 +2,10 @@ package clients
 
 import (
 	"bytes"
+	"cmp"
 	_ "embed"
 	"encoding/json"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 )
@@ -19,17 +18,7 @@ var smtplibClient string
 func TestSmtplib(t *testing.T) {
 	python := need(t, "python3", "python3")
 	t.Parallel()
-	tcp, unix := startBoth(t)
-	for _, way := range []struct {
-		name, user string
-		mda        *mda
-		address    string
-	}{
-		{"SMTP", anna, tcp, tcp.smtp},
-		{"SMTP+STARTTLS", bert, tcp, tcp.smtp},
-		{"LMTP+STARTTLS", cleo, tcp, tcp.lmtp},
-		{"LMTP", anna, unix, unix.lmtp},
-	} {
+	for _, way := range allWays(t) {
 		t.Run(way.name, func(t *testing.T) {
 			t.Parallel()
 			sent := byData("smtplib")
@@ -37,17 +26,8 @@ func TestSmtplib(t *testing.T) {
 			for i, m := range sent {
 				texts[i] = m.sent
 			}
-			host, portNumber := host, 0
-			if path, isUnix := strings.CutPrefix(way.address, "unix:"); isUnix {
-				host = path
-			} else {
-				var err error
-				if portNumber, err = strconv.Atoi(port(way.address)); err != nil {
-					t.Fatal(err)
-				}
-			}
 			options, err := json.Marshal(map[string]any{
-				"way": way.name, "host": host, "port": portNumber, "ca": certificates(t).ca,
+				"way": way.name, "server": cmp.Or(way.socket(), way.address), "ca": certificates(t).ca,
 				"from": from, "to": way.user + "@corpus.example", "messages": texts,
 			})
 			if err != nil {
@@ -57,8 +37,7 @@ func TestSmtplib(t *testing.T) {
 			cmd := command(within(t, 2*time.Minute), t.TempDir(), python, "-I", "-X", "utf8", script)
 			cmd.Stdin = bytes.NewReader(options)
 			run(t, cmd)
-			same(t, way.mda.take(t, way.user, len(sent)), formed(sent, smtplibForm), nil)
-			way.mda.awaitMail(t, way.name, len(sent))
+			way.arrives(t, formed(sent, smtplibForm), len(sent))
 		})
 	}
 }

@@ -1,6 +1,6 @@
 """Sends messages with Python's smtplib.
 
-Reads {"way", "host", "port", "ca", "from", "to", "messages"} as JSON on standard
+Reads {"way", "server", "ca", "from", "to", "messages"} as JSON on standard
 input; messages are in base64. Ends with a traceback when the server does not
 do as RFC 5321 or RFC 2033 has it.
 """
@@ -13,10 +13,13 @@ import sys
 
 o = json.load(sys.stdin)
 protocol, _, secured = o["way"].partition("+")
-if protocol == "LMTP":
-    client = smtplib.LMTP(o["host"], o["port"])
+host, _, port = o["server"].rpartition(":")
+if o["server"].startswith("/"):
+    client = smtplib.LMTP(o["server"])
+elif protocol == "LMTP":
+    client = smtplib.LMTP(host, int(port))
 else:
-    client = smtplib.SMTP(o["host"], o["port"], timeout=30)
+    client = smtplib.SMTP(host, int(port), timeout=30)
 
 with client:
     if secured:
