@@ -13,6 +13,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -91,10 +92,10 @@ func postfixForm(m message) []byte {
 		// A LF ends a line for the dots, too: a dot at its start is one that the
 		// sender has doubled, and a line of a dot is nothing.
 		header, _, _ := bytes.Cut(m.sent, []byte("\r\n\r\n"))
-		return append(header, "\r\n\r\nmixed\nline\r\nends\nand dots\n.\nQUIT\r\n\n.\na\r\n"...)
+		return slices.Concat(header, []byte("\r\n\r\nmixed\nline\r\nends\nand dots\n.\nQUIT\r\n\n.\na\r\n"))
 	case "final-cr":
 		// A CR is an octet of the last line, which has no end.
-		return append(m.sent, "\r\n"...)
+		return slices.Concat(m.sent, []byte("\r\n"))
 	}
 	return m.sent
 }
