@@ -126,8 +126,8 @@ func formed(messages []message, form func(message) []byte) []message {
 // section 4.5.3.1.6 allows.
 func longLine(tag string) message {
 	id := "line-of-1MB." + tag + "@corpus.example"
-	return message{name: "line-of-1MB", id: id, sent: []byte("From: sender@corpus.example\r\nMessage-ID: <" + id + ">\r\n\r\nBefore.\r\n" +
-		strings.Repeat("x", 1<<20) + "\r\n.After.\r\n")}
+	return message{name: "line-of-1MB", id: id, sent: []byte("From: sender@corpus.example\r\n" +
+		"Date: Mon, 01 Jan 2024 10:00:00 +0000\r\nMessage-ID: <" + id + ">\r\n\r\nBefore.\r\n" + strings.Repeat("x", 1<<20) + "\r\n.After.\r\n")}
 }
 
 // many are n small messages, no two alike.

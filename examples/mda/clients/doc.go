@@ -1,11 +1,20 @@
-// Package clients has tests only: real mail clients against examples/mda. curl,
-// Python's poplib, fetchmail, mpop, getmail6, s-nail, Twisted, knadh/go-pop3,
-// openssl s_client and Thunderbird fetch mail that was delivered over LMTP and
-// SMTP a moment before. What each of them has stored is compared with what was
-// sent, octet for octet. Dovecot serves the same Maildir beside the MDA.
+// Package clients has tests only: real mail clients and real senders against
+// examples/mda.
 //
-// .ci/clients-install installs the clients on a Debian machine. The test of a
-// client that is missing is skipped; with POPCASK_REQUIRE_CLIENTS=1 it fails.
+// curl, Python's poplib, fetchmail, mpop, getmail6, s-nail, Twisted,
+// knadh/go-pop3, openssl s_client and Thunderbird fetch mail that was delivered
+// over LMTP and SMTP a moment before. What each of them has stored is compared
+// with what was sent, octet for octet. Dovecot serves the same Maildir beside
+// the MDA.
+//
+// Postfix, Exim, msmtp, swaks, curl, Python's smtplib and wneessen/go-mail send
+// mail over LMTP and SMTP, over TCP and Unix sockets. What arrives is compared
+// with what they were given: a mail server puts a Received field in front, and
+// whatever else a sender changes is in a function of its test.
+//
+// .ci/clients-install installs all of them on a Debian machine. The test of a
+// program that is missing is skipped, and so are those of Postfix and Exim
+// without root; with POPCASK_REQUIRE_CLIENTS=1 they fail.
 // POPCASK_MDA names a program to test in place of the one that is built from
 // examples/mda.
 //
