@@ -33,7 +33,11 @@ type dialogue struct {
 
 func dial(t *testing.T, address string) *dialogue {
 	t.Helper()
-	conn, err := net.DialTimeout("tcp", address, patienceOfTests)
+	network := "tcp"
+	if path, isUnix := strings.CutPrefix(address, unixPrefix); isUnix {
+		network, address = "unix", path
+	}
+	conn, err := net.DialTimeout(network, address, patienceOfTests)
 	require.NoError(t, err)
 	t.Cleanup(func() { conn.Close() })
 	d := &dialogue{t: t}

@@ -47,8 +47,8 @@ Command for the users file: hash, which makes a secret of a password.
 
 Addresses are host:port; a port alone is on loopback, and :port on all addresses
 of this machine. Port 0 takes a free port, unix:/path is a Unix socket, and an
-empty address switches the listener off. When all listeners are up, one line on standard output begins
-with "ready" and has their addresses.
+empty address switches the listener off. When all listeners are up, one line on
+standard output begins with "ready" and has their addresses.
 
   -pop3 ADDRESS      POP3 (127.0.0.1:1110)
   -pop3s ADDRESS     POP3 with TLS from the first octet (off)
@@ -222,10 +222,18 @@ func (o options) check() error {
 	case o.pop3s != "" && o.tlsCert == "" && !o.tlsSelfSigned:
 		return usagef("-pop3s needs -tls-cert and -tls-key, or -tls-self-signed")
 	}
-	for range o.addresses() {
-		return o.nodes.check()
+	listeners := 0
+	for name, address := range o.addresses() {
+		listeners++
+		// A name that begins with @ has no file, and so no permissions.
+		if path, isUnix := strings.CutPrefix(address, unixPrefix); isUnix && (path == "" || path[0] == '@') {
+			return usagef("-%s %s: a Unix socket is unix:/path", name, address)
+		}
 	}
-	return usagef("every listener is switched off")
+	if listeners == 0 {
+		return usagef("every listener is switched off")
+	}
+	return o.nodes.check()
 }
 
 // addresses are those of the listeners that are not switched off, by name, in

@@ -61,6 +61,8 @@ func TestUsageErrors(t *testing.T) {
 		{"-tls-cert x -tls-key y -tls-self-signed", "-tls-self-signed and -tls-cert exclude each other"},
 		{"-pop3s 127.0.0.1:0", "-pop3s needs -tls-cert and -tls-key, or -tls-self-signed"},
 		{"-pop3= -lmtp= -smtp=", "every listener is switched off"},
+		{"-lmtp=unix:", "-lmtp unix:: a Unix socket is unix:/path"},
+		{"-smtp=unix:@name", "-smtp unix:@name: a Unix socket is unix:/path"},
 	} {
 		t.Run(test.args, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer

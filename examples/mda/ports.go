@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"iter"
 	"net"
-	"os"
 	"strings"
 
 	"github.com/popcask/popcask/mailbox/lmtp"
@@ -39,24 +38,10 @@ func listen(addresses iter.Seq2[string, string]) (*ports, error) {
 
 // listenOn listens on host:port, or on a Unix socket: unix:/path.
 func listenOn(address string) (net.Listener, error) {
-	path, is := strings.CutPrefix(address, "unix:")
-	if !is {
-		return net.Listen("tcp", address)
+	if path, isUnix := strings.CutPrefix(address, unixPrefix); isUnix {
+		return listenUnix(path)
 	}
-	if conn, err := net.Dial("unix", path); err == nil {
-		conn.Close()
-		return nil, fmt.Errorf("%s: another program listens there", path)
-	}
-	if info, err := os.Lstat(path); err == nil && info.Mode().Type() == os.ModeSocket {
-		os.Remove(path) // of a program that was killed
-	}
-	listener, err := net.Listen("unix", path)
-	if err != nil {
-		return nil, err
-	}
-	// As on loopback, every user of this machine may connect; the permissions of
-	// the directory are there to forbid it.
-	return listener, os.Chmod(path, 0o666)
+	return net.Listen("tcp", address)
 }
 
 // serve runs a server on the listener of that name, if there is one. It is not
@@ -104,7 +89,7 @@ func (p *ports) String() string {
 		addr := p.listeners[name].Addr()
 		words[i] = name + "=" + addr.String()
 		if addr.Network() == "unix" {
-			words[i] = name + "=unix:" + addr.String()
+			words[i] = name + "=" + unixPrefix + addr.String()
 		}
 	}
 	return strings.Join(words, " ")
