@@ -22,7 +22,7 @@ func TestCurlSMTP(t *testing.T) {
 	} {
 		t.Run(way.name, func(t *testing.T) {
 			t.Parallel()
-			sent := byData("curl")
+			sent := way.messages("curl-smtp")
 			dir := t.TempDir()
 			for i, m := range sent {
 				write(t, filepath.Join(dir, strconv.Itoa(i+1)), string(m.sent))

@@ -281,6 +281,16 @@ func (w way) socket() string {
 	return path
 }
 
+// messages are those that a sender sends this way: all that DATA can carry, and
+// a few after STARTTLS, which costs many senders a handshake for each.
+func (w way) messages(tag string) []message {
+	messages := byData(tag)
+	if w.secured() {
+		return messages[len(messages)-6:]
+	}
+	return messages
+}
+
 // arrives waits until the user has all messages, compares them, and waits until
 // the MDA has logged a session of this way that brought so many messages and
 // ended by QUIT.

@@ -120,7 +120,7 @@ func within(t *testing.T, limit time.Duration) context.Context {
 // await waits until a condition is true.
 func await(t *testing.T, condition func() bool, otherwise string) {
 	t.Helper()
-	ctx := within(t, 30*time.Second)
+	ctx := within(t, time.Minute)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for !condition() {

@@ -21,7 +21,7 @@ func TestSmtplib(t *testing.T) {
 	for _, way := range allWays(t) {
 		t.Run(way.name, func(t *testing.T) {
 			t.Parallel()
-			sent := byData("smtplib")
+			sent := way.messages("smtplib")
 			texts := make([][]byte, len(sent))
 			for i, m := range sent {
 				texts[i] = m.sent
