@@ -38,7 +38,6 @@ func TestPostfix(t *testing.T) {
 			mda        *mda
 		}{{"TCP", anna, tcp}, {"Unix socket", bert, unix}} {
 			t.Run(way.name, func(t *testing.T) {
-				t.Parallel()
 				sent := append(corpus("postfix."+way.user), longLine("postfix."+way.user))
 				p.send(t, from, sent, way.user)
 				same(t, received(t, way.mda.take(t, way.user, len(sent)), postfixReceived), formed(sent, postfixForm), nil)
@@ -198,10 +197,9 @@ func (p *postfix) send(t *testing.T, from string, messages []message, users ...s
 // is in its log.
 func (p *postfix) awaitDeferred(t *testing.T, line string) {
 	t.Helper()
-	await(t, func() bool { return p.queued("deferred") }, "Postfix deferred nothing")
-	if log := p.log(t); !regexp.MustCompile(line).Match(log) {
-		t.Errorf("no line that matches %s in Postfix's log", line)
-	}
+	pattern := regexp.MustCompile(line)
+	await(t, func() bool { return p.queued("deferred") && pattern.Match(p.log(t)) },
+		"Postfix deferred nothing, or for another reason than "+line)
 }
 
 // awaitEmptyQueue waits until Postfix has dealt with all mail.
