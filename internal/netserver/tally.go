@@ -48,10 +48,13 @@ func (t *Tally) Log(ctx context.Context, log *slog.Logger, message string, remot
 	}
 }
 
-// Text is an address as a string, "-" if there is none.
+// Text is an address as a string, "-" if there is none: the client of a Unix
+// socket has no name.
 func Text(addr net.Addr) string {
-	if addr == nil {
-		return "-"
+	if addr != nil {
+		if text := addr.String(); text != "" && text != "@" {
+			return text
+		}
 	}
-	return addr.String()
+	return "-"
 }
