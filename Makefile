@@ -18,7 +18,7 @@ faults: # two data centres, with things that break for two minutes (root on Linu
 	go test ./internal/faults -run TestFaults -v -timeout 30m
 
 bench: # the library beside bare programs
-	go test ./pop3 ./mailbox/maildir ./cassandra -run '^$$' -bench .
+	go test ./pop3 ./mailbox/lmtp ./mailbox/maildir ./cassandra -run '^$$' -bench .
 
 lint: # what .ci/run checks besides the tests
 	test -z "$$(gofmt -l . | tee /dev/stderr)"
