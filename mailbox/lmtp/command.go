@@ -96,13 +96,14 @@ var outOfPlace = []struct {
 // or nil if it goes on.
 func (c *Conn) execute(ctx context.Context, line string) *ended {
 	err := c.run(ctx, line)
+	if err == nil {
+		c.bad, c.refused = 0, max(0, c.refused-1)
+		return nil
+	}
 	var wrong mistake
 	switch end, isEnd := err.(*ended); {
 	case isEnd:
 		return end
-	case err == nil:
-		c.bad, c.refused = 0, max(0, c.refused-1)
-		return nil
 	case errors.As(err, &wrong):
 		c.bad++
 		c.refused++

@@ -4,9 +4,9 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -101,12 +101,15 @@ func (c *Conn) say(code int, enhanced string, lines ...string) {
 	if enhanced != "" {
 		enhanced += " "
 	}
+	number := strconv.Itoa(code)
 	for i, line := range lines {
-		separator := '-'
+		separator := "-"
 		if i == len(lines)-1 {
-			separator = ' '
+			separator = " "
 		}
-		fmt.Fprintf(c.out, "%d%c%s%s\r\n", code, separator, enhanced, fitted(line))
+		for _, text := range [...]string{number, separator, enhanced, fitted(line), "\r\n"} {
+			c.out.WriteString(text)
+		}
 	}
 }
 

@@ -1,7 +1,6 @@
 package lmtp
 
 import (
-	"fmt"
 	"net"
 	"strings"
 	"time"
@@ -13,16 +12,15 @@ func (c *Conn) trace(m *message, to recipient) string {
 	if c.server.NoTrace {
 		return ""
 	}
-	var h strings.Builder
-	fmt.Fprintf(&h, "Return-Path: <%s>\r\n", c.mail.from.path())
-	fmt.Fprintf(&h, "Delivered-To: %s\r\n", to.address.path())
-	fmt.Fprintf(&h, "Received: from %s (%s)\r\n", extendedDomain(c.Hello()), addressLiteral(c.RemoteAddr()))
-	fmt.Fprintf(&h, "\tby %s with %s id %s", c.server.hostname, c.withValue(), m.id)
+	mailbox, only := to.address.path(), ""
 	if len(c.mail.to) == 1 { // else one recipient would learn of the others
-		fmt.Fprintf(&h, "\r\n\tfor <%s>", to.address.path())
+		only = "\r\n\tfor <" + mailbox + ">"
 	}
-	fmt.Fprintf(&h, ";\r\n\t%s\r\n", m.received.Format(time.RFC1123Z))
-	return h.String()
+	return "Return-Path: <" + c.mail.from.path() + ">\r\n" +
+		"Delivered-To: " + mailbox + "\r\n" +
+		"Received: from " + extendedDomain(c.Hello()) + " (" + addressLiteral(c.RemoteAddr()) + ")\r\n" +
+		"\tby " + c.server.hostname + " with " + c.withValue() + " id " + m.id + only + ";\r\n" +
+		"\t" + m.received.Format(time.RFC1123Z) + "\r\n"
 }
 
 // withValue is the protocol as Received names it (RFC 3848, RFC 6531 section
