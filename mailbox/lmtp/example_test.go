@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/smtp"
+	"net/textproto"
 
 	"github.com/popcask/popcask/mailbox"
 	"github.com/popcask/popcask/mailbox/lmtp"
@@ -31,8 +32,14 @@ func Example() {
 
 	to := listener.Addr().String()
 	text := []byte("Subject: hello\r\n\r\nHello, Anna!\r\n")
-	fmt.Println(smtp.SendMail(to, nil, "bert@example.org", []string{"anna@example.org"}, text))
-	fmt.Println(smtp.SendMail(to, nil, "bert@example.org", []string{"ana@example.org"}, text))
+	for _, recipient := range []string{"anna@example.org", "ana@example.org"} {
+		err := smtp.SendMail(to, nil, "bert@example.org", []string{recipient}, text)
+		if refused, is := err.(*textproto.Error); is {
+			fmt.Println(refused.Code, refused.Msg)
+			continue
+		}
+		fmt.Println(err)
+	}
 
 	ctx := context.Background()
 	fmt.Println(server.Shutdown(ctx), <-served)
@@ -65,7 +72,14 @@ func ExampleError() {
 		return
 	}
 	defer client.Close()
-	fmt.Println(errors.Join(client.Mail("bert@example.org"), client.Rcpt("anna@example.org")))
+	if err := client.Mail("bert@example.org"); err != nil {
+		fmt.Println(err)
+		return
+	}
+	var refused *textproto.Error
+	if errors.As(client.Rcpt("anna@example.org"), &refused) {
+		fmt.Println(refused.Code, refused.Msg)
+	}
 	// Output:
 	// 551 "5.1.6 Anna has moved to anna@example.com"
 }
