@@ -18,7 +18,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/popcask/popcask/internal/child"
-	"github.com/popcask/popcask/mailbox"
 	"github.com/popcask/popcask/mailbox/lmtp"
 )
 
@@ -52,14 +51,6 @@ func BenchmarkDelivery(b *testing.B) {
 			b.ReportMetric(median(ours)/median(theirs), "x-bare")
 		})
 	}
-}
-
-// discard is a store that reads a message and forgets it.
-type discard struct{}
-
-func (discard) Append(_ context.Context, delivery mailbox.Delivery, body io.Reader) ([]mailbox.Result, error) {
-	_, err := io.Copy(io.Discard, body)
-	return make([]mailbox.Result, len(delivery.Recipients)), err
 }
 
 // listen serves on loopback until the end of a test.
