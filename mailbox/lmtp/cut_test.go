@@ -1,6 +1,7 @@
 package lmtp_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/popcask/popcask/mailbox"
 	"github.com/popcask/popcask/mailbox/lmtp"
 )
 
@@ -202,4 +204,30 @@ func TestLongLines(t *testing.T) {
 			require.True(t, text == want[i], "%d octets instead of %d", len(text), len(want[i]))
 		}
 	})
+}
+
+// countingStore counts how often it reads.
+type countingStore struct{ reads int }
+
+func (s *countingStore) Append(_ context.Context, delivery mailbox.Delivery, body io.Reader) ([]mailbox.Result, error) {
+	p := make([]byte, 4<<10)
+	for {
+		s.reads++
+		if _, err := body.Read(p); err == io.EOF {
+			return make([]mailbox.Result, len(delivery.Recipients)), nil
+		} else if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// Lines that begin with a dot come many at once, too: or else a client could make
+// the server work for each of a million.
+func TestDotsComeManyAtOnce(t *testing.T) {
+	store := new(countingStore)
+	r := newServer(lmtp.SMTP)
+	r.Appender = store
+	conn := &script{input: "EHLO x\r\n" + envelope + "DATA\r\n" + strings.Repeat("..\r\n", 10_000) + ".\r\nQUIT\r\n"}
+	require.NoError(t, r.ServeConn(t.Context(), conn))
+	require.Less(t, store.reads, 100)
 }

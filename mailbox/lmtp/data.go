@@ -34,8 +34,10 @@ const (
 	lineStart
 )
 
-func (d *dotted) Read(p []byte) (int, error) {
-	for d.err == nil && len(p) > 0 {
+// Read waits for octets only if it has none yet, and else takes what is here,
+// which may be many short lines.
+func (d *dotted) Read(p []byte) (n int, err error) {
+	for d.err == nil && n < len(p) && (n == 0 || d.c.in.Buffered() >= len(".\r\n")) {
 		here, err := d.c.peek(1)
 		switch {
 		case err != nil:
@@ -43,11 +45,14 @@ func (d *dotted) Read(p []byte) (int, error) {
 		case d.state == lineStart && here[0] == '.':
 			d.dot()
 		default:
-			n := copy(p, here[:d.stretch(here)])
-			d.advance(here[:n])
-			d.c.skip(n)
-			return n, nil
+			taken := copy(p[n:], here[:d.stretch(here)])
+			d.advance(here[:taken])
+			d.c.skip(taken)
+			n += taken
 		}
+	}
+	if n > 0 {
+		return n, nil
 	}
 	return 0, d.err
 }
