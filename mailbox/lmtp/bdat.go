@@ -110,7 +110,7 @@ func (b *chunks) nextChunk() error {
 			}
 			b.left = b.size
 			return nil
-		case cmd.breaks:
+		case cmd.habits&breaks != 0:
 			b.c.next = line
 			return errBrokenOff
 		}

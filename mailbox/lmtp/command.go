@@ -26,28 +26,36 @@ const (
 type command struct {
 	verb   string
 	states state // in which it is allowed
-	breaks bool  // between two BDAT it ends the message, which is not delivered
+	habits habit
 	run    func(c *Conn, ctx context.Context, arguments string) error
 }
+
+// habit is what is special about a command, or several of these.
+type habit uint8
+
+const (
+	breaks  habit = 1 << iota // between two BDAT it ends the message, which is not delivered
+	grouped                   // its answer may wait for those of the next commands (RFC 2920 section 3.2)
+)
 
 // commands are all that the server knows. Their run either answers or returns an
 // error.
 var commands = [...]command{
-	{"LHLO", fresh | between, true, (*Conn).lhlo},
-	{"EHLO", fresh | between, true, (*Conn).ehlo},
-	{"HELO", fresh | between, true, (*Conn).helo},
-	{"STARTTLS", fresh | between, true, (*Conn).startTLS},
+	{"LHLO", fresh | between, breaks, (*Conn).lhlo},
+	{"EHLO", fresh | between, breaks, (*Conn).ehlo},
+	{"HELO", fresh | between, breaks, (*Conn).helo},
+	{"STARTTLS", fresh | between, breaks, (*Conn).startTLS},
 
-	{"MAIL", ready, false, (*Conn).mailFrom},
-	{"RCPT", begun | addressed, false, (*Conn).rcptTo},
-	{"DATA", addressed, false, (*Conn).data},
-	{"BDAT", anyState, false, (*Conn).bdat}, // which looks at the state itself: its chunk must be read
-	{"RSET", fresh | between, true, (*Conn).rset},
+	{"MAIL", ready, grouped, (*Conn).mailFrom},
+	{"RCPT", begun | addressed, grouped, (*Conn).rcptTo},
+	{"DATA", addressed, 0, (*Conn).data},
+	{"BDAT", anyState, 0, (*Conn).bdat}, // which looks at the state itself: its chunk must be read
+	{"RSET", fresh | between, breaks | grouped, (*Conn).rset},
 
-	{"NOOP", anyState, false, (*Conn).noop},
-	{"VRFY", anyState, false, (*Conn).vrfy},
-	{"HELP", anyState, false, (*Conn).help},
-	{"QUIT", fresh | between, true, (*Conn).quit},
+	{"NOOP", anyState, 0, (*Conn).noop},
+	{"VRFY", anyState, 0, (*Conn).vrfy},
+	{"HELP", anyState, 0, (*Conn).help},
+	{"QUIT", fresh | between, breaks, (*Conn).quit},
 }
 
 // lookup finds the command of a line, and what follows its verb and a blank. The
@@ -60,7 +68,7 @@ func (c *Conn) lookup(line string) (cmd command, arguments string) {
 		}
 	}
 	if own, has := c.server.ownCommand(verb); has {
-		return command{own.Verb, fresh | between, false, own.run}, arguments
+		return command{own.Verb, fresh | between, 0, own.run}, arguments
 	}
 	return command{}, ""
 }
@@ -95,7 +103,16 @@ var outOfPlace = []struct {
 // execute runs one command and answers it. It returns how the connection ends,
 // or nil if it goes on.
 func (c *Conn) execute(ctx context.Context, line string) *ended {
-	err := c.run(ctx, line)
+	cmd, arguments := c.lookup(line)
+	end := c.conclude(c.run(ctx, cmd, arguments))
+	if end == nil && cmd.habits&grouped == 0 {
+		c.out.Flush() // its error comes with the next read
+	}
+	return end
+}
+
+// conclude counts a command, and answers it if it returned an error.
+func (c *Conn) conclude(err error) *ended {
 	if err == nil {
 		c.bad, c.refused = 0, max(0, c.refused-1)
 		return nil
@@ -122,8 +139,7 @@ func (c *Conn) execute(ctx context.Context, line string) *ended {
 	return nil
 }
 
-func (c *Conn) run(ctx context.Context, line string) error {
-	cmd, arguments := c.lookup(line)
+func (c *Conn) run(ctx context.Context, cmd command, arguments string) error {
 	state := c.state()
 	switch {
 	case cmd.run == nil:

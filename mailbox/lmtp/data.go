@@ -13,6 +13,7 @@ func (c *Conn) data(ctx context.Context, arguments string) error {
 		return mistake{refusal(501, "5.5.4", "DATA has no argument")}
 	}
 	c.say(354, "", "Go on, and end with a dot on a line of its own")
+	c.out.Flush() // the store may take its time before it reads; an error comes with that
 	return c.receive(ctx, &dotted{c: c, state: lineStart})
 }
 

@@ -33,6 +33,7 @@ func (c *Conn) receive(ctx context.Context, source io.Reader) error {
 	}
 	c.tellMessage(ctx, message, results)
 	c.answerDelivery(message, results)
+	c.out.Flush() // before the connection waits again, and may have to make room for another
 	return nil
 }
 
