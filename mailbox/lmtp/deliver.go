@@ -19,7 +19,7 @@ type delivered struct {
 }
 
 // receive takes a message, delivers it, and answers.
-func (c *Conn) receive(ctx context.Context, source io.Reader) error {
+func (c *Conn) receive(ctx context.Context, source io.Reader) (err error) {
 	c.setReceiving(true)
 	defer func() {
 		c.mail = envelope{}
@@ -31,9 +31,13 @@ func (c *Conn) receive(ctx context.Context, source io.Reader) error {
 	if err := message.body.failure(); err != nil {
 		return c.broken(err)
 	}
+	// Deferred, since the host may panic when it hears of it, and the store has the
+	// message.
+	defer func() {
+		err = c.answerDelivery(message, results)
+		c.out.Flush() // before the connection waits again, and may have to make room for another
+	}()
 	c.tellMessage(ctx, message, results)
-	c.answerDelivery(message, results)
-	c.out.Flush() // before the connection waits again, and may have to make room for another
 	return nil
 }
 
@@ -94,25 +98,29 @@ func (c *Conn) append(ctx context.Context, delivery mailbox.Delivery, body *body
 }
 
 // answerDelivery answers a message: over LMTP for each recipient (RFC 2033
-// section 4.2), over SMTP once.
-func (c *Conn) answerDelivery(m *message, results []delivered) {
+// section 4.2), over SMTP once, or with the error that it returns.
+func (c *Conn) answerDelivery(m *message, results []delivered) error {
 	if c.server.Protocol == SMTP {
 		if err := oneReply(results); err != nil {
-			c.answer(reply(err))
-			return
+			return err
 		}
 		c.say(250, "2.0.0", "OK: delivered as "+m.id)
-		return
+		return nil
 	}
+	var end error
 	for _, result := range results {
 		to := "<" + result.address.path() + "> "
-		if result.Err != nil {
-			answer := reply(result.Err)
-			c.say(answer.Code, answer.Enhanced, to+answer.Text)
+		if result.Err == nil {
+			c.say(250, "2.0.0", to+"OK: delivered as "+m.id)
 			continue
 		}
-		c.say(250, "2.0.0", to+"OK: delivered as "+m.id)
+		answer := reply(result.Err)
+		c.say(answer.Code, answer.Enhanced, to+answer.Text)
+		if answer.Close {
+			end = &ended{ReasonRefused, result.Err}
+		}
 	}
+	return end
 }
 
 // broken ends or goes on with a session in which a message did not come to its

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -151,6 +152,44 @@ func TestPanics(t *testing.T) {
 	r.Hooks = &lmtp.Hooks{Close: func(context.Context, *lmtp.Conn, lmtp.SessionInfo) { panic("on purpose") }}
 	require.NoError(t, r.ServeConn(t.Context(), &script{input: talk}))
 	require.NoError(t, r.Shutdown(t.Context()))
+}
+
+// A message that the store has is acknowledged whatever the host does when it hears
+// of it: or else the sender sends it again, for ever.
+func TestAPanicAfterTheDelivery(t *testing.T) {
+	for name, fail := range map[string]func(){"panic": func() { panic("on purpose") }, "Goexit": runtime.Goexit} {
+		t.Run(name, func(t *testing.T) {
+			r := newServer(lmtp.SMTP)
+			r.Hooks = &lmtp.Hooks{Message: func(context.Context, *lmtp.Conn, lmtp.MessageInfo) { fail() }}
+			conn := &script{input: "EHLO x\r\n" + envelope + "DATA\r\nx\r\n.\r\n"}
+			over := make(chan struct{})
+			go func() {
+				defer close(over)
+				r.ServeConn(t.Context(), conn)
+			}()
+			<-over
+			require.Len(t, r.mail(t, "alice"), 1)
+			require.Contains(t, conn.out.String(), "\r\n250 2.0.0 OK: delivered as ")
+		})
+	}
+}
+
+// An error of the store that closes, closes: after the answers for all recipients.
+func TestAStoreClosesTheConnection(t *testing.T) {
+	protocols(t, func(t *testing.T, protocol lmtp.Protocol) {
+		r := newServer(protocol)
+		var s story
+		r.Hooks = s.hooks()
+		r.Appender = failingStore{&lmtp.Error{Code: 521, Text: "Go away", Close: true}}
+		conn := &script{input: helloVerb(protocol) + " x\r\n" + envelope + "RCPT TO:<bob@example.org>\r\nDATA\r\nx\r\n.\r\nNOOP\r\n"}
+		require.Error(t, r.ServeConn(t.Context(), conn))
+		answers := map[lmtp.Protocol]string{
+			lmtp.LMTP: "521 <alice@example.org> Go away\r\n521 <bob@example.org> Go away\r\n",
+			lmtp.SMTP: "521 Go away\r\n",
+		}[protocol]
+		require.True(t, strings.HasSuffix(conn.out.String(), answers), conn.out.String())
+		require.Contains(t, s.lines[len(s.lines)-1], "close: refused, ")
+	})
 }
 
 // The log has a line for each session and each delivery, and never more than one
