@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -454,4 +455,31 @@ func TestMaxPerAddress(t *testing.T) {
 			require.Contains(t, other.out.String(), "221 2.0.0 Bye")
 		})
 	}
+}
+
+// A recipient costs the memory of its address, and not that of the line that it
+// came in.
+func TestRecipientsTakeLittleMemory(t *testing.T) {
+	r := newServer(lmtp.SMTP)
+	conn := new(flood)
+	conn.input = "EHLO x\r\nMAIL FROM:<a@example.net>\r\n"
+	conn.again, conn.times = "RCPT TO:"+strings.Repeat(" ", 8000)+"<alice@example.org>\r\n", 999
+	conn.then = "RCPT TO:<last@example.org>\r\nRSET\r\nQUIT\r\n"
+	heap := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	before, known, grown := heap(), r.Directory, int64(0)
+	r.Directory = directoryFunc(func(address string) (string, error) {
+		if address == "last@example.org" {
+			grown = heap() - before
+		}
+		return known.Lookup(t.Context(), address)
+	})
+	require.NoError(t, r.ServeConn(t.Context(), conn))
+	require.Equal(t, 1000, strings.Count(conn.out.String(), "250 2.1."), "all were accepted")
+	require.Positive(t, grown)
+	require.Less(t, grown, int64(1<<20))
 }

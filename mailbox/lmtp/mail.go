@@ -115,7 +115,9 @@ func (c *Conn) rcptTo(ctx context.Context, arguments string) error {
 	if err != nil {
 		return err
 	}
-	c.mail.to = append(c.mail.to, recipient{to, user})
+	// Of the line, which may be long, nothing is kept.
+	to = address{strings.Clone(to.local), strings.Clone(to.domain)}
+	c.mail.to = append(c.mail.to, recipient{to, strings.Clone(user)})
 	c.say(250, "2.1.5", "OK")
 	return nil
 }
