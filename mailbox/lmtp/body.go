@@ -48,14 +48,15 @@ func (b *body) Read(p []byte) (int, error) {
 }
 
 // drain reads the rest of a message of which not all was read, so that the next
-// command is found.
-func (b *body) drain() {
+// command is found, and returns how many octets that were.
+func (b *body) drain() (octets int64) {
 	if b.end == nil {
-		_, b.end = io.Copy(io.Discard, b.source)
+		octets, b.end = io.Copy(io.Discard, b.source)
 		if b.end == nil {
 			b.end = io.EOF
 		}
 	}
+	return octets
 }
 
 // failure is why the message did not come to its end, or nil if it did.

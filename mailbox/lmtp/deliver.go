@@ -27,7 +27,13 @@ func (c *Conn) receive(ctx context.Context, source io.Reader) (err error) {
 	}()
 	message := &message{id: rand.Text()[:16], received: time.Now(), body: body{source: source, conn: c}}
 	results := c.deliver(ctx, message)
-	message.body.drain()
+	if message.body.drain() > 0 {
+		for i := range results {
+			if results[i].Err == nil { // a store may refuse a recipient without that
+				results[i].Result = mailbox.Result{Err: errUnread}
+			}
+		}
+	}
 	if err := message.body.failure(); err != nil {
 		return c.broken(err)
 	}
@@ -40,6 +46,8 @@ func (c *Conn) receive(ctx context.Context, source io.Reader) (err error) {
 	c.tellMessage(ctx, message, results)
 	return nil
 }
+
+var errUnread = errors.New("lmtp: the store did not read the message to its end")
 
 // message is one that is under way.
 type message struct {

@@ -1,11 +1,14 @@
 package lmtp_test
 
 import (
+	"context"
+	"io"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/popcask/popcask/mailbox"
 	"github.com/popcask/popcask/mailbox/lmtp"
 )
 
@@ -131,6 +134,34 @@ func TestCutShort(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// hastyStore is one that says that it has a message of which it has read so many
+// octets.
+type hastyStore int64
+
+func (s hastyStore) Append(_ context.Context, delivery mailbox.Delivery, body io.Reader) ([]mailbox.Result, error) {
+	io.CopyN(io.Discard, body, int64(s))
+	results := make([]mailbox.Result, len(delivery.Recipients))
+	results[0].Err = mailbox.ErrOverQuota
+	return results, nil
+}
+
+// A message of which the store has not read the end is not acknowledged, and the
+// next command is found. A recipient may be refused without that.
+func TestAStoreThatReadsTooLittle(t *testing.T) {
+	for octets, answer := range map[int]string{
+		0: "451 4.3.0 <bob@example.org> *", 5: "451 4.3.0 <bob@example.org> *",
+		1000: "250 2.0.0 <bob@example.org> *",
+	} {
+		r := start(t, lmtp.LMTP, func(r *running) { r.Appender = hastyStore(octets) })
+		d := dial(t, r.address)
+		d.hello(lmtp.LMTP)
+		for _, message := range []string{"C: DATA\nS: 354 *\nC: a message\nC: .\n", `R: "BDAT 9 LAST\r\na message"` + "\n"} {
+			d.play(toAlice + "C: RCPT TO:<bob@example.org>\nS: 250 *\n" + message +
+				"C: NOOP\nS: 552 5.2.2 <alice@example.org> *\nS: " + answer + "\nS: 250 2.0.0 OK")
+		}
 	}
 }
 
