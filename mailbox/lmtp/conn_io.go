@@ -69,7 +69,7 @@ func (c *Conn) skip(n int) {
 // may wait for them, and sets the deadline of the read.
 func (c *Conn) prepareRead() error {
 	if err := c.out.Flush(); err != nil {
-		return err
+		return &ended{ReasonClientGone, err} // even if it is a time-out
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

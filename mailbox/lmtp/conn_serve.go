@@ -91,7 +91,10 @@ func (c *Conn) readCommand() (line string, err error) {
 // endOfInput ends the session after a read failed. It says why, if the client
 // may still be listening.
 func (c *Conn) endOfInput(err error) *ended {
+	var end *ended
 	switch {
+	case errors.As(err, &end):
+		return end
 	case errors.Is(err, errShuttingDown):
 		c.answer(errShutDown)
 		return &ended{ReasonShutdown, ErrServerClosed}

@@ -85,6 +85,8 @@ func TestWriteTimeout(t *testing.T) {
 	eachTime(t, 5*time.Minute, func(t *testing.T, field, means time.Duration) {
 		r := newServer(lmtp.SMTP)
 		r.WriteTimeout = field
+		var info lmtp.SessionInfo
+		r.Hooks = &lmtp.Hooks{Close: func(_ context.Context, _ *lmtp.Conn, i lmtp.SessionInfo) { info = i }}
 		d, over := r.pipe(t) // reads nothing, not even the greeting
 		began := time.Now()
 		if field < 0 {
@@ -95,6 +97,7 @@ func TestWriteTimeout(t *testing.T) {
 		}
 		require.ErrorIs(t, <-over, os.ErrDeadlineExceeded)
 		require.Equal(t, means, time.Since(began))
+		require.Equal(t, lmtp.ReasonClientGone, info.Reason)
 	})
 }
 
