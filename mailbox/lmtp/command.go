@@ -184,8 +184,9 @@ func (c *Conn) quit(_ context.Context, _ string) error {
 	return &ended{reason: ReasonQuit}
 }
 
-// isRefusal reports whether an error says something of the client's command, and
-// not of the host.
+// isRefusal reports whether an error is the last word on a command, and not one of
+// the host.
 func isRefusal(err error) bool {
-	return errors.Is(err, mailbox.ErrNoSuchUser) || errors.As(err, new(*Error))
+	var worded *Error
+	return errors.Is(err, mailbox.ErrNoSuchUser) || errors.As(err, &worded) && !worded.Temporary()
 }

@@ -460,6 +460,33 @@ func TestMaxPerAddress(t *testing.T) {
 	}
 }
 
+// Refusals of which the sender is to try again do not count for MaxRefused: or else
+// a message with many more recipients than MaxRecipients would reach none, ever.
+func TestTemporaryRefusalsDoNotCount(t *testing.T) {
+	busy := &lmtp.Error{Code: 450, Text: "Busy"}
+	for name, change := range map[string]func(*running){
+		"too many recipients": func(r *running) { r.MaxRecipients = 1 },
+		"in the host's words": func(r *running) {
+			known := r.Directory
+			r.Directory = directoryFunc(func(address string) (string, error) {
+				if address == "bob@example.org" {
+					return "", busy
+				}
+				return known.Lookup(t.Context(), address)
+			})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newServer(lmtp.SMTP)
+			change(r)
+			conn := &script{input: "EHLO x\r\n" + envelope + strings.Repeat("RCPT TO:<bob@example.org>\r\n", 3000) +
+				"DATA\r\nx\r\n.\r\nQUIT\r\n"}
+			require.NoError(t, r.ServeConn(t.Context(), conn))
+			require.Equal(t, []string{"x\r\n"}, r.mail(t, "alice"))
+		})
+	}
+}
+
 // A recipient costs the memory of its address, and not that of the line that it
 // came in.
 func TestRecipientsTakeLittleMemory(t *testing.T) {

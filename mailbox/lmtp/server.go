@@ -108,7 +108,8 @@ type Server struct {
 
 	// MaxRefused is how many more commands may be refused than were done before
 	// the connection is ended, whatever they are refused for: a sender that
-	// guesses addresses. Errors of the host do not count. Default 1,000.
+	// guesses addresses. Errors of the host do not count, nor does what the sender
+	// is to try again. Default 1,000.
 	MaxRefused int
 
 	// MaxConnections is how many connections may be open at once. Default 10,000,
