@@ -117,9 +117,10 @@ func (c *Conn) conclude(err error) *ended {
 		c.bad, c.refused = 0, max(0, c.refused-1)
 		return nil
 	}
+	var end *ended
 	var wrong mistake
-	switch end, isEnd := err.(*ended); {
-	case isEnd:
+	switch {
+	case errors.As(err, &end):
 		return end
 	case errors.As(err, &wrong):
 		c.bad++

@@ -326,3 +326,16 @@ func TestOwnCommand(t *testing.T) {
 	d.conn.Close()
 	require.Error(t, <-over)
 }
+
+// A command may wrap the error of Prompt: what is left of a line that was too long
+// is not taken for commands.
+func TestOwnCommandWrapsItsError(t *testing.T) {
+	r := newServer(lmtp.SMTP)
+	r.Commands = []lmtp.Command{{Verb: "AUTH", Run: func(_ context.Context, c *lmtp.Conn, _ string) (lmtp.Reply, error) {
+		_, err := c.Prompt(lmtp.Reply{Code: 334})
+		return lmtp.Reply{}, fmt.Errorf("auth: %w", err)
+	}}}
+	conn := &script{input: "EHLO x\r\nAUTH\r\n" + strings.Repeat("x", 8192) + "\r\nNOOP\r\n"}
+	require.ErrorContains(t, r.ServeConn(t.Context(), conn), "line too long")
+	require.True(t, strings.HasSuffix(conn.out.String(), "334 \r\n500 5.5.2 Line is too long\r\n"), conn.out.String())
+}
