@@ -67,8 +67,8 @@ func withoutRoute(text string) string {
 		return text
 	}
 	route, rest, found := strings.Cut(text, ":")
-	if !found || strings.ContainsAny(route, "<>\" ") {
-		return text
+	if !found || strings.ContainsAny(route, "<>\" ") || strings.HasPrefix(rest, ">") {
+		return text // it is no path
 	}
 	return rest
 }

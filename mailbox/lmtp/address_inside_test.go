@@ -48,7 +48,7 @@ func TestParsePath(t *testing.T) {
 		"<a@exa mple.org>", "<a@example.org>x", "<<a@example.org>>", "<a@example.org", `<"a@example.org>`, `<"a\`,
 		`<""@example.org>`, `<"a"b@example.org>`, "<a@[192.0.2.1>", "<a@[]>", "<a@ex(c)ample.org>", "<a,b@example.org>",
 		"<a;b@example.org>", "<a:b@example.org>", "<a\x00@example.org>", "<a\rb@example.org>", "<\"a\rb\"@example.org>",
-		"<\xff@example.org>", "<a@\xff>", "<@one.example a@b.example>", "<l" + longest + "@example.org>", "a@b>",
+		"<\xff@example.org>", "<a@\xff>", "<@one.example a@b.example>", "<@one.example:>", "<@one.example:@b.example>", "<l" + longest + "@example.org>", "a@b>",
 	} {
 		a, _, ok := parsePath(text)
 		require.False(t, ok, "%q is %q", text, a)
