@@ -56,7 +56,7 @@ func (c *Conn) extendedHello(verb, name string) error {
 // begun.
 func (c *Conn) greet(verb, name string) error {
 	name = strings.TrimSpace(name)
-	if name == "" {
+	if name == "" || strings.Contains(name, "\r") { // see Conn.Hello
 		return mistake{refusal(501, "5.5.4", "Say your name after "+verb)}
 	}
 	c.mail = envelope{}

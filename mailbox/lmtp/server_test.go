@@ -29,6 +29,8 @@ func TestGreeting(t *testing.T) {
 		S: 500 5.5.1 This is an LMTP server, use LHLO
 		C: LHLO
 		S: 501 5.5.4 Say your name after LHLO
+		R: "LHLO client\rBcc: x\r\n"
+		S: 501 5.5.4 Say your name after LHLO
 		C: LHLO client.example
 		S: 250-mx.example.org
 		S: 250-PIPELINING
