@@ -2,6 +2,7 @@ package lmtp
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 )
@@ -61,9 +62,9 @@ func (c *Conn) mailFrom(_ context.Context, arguments string) error {
 func (c *Conn) mailParameter(mail *envelope, parameter string) error {
 	name, value, has := strings.Cut(parameter, "=")
 	switch strings.ToUpper(name) {
-	case "SIZE": // RFC 1870
-		size, err := strconv.ParseUint(value, 10, 63)
-		if err != nil {
+	case "SIZE": // RFC 1870, of up to 20 digits
+		size, err := strconv.ParseUint(value, 10, 64)
+		if err != nil && !errors.Is(err, strconv.ErrRange) {
 			return mistake{errParameter}
 		}
 		if limit := c.server.limit.size; limit >= 0 && size > uint64(limit) {

@@ -216,6 +216,7 @@ func TestTooLarge(t *testing.T) {
 		d := dial(t, r.address)
 		d.hello(protocol)
 		d.play("C: MAIL FROM:<sender@example.net> SIZE=100001\n" + refused)
+		d.play("C: MAIL FROM:<sender@example.net> SIZE=99999999999999999999\n" + refused)
 		d.play(toAlice + "C: DATA\nS: 354 *\n" + quoted(large) + "C: .\n" + refused)
 		d.play(toAlice + quoted("BDAT 100100 LAST\r\n"+large) + refused)
 		d.play(toAlice + "C: DATA\nS: 354 *\nC: small\nC: .\n" + ok(protocol))
