@@ -52,6 +52,7 @@ func (b *body) Read(p []byte) (int, error) {
 func (b *body) drain() (octets int64) {
 	if b.end == nil {
 		octets, b.end = io.Copy(io.Discard, b.source)
+		b.size += octets
 		if b.end == nil {
 			b.end = io.EOF
 		}

@@ -154,6 +154,25 @@ func TestPanics(t *testing.T) {
 	require.NoError(t, r.Shutdown(t.Context()))
 }
 
+// The size is that of the whole message, of which the store has read a part, or of
+// which the rest is too much.
+func TestTheSizeOfARefusedMessage(t *testing.T) {
+	for name, change := range map[string]func(*running){
+		"too large":    func(r *running) { r.MaxMessageSize = 10 },
+		"store failed": func(r *running) { r.Appender = failingStore{mailbox.ErrPermanent} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newServer(lmtp.SMTP)
+			var s story
+			r.Hooks = s.hooks()
+			change(r)
+			line := strings.Repeat("x", 998) + "\r\n"
+			r.ServeConn(t.Context(), &script{input: "EHLO x\r\n" + envelope + "DATA\r\n" + strings.Repeat(line, 20) + ".\r\n"})
+			require.Contains(t, strings.Join(s.lines, "\n"), `message of 20000 for "alice@example.org"`)
+		})
+	}
+}
+
 // A message that the store has is acknowledged whatever the host does when it hears
 // of it: or else the sender sends it again, for ever.
 func TestAPanicAfterTheDelivery(t *testing.T) {
