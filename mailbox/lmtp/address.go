@@ -23,6 +23,12 @@ func (a address) String() string {
 	return a.local + "@" + a.domain
 }
 
+// clone returns the same address without the line of which it is a part: a line may
+// be long.
+func (a address) clone() address {
+	return address{strings.Clone(a.local), strings.Clone(a.domain)}
+}
+
 // isEmpty reports whether it is that of <>, the sender of bounces.
 func (a address) isEmpty() bool { return a == address{} }
 
@@ -147,10 +153,13 @@ func isDotString(local string) bool {
 	return true
 }
 
+// maxDomain is the longest domain in octets (RFC 5321 section 4.5.3.1.2).
+const maxDomain = 255
+
 // isDomain reports whether name has the characters of a host name only, or
 // underscores.
 func isDomain(name string) bool {
-	return name != "" && len(name) <= 255 && utf8.ValidString(name) && !strings.ContainsFunc(name, func(r rune) bool {
+	return name != "" && len(name) <= maxDomain && utf8.ValidString(name) && !strings.ContainsFunc(name, func(r rune) bool {
 		return !isAlphanumeric(r) && !strings.ContainsRune(".-_", r)
 	})
 }

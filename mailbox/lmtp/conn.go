@@ -55,7 +55,7 @@ func newConn(s *Server, nc net.Conn, cancel context.CancelCauseFunc) *Conn {
 func (c *Conn) ID() string { return c.id }
 
 // Hello is what the client calls itself, "" before it has. Nobody has checked
-// it, and it may have any octets but CR and LF.
+// it: it may have any octets but CR and LF, 255 at most.
 func (c *Conn) Hello() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()

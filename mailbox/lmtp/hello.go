@@ -56,14 +56,14 @@ func (c *Conn) extendedHello(verb, name string) error {
 // begun.
 func (c *Conn) greet(verb, name string) error {
 	name = strings.TrimSpace(name)
-	if name == "" || strings.Contains(name, "\r") { // see Conn.Hello
+	if name == "" || len(name) > maxDomain || strings.Contains(name, "\r") { // see Conn.Hello
 		return mistake{refusal(501, "5.5.4", "Say your name after "+verb)}
 	}
 	c.mail = envelope{}
 	c.hello = verb
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.name = name
+	c.name = strings.Clone(name)
 	return nil
 }
 

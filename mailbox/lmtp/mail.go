@@ -44,7 +44,7 @@ func (c *Conn) mailFrom(_ context.Context, arguments string) error {
 	if !ok || !c.isComplete(from) && !from.isEmpty() {
 		return mistake{errSender}
 	}
-	mail := envelope{begun: true, from: from}
+	mail := envelope{begun: true, from: from.clone()}
 	for parameter := range strings.FieldsSeq(rest) {
 		if err := c.mailParameter(&mail, parameter); err != nil {
 			return err
@@ -116,9 +116,7 @@ func (c *Conn) rcptTo(ctx context.Context, arguments string) error {
 	if err != nil {
 		return err
 	}
-	// Of the line, which may be long, nothing is kept.
-	to = address{strings.Clone(to.local), strings.Clone(to.domain)}
-	c.mail.to = append(c.mail.to, recipient{to, strings.Clone(user)})
+	c.mail.to = append(c.mail.to, recipient{to.clone(), strings.Clone(user)})
 	c.say(250, "2.1.5", "OK")
 	return nil
 }

@@ -31,6 +31,8 @@ func TestGreeting(t *testing.T) {
 		S: 501 5.5.4 Say your name after LHLO
 		R: "LHLO client\rBcc: x\r\n"
 		S: 501 5.5.4 Say your name after LHLO
+		C: LHLO ` + strings.Repeat("x", 256) + `
+		S: 501 5.5.4 Say your name after LHLO
 		C: LHLO client.example
 		S: 250-mx.example.org
 		S: 250-PIPELINING
