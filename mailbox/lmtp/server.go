@@ -46,9 +46,9 @@ type Server struct {
 	Appender mailbox.Appender
 
 	// Directory says which addresses get mail here, and whose they are. An
-	// address has no quotes, however it was written. It has a domain, except
-	// postmaster (RFC 5321 section 4.5.1), and except those that LMTP brings
-	// without one.
+	// address has no quotes, however it was written: its domain is what follows
+	// the last @. It has one, except postmaster (RFC 5321 section 4.5.1), and
+	// except those that LMTP brings without one.
 	Directory mailbox.Directory
 
 	// Protocol is LMTP or SMTP. The zero value is LMTP.
@@ -73,7 +73,7 @@ type Server struct {
 
 	// IdleTimeout is how long a client may wait between two commands, or between
 	// two parts of a message. Default 5 minutes, the shortest that RFC 5321
-	// section 4.5.3.2.7 allows.
+	// section 4.5.3.2.7 allows. A message as a whole has no limit of time.
 	IdleTimeout time.Duration
 
 	// HandshakeTimeout is how long a client may take for a TLS handshake. Default
