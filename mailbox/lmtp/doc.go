@@ -16,8 +16,9 @@
 // refused there. The message is given to the Appender while it arrives, each
 // recipient's copy with the header fields of a final delivery (RFC 5321 section
 // 4.4), and it is acknowledged once the Appender has it. LMTP has an answer for
-// each recipient. SMTP has one for all of them: if some have the message, and
-// others do not, the sender is asked to try again, and those have it twice.
+// each recipient. SMTP has one for all of them: if some have the message and
+// others may have it later, the sender is asked to try again, and those that have
+// it get it twice; if the others never will, the sender is told that it failed.
 //
 // A message ends with CR LF . CR LF and nothing else, so that two servers never
 // see two different messages. Its octets are kept, of lines of any length and

@@ -133,28 +133,21 @@ func isEnhanced(text string, code int) bool {
 	return err == nil && n == 3 && class == code/100 && text == fmt.Sprintf("%d.%d.%d", class, subject, detail)
 }
 
-// oneReply makes one answer out of the results for all recipients. If no
-// recipient got the message and none ever will, it is final. If some recipients
-// did not get it but others did, or may get it later, the sender has to try
-// again. The recipients that got it then get it twice, but none loses it.
+// oneReply makes one answer out of the results for all recipients. It is positive
+// only if all have the message: none loses it. While some may get it later the
+// sender is to try again, and those that have it get it twice. If the others
+// never will, it is final: or else the sender would try for days, and those that
+// have it would get it each time.
 func oneReply(results []delivered) error {
 	var final error
-	done := 0
 	for _, result := range results {
 		switch {
 		case result.Err == nil:
-			done++
 		case reply(result.Err).Temporary():
 			return result.Err
 		case final == nil:
 			final = result.Err
 		}
-	}
-	switch {
-	case final == nil:
-		return nil
-	case done > 0:
-		return errTryAgain
 	}
 	return final
 }

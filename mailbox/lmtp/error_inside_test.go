@@ -19,7 +19,7 @@ func TestOneReply(t *testing.T) {
 		{"all have it", []error{nil, nil}, 0},
 		{"all may have it later", []error{temporary, temporary}, 451},
 		{"nobody ever", []error{full, large}, 552},
-		{"one has it, one never", []error{nil, full}, 451},
+		{"one has it, one never", []error{nil, full}, 552},
 		{"one has it, one later", []error{nil, temporary}, 451},
 		{"one never, one later", []error{full, temporary}, 451},
 	} {

@@ -53,7 +53,7 @@ func Example() {
 	fmt.Println(len(messages), "message,", err)
 	// Output:
 	// <nil>
-	// 550 "5.1.1 No such user here"
+	// 550 5.1.1 No such user here
 	// <nil> lmtp: server closed
 	// 1 message, <nil>
 }
@@ -81,5 +81,5 @@ func ExampleError() {
 		fmt.Println(refused.Code, refused.Msg)
 	}
 	// Output:
-	// 551 "5.1.6 Anna has moved to anna@example.com"
+	// 551 5.1.6 Anna has moved to anna@example.com
 }

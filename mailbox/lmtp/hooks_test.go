@@ -159,7 +159,7 @@ func TestPanics(t *testing.T) {
 func TestTheSizeOfARefusedMessage(t *testing.T) {
 	for name, change := range map[string]func(*running){
 		"too large":    func(r *running) { r.MaxMessageSize = 10 },
-		"store failed": func(r *running) { r.Appender = failingStore{mailbox.ErrPermanent} },
+		"store failed": func(r *running) { r.Appender = failing(mailbox.ErrPermanent) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newServer(lmtp.SMTP)
@@ -199,7 +199,7 @@ func TestAStoreClosesTheConnection(t *testing.T) {
 		r := newServer(protocol)
 		var s story
 		r.Hooks = s.hooks()
-		r.Appender = failingStore{&lmtp.Error{Code: 521, Text: "Go away", Close: true}}
+		r.Appender = failing(&lmtp.Error{Code: 521, Text: "Go away", Close: true})
 		conn := &script{input: helloVerb(protocol) + " x\r\n" + envelope + "RCPT TO:<bob@example.org>\r\nDATA\r\nx\r\n.\r\nNOOP\r\n"}
 		require.Error(t, r.ServeConn(t.Context(), conn))
 		answers := map[lmtp.Protocol]string{

@@ -1,13 +1,10 @@
 package lmtp_test
 
 import (
-	"context"
-	"io"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/popcask/popcask/mailbox"
 	"github.com/popcask/popcask/mailbox/lmtp"
 )
 
@@ -50,25 +47,4 @@ func TestParameters(t *testing.T) {
 	}
 	d.play("C: RCPT TO:<POSTMASTER>\nS: 250 2.1.5 *\nC: DATA x\nS: 501 5.5.4 *\nC: DATA\nS: 354 *\nC: x\nC: .\nS: 250 *")
 	require.Equal(t, []string{"x\r\n"}, r.mail(t, "postmaster"))
-
-	// A mail server of ours may leave out the domain.
-	d = dial(t, start(t, lmtp.LMTP).address)
-	d.hello(lmtp.LMTP)
-	d.play("C: MAIL FROM:<root>\nS: 250 *\nC: RCPT TO:<alice>\nS: 250 2.1.5 *")
-}
-
-// miscountingStore has one result too many.
-type miscountingStore struct{}
-
-func (miscountingStore) Append(_ context.Context, delivery mailbox.Delivery, body io.Reader) ([]mailbox.Result, error) {
-	_, err := io.Copy(io.Discard, body)
-	return make([]mailbox.Result, len(delivery.Recipients)+1), err
-}
-
-func TestAStoreThatCannotCount(t *testing.T) {
-	r := start(t, lmtp.LMTP, func(r *running) { r.Appender = miscountingStore{} })
-	d := dial(t, r.address)
-	d.hello(lmtp.LMTP)
-	d.play(toAlice + "C: RCPT TO:<bob@example.org>\nS: 250 *\nC: DATA\nS: 354 *\nC: x\nC: .\n" +
-		"S: 451 4.3.0 <alice@example.org> *\nS: 451 4.3.0 <bob@example.org> *\nC: NOOP\nS: 250 *")
 }

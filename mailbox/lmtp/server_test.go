@@ -164,14 +164,27 @@ func TestSomeRecipientsFail(t *testing.T) {
 		require.Equal(t, []string{"x\r\n"}, r.mail(t, "alice"))
 		require.Equal(t, []string{"12345678\r\n"}, r.mail(t, "bob"))
 	})
-	t.Run("SMTP asks to try again", func(t *testing.T) {
+	t.Run("SMTP says that it failed if some never get it", func(t *testing.T) {
 		r := start(t, lmtp.SMTP, bobIsFull)
+		d := dial(t, r.address)
+		d.hello(lmtp.SMTP)
+		d.play(toBoth + `
+			S: 552 5.2.2 Mailbox is full
+		`)
+		require.Equal(t, []string{"x\r\n"}, r.mail(t, "alice"))
+	})
+	t.Run("SMTP asks to try again if some may get it later", func(t *testing.T) {
+		r := start(t, lmtp.SMTP, func(r *running) {
+			r.Appender = storeFunc(func(_ mailbox.Delivery, body io.Reader) ([]mailbox.Result, error) {
+				_, err := io.Copy(io.Discard, body)
+				return []mailbox.Result{{}, {Err: mailbox.ErrTemporary}}, err
+			})
+		})
 		d := dial(t, r.address)
 		d.hello(lmtp.SMTP)
 		d.play(toBoth + `
 			S: 451 4.3.0 Temporary failure, try again later
 		`)
-		require.Equal(t, []string{"x\r\n"}, r.mail(t, "alice"))
 	})
 	t.Run("SMTP has a final reply if no recipient gets it", func(t *testing.T) {
 		r := start(t, lmtp.SMTP, func(r *running) { r.store.Quota = 1 })
@@ -299,8 +312,16 @@ func (f storeFunc) Append(_ context.Context, delivery mailbox.Delivery, body io.
 	return f(delivery, body)
 }
 
-// The error map of the package comment. The store fails after ten octets, and the
-// rest of the message is not taken for commands.
+// failing is a store that reads ten octets of a message and fails.
+func failing(err error) storeFunc {
+	return func(_ mailbox.Delivery, body io.Reader) ([]mailbox.Result, error) {
+		io.CopyN(io.Discard, body, 10)
+		return nil, err
+	}
+}
+
+// The error map of the package comment. The rest of a message that the store has
+// not read is not taken for commands.
 func TestStoreFails(t *testing.T) {
 	wrapped := func(err error) error { return fmt.Errorf("secret of the store: %w", err) }
 	for _, test := range []struct {
@@ -319,12 +340,7 @@ func TestStoreFails(t *testing.T) {
 		{&lmtp.Error{Code: 250, Enhanced: "2.0.0", Text: "Fine"}, "451 <alice@example.org> Fine"},
 		{&lmtp.Error{Code: 554, Text: strings.Repeat("é", 300)}, "554 <alice@example.org> " + strings.Repeat("é", 230)},
 	} {
-		r := start(t, lmtp.LMTP, func(r *running) {
-			r.Appender = storeFunc(func(_ mailbox.Delivery, body io.Reader) ([]mailbox.Result, error) {
-				io.CopyN(io.Discard, body, 10)
-				return nil, test.err
-			})
-		})
+		r := start(t, lmtp.LMTP, func(r *running) { r.Appender = failing(test.err) })
 		d := dial(t, r.address)
 		d.hello(lmtp.LMTP)
 		body := strings.Repeat("a line of text\r\n", 5000)

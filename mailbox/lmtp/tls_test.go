@@ -2,6 +2,7 @@ package lmtp_test
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
 	"io"
 	"net"
@@ -11,6 +12,19 @@ import (
 
 	"github.com/popcask/popcask/mailbox/lmtp"
 )
+
+func TestSTARTTLS(t *testing.T) {
+	protocols(t, func(t *testing.T, protocol lmtp.Protocol) {
+		r := start(t, protocol, withTLS(t), func(r *running) { r.NoTrace = false })
+		d := dial(t, r.address)
+		d.startTLS(r)
+		d.play(toAlice + "C: DATA\nS: 354 *\nC: x\nC: .\n" + ok(protocol))
+		mail := r.mail(t, "alice")
+		require.Len(t, mail, 1)
+		require.Contains(t, mail[0], "Received: from client.example ([127.0.0.1])\r\n\tby mx.example.org with "+
+			map[lmtp.Protocol]string{lmtp.LMTP: "LMTPS", lmtp.SMTP: "ESMTPS"}[protocol]+" id ")
+	})
+}
 
 // What comes after STARTTLS in the clear is never taken for something that was
 // said under TLS (RFC 3207 section 4.2): not what came with it, and not what came
@@ -32,22 +46,41 @@ func TestSTARTTLSInjection(t *testing.T) {
 	})
 }
 
-// The server forgets what was said before TLS: the name and the message.
+// The server forgets what was said before TLS (RFC 3207 section 4.2): the name and
+// the message.
 func TestSTARTTLSForgets(t *testing.T) {
+	protocols(t, func(t *testing.T, protocol lmtp.Protocol) {
+		names := make(chan string, 1)
+		r := start(t, protocol, withTLS(t), func(r *running) {
+			r.Hooks = &lmtp.Hooks{TLS: func(_ context.Context, c *lmtp.Conn, _ tls.ConnectionState) { names <- c.Hello() }}
+		})
+		d := dial(t, r.address)
+		d.hello(protocol)
+		d.play(toAlice)
+		d.secure(r)
+		require.Empty(t, <-names)
+		first := "503 5.5.1 " + helloVerb(protocol) + " comes first"
+		d.play("C: RCPT TO:<alice@example.org>\nS: " + first + "\nC: DATA\nS: " + first)
+		d.sayHello(protocol)
+		d.play("C: DATA\nS: 503 5.5.1 MAIL comes first")
+		d.play(toAlice + "C: DATA\nS: 354 *\nC: x\nC: .\n" + ok(protocol))
+	})
+}
+
+func TestSTARTTLSOutOfPlace(t *testing.T) {
 	protocols(t, func(t *testing.T, protocol lmtp.Protocol) {
 		r := start(t, protocol, withTLS(t))
 		d := dial(t, r.address)
 		d.hello(protocol)
-		d.play(toAlice + "C: STARTTLS x\nS: 501 5.5.4 STARTTLS has no argument")
+		d.play("C: STARTTLS now\nS: 501 5.5.4 STARTTLS has no argument")
 		d.secure(r)
-		d.play("C: DATA\nS: 503 5.5.1 " + helloVerb(protocol) + " comes first")
 		d.sayHello(protocol)
-		d.play("C: DATA\nS: 503 5.5.1 MAIL comes first\nC: STARTTLS\nS: 503 5.5.1 TLS is active already")
-		d.play(toAlice + "C: DATA\nS: 354 *\nC: x\nC: .\n" + ok(protocol))
+		d.play("C: STARTTLS\nS: 503 5.5.1 TLS is active already\nC: QUIT\nS: 221 *\nS: EOF")
+
+		d = dial(t, start(t, protocol).address)
+		d.hello(protocol)
+		d.play("C: STARTTLS\nS: 502 5.5.1 TLS is not offered here\nC: QUIT\nS: 221 *\nS: EOF")
 	})
-	d := dial(t, start(t, lmtp.SMTP).address)
-	d.hello(lmtp.SMTP)
-	d.play("C: STARTTLS\nS: 502 5.5.1 TLS is not offered here\nC: NOOP\nS: 250 *")
 }
 
 // TLS from the first octet on; a client that speaks another protocol under it, or
