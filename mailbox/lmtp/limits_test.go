@@ -78,6 +78,7 @@ func TestHandshakeTimeout(t *testing.T) {
 		}
 		require.ErrorIs(t, <-over, os.ErrDeadlineExceeded)
 		require.Equal(t, means, time.Since(began))
+		require.EqualValues(t, 1, r.Stats().FailedHandshakes)
 	})
 }
 
@@ -372,6 +373,7 @@ func TestMaxWaiting(t *testing.T) {
 		third.hello(lmtp.LMTP)
 		require.ErrorContains(t, <-firstOver, "this one made room")
 		second.play("C: NOOP\nS: 250 *")
+		require.Equal(t, lmtp.Stats{Open: 3, Waiting: 2, TurnedAway: 1}, r.Stats())
 
 		// After its message the busy one waits as the others do, and the longest
 		// goes first.

@@ -112,6 +112,7 @@ func TestUnknownRecipientIsRefusedAtRCPT(t *testing.T) {
 			C: .
 		` + strings.Replace(ok(protocol), "alice", "ALICE", 1))
 		require.Equal(t, []string{"x\r\n"}, r.mail(t, "alice"))
+		require.EqualValues(t, 1, r.Stats().RefusedRecipients)
 	})
 }
 

@@ -1,5 +1,0 @@
-//go:build !race
-
-package years
-
-const raceDetector = false
