@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -107,9 +108,9 @@ func (b *built) compileTogether(ctx context.Context, root, dir, work string, edi
 			}
 		}
 		clear(s.lines)
+		names[flat(file)] = s
 		overlay[filepath.Join(root, filepath.FromSlash(file))] = s.with(edits, numbers)
 		overlay[filepath.Join(root, filepath.FromSlash(path.Dir(file)), "zz_mutant.go")] = fmt.Sprintf(chooser, s.file.Name.Name)
-		names[s.name] = s
 	}
 	output, err := compile(ctx, root, dir, work, b.binary, overlay)
 	if err == nil {
@@ -125,6 +126,10 @@ func (b *built) compileTogether(ctx context.Context, root, dir, work string, edi
 	return found, fmt.Errorf("the tests of %s do not compile: %w\n%s", dir, err, output)
 }
 
+// flat is the name of the text of a file, which the compiler tells of: there are
+// files of several packages.
+func flat(file string) string { return strings.ReplaceAll(file, "/", "-") }
+
 // compile compiles the tests of a package, with texts in the place of files.
 func compile(ctx context.Context, root, dir, work, binary string, overlay map[string]string) ([]byte, error) {
 	work, err := os.MkdirTemp(work, "overlay-")
@@ -133,7 +138,11 @@ func compile(ctx context.Context, root, dir, work, binary string, overlay map[st
 	}
 	replace := map[string]string{}
 	for file, text := range overlay {
-		replace[file] = filepath.Join(work, filepath.Base(file))
+		relative, err := filepath.Rel(root, file)
+		if err != nil {
+			return nil, err
+		}
+		replace[file] = filepath.Join(work, flat(filepath.ToSlash(relative)))
 		if err := os.WriteFile(replace[file], []byte(text), 0o600); err != nil {
 			return nil, err
 		}

@@ -36,7 +36,6 @@ func (e edit) apply(source string) string { return source[:e.begin] + e.text + s
 // at the start. So one compilation has many mutations.
 type source struct {
 	text      string
-	name      string // base name
 	file      *ast.File
 	positions *token.FileSet
 
@@ -48,7 +47,7 @@ func readSource(root, file string) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &source{text: string(octets), name: filepath.Base(file), positions: token.NewFileSet(), lines: map[int]int{}}
+	s := &source{text: string(octets), positions: token.NewFileSet(), lines: map[int]int{}}
 	s.file, err = parser.ParseFile(s.positions, file, octets, parser.SkipObjectResolution)
 	return s, err
 }
