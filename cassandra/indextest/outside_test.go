@@ -6,13 +6,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime/debug"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/popcask/popcask/cassandra/cassandratest"
+	"github.com/popcask/popcask/internal/slow"
 )
 
 // A program outside the module, which may import nothing internal, has an index
@@ -29,7 +29,7 @@ func TestAProgramOutsideTheModule(t *testing.T) {
 	require.NoError(t, os.CopyFS(dir, os.DirFS("testdata/outside")))
 	writeModule(t, root, dir)
 
-	test := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-v", fmt.Sprintf("-race=%t", raceDetector()), ".")
+	test := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-v", fmt.Sprintf("-race=%t", slow.RaceDetector()), ".")
 	test.Dir = dir
 	test.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=mod")
 	out, err := test.CombinedOutput()
@@ -53,17 +53,6 @@ func writeModule(t *testing.T, root, dir string) {
 	sums, err := os.ReadFile(filepath.Join(root, "go.sum"))
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.sum"), sums, 0o600))
-}
-
-// raceDetector reports whether this test runs under the race detector.
-func raceDetector() bool {
-	info, _ := debug.ReadBuildInfo()
-	for _, s := range info.Settings {
-		if s.Key == "-race" {
-			return s.Value == "true"
-		}
-	}
-	return false
 }
 
 // The pieces of an index in the documentation are those of the program, which is

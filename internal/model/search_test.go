@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/popcask/popcask/internal/slow"
 )
 
 // limit is more states than any model has.
@@ -13,8 +15,11 @@ const limit = 1_500_000
 // skipLarge leaves out a large search in a short run.
 func skipLarge(t *testing.T, large bool) {
 	t.Helper()
-	if large && testing.Short() {
+	switch {
+	case large && testing.Short():
 		t.Skip("it takes about a second")
+	case large && slow.RaceDetector():
+		t.Skip("with the race detector, which has nothing to find in one goroutine, it takes ten: .ci/portable runs it without")
 	}
 }
 

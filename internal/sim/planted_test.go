@@ -80,7 +80,7 @@ func TestSearchFindsPlantedBugs(t *testing.T) {
 }
 
 func notWithRaceDetector(t *testing.T) {
-	if raceDetector {
+	if slow.RaceDetector() {
 		t.Skip("with the race detector it takes ten times as long: .ci/run runs it without")
 	}
 }

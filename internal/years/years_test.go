@@ -78,7 +78,7 @@ func TestMain(m *testing.M) {
 // is gone.
 func TestP7FiveYears(t *testing.T) {
 	slow.Test(t, "five years")
-	if raceDetector {
+	if slow.RaceDetector() {
 		t.Skip("with the race detector it takes ten times as long: .ci/run runs it without")
 	}
 	for _, h := range habits {

@@ -21,6 +21,7 @@ import (
 	"github.com/popcask/popcask/cassandra/cassandratest"
 	"github.com/popcask/popcask/internal/child"
 	"github.com/popcask/popcask/internal/paxostest"
+	"github.com/popcask/popcask/internal/slow"
 	"github.com/popcask/popcask/internal/testcert"
 )
 
@@ -249,7 +250,7 @@ var buildOnce = sync.OnceValues(func() (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	program := filepath.Join(scratch, "mda")
-	out, err := exec.CommandContext(ctx, "go", slices.Concat([]string{"build", "-o", program}, buildFlags, []string{".."})...).CombinedOutput()
+	out, err := exec.CommandContext(ctx, "go", "build", "-o", program, fmt.Sprintf("-race=%t", slow.RaceDetector()), "..").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("go build ..: %w\n%s", err, out)
 	}
