@@ -2,16 +2,15 @@ package main
 
 import (
 	"bufio"
-	"io"
 	"net"
 	"os"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/popcask/popcask/internal/linetest"
 	"github.com/popcask/popcask/internal/paxostest"
 )
 
@@ -50,64 +49,10 @@ func (d *dialogue) use(conn net.Conn) {
 	d.conn, d.reader = conn, bufio.NewReader(conn)
 }
 
-// play follows a script:
-//
-//	C: a line of the client
-//	R: "octets of the client, as a Go string"
-//	S: a line of the server; * stands for anything
-//	S: EOF
-//
-// Lines of the client that follow each other go out in one write.
+// play follows a script, see linetest.Play.
 func (d *dialogue) play(script string) {
 	d.t.Helper()
-	var out strings.Builder
-	flush := func() {
-		d.t.Helper()
-		if out.Len() == 0 {
-			return
-		}
-		_, err := io.WriteString(d.conn, out.String())
-		require.NoError(d.t, err)
-		out.Reset()
-	}
-	for line := range strings.SplitSeq(script, "\n") {
-		line = strings.TrimSpace(line)
-		side, text, _ := strings.Cut(line, ":")
-		text = strings.TrimPrefix(text, " ")
-		switch side {
-		case "":
-		case "C":
-			out.WriteString(text + "\r\n")
-		case "R":
-			octets, err := strconv.Unquote(text)
-			require.NoError(d.t, err, line)
-			out.WriteString(octets)
-		case "S":
-			flush()
-			d.expect(text)
-		default:
-			require.Fail(d.t, "not a line of a script", line)
-		}
-	}
-	flush()
-}
-
-func (d *dialogue) expect(want string) {
-	d.t.Helper()
-	got, err := d.reader.ReadString('\n')
-	if want == "EOF" {
-		require.Equal(d.t, io.EOF, err, "got %q", got)
-		return
-	}
-	require.NoError(d.t, err, "S: %s", want)
-	require.True(d.t, strings.HasSuffix(got, "\r\n"), "line end of %q", got)
-	got = strings.TrimSuffix(got, "\r\n")
-	if head, tail, wild := strings.Cut(want, "*"); wild {
-		require.True(d.t, len(got) >= len(head)+len(tail) && strings.HasPrefix(got, head) && strings.HasSuffix(got, tail),
-			"S: %s\ngot %s", want, got)
-		return
-	}
-	require.Equal(d.t, want, got)
+	linetest.Play(d.t, d.conn, d.reader, script)
 }
 
 // hello reads the greeting and sends LHLO or EHLO.
@@ -123,13 +68,5 @@ func (d *dialogue) sayHello(protocol string) {
 	if protocol == "LMTP" {
 		verb = "LHLO"
 	}
-	d.play("C: " + verb + " client.example")
-	for {
-		line, err := d.reader.ReadString('\n')
-		require.NoError(d.t, err)
-		if strings.HasPrefix(line, "250 ") {
-			return
-		}
-		require.True(d.t, strings.HasPrefix(line, "250-"), line)
-	}
+	linetest.Hello(d.t, d.conn, d.reader, verb)
 }

@@ -25,11 +25,7 @@ func everyTransport(t *testing.T, test func(t *testing.T, r *running, d *dialogu
 				r.MaxMessageSize = 10 << 20
 				withTLS(t)(r)
 				d, over := r.pipe(t)
-				if encrypted {
-					d.startTLS(r)
-				} else {
-					d.hello(protocol)
-				}
+				d.begin(r, encrypted)
 				test(t, r, d)
 				d.play("C: QUIT\nS: 221 *\nS: EOF")
 				require.NoError(t, <-over)

@@ -123,11 +123,7 @@ func TestCutShort(t *testing.T) {
 				for _, encrypted := range []bool{false, true} {
 					r := start(t, protocol, withTLS(t))
 					d := dial(t, r.address)
-					if encrypted {
-						d.startTLS(r)
-					} else {
-						d.hello(protocol)
-					}
+					d.begin(r, encrypted)
 					d.play(toAlice + message)
 					require.NotContains(t, d.hangUp(), "OK: delivered as *")
 					require.Empty(t, r.mail(t, "alice"))
@@ -172,11 +168,7 @@ func TestWholeMessageThenHangUp(t *testing.T) {
 			for _, message := range []string{`R: "BDAT 7 LAST\r\nwhole\r\n"`, `R: "BDAT 7 LAST\r\nwhole\r\nQUIT\r\n"`} {
 				r := start(t, protocol, withTLS(t))
 				d := dial(t, r.address)
-				if encrypted {
-					d.startTLS(r)
-				} else {
-					d.hello(protocol)
-				}
+				d.begin(r, encrypted)
 				d.play(toAlice + "R: \"BDAT 7 LAST\\r\\nfirst\\r\\n\"\n" + ok(protocol))
 				d.play(toAlice + message + "\n" + ok(protocol))
 				d.hangUp()

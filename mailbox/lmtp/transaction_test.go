@@ -68,11 +68,7 @@ func TestStalled(t *testing.T) {
 						r := newServer(protocol)
 						withTLS(t)(r)
 						d, over := r.pipe(t)
-						if encrypted {
-							d.startTLS(r)
-						} else {
-							d.hello(protocol)
-						}
+						d.begin(r, encrypted)
 						began := time.Now()
 						d.play(toAlice + message + "\nS: 451 4.3.0 *")
 						require.Equal(t, 5*time.Minute, time.Since(began))
