@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
-	"errors"
 	"io/fs"
 	"net"
 	"os"
@@ -102,17 +101,7 @@ func NewMailServer(t testing.TB, users ...string) *MailServer {
 
 func (m *MailServer) serve(serve func(net.Listener) error) Address {
 	m.t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		m.t.Fatalf("pop3test: %v", err)
-	}
-	m.serving.Go(func() {
-		err := serve(listener)
-		if !errors.Is(err, pop3.ErrServerClosed) && !errors.Is(err, lmtp.ErrServerClosed) {
-			m.t.Errorf("pop3test: the server ended: %v", err)
-		}
-	})
-	address := listener.Addr().(*net.TCPAddr)
+	address := listen(m.t, &m.serving, serve)
 	return Address{address.IP.String(), address.Port}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/popcask/popcask/internal/testcert"
 	"github.com/popcask/popcask/mailbox"
+	"github.com/popcask/popcask/mailbox/lmtp"
 	"github.com/popcask/popcask/pop3"
 )
 
@@ -71,22 +72,23 @@ func NewUnstartedServer(t testing.TB, handler pop3.Handler) *Server {
 // Start starts the server, which ends with the test.
 func (s *Server) Start(t testing.TB) {
 	t.Helper()
-	address := s.listen(t, s.Config.Serve)
+	address := listen(t, &s.serving, s.Config.Serve)
 	s.Addr, s.Host, s.Port = address.String(), address.IP.String(), address.Port
 	if s.Config.TLSConfig != nil {
-		s.AddrTLS = s.listen(t, s.Config.ServeTLS).String()
+		s.AddrTLS = listen(t, &s.serving, s.Config.ServeTLS).String()
 	}
 	t.Cleanup(func() { s.Close(t) })
 }
 
-func (s *Server) listen(t testing.TB, serve func(net.Listener) error) *net.TCPAddr {
+// listen serves on a free port of loopback, in the background.
+func listen(t testing.TB, serving *sync.WaitGroup, serve func(net.Listener) error) *net.TCPAddr {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatalf("pop3test: %v", err)
 	}
-	s.serving.Go(func() {
-		if err := serve(listener); !errors.Is(err, pop3.ErrServerClosed) {
+	serving.Go(func() {
+		if err := serve(listener); !errors.Is(err, pop3.ErrServerClosed) && !errors.Is(err, lmtp.ErrServerClosed) {
 			t.Errorf("pop3test: the server ended: %v", err)
 		}
 	})
