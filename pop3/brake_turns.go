@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+
+	"github.com/popcask/popcask/internal/netserver"
 )
 
 // turns lets so many checks run at the same time. Those that wait get their
@@ -37,7 +39,7 @@ func (t *turns) takeFree(limit int) bool {
 
 // takeLocked takes a turn if one is free, for a caller that has the lock.
 func (t *turns) takeLocked(limit int) bool {
-	if reached(t.taken, limit) {
+	if netserver.Reached(t.taken, limit) {
 		return false
 	}
 	t.taken++

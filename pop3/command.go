@@ -7,6 +7,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/popcask/popcask/internal/netserver"
 	"github.com/popcask/popcask/mailbox"
 )
 
@@ -146,7 +147,7 @@ func (c *Conn) execute(ctx context.Context, line []byte, in int64) *ended {
 // command, since a client could send nothing else for ever.
 func (c *Conn) ignore(ctx context.Context) *ended {
 	c.refused++
-	if !reached(c.refused, c.server.limit.refused) {
+	if !netserver.Reached(c.refused, c.server.limit.refused) {
 		return nil
 	}
 	return c.hopeless(ctx, errEmptyLines)
@@ -209,7 +210,7 @@ func (c *Conn) refuse(ctx context.Context, cmd command, err error) (ResponseCode
 				"verb", cmp.Or(cmd.verb, "unknown command"), "error", err)
 		}
 	}
-	if reached(c.bad, c.maxBad()) || reached(c.refused, c.server.limit.refused) {
+	if netserver.Reached(c.bad, c.maxBad()) || netserver.Reached(c.refused, c.server.limit.refused) {
 		return "", c.hopeless(ctx, err)
 	}
 	c.writeError(answer)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/popcask/popcask/internal/netserver"
@@ -135,18 +134,13 @@ func (c *Conn) hangUp(reason Reason) {
 	}
 }
 
-// turnAway ends a connection before its session, and says why if it can: before
-// a handshake nothing can be said. It waits for nothing, since it may be one of
-// a flood.
+// turnAway ends a connection before its session, and says why if it can.
 func (c *Conn) turnAway(ctx context.Context, err error) {
 	defer c.nc.Close()
 	if errors.Is(err, ErrServerClosed) {
 		err = &Error{Code: CodeTemporary, Text: "server shutting down", Err: ErrServerClosed}
 	}
-	if _, is := c.nc.(netserver.TLSConn); !is {
-		c.nc.SetWriteDeadline(time.Now().Add(time.Second))
-		io.WriteString(c.nc, reply(err, atGreeting).line())
-	}
+	netserver.LastWord(c.nc, reply(err, atGreeting).line())
 	c.guard(ctx, func() {
 		c.server.turnedAway.Log(ctx, c.server.log, "pop3: connection turned away", c.nc.RemoteAddr(), err)
 	})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/popcask/popcask/internal/netserver"
 	"github.com/popcask/popcask/mailbox"
 )
 
@@ -111,7 +112,7 @@ func (c *Conn) loginFailed(ctx context.Context, login mailbox.Login, err error) 
 	if wrong || unchecked {
 		c.failed++
 	}
-	if reached(c.failed, c.server.limit.authTries) {
+	if netserver.Reached(c.failed, c.server.limit.authTries) {
 		return &Error{Code: answer.Code, Text: "too many failed logins", Close: true, Err: err}
 	}
 	return answer

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"math"
 
+	"github.com/popcask/popcask/internal/netserver"
 	"github.com/popcask/popcask/mailbox"
 )
 
@@ -61,7 +62,7 @@ func newMaildrop(ctx context.Context, mb mailbox.Mailbox, limit int) (*maildrop,
 			return nil, err
 		case m.ID == "":
 			return nil, errors.New("the store lists a message without an ID")
-		case reached(len(d.sizes), limit) || !d.ids.fits(m.ID) || !d.uidls.fits(m.UIDL):
+		case netserver.Reached(len(d.sizes), limit) || !d.ids.fits(m.ID) || !d.uidls.fits(m.UIDL):
 			d.cut = true
 			return d, nil
 		}

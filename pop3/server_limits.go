@@ -47,10 +47,6 @@ func (s *Server) limits() limits {
 // exceeds reports whether n is over a limit, of which a negative one is none.
 func exceeds(n, limit int) bool { return limit >= 0 && n > limit }
 
-// reached reports whether n has come to a limit, of which a negative one is
-// none.
-func reached(n, limit int) bool { return limit >= 0 && n >= limit }
-
 // budget is a number of octets of memory that connections share.
 type budget struct {
 	left atomic.Int64

@@ -66,12 +66,12 @@ func (d *Door[Guest]) Enter(guest Guest, from netip.Prefix) (displaced Guest, is
 	}
 	own := d.origins[from]
 	switch {
-	case own != nil && from.IsValid() && reached(own.guests, d.Limits.PerAddress):
+	case own != nil && from.IsValid() && Reached(own.guests, d.Limits.PerAddress):
 		if len(own.waiting) == 0 {
 			return displaced, false, ErrTooManyOfAddress
 		}
 		displaced, isDisplaced = own.waiting[0], true
-	case reached(len(d.guests), d.Limits.Connections), reached(d.waiting, d.Limits.Waiting):
+	case Reached(len(d.guests), d.Limits.Connections), Reached(d.waiting, d.Limits.Waiting):
 		most := d.mostWaiting(own)
 		if most == nil {
 			return displaced, false, ErrTooMany
@@ -205,10 +205,6 @@ func (d *Door[Guest]) Count() (open, waiting int) {
 	defer d.mu.Unlock()
 	return len(d.guests), d.waiting
 }
-
-// reached reports whether n has come to a limit, of which a negative one is
-// none.
-func reached(n, limit int) bool { return limit >= 0 && n >= limit }
 
 // Origin returns where a connection comes from: its IPv4 address, or the network
 // of 64 bits of its IPv6 address, which is what one customer has. It is the zero

@@ -39,6 +39,16 @@ func HangUp(nc net.Conn) {
 	io.CopyN(io.Discard, raw, drainOctets)
 }
 
+// LastWord says a line to a client that is turned away, if it can: before a TLS
+// handshake nothing can be said. It waits for nothing, since the connection may be
+// one of a flood.
+func LastWord(nc net.Conn, line string) {
+	if _, is := nc.(TLSConn); !is {
+		nc.SetWriteDeadline(time.Now().Add(time.Second))
+		io.WriteString(nc, line)
+	}
+}
+
 // LongAgo is a deadline that makes reads and writes end at once.
 var LongAgo = time.Unix(1, 0)
 

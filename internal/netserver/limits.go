@@ -1,5 +1,8 @@
 package netserver
 
+// Reached reports whether n has come to a limit, of which a negative one is none.
+func Reached(n, limit int) bool { return limit >= 0 && n >= limit }
+
 // DefaultConnections is how many connections a server takes by default in this
 // process: 10,000, or a quarter of the files that the process may open if that
 // is fewer. A session may need three more, and the rest of the program some too.

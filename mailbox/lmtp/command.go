@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/popcask/popcask/internal/netserver"
 	"github.com/popcask/popcask/mailbox"
 )
 
@@ -128,7 +129,7 @@ func (c *Conn) conclude(err error) *ended {
 	case isRefusal(err):
 		c.refused++
 	}
-	if reached(c.bad, c.server.limit.bad) || reached(c.refused, c.server.limit.refused) {
+	if netserver.Reached(c.bad, c.server.limit.bad) || netserver.Reached(c.refused, c.server.limit.refused) {
 		c.answer(errTooManyBad)
 		return &ended{ReasonBadCommands, err}
 	}

@@ -3,7 +3,6 @@ package lmtp
 import (
 	"context"
 	"errors"
-	"io"
 	"time"
 
 	"github.com/popcask/popcask/internal/netserver"
@@ -113,19 +112,14 @@ func fromDoor(err error) error {
 	return ErrServerClosed
 }
 
-// turnAway ends a connection before its session, and says why if it can: before
-// a handshake nothing can be said. It waits for nothing, since it may be one of
-// a flood.
+// turnAway ends a connection before its session, and says why if it can.
 func (c *Conn) turnAway(ctx context.Context, err error) {
 	defer c.nc.Close()
 	answer := reply(err)
 	if errors.Is(err, ErrServerClosed) {
 		answer = errShutDown
 	}
-	if _, is := c.nc.(netserver.TLSConn); !is {
-		c.nc.SetWriteDeadline(time.Now().Add(time.Second))
-		io.WriteString(c.nc, fitted(answer.line())+"\r\n")
-	}
+	netserver.LastWord(c.nc, fitted(answer.line())+"\r\n")
 	c.guard(ctx, func() {
 		c.server.turnedAway.Log(ctx, c.server.log, "lmtp: connection turned away", c.nc.RemoteAddr(), err)
 	})

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+
+	"github.com/popcask/popcask/internal/netserver"
 )
 
 // envelope is what a client sends before the message.
@@ -104,7 +106,7 @@ func (c *Conn) rcptTo(ctx context.Context, arguments string) error {
 		return mistake{errUnknown}
 	case !c.mail.utf8 && !isASCII(to.String()):
 		return errNeedsUTF8
-	case reached(len(c.mail.to), c.server.limit.recipients):
+	case netserver.Reached(len(c.mail.to), c.server.limit.recipients):
 		return errTooManyRecipients
 	}
 	var user string

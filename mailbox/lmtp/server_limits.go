@@ -39,7 +39,3 @@ func (s *Server) limits() limits {
 	l.door.PerAddress = cmp.Or(s.MaxPerAddress, netserver.DefaultPerAddress(l.door.Waiting))
 	return l
 }
-
-// reached reports whether n has come to a limit, of which a negative one is
-// none.
-func reached(n, limit int) bool { return limit >= 0 && n >= limit }
