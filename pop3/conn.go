@@ -3,7 +3,6 @@ package pop3
 import (
 	"bufio"
 	"context"
-	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"net"
@@ -18,7 +17,7 @@ import (
 // methods may be called from any goroutine while the session lasts.
 type Conn struct {
 	server *Server
-	id     [10]byte
+	id     netserver.ID
 	began  time.Time
 	mayEnd bool // the context can end before the connection does
 
@@ -59,7 +58,7 @@ type Conn struct {
 const readBuffer = 512
 
 func newConn(s *Server, nc net.Conn) *Conn {
-	c := &Conn{server: s, nc: nc, id: newID(), began: time.Now()}
+	c := &Conn{server: s, nc: nc, id: netserver.NewID(), began: time.Now()}
 	c.in = bufio.NewReaderSize(nc, readBuffer)
 	c.work.lock = make(chan struct{}, 1)
 	c.out = output{nc: nc, timeout: s.limit.write, until: c.loginDeadline()}
@@ -67,17 +66,7 @@ func newConn(s *Server, nc net.Conn) *Conn {
 }
 
 // ID is a short text that no other connection has: for log lines and traces.
-func (c *Conn) ID() string { return string(c.id[:]) }
-
-// newID returns ten random letters and digits.
-func newID() (id [10]byte) {
-	const alphabet = "abcdefghijklmnopqrstuvwxyz234567"
-	rand.Read(id[:]) // never fails
-	for i := range id {
-		id[i] = alphabet[int(id[i])%len(alphabet)]
-	}
-	return id
-}
+func (c *Conn) ID() string { return c.id.String() }
 
 // User is the name of the user that has logged in, or "" before the login. It
 // is what the session has set by [Conn.SetUser], or else the name that the

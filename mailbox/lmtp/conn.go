@@ -3,7 +3,6 @@ package lmtp
 import (
 	"bufio"
 	"context"
-	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"net"
@@ -17,7 +16,7 @@ import (
 // exported methods may be called from any goroutine while the session lasts.
 type Conn struct {
 	server *Server
-	id     string
+	id     netserver.ID
 	began  time.Time
 	cancel context.CancelCauseFunc
 
@@ -45,14 +44,14 @@ const (
 )
 
 func newConn(s *Server, nc net.Conn, cancel context.CancelCauseFunc) *Conn {
-	c := &Conn{server: s, nc: nc, id: rand.Text()[:10], began: time.Now(), cancel: cancel}
+	c := &Conn{server: s, nc: nc, id: netserver.NewID(), began: time.Now(), cancel: cancel}
 	c.in = bufio.NewReaderSize(nc, readBuffer)
 	c.out = bufio.NewWriterSize(writer{c}, writeBuffer)
 	return c
 }
 
 // ID is a short text that no other connection has: for log lines and traces.
-func (c *Conn) ID() string { return c.id }
+func (c *Conn) ID() string { return c.id.String() }
 
 // Hello is what the client calls itself, "" before it has. Nobody has checked
 // it: it may have any octets but CR and LF, 255 at most.
