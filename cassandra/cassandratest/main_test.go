@@ -11,20 +11,15 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/popcask/popcask/cassandra/cassandratest"
 	"github.com/popcask/popcask/internal/child"
+	"github.com/popcask/popcask/internal/paxostest"
 )
 
 func TestMain(m *testing.M) {
 	child.Main("victim", victim)
-	goleak.VerifyTestMain(m,
-		// The driver's, which sleep some seconds after a node came up or went
-		// away whether their session is closed or not.
-		goleak.IgnoreAnyFunction("github.com/gocql/gocql.(*Session).handleNodeUp"),
-		goleak.IgnoreAnyFunction("github.com/gocql/gocql.(*hostConnPool).connectMany"),
-		goleak.IgnoreAnyFunction("github.com/gocql/gocql.(*hostConnPool).connect"))
+	os.Exit(paxostest.MainNoLeaks(m))
 }
 
 // eventually waits for a condition, for a minute at most.
