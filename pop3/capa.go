@@ -30,7 +30,7 @@ func (c *Conn) listLine(text string) {
 // listed before the login too, since some clients ask only then.
 func (c *Conn) capabilities() []string {
 	list := []string{"TOP", "UIDL", "RESP-CODES", "AUTH-RESP-CODE", "PIPELINING"}
-	if c.maySendSecrets() {
+	if c.takesPasswords() && c.maySendSecrets() {
 		list = append(list, "USER")
 	}
 	if mechanisms := c.mechanisms(); len(mechanisms) > 0 {
@@ -51,6 +51,12 @@ func (c *Conn) capabilities() []string {
 		list = c.server.Capabilities(c, list)
 	}
 	return list
+}
+
+// takesPasswords reports whether the host has logins by USER and PASS.
+func (c *Conn) takesPasswords() bool {
+	session, ok := c.session.(PasswordSession)
+	return !ok || session.PasswordsEnabled()
 }
 
 // maySendSecrets reports whether a password may cross this connection.

@@ -37,15 +37,16 @@ type Conn struct {
 	out      output
 	work     work // of the host that is under way
 
-	rejected  bool // by Server.Admit
-	session   Session
-	state     State
-	named     string // by USER
-	timestamp string // of the greeting, for APOP; "" if it is not offered
-	failed    int    // logins
-	bad       int    // commands in a row
-	refused   int    // commands, less those that were answered with +OK
-	release   func() // gives the turn of the brake back; nil: there is none
+	rejected    bool // by Server.Admit
+	session     Session
+	state       State
+	named       string // by USER
+	certificate []byte // that the server sent, in DER form; nil if it did not
+	timestamp   string // of the greeting, for APOP; "" if it is not offered
+	failed      int    // logins
+	bad         int    // commands in a row
+	refused     int    // commands, less those that were answered with +OK
+	release     func() // gives the turn of the brake back; nil: there is none
 
 	mailbox  mailbox.Mailbox // nil before the login and after QUIT
 	maildrop *maildrop

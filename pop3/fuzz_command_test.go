@@ -67,7 +67,7 @@ func FuzzSASL(f *testing.F) {
 }
 
 // plainLogin parses a PLAIN response by its definition. It is nil if the
-// response is not well-formed. An authorization identity that is the user's own
+// response is not well-formed, or has no password. An authorization identity that is the user's own
 // counts as none.
 func plainLogin(text []byte, initial bool) []string {
 	if initial {
@@ -81,7 +81,7 @@ func plainLogin(text []byte, initial bool) []string {
 		return nil
 	}
 	parts := strings.Split(string(octets), "\x00")
-	if len(parts) != 3 || parts[1] == "" || strings.ContainsFunc(parts[0]+parts[1], unicode.IsControl) {
+	if len(parts) != 3 || parts[1] == "" || parts[2] == "" || strings.ContainsFunc(parts[0]+parts[1], unicode.IsControl) {
 		return nil
 	}
 	if parts[0] == parts[1] {

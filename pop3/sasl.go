@@ -88,7 +88,7 @@ func (c *Conn) exchange(ctx context.Context, x SASLExchange, login mailbox.Login
 			challenge, done, err = x.Next(ctx, response)
 			return err
 		}
-		if response == nil || wasBraked || !checks(x) {
+		if response == nil || wasBraked || !checks(x, response) {
 			err = c.ask(ctx, next)
 		} else {
 			wasBraked, login.User = true, x.User()
@@ -144,11 +144,11 @@ func (c *Conn) brokenOff(login mailbox.Login, err error) error {
 	return failed
 }
 
-// checks reports whether the next response of an exchange is checked, and not
-// only read.
-func checks(x SASLExchange) bool {
+// checks reports whether a response of an exchange is checked, and not only
+// read.
+func checks(x SASLExchange, response []byte) bool {
 	c, ok := x.(CheckingExchange)
-	return !ok || c.Checks()
+	return !ok || c.Checks(response)
 }
 
 // decodeInitial decodes an initial response. A lone "=" is an empty one (RFC

@@ -11,9 +11,10 @@ import (
 // plainExchange is the server's side of PLAIN (RFC 4616). Its one response has
 // the authorization identity, the authentication identity and the password,
 // with a NUL between each two.
-type plainExchange struct {
-	login mailbox.Login
-	open  func(context.Context, mailbox.Login) (mailbox.Mailbox, error)
+type plainExchange struct{ exchange }
+
+func startPLAIN(s *loginSession, login mailbox.Login) SASLExchange {
+	return &plainExchange{exchange{s, login}}
 }
 
 func (x *plainExchange) Next(_ context.Context, response []byte) ([]byte, bool, error) {
@@ -22,7 +23,7 @@ func (x *plainExchange) Next(_ context.Context, response []byte) ([]byte, bool, 
 	}
 	parts := bytes.Split(response, []byte{0})
 	if len(parts) != 3 || len(parts[1]) == 0 || hasControl(string(parts[0])+string(parts[1])) {
-		return nil, false, fmt.Errorf("PLAIN response is malformed: %w", mailbox.ErrAuthFailed)
+		return nil, false, malformed("PLAIN")
 	}
 	x.login.AuthorizationID = string(parts[0])
 	x.login.User = string(parts[1])
@@ -31,10 +32,14 @@ func (x *plainExchange) Next(_ context.Context, response []byte) ([]byte, bool, 
 }
 
 // Checks implements [CheckingExchange]: Mailbox checks the password.
-func (x *plainExchange) Checks() bool { return false }
-
-func (x *plainExchange) User() string { return x.login.User }
+func (x *plainExchange) Checks([]byte) bool { return false }
 
 func (x *plainExchange) Mailbox(ctx context.Context) (mailbox.Mailbox, error) {
-	return x.open(ctx, x.login)
+	return x.session.password(ctx, x.login)
+}
+
+// malformed is the error of a response that breaks the grammar of a mechanism.
+// It counts as a failed login.
+func malformed(mechanism string) error {
+	return fmt.Errorf("%s response is malformed: %w", mechanism, mailbox.ErrAuthFailed)
 }

@@ -22,8 +22,8 @@ type HandlerFunc func(ctx context.Context, c *Conn) (Session, error)
 func (f HandlerFunc) NewSession(ctx context.Context, c *Conn) (Session, error) { return f(ctx, c) }
 
 // Session logs one client in. It is used by one goroutine at a time. A session
-// may also be a [SASLSession] and an [APOPSession]. A wrapper of a session
-// must forward those two, or the server does not see them.
+// may also be a [PasswordSession], a [SASLSession] and an [APOPSession]. A
+// wrapper of a session must forward those, or the server does not see them.
 type Session interface {
 	// Login logs in by USER and PASS. [mailbox.ErrAuthFailed] means that the
 	// user is unknown or the password wrong; the client is not told which.
@@ -32,6 +32,15 @@ type Session interface {
 	// Close ends the session, with a login or without. It is called once, after
 	// the mailbox was closed.
 	Close() error
+}
+
+// PasswordSession is a [Session] that may have no logins by USER and PASS.
+type PasswordSession interface {
+	Session
+
+	// PasswordsEnabled reports whether clients may use USER and PASS. It is
+	// called for every CAPA and USER.
+	PasswordsEnabled() bool
 }
 
 // SASLSession is a [Session] that also answers AUTH (RFC 5034).
@@ -76,9 +85,10 @@ type SASLExchange interface {
 type CheckingExchange interface {
 	SASLExchange
 
-	// Checks reports whether the next call of Next checks a secret. If none
-	// does, the check is that of Mailbox.
-	Checks() bool
+	// Checks reports whether Next will check a secret in this response. If it
+	// does, User already returns the name that the response has. If no Next
+	// checks one, the check is that of Mailbox.
+	Checks(response []byte) bool
 }
 
 // APOPSession is a [Session] that also answers APOP (RFC 1939 section 7).

@@ -51,13 +51,15 @@ func (c *Conn) handshake(ctx context.Context, secure netserver.TLSConn) *ended {
 	if stopping {
 		return &ended{ReasonShutdown, ErrServerClosed}
 	}
-	if err := secure.HandshakeContext(ctx); err != nil {
+	noting, certificate := netserver.NoteCertificate(ctx)
+	if err := secure.HandshakeContext(noting); err != nil {
 		if ctx.Err() != nil { // it was displaced, or the server closes
 			return c.gone(err)
 		}
 		c.server.failedHandshakes.Log(ctx, c.server.log, "pop3: TLS handshake failed", c.nc.RemoteAddr(), err)
 		return &ended{ReasonHandshake, err}
 	}
+	c.certificate = certificate()
 	secure.SetWriteDeadline(time.Time{})
 	if c.server.hooks.TLS != nil {
 		c.server.hooks.TLS(ctx, c, secure.ConnectionState())

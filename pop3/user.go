@@ -11,6 +11,9 @@ import (
 // userCommand answers USER (RFC 1939 section 7). It says nothing of whether
 // there is such a user.
 func (c *Conn) userCommand(_ context.Context, a arguments) error {
+	if !c.takesPasswords() {
+		return impossible("no logins by USER and PASS here")
+	}
 	if !c.maySendSecrets() {
 		return errNeedsTLS
 	}

@@ -15,7 +15,8 @@ type TLSConn interface {
 
 // Secured returns a config for a server: with TLS 1.2 as the oldest version, and
 // these protocols as the only names of ALPN, so that a browser that was led here
-// is refused. What GetConfigForClient returns gets the same.
+// is refused. What GetConfigForClient returns gets the same. A handshake notes
+// its certificate: see [NoteCertificate].
 func Secured(config *tls.Config, protocols ...string) *tls.Config {
 	config = config.Clone()
 	config.MinVersion = max(config.MinVersion, tls.VersionTLS12)
@@ -29,5 +30,6 @@ func Secured(config *tls.Config, protocols ...string) *tls.Config {
 			return Secured(chosen, protocols...), nil
 		}
 	}
+	noteCertificates(config)
 	return config
 }

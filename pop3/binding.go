@@ -1,0 +1,45 @@
+package pop3
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+
+	"github.com/xdg-go/scram"
+)
+
+// canBind reports whether a login may be bound to the TLS of the connection.
+func (c *Conn) canBind() bool {
+	state := c.TLS()
+	if state == nil {
+		return false
+	}
+	_, err := scram.NewTLSExporterBinding(state)
+	return err == nil || c.certificate != nil || state.TLSUnique != nil
+}
+
+// binding returns a channel binding of the connection: tls-exporter (RFC 9266),
+// tls-server-end-point or tls-unique (RFC 5929). The last exists before TLS 1.3
+// only; for the second the server must have sent its certificate.
+func (c *Conn) binding(kind scram.ChannelBindingType) (binding scram.ChannelBinding, err error) {
+	state := c.TLS()
+	if state == nil {
+		return binding, fmt.Errorf("no TLS to bind to")
+	}
+	switch kind {
+	case scram.ChannelBindingTLSExporter:
+		return scram.NewTLSExporterBinding(state)
+	case scram.ChannelBindingTLSServerEndpoint:
+		certificate, err := x509.ParseCertificate(c.certificate)
+		if err != nil {
+			return binding, err
+		}
+		return scram.NewTLSServerEndpointBinding(&tls.ConnectionState{PeerCertificates: []*x509.Certificate{certificate}})
+	case scram.ChannelBindingTLSUnique:
+		binding = scram.NewTLSUniqueBinding(state.TLSUnique)
+	}
+	if !binding.IsSupported() {
+		return binding, fmt.Errorf("no channel binding %q on this connection", kind)
+	}
+	return binding, nil
+}

@@ -1,0 +1,223 @@
+package pop3
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/xdg-go/scram"
+
+	"github.com/popcask/popcask/mailbox"
+	"github.com/popcask/popcask/mailbox/secret"
+)
+
+// scramHash is a hash that SCRAM is used with.
+type scramHash struct {
+	mechanism string
+	hash      crypto.Hash
+	generate  scram.HashGeneratorFcn
+}
+
+var (
+	scramSHA256 = scramHash{"SCRAM-SHA-256", crypto.SHA256, scram.SHA256} // RFC 7677
+	scramSHA1   = scramHash{"SCRAM-SHA-1", crypto.SHA1, scram.SHA1}       // RFC 5802
+)
+
+// isKnown reports whether the server may have the users' secrets for the hash.
+func (h scramHash) isKnown(s *loginSession) bool {
+	if implements[SCRAMSecrets](s) && (h.hash == crypto.SHA256 || implements[Selective](s)) {
+		return true
+	}
+	return implements[SharedSecrets](s)
+}
+
+// isBound reports whether it may have them, and TLS has something to bind the
+// login to.
+func (h scramHash) isBound(s *loginSession) bool {
+	return h.isKnown(s) && s.conn != nil && s.conn.canBind()
+}
+
+func (h scramHash) start(s *loginSession, login mailbox.Login) SASLExchange {
+	return &scramExchange{exchange: exchange{s, login}, scramHash: h}
+}
+
+func (h scramHash) startBound(s *loginSession, login mailbox.Login) SASLExchange {
+	return &scramExchange{exchange: exchange{s, login}, scramHash: h, plus: true}
+}
+
+// scramExchange is the server's side of SCRAM (RFC 5802).
+type scramExchange struct {
+	exchange
+	scramHash
+	plus bool // with channel binding
+
+	conversation *scram.ServerConversation // nil before the client's first message
+	user         string                    // whose mailbox to open
+	unknown      error                     // why the secret is a made-up one
+}
+
+// Checks implements [CheckingExchange]: the client's final message has its
+// proof.
+func (x *scramExchange) Checks([]byte) bool { return x.conversation != nil }
+
+func (x *scramExchange) Next(ctx context.Context, response []byte) (challenge []byte, done bool, err error) {
+	switch {
+	case response == nil:
+		return nil, false, nil
+	case x.conversation == nil:
+		challenge, err = x.first(ctx, response)
+		return challenge, false, err
+	}
+	challenge, err = x.final(response)
+	return challenge, true, err
+}
+
+// first takes the client's first message: its name and nonce.
+func (x *scramExchange) first(ctx context.Context, message []byte) ([]byte, error) {
+	binding, err := x.binding(message)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: %w", x.login.Mechanism, err, mailbox.ErrAuthFailed)
+	}
+	var failed error // of the host
+	server, err := x.generate.NewServer(func(name string) (keys scram.StoredCredentials, err error) {
+		keys, failed = x.lookup(ctx, name)
+		return keys, failed
+	})
+	if err != nil {
+		return nil, err
+	}
+	x.conversation = server.NewConversationWithChannelBinding(binding)
+	challenge, err := x.conversation.Step(string(message))
+	switch {
+	case failed != nil:
+		return nil, failed
+	case err != nil:
+		return nil, malformed(x.login.Mechanism)
+	}
+	return []byte(challenge), nil
+}
+
+// final takes the client's final message: its proof. The answer has the
+// server's.
+func (x *scramExchange) final(message []byte) ([]byte, error) {
+	answer, err := x.conversation.Step(string(message))
+	switch {
+	case x.unknown != nil:
+		return nil, x.unknown
+	case answer == scram.ErrChannelBindingsDontMatch:
+		return nil, fmt.Errorf("%s: the channel binding is that of another connection: %w", x.login.Mechanism, mailbox.ErrAuthFailed)
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w: %w", x.login.Mechanism, err, mailbox.ErrAuthFailed)
+	case !x.conversation.Valid():
+		return nil, fmt.Errorf("%s: %w", x.login.Mechanism, mailbox.ErrAuthFailed)
+	}
+	return []byte(answer), nil
+}
+
+func (x *scramExchange) Mailbox(ctx context.Context) (mailbox.Mailbox, error) {
+	return x.session.open(ctx, x.login, x.user)
+}
+
+// lookup returns the keys of a user. Those of one that does not exist are made
+// up, so that only the proof fails: the challenge shows nobody who exists.
+func (x *scramExchange) lookup(ctx context.Context, name string) (keys scram.StoredCredentials, err error) {
+	actsFor := x.conversation.AuthzID()
+	if both := name + actsFor; hasControl(both) || !utf8.ValidString(both) {
+		return keys, malformed(x.login.Mechanism)
+	}
+	x.login.User = name
+	if actsFor != name { // the same as none
+		x.login.AuthorizationID = actsFor
+	}
+	stored, user, err := x.session.scramSecret(ctx, x.login, x.hash)
+	switch {
+	case err == nil:
+		x.user = user
+	case isUnknown(err):
+		x.unknown = fmt.Errorf("%s: %w", x.login.Mechanism, err)
+		stored = madeUp(x.hash, name, stored)
+	default:
+		return keys, fmt.Errorf("SCRAM secret: %w", err)
+	}
+	if stored.Hash != x.hash || stored.Iterations < 1 {
+		return keys, fmt.Errorf("the SCRAM secret of %q is not one for %s", name, x.login.Mechanism)
+	}
+	return scram.StoredCredentials{
+		KeyFactors: scram.KeyFactors{Salt: string(stored.Salt), Iters: stored.Iterations},
+		StoredKey:  stored.StoredKey,
+		ServerKey:  stored.ServerKey,
+	}, nil
+}
+
+func isUnknown(err error) bool {
+	return errors.Is(err, mailbox.ErrAuthFailed) || errors.Is(err, mailbox.ErrNoSuchUser)
+}
+
+// scramSecret asks the authenticator for a user's keys, or makes them of the
+// shared secret.
+func (s *loginSession) scramSecret(ctx context.Context, login mailbox.Login, hash crypto.Hash) (secret.SCRAM, string, error) {
+	if secrets, ok := s.Authenticator.(SCRAMSecrets); ok {
+		return secrets.SCRAMSecret(ctx, login, hash)
+	}
+	shared, user, err := s.Authenticator.(SharedSecrets).SharedSecret(ctx, login)
+	if err != nil && !isUnknown(err) {
+		return secret.SCRAM{}, "", err
+	}
+	// The keys of nobody take as long.
+	keys, failed := secret.Salted(hash, shared, salt(hash, login.User), secret.DefaultIterations)
+	return keys, user, cmp.Or(err, failed)
+}
+
+// madeUp is the secret of a user that does not exist. Like a real one it is the
+// same each time; no proof fits it. The number of iterations and the salt are
+// those of model if it has them.
+func madeUp(hash crypto.Hash, name string, model secret.SCRAM) secret.SCRAM {
+	if model.Hash != hash || model.Iterations < 1 {
+		model = secret.SCRAM{Hash: hash, Salt: salt(hash, name), Iterations: secret.DefaultIterations}
+	}
+	model.StoredKey = make([]byte, hash.Size())
+	rand.Read(model.StoredKey)
+	model.ServerKey = model.StoredKey
+	return model
+}
+
+// saltKey makes the salts of users for which none is stored. Each process has
+// its own.
+var saltKey = []byte(rand.Text())
+
+// salt is the salt of a name for which none is stored.
+func salt(hash crypto.Hash, name string) []byte {
+	if canonical, err := mailbox.CanonicalUser(name); err == nil {
+		name = canonical
+	}
+	sum := hmac.New(sha256.New, saltKey)
+	fmt.Fprintf(sum, "%v %s", hash, name)
+	return sum.Sum(nil)[:16]
+}
+
+// binding returns what a client's first message binds the login to. The header
+// of the message begins with n: the client cannot bind; y: it can, and thinks
+// that the server cannot; or p=TYPE: it binds.
+func (x *scramExchange) binding(message []byte) (scram.ChannelBinding, error) {
+	flag, _, _ := bytes.Cut(message, []byte(","))
+	kind, binds := bytes.CutPrefix(flag, []byte("p="))
+	switch {
+	case binds && !x.plus:
+		return scram.ChannelBinding{}, errors.New("channel binding without -PLUS")
+	case binds:
+		return x.session.conn.binding(scram.ChannelBindingType(kind))
+	case x.plus:
+		return scram.ChannelBinding{}, errors.New("-PLUS without channel binding")
+	case string(flag) == "y" && x.isBound(x.session):
+		// Somebody in the middle took -PLUS out of the list (RFC 5802 section 6).
+		return scram.ChannelBinding{}, errors.New("the client did not see that channel binding is offered")
+	}
+	return scram.ChannelBinding{}, nil
+}

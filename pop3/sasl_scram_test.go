@@ -1,0 +1,389 @@
+package pop3_test
+
+import (
+	"context"
+	"crypto"
+	"crypto/tls"
+	"encoding/base64"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/xdg-go/scram"
+
+	"github.com/popcask/popcask/mailbox"
+	"github.com/popcask/popcask/mailbox/memory"
+	"github.com/popcask/popcask/mailbox/secret"
+	"github.com/popcask/popcask/pop3"
+	"github.com/popcask/popcask/pop3/pop3test"
+)
+
+// scramUsers are users whose SCRAM secrets the server has, and no passwords.
+type scramUsers map[string]secret.SCRAM
+
+func newSCRAMUsers(t testing.TB, hash crypto.Hash, passwords map[string]string) scramUsers {
+	t.Helper()
+	users := make(scramUsers)
+	for name, password := range passwords {
+		s, err := secret.NewSCRAM(hash, password, 0)
+		require.NoError(t, err)
+		users[name] = s
+	}
+	return users
+}
+
+func (u scramUsers) Authenticate(_ context.Context, login mailbox.Login) (string, error) {
+	if s, known := u[login.User]; known && s.Fits(login.Password) {
+		return login.User, nil
+	}
+	return "", mailbox.ErrAuthFailed
+}
+
+func (u scramUsers) SCRAMSecret(_ context.Context, login mailbox.Login, _ crypto.Hash) (secret.SCRAM, string, error) {
+	s, known := u[login.User]
+	if !known {
+		return s, "", mailbox.ErrNoSuchUser
+	}
+	return s, login.User, nil
+}
+
+func (u scramUsers) Offers(mechanism string) bool {
+	for _, s := range u {
+		switch mechanism {
+		case "SCRAM-SHA-1":
+			return s.Hash == crypto.SHA1
+		case "SCRAM-SHA-256":
+			return s.Hash == crypto.SHA256
+		}
+	}
+	return true
+}
+
+// answer sends an octet string in base64, and returns the server's answer: a
+// challenge, decoded, or the status line.
+func answer(t testing.TB, client *pop3test.Client, response string) (challenge string, ok bool) {
+	t.Helper()
+	return challengeOf(t, client.Command(base64.StdEncoding.EncodeToString([]byte(response))))
+}
+
+func challengeOf(t testing.TB, line string) (challenge string, ok bool) {
+	t.Helper()
+	text, ok := strings.CutPrefix(line, "+ ")
+	if !ok {
+		return line, false
+	}
+	octets, err := base64.StdEncoding.DecodeString(text)
+	require.NoError(t, err)
+	return string(octets), true
+}
+
+// runSCRAM runs the client's side of SCRAM to its end, and returns the status
+// line. tamper may change the client's messages, first and final.
+func runSCRAM(t testing.TB, client *pop3test.Client, mechanism string, conversation *scram.ClientConversation, tamper func(step int, message string) string) string {
+	t.Helper()
+	challenge, ok := challengeOf(t, client.Command("AUTH "+mechanism))
+	for step := 0; ok && !conversation.Done(); step++ {
+		response, err := conversation.Step(challenge)
+		require.NoError(t, err)
+		if tamper != nil {
+			response = tamper(step, response)
+		}
+		challenge, ok = answer(t, client, response)
+	}
+	if strings.HasPrefix(challenge, "+OK") {
+		require.True(t, conversation.Valid(), "the server has not proved that it knows the secret")
+	}
+	return challenge
+}
+
+func newConversation(t testing.TB, generate scram.HashGeneratorFcn, user, password, authorizationID string) *scram.ClientConversation {
+	t.Helper()
+	client, err := generate.NewClient(user, password, authorizationID)
+	require.NoError(t, err)
+	return client.NewConversation()
+}
+
+const emptyMaildrop = "+OK maildrop has 0 messages"
+
+// RFC 5802, RFC 7677: with secrets of either kind, in the clear.
+func TestSCRAM(t *testing.T) {
+	passwords := map[string]string{"mrose": "secret"}
+	for name, test := range map[string]struct {
+		mechanism string
+		generate  scram.HashGeneratorFcn
+		pop3.Authenticator
+	}{
+		"SHA-256":             {"SCRAM-SHA-256", scram.SHA256, newSCRAMUsers(t, crypto.SHA256, passwords)},
+		"SHA-1":               {"SCRAM-SHA-1", scram.SHA1, newSCRAMUsers(t, crypto.SHA1, passwords)},
+		"SHA-256 of a shared": {"SCRAM-SHA-256", scram.SHA256, pop3.Users(passwords).SharedSecrets()},
+		"SHA-1 of a shared":   {"SCRAM-SHA-1", scram.SHA1, pop3.Users(passwords).SharedSecrets()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := &pop3.Server{Handler: pop3.Login(test.Authenticator, new(memory.Store)), Brake: pop3.NoBrake, MaxAuthTries: -1}
+			client := pipe(t, server)
+			for _, wrong := range [][2]string{{"mrose", "Secret"}, {"nobody", "secret"}, {"nobody", ""}, {"mrose", ""}} {
+				require.Equal(t, authAnswer, runSCRAM(t, client.Client, test.mechanism, newConversation(t, test.generate, wrong[0], wrong[1], ""), nil), "%q", wrong)
+			}
+			require.Equal(t, authAnswer, runSCRAM(t, client.Client, test.mechanism, newConversation(t, test.generate, "mrose", "secret", "other"), nil), "for another")
+			require.Equal(t, emptyMaildrop, runSCRAM(t, client.Client, test.mechanism, newConversation(t, test.generate, "mrose", "secret", "mrose"), nil))
+		})
+	}
+}
+
+// RFC 5802 section 5.1: names may have commas and equals signs.
+func TestSCRAMNames(t *testing.T) {
+	users := newSCRAMUsers(t, crypto.SHA256, map[string]string{"a,b=c": "secret"})
+	client := pipe(t, &pop3.Server{Handler: pop3.Login(users, new(memory.Store))})
+	require.Equal(t, emptyMaildrop, runSCRAM(t, client.Client, "SCRAM-SHA-256", newConversation(t, scram.SHA256, "a,b=c", "secret", ""), nil))
+}
+
+// What only a secret proves is offered in the clear; what discloses one is not.
+func TestSCRAMIsOfferedInTheClear(t *testing.T) {
+	users := newSCRAMUsers(t, crypto.SHA256, map[string]string{"mrose": "secret"})
+	client := pipe(t, &pop3.Server{Handler: pop3.Login(users, new(memory.Store))})
+	client.Command("CAPA")
+	require.Contains(t, string(client.Body()), "\r\nSASL SCRAM-SHA-256\r\n")
+	require.Contains(t, client.Command("AUTH PLAIN"), "no passwords without TLS")
+	require.Equal(t, "-ERR no such mechanism", client.Command("AUTH SCRAM-SHA-1"))
+	require.Equal(t, "-ERR no such mechanism", client.Command("AUTH SCRAM-SHA-256-PLUS"))
+}
+
+// A client that changes a nonce, or sends a proof that is none or not its own,
+// does not get in, and is told the same each time.
+func TestSCRAMAttacks(t *testing.T) {
+	users := newSCRAMUsers(t, crypto.SHA256, map[string]string{"mrose": "secret"})
+	server := &pop3.Server{Handler: pop3.Login(users, new(memory.Store)), Brake: pop3.NoBrake, MaxAuthTries: -1}
+	proof := func(message string) (before, proof string) {
+		before, proof, _ = strings.Cut(message, ",p=")
+		return before, proof
+	}
+	var recorded string
+	for name, change := range map[string]func(first bool, message string) string{
+		"final: nonce changed":   final(func(m string) string { return strings.Replace(m, "r=", "r=x", 1) }),
+		"final: nonce cut":       final(func(m string) string { b, p := proof(m); return b[:len(b)-4] + ",p=" + p }),
+		"final: no proof":        final(func(m string) string { b, _ := proof(m); return b }),
+		"final: empty proof":     final(func(m string) string { b, _ := proof(m); return b + ",p=" }),
+		"final: proof too short": final(func(m string) string { b, p := proof(m); return b + ",p=" + p[:8] }),
+		"final: proof too long":  final(func(m string) string { b, p := proof(m); return b + ",p=AAAA" + p }),
+		"final: proof of zeros": final(func(m string) string {
+			b, _ := proof(m)
+			return b + ",p=" + base64.StdEncoding.EncodeToString(make([]byte, 32))
+		}),
+		"final: proof not base64":    final(func(m string) string { b, _ := proof(m); return b + ",p=!" }),
+		"final: another gs2 header":  final(func(m string) string { return strings.Replace(m, "c=biws", "c=eSws", 1) }),
+		"final: no channel binding":  final(func(m string) string { _, rest, _ := strings.Cut(m, ","); return rest }),
+		"final: an extension":        final(func(m string) string { b, p := proof(m); return b + ",x=y,p=" + p }),
+		"final: a mandatory one":     final(func(m string) string { return "m=x," + m }),
+		"final: empty":               final(func(string) string { return "" }),
+		"final: the first once more": final(func(string) string { return "n,,n=mrose,r=abc" }),
+		"final: recorded":            final(func(m string) string { return recorded }),
+		"first: empty":               first(func(string) string { return "" }),
+		"first: no name":             first(func(string) string { return "n,,r=abc" }),
+		"first: no nonce":            first(func(string) string { return "n,,n=mrose" }),
+		"first: a mandatory one":     first(func(string) string { return "n,,m=x,n=mrose,r=abc" }),
+		"first: an illegal name":     first(func(string) string { return "n,,n=m=rose,r=abc" }),
+		"first: control in a name":   first(func(string) string { return "n,,n=mro\x01se,r=abc" }),
+		"first: control in an authz": first(func(string) string { return "n,a=mro\x01se,n=mrose,r=abc" }),
+		"first: not UTF-8":           first(func(string) string { return "n,,n=mro\xffse,r=abc" }),
+		"first: binds without -PLUS": first(func(m string) string { return strings.Replace(m, "n,", "p=tls-exporter,", 1) }),
+		"first: an unknown flag":     first(func(m string) string { return strings.Replace(m, "n,", "z,", 1) }),
+		"first: PLAIN":               first(func(string) string { return "\x00mrose\x00secret" }),
+		"first: a challenge":         first(func(string) string { return "r=abc,s=AAAA,i=4096" }),
+	} {
+		t.Run(name, func(t *testing.T) {
+			client := pipe(t, server)
+			recorded = ""
+			require.Equal(t, emptyMaildrop, runSCRAM(t, pipe(t, server).Client, "SCRAM-SHA-256",
+				newConversation(t, scram.SHA256, "mrose", "secret", ""), func(step int, m string) string {
+					if step == 1 {
+						recorded = m
+					}
+					return m
+				}))
+			status := attack(t, client.Client, newConversation(t, scram.SHA256, "mrose", "secret", ""), change)
+			require.Equal(t, authAnswer, status)
+		})
+	}
+}
+
+func final(f func(string) string) func(bool, string) string {
+	return func(isFirst bool, m string) string {
+		if isFirst {
+			return m
+		}
+		return f(m)
+	}
+}
+
+func first(f func(string) string) func(bool, string) string {
+	return func(isFirst bool, m string) string {
+		if !isFirst {
+			return m
+		}
+		return f(m)
+	}
+}
+
+// attack is an exchange whose messages are changed. It ends with the first
+// answer that the client cannot go on with.
+func attack(t *testing.T, client *pop3test.Client, conversation *scram.ClientConversation, change func(first bool, m string) string) string {
+	t.Helper()
+	challenge, ok := challengeOf(t, client.Command("AUTH SCRAM-SHA-256"))
+	for isFirst := true; ok; isFirst = false {
+		response, err := conversation.Step(challenge)
+		if err != nil {
+			return client.Command("*")
+		}
+		challenge, ok = answer(t, client, change(isFirst, response))
+	}
+	return challenge
+}
+
+// The challenge does not show whether a user exists: it has the form, the
+// number of iterations and the salt's length of a real one, and the salt stays
+// the same.
+func TestSCRAMShowsNobodyWhoExists(t *testing.T) {
+	users := newSCRAMUsers(t, crypto.SHA256, map[string]string{"mrose": "secret"})
+	server := &pop3.Server{Handler: pop3.Login(users, new(memory.Store))}
+	challenge := func(user string) (salt, rest string) {
+		client := pipe(t, server)
+		client.Command("AUTH SCRAM-SHA-256")
+		text, ok := answer(t, client.Client, "n,,n="+user+",r=abc")
+		require.True(t, ok)
+		parts := strings.Split(text, ",")
+		require.Len(t, parts, 3)
+		require.True(t, strings.HasPrefix(parts[0], "r=abc"))
+		return parts[1], parts[2]
+	}
+	salt, iterations := challenge("mrose")
+	for _, nobody := range []string{"nobody", "Mrose2"} {
+		s, i := challenge(nobody)
+		require.Len(t, s, len(salt))
+		require.NotEqual(t, salt, s)
+		require.Equal(t, iterations, i)
+		again, _ := challenge(strings.ToUpper(nobody))
+		require.Equal(t, s, again)
+	}
+}
+
+// boundTo returns the channel binding of a client's connection.
+func boundTo(t *testing.T, conn *tls.Conn, kind scram.ChannelBindingType) scram.ChannelBinding {
+	t.Helper()
+	state := conn.ConnectionState()
+	var binding scram.ChannelBinding
+	var err error
+	switch kind {
+	case scram.ChannelBindingTLSExporter:
+		binding, err = scram.NewTLSExporterBinding(&state)
+	case scram.ChannelBindingTLSServerEndpoint:
+		binding, err = scram.NewTLSServerEndpointBinding(&state)
+	case scram.ChannelBindingTLSUnique:
+		binding = scram.NewTLSUniqueBinding(state.TLSUnique)
+	}
+	require.NoError(t, err)
+	require.True(t, binding.IsSupported())
+	return binding
+}
+
+func newPlusServer(t *testing.T) *pop3test.Server {
+	users := newSCRAMUsers(t, crypto.SHA256, map[string]string{"mrose": "secret"})
+	server := pop3test.NewUnstartedServer(t, pop3.Login(users, new(memory.Store)))
+	server.Config.Brake, server.Config.MaxAuthTries = pop3.NoBrake, -1
+	server.Start(t)
+	return server
+}
+
+// plusClient begins TLS of a version, and returns a client behind it.
+func plusClient(t *testing.T, server *pop3test.Server, implicit bool, version uint16) (*pop3test.Client, *tls.Conn) {
+	t.Helper()
+	config := server.ClientTLS()
+	config.MinVersion, config.MaxVersion = version, version
+	conn, err := shake(t, server, implicit, config)
+	require.NoError(t, err)
+	if implicit {
+		return pop3test.NewClient(t, conn), conn
+	}
+	return pop3test.NewClient(t, &greetedBefore{conn, strings.NewReader("+OK\r\n")}), conn
+}
+
+// greetedBefore is a connection whose greeting came before TLS.
+type greetedBefore struct {
+	*tls.Conn
+	greeting io.Reader
+}
+
+func (g *greetedBefore) Read(p []byte) (int, error) {
+	if n, err := g.greeting.Read(p); err == nil {
+		return n, nil
+	}
+	return g.Conn.Read(p)
+}
+
+func boundConversation(t *testing.T, user, password string, binding scram.ChannelBinding) *scram.ClientConversation {
+	t.Helper()
+	client, err := scram.SHA256.NewClient(user, password, "")
+	require.NoError(t, err)
+	return client.NewConversationWithChannelBinding(binding)
+}
+
+// RFC 5802 section 6, RFC 5929, RFC 9266.
+func TestChannelBinding(t *testing.T) {
+	server := newPlusServer(t)
+	eachTLS(t, func(t *testing.T, implicit bool) {
+		for _, test := range []struct {
+			version uint16
+			kind    scram.ChannelBindingType
+		}{
+			{tls.VersionTLS13, scram.ChannelBindingTLSExporter},
+			{tls.VersionTLS13, scram.ChannelBindingTLSServerEndpoint},
+			{tls.VersionTLS12, scram.ChannelBindingTLSExporter},
+			{tls.VersionTLS12, scram.ChannelBindingTLSServerEndpoint},
+			{tls.VersionTLS12, scram.ChannelBindingTLSUnique},
+		} {
+			t.Run(tls.VersionName(test.version)+" "+string(test.kind), func(t *testing.T) {
+				client, conn := plusClient(t, server, implicit, test.version)
+				client.Command("CAPA")
+				require.Contains(t, string(client.Body()), "\r\nSASL SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN\r\n")
+				binding := boundTo(t, conn, test.kind)
+				require.Equal(t, authAnswer, runSCRAM(t, client, "SCRAM-SHA-256-PLUS", boundConversation(t, "mrose", "Secret", binding), nil))
+				require.Equal(t, emptyMaildrop, runSCRAM(t, client, "SCRAM-SHA-256-PLUS", boundConversation(t, "mrose", "secret", binding), nil))
+			})
+		}
+	})
+}
+
+// Somebody in the middle has a connection of its own to each side: the binding
+// that the client computes is that of another one.
+func TestChannelBindingOfAnotherConnection(t *testing.T) {
+	server := newPlusServer(t)
+	client, conn := plusClient(t, server, true, tls.VersionTLS13)
+	_, other := plusClient(t, server, true, tls.VersionTLS13)
+	for name, binding := range map[string]scram.ChannelBinding{
+		"tls-exporter":         boundTo(t, other, scram.ChannelBindingTLSExporter),
+		"tls-server-end-point": {Type: scram.ChannelBindingTLSServerEndpoint, Data: []byte("the hash of another certificate.")},
+		"tls-unique":           {Type: scram.ChannelBindingTLSUnique, Data: []byte("TLS 1.3 has none")},
+		"of no kind":           {Type: "tls-nothing", Data: []byte("x")},
+		"of another kind":      {Type: scram.ChannelBindingTLSServerEndpoint, Data: boundTo(t, conn, scram.ChannelBindingTLSExporter).Data},
+	} {
+		require.Equal(t, authAnswer, runSCRAM(t, client, "SCRAM-SHA-256-PLUS", boundConversation(t, "mrose", "secret", binding), nil), name)
+	}
+}
+
+// RFC 5802 section 6: a client that could bind, and did not see that the server
+// can, has a list of mechanisms that somebody has changed.
+func TestChannelBindingDowngrade(t *testing.T) {
+	server := newPlusServer(t)
+	users, err := scram.SHA256.NewClient("mrose", "secret", "")
+	require.NoError(t, err)
+	client, conn := plusClient(t, server, true, tls.VersionTLS13)
+	require.Equal(t, authAnswer, runSCRAM(t, client, "SCRAM-SHA-256", users.NewConversationAdvertisingChannelBinding(), nil))
+	require.Equal(t, authAnswer, runSCRAM(t, client, "SCRAM-SHA-256-PLUS", users.NewConversation(), nil), "-PLUS, and does not bind")
+	require.Equal(t, authAnswer, runSCRAM(t, client, "SCRAM-SHA-256-PLUS", users.NewConversationAdvertisingChannelBinding(), nil), "-PLUS, and does not bind")
+	exporter := users.NewConversationWithChannelBinding(boundTo(t, conn, scram.ChannelBindingTLSExporter))
+	require.Equal(t, authAnswer, runSCRAM(t, client, "SCRAM-SHA-256", exporter, nil), "binds without -PLUS")
+	require.Equal(t, emptyMaildrop, runSCRAM(t, client, "SCRAM-SHA-256", users.NewConversation(), nil), "cannot bind")
+
+	plain := server.Dial(t)
+	require.Equal(t, emptyMaildrop, runSCRAM(t, plain, "SCRAM-SHA-256", users.NewConversationAdvertisingChannelBinding(), nil), "the server cannot bind")
+}
