@@ -220,7 +220,20 @@ func (m *mda) stop(t *testing.T) {
 // in by APOP under TLS, and which removed one message.
 func (m *mda) awaitAPOP(t *testing.T, user string) {
 	t.Helper()
-	session := regexp.MustCompile(`"pop3: session" .* user=` + user + ` mechanism=APOP tls=true reason=quit .* deleted=1 `)
+	m.awaitSession(t, `user=`+user+` mechanism=APOP tls=true reason=quit .* deleted=1 `)
+}
+
+// awaitLogin waits until the MDA has logged a session in which the user logged
+// in by a mechanism.
+func (m *mda) awaitLogin(t *testing.T, user, mechanism string) {
+	t.Helper()
+	m.awaitSession(t, `user=`+user+` mechanism=`+mechanism+` `)
+}
+
+// awaitSession waits until the log has a session with these attributes.
+func (m *mda) awaitSession(t *testing.T, attributes string) {
+	t.Helper()
+	session := regexp.MustCompile(`"pop3: session" .* ` + attributes)
 	ctx := within(t, 10*time.Second)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
@@ -228,7 +241,7 @@ func (m *mda) awaitAPOP(t *testing.T, user string) {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			t.Fatalf("no session of %s by APOP under TLS in the log:\n%s", user, m.stderr.tail())
+			t.Fatalf("no session with %q in the log:\n%s", attributes, m.stderr.tail())
 		}
 	}
 }
