@@ -67,7 +67,7 @@ func (s *loginSession) Login(ctx context.Context, login mailbox.Login) (mailbox.
 }
 
 // PasswordsEnabled implements [PasswordSession].
-func (s *loginSession) PasswordsEnabled() bool { return s.offers("USER") }
+func (s *loginSession) PasswordsEnabled() bool { return Offers(s.Authenticator, "USER") }
 
 // password logs in by a password, which the client has sent.
 func (s *loginSession) password(ctx context.Context, login mailbox.Login) (mailbox.Mailbox, error) {
@@ -107,9 +107,7 @@ func (s *loginSession) open(ctx context.Context, login mailbox.Login, user strin
 }
 
 // APOPEnabled implements [APOPSession].
-func (s *loginSession) APOPEnabled() bool {
-	return implements[SharedSecrets](s) && s.offers("APOP")
-}
+func (s *loginSession) APOPEnabled() bool { return Offers(s.Authenticator, "APOP") }
 
 // APOP implements [APOPSession].
 func (s *loginSession) APOP(ctx context.Context, login mailbox.Login, timestamp, digest string) (mailbox.Mailbox, error) {
@@ -135,19 +133,6 @@ func (s *loginSession) shared(ctx context.Context, login mailbox.Login, sum func
 	return s.open(ctx, login, user)
 }
 
-// implements reports whether the authenticator of a session is a T.
-func implements[T Authenticator](s *loginSession) bool {
-	_, ok := s.Authenticator.(T)
-	return ok
-}
-
-// offers reports whether the authenticator lets clients use a mechanism for
-// which it has the methods.
-func (s *loginSession) offers(mechanism string) bool {
-	selective, ok := s.Authenticator.(Selective)
-	return !ok || selective.Offers(mechanism)
-}
-
 // Mechanisms implements [SASLSession].
 func (s *loginSession) Mechanisms() []string {
 	var names []string
@@ -164,7 +149,7 @@ func (s *loginSession) Mechanisms() []string {
 
 // knows reports whether clients may use a mechanism of Login.
 func (s *loginSession) knows(m mechanism) bool {
-	return m.offered(s) && s.offers(strings.TrimSuffix(m.name, "-PLUS"))
+	return m.fits(s) && Offers(s.Authenticator, strings.TrimSuffix(m.name, "-PLUS"))
 }
 
 // StartSASL implements [SASLSession].

@@ -16,9 +16,9 @@ func startEXTERNAL(s *loginSession, login mailbox.Login) SASLExchange {
 }
 
 // hasCertificate reports whether the client has shown a certificate that
-// tls.Config.ClientCAs vouches for, and somebody knows whose it is.
+// tls.Config.ClientCAs vouches for.
 func (s *loginSession) hasCertificate() bool {
-	if !implements[Certificates](s) || s.conn == nil {
+	if s.conn == nil {
 		return false
 	}
 	state := s.conn.TLS()

@@ -8,24 +8,57 @@ import (
 
 // mechanism is a SASL mechanism that [Login] knows.
 type mechanism struct {
-	name    string
-	offered func(*loginSession) bool // unless the authenticator is against it
-	start   func(*loginSession, mailbox.Login) SASLExchange
+	name  string
+	fits  func(*loginSession) bool // reports whether the connection is one for it
+	start func(*loginSession, mailbox.Login) SASLExchange
 }
 
 // mechanisms are all of them, best first.
 var mechanisms = [...]mechanism{
-	{"SCRAM-SHA-256-PLUS", scramSHA256.isBound, scramSHA256.startBound},
-	{"SCRAM-SHA-1-PLUS", scramSHA1.isBound, scramSHA1.startBound},
-	{"SCRAM-SHA-256", scramSHA256.isKnown, scramSHA256.start},
-	{"SCRAM-SHA-1", scramSHA1.isKnown, scramSHA1.start},
+	{"SCRAM-SHA-256-PLUS", (*loginSession).canBind, scramSHA256.startBound},
+	{"SCRAM-SHA-1-PLUS", (*loginSession).canBind, scramSHA1.startBound},
+	{"SCRAM-SHA-256", anyConnection, scramSHA256.start},
+	{"SCRAM-SHA-1", anyConnection, scramSHA1.start},
 	{"EXTERNAL", (*loginSession).hasCertificate, startEXTERNAL},
-	{"OAUTHBEARER", implements[Tokens], startOAUTHBEARER},
-	{"XOAUTH2", implements[Tokens], startXOAUTH2},
-	{"CRAM-MD5", implements[SharedSecrets], startCRAMMD5},
-	{"PLAIN", implements[Authenticator], startPLAIN},
-	{"LOGIN", implements[Authenticator], startLOGIN},
-	{"ANONYMOUS", implements[Anonymous], startANONYMOUS},
+	{"OAUTHBEARER", anyConnection, startOAUTHBEARER},
+	{"XOAUTH2", anyConnection, startXOAUTH2},
+	{"CRAM-MD5", anyConnection, startCRAMMD5},
+	{"PLAIN", anyConnection, startPLAIN},
+	{"LOGIN", anyConnection, startLOGIN},
+	{"ANONYMOUS", anyConnection, startANONYMOUS},
+}
+
+func anyConnection(*loginSession) bool { return true }
+
+// Offers reports whether [Login] lets clients use a mechanism, as far as the
+// authenticator is concerned: whether it has the methods, and is not [Selective]
+// and against it. The names are those of Selective.
+func Offers(a Authenticator, mechanism string) bool {
+	selective, isSelective := a.(Selective)
+	if isSelective && !selective.Offers(mechanism) {
+		return false
+	}
+	_, shared := a.(SharedSecrets)
+	is := false
+	switch mechanism {
+	case "USER", "PLAIN", "LOGIN":
+		is = true
+	case "APOP", "CRAM-MD5":
+		is = shared
+	case "SCRAM-SHA-256":
+		_, is = a.(SCRAMSecrets)
+		is = is || shared
+	case "SCRAM-SHA-1":
+		_, is = a.(SCRAMSecrets)
+		is = is && isSelective || shared
+	case "OAUTHBEARER", "XOAUTH2":
+		_, is = a.(Tokens)
+	case "EXTERNAL":
+		_, is = a.(Certificates)
+	case "ANONYMOUS":
+		_, is = a.(Anonymous)
+	}
+	return is
 }
 
 // Mechanism is a SASL mechanism of a host's own, for [WithMechanism].

@@ -5,9 +5,6 @@ import (
 	"cmp"
 	"context"
 	"crypto"
-	"crypto/hmac"
-	"crypto/rand"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"unicode/utf8"
@@ -30,19 +27,8 @@ var (
 	scramSHA1   = scramHash{"SCRAM-SHA-1", crypto.SHA1, scram.SHA1}       // RFC 5802
 )
 
-// isKnown reports whether the server may have the users' secrets for the hash.
-func (h scramHash) isKnown(s *loginSession) bool {
-	if implements[SCRAMSecrets](s) && (h.hash == crypto.SHA256 || implements[Selective](s)) {
-		return true
-	}
-	return implements[SharedSecrets](s)
-}
-
-// isBound reports whether it may have them, and TLS has something to bind the
-// login to.
-func (h scramHash) isBound(s *loginSession) bool {
-	return h.isKnown(s) && s.conn != nil && s.conn.canBind()
-}
+// canBind reports whether TLS has something to bind a login to.
+func (s *loginSession) canBind() bool { return s.conn != nil && s.conn.canBind() }
 
 func (h scramHash) start(s *loginSession, login mailbox.Login) SASLExchange {
 	return &scramExchange{exchange: exchange{s, login}, scramHash: h}
@@ -142,7 +128,7 @@ func (x *scramExchange) lookup(ctx context.Context, name string) (keys scram.Sto
 		x.user = user
 	case isUnknown(err):
 		x.unknown = fmt.Errorf("%s: %w", x.login.Mechanism, err)
-		stored = madeUp(x.hash, name, stored)
+		stored = secret.MadeUp(name, x.hash, stored)
 	default:
 		return keys, fmt.Errorf("SCRAM secret: %w", err)
 	}
@@ -170,36 +156,8 @@ func (s *loginSession) scramSecret(ctx context.Context, login mailbox.Login, has
 	if err != nil && !isUnknown(err) {
 		return secret.SCRAM{}, "", err
 	}
-	// The keys of nobody take as long.
-	keys, failed := secret.Salted(hash, shared, salt(hash, login.User), secret.DefaultIterations)
+	keys, failed := secret.DeriveFor(login.User, hash, shared) // the keys of nobody take as long
 	return keys, user, cmp.Or(err, failed)
-}
-
-// madeUp is the secret of a user that does not exist. Like a real one it is the
-// same each time; no proof fits it. The number of iterations and the salt are
-// those of model if it has them.
-func madeUp(hash crypto.Hash, name string, model secret.SCRAM) secret.SCRAM {
-	if model.Hash != hash || model.Iterations < 1 {
-		model = secret.SCRAM{Hash: hash, Salt: salt(hash, name), Iterations: secret.DefaultIterations}
-	}
-	model.StoredKey = make([]byte, hash.Size())
-	rand.Read(model.StoredKey)
-	model.ServerKey = model.StoredKey
-	return model
-}
-
-// saltKey makes the salts of users for which none is stored. Each process has
-// its own.
-var saltKey = []byte(rand.Text())
-
-// salt is the salt of a name for which none is stored.
-func salt(hash crypto.Hash, name string) []byte {
-	if canonical, err := mailbox.CanonicalUser(name); err == nil {
-		name = canonical
-	}
-	sum := hmac.New(sha256.New, saltKey)
-	fmt.Fprintf(sum, "%v %s", hash, name)
-	return sum.Sum(nil)[:16]
 }
 
 // binding returns what a client's first message binds the login to. The header
@@ -215,7 +173,7 @@ func (x *scramExchange) binding(message []byte) (scram.ChannelBinding, error) {
 		return x.session.conn.binding(scram.ChannelBindingType(kind))
 	case x.plus:
 		return scram.ChannelBinding{}, errors.New("-PLUS without channel binding")
-	case string(flag) == "y" && x.isBound(x.session):
+	case string(flag) == "y" && x.session.canBind():
 		// Somebody in the middle took -PLUS out of the list (RFC 5802 section 6).
 		return scram.ChannelBinding{}, errors.New("the client did not see that channel binding is offered")
 	}
