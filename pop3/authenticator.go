@@ -67,9 +67,9 @@ type SCRAMSecrets interface {
 	// crypto.SHA1, and the user whose mailbox to open.
 	//
 	// [mailbox.ErrAuthFailed] means that there is no such user. The client does
-	// not learn that: it gets a number of iterations and a salt all the same,
-	// those of the secret if one is returned with the error, else
-	// secret.DefaultIterations and a salt that differs between processes.
+	// not learn that: it goes on with the secret that is returned with the error,
+	// if one is (see secret.MadeUp), else with one whose salt differs between
+	// processes.
 	SCRAMSecret(ctx context.Context, login mailbox.Login, hash crypto.Hash) (s secret.SCRAM, user string, err error)
 }
 

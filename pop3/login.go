@@ -149,7 +149,7 @@ func (s *loginSession) Mechanisms() []string {
 
 // knows reports whether clients may use a mechanism of Login.
 func (s *loginSession) knows(m mechanism) bool {
-	return m.fits(s) && Offers(s.Authenticator, strings.TrimSuffix(m.name, "-PLUS"))
+	return m.fits(s) && Offers(s.Authenticator, m.name)
 }
 
 // StartSASL implements [SASLSession].

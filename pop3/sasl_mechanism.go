@@ -2,6 +2,7 @@ package pop3
 
 import (
 	"context"
+	"strings"
 
 	"github.com/popcask/popcask/mailbox"
 )
@@ -32,8 +33,10 @@ func anyConnection(*loginSession) bool { return true }
 
 // Offers reports whether [Login] lets clients use a mechanism, as far as the
 // authenticator is concerned: whether it has the methods, and is not [Selective]
-// and against it. The names are those of Selective.
+// and against it. The names are those of Selective; one with -PLUS counts as the
+// one without.
 func Offers(a Authenticator, mechanism string) bool {
+	mechanism = strings.TrimSuffix(mechanism, "-PLUS")
 	selective, isSelective := a.(Selective)
 	if isSelective && !selective.Offers(mechanism) {
 		return false

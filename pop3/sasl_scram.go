@@ -122,13 +122,15 @@ func (x *scramExchange) lookup(ctx context.Context, name string) (keys scram.Sto
 	if actsFor != name { // the same as none
 		x.login.AuthorizationID = actsFor
 	}
-	stored, user, err := x.session.scramSecret(ctx, x.login, x.hash)
+	stored, user, err := SCRAMSecret(ctx, x.session.Authenticator, x.login, x.hash)
 	switch {
 	case err == nil:
 		x.user = user
 	case isUnknown(err):
 		x.unknown = fmt.Errorf("%s: %w", x.login.Mechanism, err)
-		stored = secret.MadeUp(name, x.hash, stored)
+		if stored.Hash == 0 {
+			stored = secret.MadeUp(name, x.hash, nil)
+		}
 	default:
 		return keys, fmt.Errorf("SCRAM secret: %w", err)
 	}
@@ -146,18 +148,21 @@ func isUnknown(err error) bool {
 	return errors.Is(err, mailbox.ErrAuthFailed) || errors.Is(err, mailbox.ErrNoSuchUser)
 }
 
-// scramSecret asks the authenticator for a user's keys, or makes them of the
-// shared secret.
-func (s *loginSession) scramSecret(ctx context.Context, login mailbox.Login, hash crypto.Hash) (secret.SCRAM, string, error) {
-	if secrets, ok := s.Authenticator.(SCRAMSecrets); ok {
-		return secrets.SCRAMSecret(ctx, login, hash)
+// SCRAMSecret asks an authenticator for the keys of login.User: a
+// [SCRAMSecrets], or a [SharedSecrets], of whose secret the keys are made.
+func SCRAMSecret(ctx context.Context, a Authenticator, login mailbox.Login, hash crypto.Hash) (keys secret.SCRAM, user string, err error) {
+	switch a := a.(type) {
+	case SCRAMSecrets:
+		return a.SCRAMSecret(ctx, login, hash)
+	case SharedSecrets:
+		shared, user, err := a.SharedSecret(ctx, login)
+		if err != nil && !isUnknown(err) {
+			return keys, "", err
+		}
+		keys, failed := secret.DeriveFor(login.User, hash, shared) // the keys of nobody take as long
+		return keys, user, cmp.Or(err, failed)
 	}
-	shared, user, err := s.Authenticator.(SharedSecrets).SharedSecret(ctx, login)
-	if err != nil && !isUnknown(err) {
-		return secret.SCRAM{}, "", err
-	}
-	keys, failed := secret.DeriveFor(login.User, hash, shared) // the keys of nobody take as long
-	return keys, user, cmp.Or(err, failed)
+	return keys, "", mailbox.ErrAuthFailed
 }
 
 // binding returns what a client's first message binds the login to. The header

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/popcask/popcask/mailbox"
+	"github.com/popcask/popcask/pop3/auth"
 )
 
 // mda hash makes secrets for the users file, as a process with a password on
@@ -30,7 +31,7 @@ func TestHash(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, 1, strings.Count(string(out), "\n"))
 		require.True(t, strings.HasPrefix(string(out), "{BCRYPT}$2a$04$"), string(out))
-		u, err := parseUsers(strings.NewReader("bob:" + string(out)))
+		u, err := auth.ParseUsers(strings.NewReader("bob:" + string(out)))
 		require.NoError(t, err)
 		_, err = u.Authenticate(t.Context(), mailbox.Login{User: "bob", Password: password})
 		require.NoError(t, err, password)

@@ -79,7 +79,7 @@ func serve(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	hangUp := make(chan os.Signal, 1)
 	signal.Notify(hangUp, syscall.SIGHUP)
 	defer signal.Stop(hangUp)
-	users, err := openUsers(log, o.users)
+	users, readUsers, err := o.openUsers(log)
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func serve(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	}
 
 	pop3Server := &pop3.Server{
-		Handler:           users.handler(store),
+		Handler:           pop3.Login(users, store),
 		TLSConfig:         tlsConfig,
 		AllowInsecureAuth: o.allowInsecureAuth(ports),
 		Implementation:    "Popcask",
@@ -127,9 +127,9 @@ func serve(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	fmt.Fprintln(stdout, "ready", ports)
 
 	if err = wait(ctx, ports.failed, hangUp, func() {
-		users.again()
+		readUsers()
 		if certificate != nil {
-			certificate.again()
+			certificate.Again()
 		}
 	}); err == nil {
 		log.Info("stopping")

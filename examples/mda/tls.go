@@ -13,16 +13,18 @@ import (
 	"net"
 	"os"
 	"time"
+
+	"github.com/popcask/popcask/internal/latest"
 )
 
 // openCertificate returns the certificate of this program, nil if no flag asks
 // for TLS.
-func (o options) openCertificate(log *slog.Logger) (*latest[*tls.Certificate], error) {
+func (o options) openCertificate(log *slog.Logger) (*latest.Latest[*tls.Certificate], error) {
 	switch {
 	case o.tlsCert != "":
-		return newLatest(log, o.loadCertificate, o.tlsCert, o.tlsKey)
+		return latest.New(log, o.loadCertificate, o.tlsCert, o.tlsKey)
 	case o.tlsSelfSigned:
-		return newLatest(log, func() (*tls.Certificate, error) {
+		return latest.New(log, func() (*tls.Certificate, error) {
 			certificate, err := selfSigned(time.Now())
 			if err != nil {
 				return nil, fmt.Errorf("-tls-self-signed: %w", err)
@@ -43,12 +45,12 @@ func (o options) loadCertificate() (*tls.Certificate, error) {
 
 // tlsConfig is nil if the certificate is. Each handshake uses the certificate
 // that is the latest then.
-func tlsConfig(certificate *latest[*tls.Certificate]) *tls.Config {
+func tlsConfig(certificate *latest.Latest[*tls.Certificate]) *tls.Config {
 	if certificate == nil {
 		return nil
 	}
 	return &tls.Config{
-		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return certificate.get(), nil },
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return certificate.Get(), nil },
 		MinVersion:     tls.VersionTLS12,
 	}
 }

@@ -5,30 +5,36 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 
 	"github.com/popcask/popcask/mailbox"
 )
 
 // MadeUp is the keys of a user that does not exist, for a server that must not
-// show who does: like real ones they have the same salt each time, and no
-// password fits them. The salt and the number of iterations are those of model
-// if it has them, else DefaultIterations and a salt that this process has for
-// the name.
-func MadeUp(name string, hash crypto.Hash, model SCRAM) SCRAM {
-	if model.Hash != hash || model.Iterations < 1 || len(model.Salt) == 0 {
-		model = SCRAM{Hash: hash, Salt: saltOf(name, hash), Iterations: DefaultIterations}
+// show who does: like real ones they are the same each time, as far as a client
+// sees them, and no password fits them. They have the salt's length and the
+// iterations of one of others, which the name decides; without others, or if
+// that is a zero SCRAM, they are as DeriveFor makes them.
+func MadeUp(name string, hash crypto.Hash, others []SCRAM) SCRAM {
+	salt := saltOf(name, hash)
+	keys := SCRAM{Hash: hash, Salt: salt[:saltLength], Iterations: DefaultIterations}
+	if len(others) > 0 {
+		like := others[binary.BigEndian.Uint32(salt[len(salt)-4:])%uint32(len(others))]
+		if like.Iterations > 0 {
+			keys.Salt, keys.Iterations = salt[:min(len(like.Salt), len(salt))], like.Iterations
+		}
 	}
-	model.StoredKey = make([]byte, hash.Size())
-	rand.Read(model.StoredKey)
-	model.ServerKey = model.StoredKey
-	return model
+	keys.StoredKey = make([]byte, hash.Size())
+	rand.Read(keys.StoredKey)
+	keys.ServerKey = keys.StoredKey
+	return keys
 }
 
 // DeriveFor makes the keys of a password that is kept as it is, for a login by
 // SCRAM. The salt is the one that MadeUp has for the name.
 func DeriveFor(name string, hash crypto.Hash, password string) (SCRAM, error) {
-	return Derive(hash, password, saltOf(name, hash), DefaultIterations)
+	return Derive(hash, password, saltOf(name, hash)[:saltLength], DefaultIterations)
 }
 
 // saltKey makes the salts of names for which none is stored. Each process has
@@ -41,5 +47,5 @@ func saltOf(name string, hash crypto.Hash) []byte {
 	}
 	sum := hmac.New(sha256.New, saltKey)
 	fmt.Fprintf(sum, "%v %s", hash, name)
-	return sum.Sum(nil)[:16]
+	return sum.Sum(nil)
 }

@@ -33,6 +33,8 @@ const (
 
 	// MaxIterations is the highest number that is taken: some seconds of work.
 	MaxIterations = 10_000_000
+
+	saltLength = 16 // octets, of a new salt
 )
 
 // NewSCRAM makes the keys of a password with a new salt. 0 iterations mean
@@ -48,7 +50,7 @@ func NewSCRAM(hash crypto.Hash, password string, iterations int) (SCRAM, error) 
 	if password == "" {
 		return SCRAM{}, errEmpty
 	}
-	salt := make([]byte, 16)
+	salt := make([]byte, saltLength)
 	rand.Read(salt)
 	return Derive(hash, password, salt, iterations)
 }

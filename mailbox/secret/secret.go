@@ -30,7 +30,7 @@ func Plain(password string) (Secret, error) {
 	return Secret{plain: password}, nil
 }
 
-var errEmpty = errors.New("the password is empty")
+var errEmpty = errors.New("the secret is empty")
 
 // Bcrypt is the secret of a password that is hashed with a cost of 4 to 31; 0
 // means bcrypt.DefaultCost. A password of more than 72 octets is an error, since
@@ -145,7 +145,7 @@ func parseScheme(name, text string) (Secret, error) {
 	case "SCRAM-SHA-256", "SCRAM-SHA-1":
 		return parseKeys("{" + name + "}" + text)
 	}
-	return Secret{}, fmt.Errorf("unknown form {%s}: there are {SCRAM-SHA-256}, {SCRAM-SHA-1}, {BCRYPT}, {BLF-CRYPT} and {PLAIN}; %s", name, ifPassword)
+	return Secret{}, fmt.Errorf("unknown scheme {%s}: there are {SCRAM-SHA-256}, {SCRAM-SHA-1}, {BCRYPT}, {BLF-CRYPT} and {PLAIN}; %s", name, ifPassword)
 }
 
 func parseHash(text string) (hash []byte, ok bool) {

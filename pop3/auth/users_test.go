@@ -1,4 +1,4 @@
-package main
+package auth
 
 import (
 	"fmt"
@@ -11,6 +11,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/popcask/popcask/mailbox"
+	"github.com/popcask/popcask/mailbox/secret"
 )
 
 func hash(t *testing.T, plain string, cost int) string {
@@ -21,7 +22,7 @@ func hash(t *testing.T, plain string, cost int) string {
 
 func TestUsersFile(t *testing.T) {
 	bobs := hash(t, "b", bcrypt.MinCost)
-	u, err := parseUsers(strings.NewReader("\ufeff# who may read\r\n" +
+	u, err := ParseUsers(strings.NewReader("\ufeff# who may read\r\n" +
 		"\r\n" +
 		"   # indented comment\n" +
 		"Alice@Example.ORG:correct horse: battery staple \r\n" +
@@ -38,21 +39,30 @@ func TestUsersFile(t *testing.T) {
 		"l:$1\n" +
 		"ZOE\u0308:last line without an end"))
 	require.NoError(t, err)
-	require.Equal(t, map[string]secret{
-		"alice@example.org": {line: 4, plain: "correct horse: battery staple "},
-		"bob":               {line: 5, bcrypt: []byte(bobs)},
-		"carol":             {line: 6, plain: "{looks like}a scheme"},
-		"dan":               {line: 7, plain: "{not a scheme}x"},
-		"e":                 {line: 8, bcrypt: []byte(strings.Replace(bobs, "$2a$", "$2y$", 1))},
-		"f":                 {line: 9, bcrypt: []byte(strings.Replace(bobs, "$2a$", "$2y$", 1))},
-		"g":                 {line: 10, bcrypt: []byte(strings.Replace(bobs, "$2a$", "$2b$", 1))},
-		"h":                 {line: 11, bcrypt: []byte(bobs)},
-		"i":                 {line: 12, bcrypt: []byte(bobs)},
-		"j":                 {line: 13, bcrypt: []byte(bobs)},
-		"k":                 {line: 14, plain: bobs},
-		"l":                 {line: 15, plain: "$1"},
-		"zo\u00eb":          {line: 16, plain: "last line without an end"},
-	}, u.secrets)
+	y := strings.Replace(bobs, "$2a$", "$2y$", 1)
+	want := map[string]user{
+		"alice@example.org": {parsed(t, "{PLAIN}correct horse: battery staple "), 4},
+		"bob":               {parsed(t, bobs), 5},
+		"carol":             {parsed(t, "{PLAIN}{looks like}a scheme"), 6},
+		"dan":               {parsed(t, "{PLAIN}{not a scheme}x"), 7},
+		"e":                 {parsed(t, y), 8},
+		"f":                 {parsed(t, y), 9},
+		"g":                 {parsed(t, strings.Replace(bobs, "$2a$", "$2b$", 1)), 10},
+		"h":                 {parsed(t, bobs), 11},
+		"i":                 {parsed(t, bobs), 12},
+		"j":                 {parsed(t, bobs), 13},
+		"k":                 {parsed(t, "{PLAIN}"+bobs), 14},
+		"l":                 {parsed(t, "{PLAIN}$1"), 15},
+		"zo\u00eb":          {parsed(t, "{PLAIN}last line without an end"), 16},
+	}
+	require.Equal(t, want, u.users)
+}
+
+func parsed(t *testing.T, text string) secret.Secret {
+	t.Helper()
+	s, err := secret.Parse(text)
+	require.NoError(t, err)
+	return s
 }
 
 func TestUsersFileErrors(t *testing.T) {
@@ -66,8 +76,9 @@ func TestUsersFileErrors(t *testing.T) {
 		{"no secret", "a:\n", "line 1: a: the secret is empty"},
 		{"no secret after the scheme", "a:{PLAIN}\n", "line 1: a: the secret is empty"},
 		{"twice", "A:b\n\na:hunter2\n", "line 3: a is on line 1 already"},
-		{"unknown scheme", "a:b\nc:{SCRAM-SHA-256}hunter2\n", "line 2: c: unknown scheme {SCRAM-SHA-256}: there are {BCRYPT}, {BLF-CRYPT} and {PLAIN}; if it is a password, write {PLAIN} in front of it"},
-		{"unknown scheme after a space", "c: {SHA}hunter2\n", "line 1: c: unknown scheme {SHA}: there are {BCRYPT}, {BLF-CRYPT} and {PLAIN}; if it is a password, write {PLAIN} in front of it"},
+		{"unknown scheme", "a:b\nc:{SSHA}hunter2\n", "line 2: c: unknown scheme {SSHA}: there are {SCRAM-SHA-256}, {SCRAM-SHA-1}, {BCRYPT}, {BLF-CRYPT} and {PLAIN}; if it is a password, write {PLAIN} in front of it"},
+		{"no keys", "a:b\nc:{SCRAM-SHA-256}hunter2\n", "line 2: c: not of the form {SCRAM-SHA-256}ITERATIONS,SALT,STORED,SERVER"},
+		{"unknown scheme after a space", "c: {SHA}hunter2\n", "line 1: c: unknown scheme {SHA}: there are {SCRAM-SHA-256}, {SCRAM-SHA-1}, {BCRYPT}, {BLF-CRYPT} and {PLAIN}; if it is a password, write {PLAIN} in front of it"},
 		{"no hash", "a:{BCRYPT}hunter2\n", "line 1: a: what follows {BCRYPT} is no bcrypt hash"},
 		{"half a hash", "a:{BCRYPT}$2y$10$" + strings.Repeat("x", 52), "line 1: a: what follows {BCRYPT} is no bcrypt hash"},
 		{"more than a hash", "a:{BCRYPT}$2y$10$" + strings.Repeat("x", 53) + ":hunter2", "line 1: a: what follows {BCRYPT} is no bcrypt hash"},
@@ -83,29 +94,25 @@ func TestUsersFileErrors(t *testing.T) {
 		{"a line without an end", "a:" + strings.Repeat("x", 70_000), "bufio.Scanner: token too long"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			_, err := parseUsers(strings.NewReader(test.file))
+			_, err := ParseUsers(strings.NewReader(test.file))
 			require.EqualError(t, err, test.message)
 			require.NotContains(t, err.Error(), "hunter2", "a secret")
 		})
 	}
 }
 
-func TestLoadUsers(t *testing.T) {
-	u, err := loadUsers("")
-	require.NoError(t, err)
-	require.Equal(t, map[string]secret{"demo": {line: 1, plain: "demo"}}, u.secrets)
-
+func TestOpenFileErrors(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "users")
-	_, err = loadUsers(missing)
-	require.EqualError(t, err, "-users: open "+missing+": no such file or directory")
+	_, err := OpenFile(nil, missing)
+	require.EqualError(t, err, "open "+missing+": no such file or directory")
 
 	require.NoError(t, os.WriteFile(missing, []byte("x"), 0o600))
-	_, err = loadUsers(missing)
-	require.EqualError(t, err, "-users "+missing+": line 1: not of the form name:secret")
+	_, err = OpenFile(nil, missing)
+	require.EqualError(t, err, missing+": line 1: not of the form name:secret")
 }
 
 func TestDirectory(t *testing.T) {
-	u, err := parseUsers(strings.NewReader("alice:a\nbob@example.org:b\nat@home@example.org:c\n"))
+	u, err := ParseUsers(strings.NewReader("alice:a\nbob@example.org:b\nat@home@example.org:c\n"))
 	require.NoError(t, err)
 	for address, want := range map[string]string{
 		"alice":                 "alice",

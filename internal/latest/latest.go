@@ -1,4 +1,5 @@
-package main
+// Package latest has the value of files that may change.
+package latest
 
 import (
 	"io/fs"
@@ -9,10 +10,10 @@ import (
 	"time"
 )
 
-// latest is what some files say. They are read again when one of them has
-// changed, and by again. If they cannot be read then, or are wrong, that is
+// Latest is what some files say. They are read again when one of them has
+// changed, and by Again. If they cannot be read then, or are wrong, that is
 // logged, and what they said before stays.
-type latest[T any] struct {
+type Latest[T any] struct {
 	files []string // none: the value never changes
 	read  func() (T, error)
 	log   *slog.Logger
@@ -24,13 +25,13 @@ type latest[T any] struct {
 	failed string        // the error of the last time; "" if there was none
 }
 
-// lookEvery is the time within which get looks at the files once at most.
+// lookEvery is the time within which Get looks at the files once at most.
 const lookEvery = time.Second
 
-// newLatest reads the files for the first time. What is no regular file is not
+// New reads the files for the first time. What is no regular file is not
 // read again.
-func newLatest[T any](log *slog.Logger, read func() (T, error), files ...string) (*latest[T], error) {
-	l := &latest[T]{files: files, read: read, log: log, looked: time.Now()}
+func New[T any](log *slog.Logger, read func() (T, error), files ...string) (*Latest[T], error) {
+	l := &Latest[T]{files: files, read: read, log: log, looked: time.Now()}
 	l.seen = l.look()
 	if slices.ContainsFunc(l.seen, isPipe) {
 		l.files, l.seen = nil, nil
@@ -41,12 +42,12 @@ func newLatest[T any](log *slog.Logger, read func() (T, error), files ...string)
 }
 
 // isPipe reports whether a file may be one that can be read once only, and for
-// which the next reader would wait: that of -users <(command).
+// which the next reader would wait: that of a shell's <(command).
 func isPipe(file fs.FileInfo) bool { return file != nil && !file.Mode().IsRegular() }
 
-// get returns the value. There is no goroutine that watches the files: whoever
+// Get returns the value. There is no goroutine that watches the files: whoever
 // needs the value looks whether they have changed.
-func (l *latest[T]) get() T {
+func (l *Latest[T]) Get() T {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if now := time.Now(); now.Sub(l.looked) >= lookEvery {
@@ -58,15 +59,15 @@ func (l *latest[T]) get() T {
 	return l.value
 }
 
-// again reads the files, whether they have changed or not.
-func (l *latest[T]) again() {
+// Again reads the files, whether they have changed or not.
+func (l *Latest[T]) Again() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.failed = "" // to be logged again
 	l.readAgain()
 }
 
-func (l *latest[T]) readAgain() {
+func (l *Latest[T]) readAgain() {
 	if len(l.files) == 0 {
 		return
 	}
@@ -82,7 +83,7 @@ func (l *latest[T]) readAgain() {
 	}
 }
 
-func (l *latest[T]) look() []fs.FileInfo {
+func (l *Latest[T]) look() []fs.FileInfo {
 	seen := make([]fs.FileInfo, len(l.files))
 	for i, file := range l.files {
 		seen[i], _ = os.Stat(file)

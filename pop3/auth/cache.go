@@ -1,0 +1,178 @@
+package auth
+
+import (
+	"cmp"
+	"context"
+	"crypto"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"sync"
+	"time"
+
+	"github.com/popcask/popcask/mailbox"
+	"github.com/popcask/popcask/mailbox/secret"
+	"github.com/popcask/popcask/pop3"
+)
+
+// Cache is an authenticator in front of a slow one. It remembers passwords and
+// tokens that were right, and whose they are; what was wrong is asked again. So
+// a new password is good at once, and an old one, or that of a user who is
+// locked out, until its time is over, or until Forget.
+//
+// It holds no secret in the clear, but their HMAC-SHA-256 with a key of this
+// process. Other ways to log in are those of the one behind it.
+type Cache struct {
+	// Authenticator is the one behind. It is required.
+	pop3.Authenticator
+
+	// For is how long a login is remembered; 0 means 5 minutes.
+	For time.Duration
+
+	// Max is how many logins are remembered; 0 means 100,000, of some 200 octets
+	// each. Beyond it some are forgotten early.
+	Max int
+
+	mu      sync.Mutex
+	key     []byte
+	entries map[[sha256.Size]byte]entry
+}
+
+type entry struct {
+	user string
+	ends time.Time
+}
+
+var (
+	_ pop3.SharedSecrets = (*Cache)(nil)
+	_ pop3.SCRAMSecrets  = (*Cache)(nil)
+	_ pop3.Tokens        = (*Cache)(nil)
+	_ pop3.Certificates  = (*Cache)(nil)
+	_ pop3.Anonymous     = (*Cache)(nil)
+	_ pop3.Selective     = (*Cache)(nil)
+)
+
+// Offers implements [pop3.Selective]: it is what the one behind offers.
+func (c *Cache) Offers(mechanism string) bool { return pop3.Offers(c.Authenticator, mechanism) }
+
+// Authenticate implements [pop3.Authenticator].
+func (c *Cache) Authenticate(ctx context.Context, login mailbox.Login) (string, error) {
+	return c.remember(ctx, login, login.Password, c.Authenticator.Authenticate)
+}
+
+// AuthenticateToken implements [pop3.Tokens].
+func (c *Cache) AuthenticateToken(ctx context.Context, login mailbox.Login) (string, error) {
+	return c.remember(ctx, login, login.Token, c.Authenticator.(pop3.Tokens).AuthenticateToken)
+}
+
+// SharedSecret implements [pop3.SharedSecrets].
+func (c *Cache) SharedSecret(ctx context.Context, login mailbox.Login) (secret, user string, err error) {
+	return c.Authenticator.(pop3.SharedSecrets).SharedSecret(ctx, login)
+}
+
+// SCRAMSecret implements [pop3.SCRAMSecrets].
+func (c *Cache) SCRAMSecret(ctx context.Context, login mailbox.Login, hash crypto.Hash) (secret.SCRAM, string, error) {
+	return pop3.SCRAMSecret(ctx, c.Authenticator, login, hash)
+}
+
+// AuthenticateCertificate implements [pop3.Certificates].
+func (c *Cache) AuthenticateCertificate(ctx context.Context, login mailbox.Login) (string, error) {
+	return c.Authenticator.(pop3.Certificates).AuthenticateCertificate(ctx, login)
+}
+
+// AuthenticateAnonymous implements [pop3.Anonymous].
+func (c *Cache) AuthenticateAnonymous(ctx context.Context, login mailbox.Login) (string, error) {
+	return c.Authenticator.(pop3.Anonymous).AuthenticateAnonymous(ctx, login)
+}
+
+// Forget forgets the logins of a user, by the name that the authenticator has
+// for it.
+func (c *Cache) Forget(user string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for key, e := range c.entries {
+		if e.user == user {
+			delete(c.entries, key)
+		}
+	}
+}
+
+// remember asks the one behind, unless it has said yes to the same before.
+func (c *Cache) remember(ctx context.Context, login mailbox.Login, given string, ask pop3.AuthenticatorFunc) (string, error) {
+	key := c.digest(kindOf(login), login.User, login.AuthorizationID, given)
+	if user, ok := c.lookup(key); ok {
+		return user, nil
+	}
+	user, err := ask(ctx, login)
+	if err == nil {
+		c.add(key, user)
+	}
+	return user, err
+}
+
+// kindOf is what a login gives: the same password is good by each mechanism that
+// discloses it.
+func kindOf(login mailbox.Login) string {
+	if login.Token != "" {
+		return "token"
+	}
+	return "password"
+}
+
+// digest is what stands for a login. No two logins have the same.
+func (c *Cache) digest(parts ...string) (sum [sha256.Size]byte) {
+	c.mu.Lock()
+	if c.key == nil {
+		c.key = make([]byte, sha256.Size)
+		rand.Read(c.key)
+	}
+	mac := hmac.New(sha256.New, c.key)
+	c.mu.Unlock()
+	for _, part := range parts {
+		var length [8]byte
+		binary.BigEndian.PutUint64(length[:], uint64(len(part)))
+		mac.Write(length[:])
+		mac.Write([]byte(part))
+	}
+	mac.Sum(sum[:0])
+	return sum
+}
+
+func (c *Cache) lookup(key [sha256.Size]byte) (user string, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e, ok := c.entries[key]
+	if ok && !time.Now().Before(e.ends) {
+		delete(c.entries, key)
+		ok = false
+	}
+	return e.user, ok
+}
+
+func (c *Cache) add(key [sha256.Size]byte, user string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.entries == nil {
+		c.entries = make(map[[sha256.Size]byte]entry)
+	}
+	now := time.Now()
+	if len(c.entries) >= cmp.Or(c.Max, 100_000) {
+		c.forgetSome(now)
+	}
+	c.entries[key] = entry{user, now.Add(cmp.Or(c.For, 5*time.Minute))}
+}
+
+// forgetSome looks at some entries, which the map draws, and forgets those whose
+// time is over, but one at least.
+func (c *Cache) forgetSome(now time.Time) {
+	looked := 0
+	for key, e := range c.entries {
+		if looked++; looked == 1 || !now.Before(e.ends) {
+			delete(c.entries, key)
+		}
+		if looked == 16 {
+			return
+		}
+	}
+}

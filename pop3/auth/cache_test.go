@@ -1,0 +1,104 @@
+package auth
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/popcask/popcask/mailbox"
+	"github.com/popcask/popcask/pop3"
+)
+
+// asked counts what it is asked.
+type asked struct {
+	pop3.Authenticator
+	n int
+}
+
+func (a *asked) Authenticate(ctx context.Context, login mailbox.Login) (string, error) {
+	a.n++
+	return a.Authenticator.Authenticate(ctx, login)
+}
+
+func (a *asked) AuthenticateToken(ctx context.Context, login mailbox.Login) (string, error) {
+	a.n++
+	return tokens{"t": "tom", "a": "tom"}.AuthenticateToken(ctx, login)
+}
+
+func TestCache(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := &asked{Authenticator: parse(t, "alice:a\nbob:b")}
+		cache := &Cache{Authenticator: slow, For: time.Minute}
+		login := func(want int, user, password string, right bool) {
+			t.Helper()
+			got, err := cache.Authenticate(t.Context(), mailbox.Login{User: user, Password: password, Mechanism: "PLAIN"})
+			if right {
+				require.NoError(t, err)
+				require.Equal(t, "alice", got)
+			} else {
+				require.ErrorIs(t, err, mailbox.ErrAuthFailed)
+			}
+			require.Equal(t, want, slow.n)
+		}
+		login(1, "alice", "a", true)
+		login(1, "alice", "a", true)
+		login(2, "alice", "b", false)
+		login(3, "alice", "b", false) // what is wrong is asked again
+		login(4, "bob", "a", false)   // the password of another user
+		login(5, "alice@x", "a", true)
+		login(5, "alice", "a", true)
+		_, err := cache.Authenticate(t.Context(), mailbox.Login{User: "alice", Password: "a", AuthorizationID: "bob"})
+		require.ErrorIs(t, err, mailbox.ErrAuthFailed)
+		require.Equal(t, 6, slow.n)
+
+		_, err = cache.AuthenticateToken(t.Context(), mailbox.Login{User: "alice", Token: "a"})
+		require.NoError(t, err, "the same text, as a token")
+		require.Equal(t, 7, slow.n)
+		_, err = cache.AuthenticateToken(t.Context(), mailbox.Login{User: "alice", Token: "a"})
+		require.NoError(t, err)
+		require.Equal(t, 7, slow.n)
+
+		slow.Authenticator = parse(t, "alice:new")
+		login(7, "alice", "a", true) // still
+		login(8, "alice", "new", true)
+		cache.Forget("alice")
+		login(9, "alice", "a", false)
+		login(10, "alice", "new", true)
+		time.Sleep(time.Minute - 1)
+		login(10, "alice", "new", true)
+		time.Sleep(1)
+		login(11, "alice", "new", true)
+	})
+}
+
+// No two logins stand for each other, however their parts are put together.
+func TestCacheKeepsLoginsApart(t *testing.T) {
+	cache := new(Cache)
+	seen := make(map[any]string)
+	for _, parts := range [][]string{{"ab", "", "c"}, {"a", "b", "c"}, {"a", "", "bc"}, {"", "ab", "c"}, {"ab", "c", ""}, {"a", "bc", ""}, {"a\x00", "b", "c"}} {
+		key := cache.digest(parts...)
+		require.Empty(t, seen[key])
+		seen[key] = fmt.Sprint(parts)
+	}
+	require.NotEqual(t, cache.digest("a"), new(Cache).digest("a"), "each has a key of its own")
+}
+
+func TestCacheIsBounded(t *testing.T) {
+	cache := &Cache{Authenticator: pop3.AuthenticatorFunc(func(_ context.Context, login mailbox.Login) (string, error) { return login.User, nil }), Max: 50}
+	var all sync.WaitGroup
+	for i := range 500 {
+		all.Go(func() {
+			user := fmt.Sprint("user", i)
+			got, err := cache.Authenticate(t.Context(), mailbox.Login{User: user, Password: "p"})
+			require.NoError(t, err)
+			require.Equal(t, user, got)
+		})
+	}
+	all.Wait()
+	require.Len(t, cache.entries, 50)
+}
