@@ -17,7 +17,7 @@ type Login struct {
 	User string
 
 	// Mechanism is how the client proved itself: "USER" for USER and PASS,
-	// "APOP", or the SASL mechanism ("PLAIN").
+	// "APOP", or the SASL mechanism ("PLAIN", "SCRAM-SHA-256-PLUS").
 	Mechanism string
 
 	// AuthorizationID is the identity that the client asked to act as (RFC

@@ -10,16 +10,20 @@
 //	}
 //	err := server.ListenAndServe()
 //
-// [Users] is an authenticator to begin with. Without TLSConfig passwords are
-// refused, unless AllowInsecureAuth is set.
+// [Users] is an authenticator to begin with, and package auth has more. Without
+// TLSConfig passwords are refused, unless AllowInsecureAuth is set.
 //
 // # What it speaks
 //
 // All of RFC 1939 (USER, PASS, APOP, STAT, LIST, RETR, DELE, NOOP, RSET, TOP,
 // UIDL, QUIT), CAPA with PIPELINING and RESP-CODES (RFC 2449), AUTH-RESP-CODE
-// (RFC 3206), STLS and TLS from the first octet (RFC 2595, RFC 8314), AUTH with
-// any SASL mechanism (RFC 5034), of which PLAIN (RFC 4616) comes with [Login].
-// All commands stand in one table, in command.go.
+// (RFC 3206), STLS and TLS from the first octet (RFC 2595, RFC 8314), and AUTH
+// with any SASL mechanism (RFC 5034). With [Login] come SCRAM-SHA-1 and
+// SCRAM-SHA-256 (RFC 5802, RFC 7677), with channel binding (RFC 5929, RFC 9266),
+// OAUTHBEARER (RFC 7628), XOAUTH2, EXTERNAL, CRAM-MD5, PLAIN (RFC 4616), LOGIN
+// and ANONYMOUS (RFC 4505); offered is what the authenticator has the methods
+// for. All commands stand in one table, in command.go, and all mechanisms in
+// another, in sasl_mechanism.go.
 //
 // # What it takes care of
 //

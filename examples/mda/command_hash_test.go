@@ -18,23 +18,29 @@ import (
 // mda hash makes secrets for the users file, as a process with a password on
 // its standard input.
 func TestHash(t *testing.T) {
-	for password, input := range map[string]string{
-		"hunter2":               "hunter2\n",
-		"no end":                "no end",
-		" spaces ":              " spaces \r\n",
-		"first":                 "first\nsecond\n",
-		strings.Repeat("x", 72): strings.Repeat("x", 72) + "\n",
+	for _, scheme := range []struct{ args, form string }{
+		{"", `^{SCRAM-SHA-256}4096,[^ ]+\n$`},
+		{"-scheme scram-sha-1 -iterations 5000", `^{SCRAM-SHA-1}5000,[^ ]+\n$`},
+		{"-scheme SCRAM-SHA-256,SCRAM-SHA-1", `^{SCRAM-SHA-256}4096,[^ ]+ {SCRAM-SHA-1}4096,[^ ]+\n$`},
+		{"-scheme bcrypt -cost 4", `^{BCRYPT}\$2a\$04\$[^ ]+\n$`},
 	} {
-		mda := exec.Command(program(t), "hash", "-cost", "4")
-		mda.Stdin = strings.NewReader(input)
-		out, err := mda.Output()
-		require.NoError(t, err)
-		require.Equal(t, 1, strings.Count(string(out), "\n"))
-		require.True(t, strings.HasPrefix(string(out), "{BCRYPT}$2a$04$"), string(out))
-		u, err := auth.ParseUsers(strings.NewReader("bob:" + string(out)))
-		require.NoError(t, err)
-		_, err = u.Authenticate(t.Context(), mailbox.Login{User: "bob", Password: password})
-		require.NoError(t, err, password)
+		for password, input := range map[string]string{
+			"hunter2":               "hunter2\n",
+			"no end":                "no end",
+			" spaces ":              " spaces \r\n",
+			"first":                 "first\nsecond\n",
+			strings.Repeat("x", 72): strings.Repeat("x", 72) + "\n",
+		} {
+			mda := exec.Command(program(t), append([]string{"hash"}, strings.Fields(scheme.args)...)...)
+			mda.Stdin = strings.NewReader(input)
+			out, err := mda.Output()
+			require.NoError(t, err)
+			require.Regexp(t, scheme.form, string(out))
+			u, err := auth.ParseUsers(strings.NewReader("bob:" + string(out)))
+			require.NoError(t, err)
+			_, err = u.Authenticate(t.Context(), mailbox.Login{User: "bob", Password: password})
+			require.NoError(t, err, password)
+		}
 	}
 }
 
@@ -50,7 +56,7 @@ func TestHashErrors(t *testing.T) {
 		{hashJob{in: iotest.ErrReader(broken)}, broken.Error()},
 	} {
 		var out bytes.Buffer
-		test.job.cost = bcrypt.MinCost
+		test.job.cost, test.job.scheme = bcrypt.MinCost, "BCRYPT"
 		_, err := test.job.run(t.Context(), &call{stdout: &out})
 		require.EqualError(t, err, test.want)
 		require.Empty(t, out.String())

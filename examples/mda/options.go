@@ -68,9 +68,10 @@ standard output begins with "ready" and has their addresses.
   -trace=false       do not prepend Return-Path, Delivered-To and Received
 
   -users FILE        the users that have a mailbox, one name:secret on each line;
-                     a secret is a password, or a bcrypt hash as mda hash and
-                     htpasswd -B write it; # begins a comment line (without it:
-                     the user demo with the password demo)
+                     a secret is a password, or what mda hash, htpasswd -B,
+                     gsasl --mkpasswd and Dovecot (SCRAM, BLF-CRYPT) make of it;
+                     # begins a comment line (without it: the user demo with the
+                     password demo)
 
   -tls-cert FILE     certificate chain and
   -tls-key FILE      private key in PEM form: POP3 then offers STLS, LMTP and SMTP
