@@ -68,7 +68,7 @@ type SCRAMSecrets interface {
 	//
 	// [mailbox.ErrAuthFailed] means that there is no such user. The client does
 	// not learn that: it goes on with the secret that is returned with the error,
-	// if one is (see secret.MadeUp), else with one whose salt differs between
+	// if one is (see secret.Decoy), else with one whose salt differs between
 	// processes.
 	SCRAMSecret(ctx context.Context, login mailbox.Login, hash crypto.Hash) (s secret.SCRAM, user string, err error)
 }

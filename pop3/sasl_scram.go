@@ -129,7 +129,7 @@ func (x *scramExchange) lookup(ctx context.Context, name string) (keys scram.Sto
 	case isUnknown(err):
 		x.unknown = fmt.Errorf("%s: %w", x.login.Mechanism, err)
 		if stored.Hash == 0 {
-			stored = secret.MadeUp(name, x.hash, nil)
+			stored = secret.LocalDecoy.MadeUp(name, x.hash, nil)
 		}
 	default:
 		return keys, fmt.Errorf("SCRAM secret: %w", err)
@@ -159,7 +159,7 @@ func SCRAMSecret(ctx context.Context, a Authenticator, login mailbox.Login, hash
 		if err != nil && !isUnknown(err) {
 			return keys, "", err
 		}
-		keys, failed := secret.DeriveFor(login.User, hash, shared) // the keys of nobody take as long
+		keys, failed := secret.LocalDecoy.DeriveFor(login.User, hash, shared) // the keys of nobody take as long
 		return keys, user, cmp.Or(err, failed)
 	}
 	return keys, "", mailbox.ErrAuthFailed

@@ -181,13 +181,13 @@ func (u *Users) SCRAMSecret(_ context.Context, login mailbox.Login, hash crypto.
 	keys, has := s.SCRAM(hash)
 	if u.anyPlain { // also of nobody: so it takes as long
 		plain, is := s.Plain()
-		derived, failed := secret.DeriveFor(login.User, hash, plain)
+		derived, failed := secret.LocalDecoy.DeriveFor(login.User, hash, plain)
 		if is && failed == nil {
 			keys, has = derived, true
 		}
 	}
 	if err != nil || !has {
-		return secret.MadeUp(login.User, hash, u.scram[hash]), "", mailbox.ErrAuthFailed
+		return secret.LocalDecoy.MadeUp(login.User, hash, u.scram[hash]), "", mailbox.ErrAuthFailed
 	}
 	name, err = u.actsForItself(name, login.AuthorizationID)
 	return keys, name, err
