@@ -56,10 +56,10 @@ func New(ctx context.Context, session *cassandra.Session, options Options) (*Use
 
 // User is what [Users.List] shows of a name.
 type User struct {
-	Name     string
-	Disabled bool
-	AliasOf  string // the user that the name is an alias of; "" for a user
-	Forms    string // of the secret, as "{SCRAM-SHA-256}"; "" for an alias
+	Name     string `json:"name"`
+	Forms    string `json:"forms,omitempty"` // of the secret, as "{SCRAM-SHA-256}"; "" for an alias
+	Disabled bool   `json:"disabled,omitempty"`
+	AliasOf  string `json:"aliasOf,omitempty"` // the user that the name is an alias of; "" for a user
 }
 
 // ErrExists says that a name is a user already, or an alias.

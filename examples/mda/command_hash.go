@@ -53,14 +53,24 @@ func (j *hashJob) check() error {
 	switch {
 	case j.cost < bcrypt.MinCost || j.cost > bcrypt.MaxCost:
 		return usagef("-cost %d: want %d to %d", j.cost, bcrypt.MinCost, bcrypt.MaxCost)
-	case j.iterations < secret.DefaultIterations || j.iterations > secret.MaxIterations:
-		return usagef("-iterations %d: want %d to %d", j.iterations, secret.DefaultIterations, secret.MaxIterations)
+	case checkIterations(j.iterations) != nil:
+		return checkIterations(j.iterations)
 	case strings.EqualFold(j.scheme, "BCRYPT"):
 		return nil
 	}
 	_, err := j.hashes()
 	return err
 }
+
+func checkIterations(n int) error {
+	if n < secret.DefaultIterations || n > secret.MaxIterations {
+		return usagef("-iterations %d: want %d to %d", n, secret.DefaultIterations, secret.MaxIterations)
+	}
+	return nil
+}
+
+// bothSCRAM is the -scheme with which all clients that know SCRAM can log in.
+const bothSCRAM = "SCRAM-SHA-256,SCRAM-SHA-1"
 
 // hashes are those of -scheme, if that is SCRAM.
 func (j *hashJob) hashes() (hashes []crypto.Hash, err error) {
@@ -98,16 +108,9 @@ func (j *hashJob) secret(password string) (secret.Secret, error) {
 }
 
 func (j *hashJob) run(_ context.Context, c *call) (left int, err error) {
-	if isTerminal(j.in) {
-		fmt.Fprint(c.stderr, "Password: ")
-	}
-	line, err := bufio.NewReader(j.in).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
+	password, err := readSecretLine(j.in, c.stderr)
+	if err != nil {
 		return 0, err
-	}
-	password := strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")
-	if password == "" {
-		return 0, errors.New("no password: standard input must have it on its first line")
 	}
 	s, err := j.secret(password)
 	if err != nil {
@@ -115,6 +118,23 @@ func (j *hashJob) run(_ context.Context, c *call) (left int, err error) {
 	}
 	_, err = fmt.Fprintln(c.stdout, s.Encode())
 	return 0, err
+}
+
+// readSecretLine reads the first line, without its end. At a terminal it asks
+// for a password.
+func readSecretLine(in io.Reader, prompt io.Writer) (string, error) {
+	if isTerminal(in) {
+		fmt.Fprint(prompt, "Password: ")
+	}
+	line, err := bufio.NewReader(in).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", err
+	}
+	line = strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")
+	if line == "" {
+		return "", errors.New("no password: standard input must have it on its first line")
+	}
+	return line, nil
 }
 
 // isTerminal reports whether somebody may be waiting for a prompt.

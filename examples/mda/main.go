@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/mailbox"
 	"github.com/popcask/popcask/mailbox/lmtp"
 	"github.com/popcask/popcask/pop3"
@@ -79,7 +80,7 @@ func serve(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	hangUp := make(chan os.Signal, 1)
 	signal.Notify(hangUp, syscall.SIGHUP)
 	defer signal.Stop(hangUp)
-	users, readUsers, err := o.openUsers(log)
+	base, readUsers, err := o.openUsers(log)
 	if err != nil {
 		return err
 	}
@@ -93,7 +94,7 @@ func serve(ctx context.Context, o options, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer ports.close()
-	if o.users == "" && !ports.onLoopback() {
+	if o.isDemo() && !ports.onLoopback() {
 		log.Warn("other machines can reach POP3, and the password of the user demo is public: see -users")
 	}
 
@@ -101,24 +102,29 @@ func serve(ctx context.Context, o options, stdout, stderr io.Writer) error {
 	defer health.close()
 	ports.serve("health", health.Serve)
 	store, isNew, err := openStore(ctx, o, log)
-	if err == nil && isNew && o.users == "" {
+	if err == nil && isNew && o.isDemo() {
 		err = deliverWelcome(ctx, store, ports)
 	}
 	if err != nil {
 		return err
 	}
+	if o.usersTable {
+		if base, err = openUsersTable(ctx, store.(*cassandra.Store)); err != nil {
+			return errors.Join(fmt.Errorf("-users-table: %w", err), store.Close(ctx))
+		}
+	}
 
 	pop3Server := &pop3.Server{
-		Handler:           pop3.Login(users, store),
+		Handler:           pop3.Login(base, store),
 		TLSConfig:         tlsConfig,
 		AllowInsecureAuth: o.allowInsecureAuth(ports),
 		Implementation:    "Popcask",
 		Logger:            log,
-		// The hashes of the users file are computed in this process.
+		// Passwords are hashed in this process.
 		Brake: &pop3.LocalBrake{MaxChecks: 2 * runtime.GOMAXPROCS(0)},
 	}
-	lmtpServer := o.mailServer(lmtp.LMTP, users, store, tlsConfig, log)
-	smtpServer := o.mailServer(lmtp.SMTP, users, store, tlsConfig, log)
+	lmtpServer := o.mailServer(lmtp.LMTP, base, store, tlsConfig, log)
+	smtpServer := o.mailServer(lmtp.SMTP, base, store, tlsConfig, log)
 	ports.serve("pop3", pop3Server.Serve)
 	ports.serve("pop3s", pop3Server.ServeTLS)
 	ports.serve("lmtp", lmtpServer.Serve)

@@ -19,7 +19,8 @@ const usageText = `Usage: mda [flags]
        mda COMMAND [flags]    mda COMMAND -h explains
 
 A mail delivery agent: LMTP and SMTP in, one mailbox for each user, POP3 out.
-Commands for a Cassandra store: verify, repair, orphans, rebuild, largest, empty.
+Commands for a Cassandra store: verify, repair, orphans, rebuild, largest, empty,
+users, user.
 Command for the users file: hash, which makes a secret of a password.
 
   mda
@@ -72,6 +73,8 @@ standard output begins with "ready" and has their addresses.
                      gsasl --mkpasswd and Dovecot (SCRAM, BLF-CRYPT) make of it;
                      # begins a comment line (without it: the user demo with the
                      password demo)
+  -users-table       the users are in a table of the Cassandra store's keyspace:
+                     see mda user -h
 
   -tls-cert FILE     certificate chain and
   -tls-key FILE      private key in PEM form: POP3 then offers STLS, LMTP and SMTP
@@ -103,7 +106,8 @@ type options struct {
 	maxSize int64
 	trace   bool
 
-	users string
+	users      string
+	usersTable bool
 
 	tlsCert, tlsKey string
 	tlsSelfSigned   bool
@@ -139,6 +143,7 @@ func newFlags(o *options) *flag.FlagSet {
 	flags.Int64Var(&o.maxSize, "max-size", 50<<20, "")
 	flags.BoolVar(&o.trace, "trace", true, "")
 	flags.StringVar(&o.users, "users", "", "")
+	flags.BoolVar(&o.usersTable, "users-table", false, "")
 	flags.StringVar(&o.tlsCert, "tls-cert", "", "")
 	flags.StringVar(&o.tlsKey, "tls-key", "", "")
 	flags.BoolVar(&o.tlsSelfSigned, "tls-self-signed", false, "")
@@ -173,6 +178,9 @@ func parseOptions(args []string) (options, error) {
 	return o, cmp.Or(o.checkStore(flags), o.check())
 }
 
+// isDemo reports whether the only user is the one whose password is public.
+func (o options) isDemo() bool { return o.users == "" && !o.usersTable }
+
 // onLoopback returns the address of a port on loopback, if that is what the
 // address is.
 func onLoopback(address string) string {
@@ -200,7 +208,7 @@ func storeOf(name string) string {
 	switch name {
 	case "dir":
 		return "maildir"
-	case "dc", "keyspace", "create-schema", "cassandra":
+	case "dc", "keyspace", "create-schema", "cassandra", "users-table":
 		return "cassandra"
 	}
 	if strings.HasPrefix(name, "cassandra-") {
@@ -214,6 +222,8 @@ func (o options) check() error {
 	switch {
 	case o.store == "maildir" && o.dir == "":
 		return usagef("-dir: the name is empty")
+	case o.usersTable && o.users != "":
+		return usagef("-users and -users-table exclude each other")
 	case o.maxSize < 0:
 		return usagef("-max-size %d is negative", o.maxSize)
 	case (o.tlsCert == "") != (o.tlsKey == ""):

@@ -46,7 +46,7 @@ func openStore(ctx context.Context, o options, log *slog.Logger) (s store, isNew
 			return nil, false, err
 		}
 		// With -create-schema and no users of its own it may be a first try.
-		if o.createSchema != nil && o.users == "" {
+		if o.createSchema != nil && o.isDemo() {
 			found, err := c.Measure(ctx, demo)
 			if err != nil {
 				return nil, false, errors.Join(err, c.Close(ctx))

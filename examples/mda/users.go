@@ -1,17 +1,21 @@
 package main
 
 import (
+	"context"
+	"crypto"
 	"fmt"
 	"log/slog"
 	"strings"
 
+	"github.com/popcask/popcask/cassandra"
+	"github.com/popcask/popcask/cassandra/users"
 	"github.com/popcask/popcask/mailbox"
 	"github.com/popcask/popcask/pop3"
 	"github.com/popcask/popcask/pop3/auth"
 )
 
-// users are the users that have a mailbox: who logs in, and who gets mail.
-type users interface {
+// userBase is the users that have a mailbox: who logs in, and who gets mail.
+type userBase interface {
 	pop3.Authenticator
 	mailbox.Directory
 }
@@ -19,15 +23,28 @@ type users interface {
 const demo = "demo"
 
 // openUsers returns the users of -users, the demo user alone without it, and
-// what reads them again.
-func (o options) openUsers(log *slog.Logger) (u users, again func(), err error) {
-	if o.users == "" {
-		u, err = auth.ParseUsers(strings.NewReader(demo + ":" + demo))
-		return u, func() {}, err
+// what reads them again. Those of -users-table are in the store.
+func (o options) openUsers(log *slog.Logger) (base userBase, again func(), err error) {
+	switch {
+	case o.usersTable:
+		return nil, func() {}, nil
+	case o.users == "":
+		base, err = auth.ParseUsers(strings.NewReader(demo + ":" + demo))
+		return base, func() {}, err
 	}
 	file, err := auth.OpenFile(log, o.users)
 	if err != nil {
 		return nil, nil, fmt.Errorf("-users: %w", err)
 	}
 	return file, file.Again, nil
+}
+
+// openUsersTable returns the users of a store's keyspace. mda user makes keys for
+// both hashes.
+func openUsersTable(ctx context.Context, store *cassandra.Store) (*users.Users, error) {
+	u, err := users.New(ctx, store.Session(), users.Options{SCRAM: []crypto.Hash{crypto.SHA256, crypto.SHA1}})
+	if err != nil {
+		return nil, fmt.Errorf("%w (mda user makes the table)", err)
+	}
+	return u, nil
 }
