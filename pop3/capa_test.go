@@ -58,5 +58,5 @@ func TestCapabilitiesOfTheHost(t *testing.T) {
 	}
 	client := loggedIn(t, server)
 	_, body := client.Multi("CAPA")
-	require.Equal(t, "EXPIRE 60\r\nLOGIN-DELAY 900\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\nUSER\r\nSASL PLAIN LOGIN\r\n", string(body))
+	require.Equal(t, "EXPIRE 60\r\nLOGIN-DELAY 900\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\nLANG\r\nUTF8 USER\r\nUSER\r\nSASL PLAIN LOGIN\r\n", string(body))
 }

@@ -37,6 +37,8 @@ var commands = [...]command{
 	{"CAPA", anyState, nothing, (*Conn).capa},
 	{"NOOP", Transaction, nothing, (*Conn).noop},
 	{"QUIT", anyState, nothing, (*Conn).quit},
+	{"UTF8", anyState, nothing, (*Conn).utf8},
+	{"LANG", anyState, optionalText, (*Conn).lang},
 
 	{"STLS", Authorization, nothing, (*Conn).stls},
 	{"USER", Authorization, name, (*Conn).userCommand},
@@ -234,4 +236,8 @@ func (c *Conn) maxBad() int {
 	return c.server.limit.bad
 }
 
-func (c *Conn) writeError(reply *Error) { c.out.strings(reply.line()) }
+func (c *Conn) writeError(reply *Error) {
+	said := *reply
+	said.Text = c.translated(reply.Text)
+	c.out.strings(said.line())
+}

@@ -40,13 +40,14 @@ type Conn struct {
 	rejected    bool // by Server.Admit
 	session     Session
 	state       State
-	named       string // by USER
-	certificate []byte // that the server sent, in DER form; nil if it did not
-	timestamp   string // of the greeting, for APOP; "" if it is not offered
-	failed      int    // logins
-	bad         int    // commands in a row
-	refused     int    // commands, less those that were answered with +OK
-	release     func() // gives the turn of the brake back; nil: there is none
+	language    *Language // by LANG; nil is the server's own
+	named       string    // by USER
+	certificate []byte    // that the server sent, in DER form; nil if it did not
+	timestamp   string    // of the greeting, for APOP; "" if it is not offered
+	failed      int       // logins
+	bad         int       // commands in a row
+	refused     int       // commands, less those that were answered with +OK
+	release     func()    // gives the turn of the brake back; nil: there is none
 
 	mailbox  mailbox.Mailbox // nil before the login and after QUIT
 	maildrop *maildrop

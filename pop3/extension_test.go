@@ -31,7 +31,7 @@ func TestOwnCommands(t *testing.T) {
 	var verbs []string
 	server.Hooks = &pop3.Hooks{Command: func(_ context.Context, _ *pop3.Conn, info pop3.CommandInfo) { verbs = append(verbs, info.Verb) }}
 	server.Commands = []pop3.Command{
-		{Verb: "LANG", States: pop3.Authorization | pop3.Transaction, Capability: "LANG", Run: func(_ context.Context, _ *pop3.Conn, arguments string) (pop3.Reply, error) {
+		{Verb: "ECHO", States: pop3.Authorization | pop3.Transaction, Capability: "ECHO", Run: func(_ context.Context, _ *pop3.Conn, arguments string) (pop3.Reply, error) {
 			return pop3.Reply{Text: fmt.Sprintf("%q\r\n+OK", arguments)}, nil
 		}},
 		{Verb: "XTND", States: pop3.Transaction, Capability: "XTND", Run: func(_ context.Context, c *pop3.Conn, arguments string) (pop3.Reply, error) {
@@ -66,12 +66,12 @@ a
 -ERR no such thing
 -ERR no such message
 +OK bye
-`, "\n", "\r\n"), transcript(t, server, "XTND LIST\r\nlang\r\nLANG  de  \r\n"+goodLogin+
+`, "\n", "\r\n"), transcript(t, server, "XTND LIST\r\necho\r\nECHO  de  \r\n"+goodLogin+
 		"xtnd LIST\r\nXTND NONE\r\nXTND\r\nXTND x\r\nXTND NOTFOUND\r\nQUIT\r\n"))
-	require.Equal(t, []string{"XTND", "LANG", "LANG", "USER", "PASS", "XTND", "XTND", "XTND", "XTND", "XTND", "QUIT"}, verbs)
+	require.Equal(t, []string{"XTND", "ECHO", "ECHO", "USER", "PASS", "XTND", "XTND", "XTND", "XTND", "XTND", "QUIT"}, verbs)
 
 	capabilities := transcript(t, server, "CAPA\r\nQUIT\r\n")
-	require.Contains(t, capabilities, "\r\nLANG\r\n")
+	require.Contains(t, capabilities, "\r\nECHO\r\n")
 	require.NotContains(t, capabilities, "XTND")
 	require.Contains(t, transcript(t, server, goodLogin+"CAPA\r\nQUIT\r\n"), "\r\nXTND\r\n")
 	require.True(t, strings.HasSuffix(transcript(t, server, goodLogin+"XTND PANIC\r\nQUIT\r\n"), internalError))

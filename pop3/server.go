@@ -127,6 +127,14 @@ type Server struct {
 	// section 6.9), which is listed after the login. Empty leaves it out.
 	Implementation string
 
+	// HideUTF8 leaves the UTF8 capability (RFC 6856) out of CAPA: for clients
+	// that do worse with it than without. The command is taken all the same.
+	HideUTF8 bool
+
+	// Languages are the languages, besides English, of the texts of -ERR. LANG
+	// (RFC 6856 section 3) lists them, and chooses one.
+	Languages []Language
+
 	// Capabilities returns the capabilities that CAPA lists, a line each, from
 	// those of the server. nil leaves them as they are.
 	Capabilities func(*Conn, []string) []string
@@ -310,6 +318,9 @@ func (s *Server) prepareOnce() error {
 		return errors.New("pop3: Server.Handler is nil: see pop3.Login for one made of an authenticator and a store")
 	}
 	if err := checkCommands(s.Commands); err != nil {
+		return err
+	}
+	if err := checkLanguages(s.Languages); err != nil {
 		return err
 	}
 	s.limit = s.limits()

@@ -1,0 +1,13 @@
+package pop3
+
+import "context"
+
+// utf8 answers UTF8 (RFC 6856 section 2). It changes nothing: names and passwords
+// may always be in UTF-8, and messages are always sent as they are. Downgrading
+// one (RFC 6858) would break its signatures, and refusing it would hide mail. It
+// is taken after the login too, since some clients send it only then and give up
+// if it fails.
+func (c *Conn) utf8(context.Context, arguments) error {
+	c.out.strings("+OK UTF-8 it is\r\n")
+	return nil
+}
