@@ -109,6 +109,7 @@ func (c *Conn) closeMailbox(ctx context.Context) {
 	}
 	mb := c.mailbox
 	c.mailbox = nil
+	defer c.giveUp()
 	if err := mb.Close(); err != nil {
 		c.fault(ctx, fmt.Errorf("pop3: close mailbox: %w", err))
 	}

@@ -35,6 +35,9 @@ func (c *Conn) logIn(ctx context.Context, login mailbox.Login, run runner, open 
 		if err != nil || c.isHijacked() {
 			return err
 		}
+		if err = c.lock(ctx, login); err != nil {
+			return err
+		}
 		opened, err = c.listMaildrop(ctx)
 		return err
 	})

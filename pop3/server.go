@@ -135,6 +135,10 @@ type Server struct {
 	// (RFC 6856 section 3) lists them, and chooses one.
 	Languages []Language
 
+	// Lock lets one session at a time have a maildrop. nil lets several have it,
+	// which do not disturb each other: see [Lock].
+	Lock Lock
+
 	// Capabilities returns the capabilities that CAPA lists, a line each, from
 	// those of the server. nil leaves them as they are.
 	Capabilities func(*Conn, []string) []string
