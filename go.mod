@@ -24,6 +24,7 @@ require (
 require (
 	github.com/golang/snappy v0.0.4 // indirect
 	github.com/hailocab/go-hostpool v0.0.0-20160125115350-e80d13ce29ed // indirect
+	github.com/pires/go-proxyproto v0.15.0 // indirect
 	github.com/scylladb/go-reflectx v1.0.1 // indirect
 	github.com/xdg-go/stringprep v1.0.4 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect

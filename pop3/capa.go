@@ -42,6 +42,9 @@ func (c *Conn) capabilities() []string {
 	if c.state == Authorization && c.server.tlsConfig != nil && !c.isTLS() {
 		list = append(list, "STLS")
 	}
+	if c.state == Authorization && c.mayForward() {
+		list = append(list, "XCLIENT")
+	}
 	if c.state == Transaction && c.server.Implementation != "" {
 		list = append(list, "IMPLEMENTATION "+strings.ReplaceAll(c.server.Implementation, " ", "-"))
 	}

@@ -40,6 +40,7 @@ var commands = [...]command{
 	{"UTF8", anyState, nothing, (*Conn).utf8},
 	{"LANG", anyState, optionalText, (*Conn).lang},
 
+	{"XCLIENT", Authorization, name, (*Conn).xclient},
 	{"STLS", Authorization, nothing, (*Conn).stls},
 	{"USER", Authorization, name, (*Conn).userCommand},
 	{"PASS", Authorization, verbatim, (*Conn).pass},

@@ -23,12 +23,14 @@ type Conn struct {
 
 	cancel context.CancelCauseFunc
 
-	mu       sync.Mutex // guards the next five
-	nc       net.Conn   // STLS replaces it
-	user     string     // that has logged in
-	shutdown bool
-	hijacked bool
-	held     bool // by the brake
+	mu        sync.Mutex // guards the next seven
+	nc        net.Conn   // STLS replaces it
+	user      string     // that has logged in
+	shutdown  bool
+	hijacked  bool
+	held      bool       // by the brake
+	remote    net.Addr   // by XCLIENT; nil: that of nc
+	forwarded *Forwarded // by XCLIENT
 
 	in       *bufio.Reader
 	long     []byte // a line that is longer than the buffer of in
@@ -89,8 +91,16 @@ func (c *Conn) SetUser(name string) {
 	c.user = name
 }
 
-// RemoteAddr is the client's address.
-func (c *Conn) RemoteAddr() net.Addr { return c.netConn().RemoteAddr() }
+// RemoteAddr is the client's address, also if the connection is that of a proxy
+// that said so.
+func (c *Conn) RemoteAddr() net.Addr {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.remote != nil {
+		return c.remote
+	}
+	return c.nc.RemoteAddr()
+}
 
 // LocalAddr is the address that the client connected to.
 func (c *Conn) LocalAddr() net.Addr { return c.netConn().LocalAddr() }

@@ -90,7 +90,7 @@ func (c *Conn) logTurnedAway(ctx context.Context, end *ended) {
 	default:
 		return
 	}
-	c.server.turnedAway.Log(ctx, c.server.log, message, c.nc.RemoteAddr(), end.err)
+	c.server.turnedAway.Log(ctx, c.server.log, message, c.RemoteAddr(), end.err)
 }
 
 // guard runs a host's code, and reports its panic instead of passing it on.
@@ -143,7 +143,7 @@ func (c *Conn) turnAway(ctx context.Context, err error) {
 	}
 	netserver.LastWord(c.nc, reply(err, atGreeting).line())
 	c.guard(ctx, func() {
-		c.server.turnedAway.Log(ctx, c.server.log, "pop3: connection turned away", c.nc.RemoteAddr(), err)
+		c.server.turnedAway.Log(ctx, c.server.log, "pop3: connection turned away", c.RemoteAddr(), err)
 	})
 	c.guard(ctx, func() {
 		if c.server.hooks.Reject != nil {

@@ -17,7 +17,7 @@ var errNeedsTLS = impossible("no passwords without TLS: use STLS or the POP3S po
 func (c *Conn) login(mechanism string) mailbox.Login {
 	return mailbox.Login{
 		Mechanism: mechanism,
-		Remote:    c.nc.RemoteAddr(),
+		Remote:    c.RemoteAddr(),
 		Local:     c.nc.LocalAddr(),
 		TLS:       c.TLS(),
 	}

@@ -128,6 +128,9 @@ func (c *Conn) greet() {
 	if c.server.Greeting != "" {
 		text = printable(strings.NewReplacer("<", "", ">", "").Replace(c.server.Greeting))
 	}
+	if c.mayForward() {
+		text = "[XCLIENT] " + text
+	}
 	if s, ok := c.session.(APOPSession); ok && s.APOPEnabled() {
 		c.timestamp = newTimestamp()
 		text = text[:min(len(text), maxResponseLine-len("+OK  \r\n")-len(c.timestamp))]

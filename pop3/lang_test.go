@@ -61,4 +61,3 @@ func TestHideUTF8(t *testing.T) {
 	require.Equal(t, "(no UTF8)", capability(t, client.Client, "UTF8"))
 	require.Equal(t, "+OK UTF-8 it is", client.Command("UTF8"))
 }
-

@@ -21,7 +21,7 @@ func (c *Conn) logSession(ctx context.Context) {
 	}
 	attributes := []slog.Attr{
 		slog.String("conn", c.ID()),
-		slog.String("remote", netserver.Text(c.nc.RemoteAddr())),
+		slog.String("remote", netserver.Text(c.RemoteAddr())),
 		slog.String("user", c.info.User),
 		slog.String("mechanism", c.info.Mechanism),
 		slog.Bool("tls", c.isTLS()),

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -135,6 +136,16 @@ type Server struct {
 	// (RFC 6856 section 3) lists them, and chooses one.
 	Languages []Language
 
+	// Proxies are the networks of proxies that speak the PROXY protocol, version
+	// 1 or 2: every connection from there must begin with its header, within
+	// HandshakeTimeout, and has the addresses that the header names. One from
+	// elsewhere that begins with a header is a client that knows no POP3.
+	Proxies []netip.Prefix
+
+	// XCLIENT are the networks of proxies that may say by XCLIENT, before the
+	// login, which address their client has: those of Dovecot, and directors.
+	XCLIENT []netip.Prefix
+
 	// Lock lets one session at a time have a maildrop. nil lets several have it,
 	// which do not disturb each other: see [Lock].
 	Lock Lock
@@ -236,6 +247,11 @@ func (s *Server) serve(listener net.Listener, implicitTLS bool) error {
 		base = s.BaseContext(listener)
 	}
 	err := s.listeners.Serve(listener, func(nc net.Conn) {
+		nc, err := netserver.Prefixes(s.Proxies).Proxied(nc, s.limit.handshake)
+		if err != nil {
+			newConn(s, nc).turnAway(base, err)
+			return
+		}
 		if implicitTLS {
 			nc = tls.Server(nc, s.tlsConfig)
 		}

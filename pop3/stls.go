@@ -56,7 +56,7 @@ func (c *Conn) handshake(ctx context.Context, secure netserver.TLSConn) *ended {
 		if ctx.Err() != nil { // it was displaced, or the server closes
 			return c.gone(err)
 		}
-		c.server.failedHandshakes.Log(ctx, c.server.log, "pop3: TLS handshake failed", c.nc.RemoteAddr(), err)
+		c.server.failedHandshakes.Log(ctx, c.server.log, "pop3: TLS handshake failed", c.RemoteAddr(), err)
 		return &ended{ReasonHandshake, err}
 	}
 	c.certificate = certificate()

@@ -61,6 +61,25 @@ type origin[Guest comparable] struct {
 func (d *Door[Guest]) Enter(guest Guest, from netip.Prefix) (displaced Guest, isDisplaced bool, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if displaced, isDisplaced, err = d.enter(guest, from); err == nil {
+		d.inside.Add(1)
+	}
+	return displaced, isDisplaced, err
+}
+
+// Moves notes that a connection that waits comes from somewhere else, as if it
+// came only now. If the error is not nil, it is out, as one that was displaced.
+func (d *Door[Guest]) Moves(guest Guest, from netip.Prefix) (displaced Guest, isDisplaced bool, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if _, in := d.guests[guest]; !in {
+		return displaced, false, ErrTooMany
+	}
+	d.remove(guest)
+	return d.enter(guest, from)
+}
+
+func (d *Door[Guest]) enter(guest Guest, from netip.Prefix) (displaced Guest, isDisplaced bool, err error) {
 	if d.closed {
 		return displaced, false, ErrClosed
 	}
@@ -82,7 +101,6 @@ func (d *Door[Guest]) Enter(guest Guest, from netip.Prefix) (displaced Guest, is
 		d.remove(displaced)
 	}
 	d.add(guest, from)
-	d.inside.Add(1)
 	return displaced, isDisplaced, nil
 }
 

@@ -34,6 +34,9 @@ func TestDoor(t *testing.T) {
 		"of an address":                  {Limits{-1, -1, 1}, "a1 a2>a1 b1 a2! a3?address a2~ a3>a2"},
 		"the longest of an address":      {Limits{-1, -1, 2}, "a1 a2 a3>a1 b1"},
 		"waiting twice is once":          {Limits{-1, 2, -1}, "a1 a1~ a1~ b1 c1>a1"},
+		"one moves":                      {Limits{-1, -1, 1}, "a1 a1=b a2 b1>a1 a1=c?many"},
+		"one cannot move":                {Limits{-1, -1, 1}, "b1 b1! a1 a1=b?address a2"},
+		"who moves waits from then on":   {Limits{3, -1, -1}, "a1 b1 c1 a1=d e1>b1"},
 		"a displaced one is out":         {Limits{1, -1, -1}, "a1 b1>a1 a1! a1~ a1- c1>b1"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -56,15 +59,23 @@ func tell(t *testing.T, limits Limits, story string) {
 		case what == "-":
 			d.Leave(guest)
 		default:
-			displaced, isDisplaced, err := d.Enter(guest, address(guest))
+			var displaced string
+			var isDisplaced bool
+			var err error
 			got := ""
+			if to, moves := strings.CutPrefix(what, "="); moves {
+				got = what[:2]
+				displaced, isDisplaced, err = d.Moves(guest, address(to))
+			} else {
+				displaced, isDisplaced, err = d.Enter(guest, address(guest))
+			}
 			switch {
 			case err == ErrTooMany:
-				got = "?many"
+				got += "?many"
 			case err == ErrTooManyOfAddress:
-				got = "?address"
+				got += "?address"
 			case isDisplaced:
-				got = ">" + displaced
+				got += ">" + displaced
 			}
 			require.Equal(t, what, got, step)
 		}

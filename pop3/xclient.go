@@ -1,0 +1,122 @@
+package pop3
+
+import (
+	"context"
+	"encoding/base64"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/popcask/popcask/internal/netserver"
+)
+
+// Forwarded is what a proxy has said of its client by XCLIENT, besides the
+// address.
+type Forwarded struct {
+	Session string // the proxy's name for the session
+	Forward string // variables of the proxy, as it wrote them
+}
+
+// Forwarded returns what a proxy has said of its client, nil if nothing.
+func (c *Conn) Forwarded() *Forwarded {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.forwarded
+}
+
+// xclient answers XCLIENT, by which a proxy says who its client is. It is no
+// standard: Dovecot's proxies and Perdition send it.
+func (c *Conn) xclient(ctx context.Context, a arguments) error {
+	if !c.mayForward() {
+		return impossible("XCLIENT is for trusted proxies")
+	}
+	remote, said, err := parseXCLIENT(a.text)
+	if err != nil {
+		return err
+	}
+	c.named = ""
+	c.mu.Lock()
+	if remote != nil {
+		c.remote = remote
+	}
+	c.forwarded = &said
+	c.mu.Unlock()
+	if err := c.moves(ctx); err != nil {
+		return err
+	}
+	c.out.strings("+OK go on\r\n")
+	return nil
+}
+
+// mayForward reports whether the connection is one of a proxy that is trusted.
+func (c *Conn) mayForward() bool { return netserver.Prefixes(c.server.XCLIENT).Has(c.nc.RemoteAddr()) }
+
+// moves counts the connection for the address that it has now.
+func (c *Conn) moves(context.Context) error {
+	displaced, isDisplaced, err := c.server.door.Moves(c, netserver.Origin(c.RemoteAddr()))
+	if isDisplaced {
+		displaced.abort(errDisplaced)
+	}
+	if err != nil {
+		answer := *reply(fromDoor(err), atGreeting)
+		answer.Close = true
+		return &answer
+	}
+	return nil
+}
+
+// parseXCLIENT reads the pairs of XCLIENT. Those that it does not know mean
+// nothing.
+func parseXCLIENT(text string) (remote net.Addr, said Forwarded, err error) {
+	var ip netip.Addr
+	var port uint64
+	for pair := range strings.FieldsSeq(text) {
+		name, value, _ := strings.Cut(pair, "=")
+		switch strings.ToUpper(name) {
+		case "ADDR":
+			if ip, err = netip.ParseAddr(withoutPrefix(value, "IPV6:")); err != nil || ip.Zone() != "" {
+				return nil, said, mistake("ADDR is no address")
+			}
+		case "PORT":
+			if port, err = strconv.ParseUint(value, 10, 16); err != nil {
+				return nil, said, mistake("PORT is no port")
+			}
+		case "TTL":
+			hops, err := strconv.ParseUint(value, 10, 32)
+			switch {
+			case err != nil:
+				return nil, said, mistake("TTL is no number")
+			case hops == 0:
+				return nil, said, &Error{Text: "the proxies go round in a circle", Close: true}
+			}
+		case "SESSION":
+			if len(value) > maxSession || strings.ContainsFunc(value, func(r rune) bool { return !unicode.IsPrint(r) }) {
+				return nil, said, mistake("SESSION is not one")
+			}
+			said.Session = value
+		case "FORWARD":
+			octets, err := base64.StdEncoding.DecodeString(value)
+			if err != nil {
+				return nil, said, mistake("FORWARD is not base64")
+			}
+			said.Forward = string(octets)
+		}
+	}
+	if ip.IsValid() {
+		remote = net.TCPAddrFromAddrPort(netip.AddrPortFrom(ip, uint16(port)))
+	}
+	return remote, said, nil
+}
+
+// maxSession is the longest name of a session in octets.
+const maxSession = 128
+
+// withoutPrefix leaves out a prefix in any case.
+func withoutPrefix(text, prefix string) string {
+	if len(text) >= len(prefix) && strings.EqualFold(text[:len(prefix)], prefix) {
+		return text[len(prefix):]
+	}
+	return text
+}
