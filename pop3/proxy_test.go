@@ -180,7 +180,7 @@ func TestXCLIENT(t *testing.T) {
 	require.Equal(t, &pop3.Forwarded{Session: "abc/1", Forward: "a=b\tc=d"}, conn.Forwarded())
 	require.Equal(t, "+OK go on", client.Command("xclient addr=ipv6:2001:db8::7"))
 	require.Equal(t, "[2001:db8::7]:0", conn.RemoteAddr().String())
-	for _, wrong := range []string{"ADDR=", "ADDR=example.org", "ADDR=fe80::1%eth0", "PORT=65536", "PORT=-1", "TTL=x", "FORWARD=!", "SESSION=" + strings.Repeat("x", 129), "SESSION=a\x01b"} {
+	for _, wrong := range []string{"ADDR=example.org", "ADDR=fe80::1%eth0", "ADDR=192.0.2.7 PORT=65536", "ADDR=192.0.2.7 PORT=-1", "TTL=x", "FORWARD=!", "SESSION=" + strings.Repeat("x", 129), "SESSION=a\x01b"} {
 		require.True(t, strings.HasPrefix(client.Command("XCLIENT "+wrong), "-ERR"), wrong)
 		client.Command("CAPA")
 		client.Body()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"net"
-	"net/netip"
 	"strconv"
 	"strings"
 	"unicode"
@@ -70,19 +69,14 @@ func (c *Conn) moves(context.Context) error {
 // parseXCLIENT reads the pairs of XCLIENT. Those that it does not know mean
 // nothing.
 func parseXCLIENT(text string) (remote net.Addr, said Forwarded, err error) {
-	var ip netip.Addr
-	var port uint64
+	var addr, port string
 	for pair := range strings.FieldsSeq(text) {
 		name, value, _ := strings.Cut(pair, "=")
 		switch strings.ToUpper(name) {
 		case "ADDR":
-			if ip, err = netip.ParseAddr(withoutPrefix(value, "IPV6:")); err != nil || ip.Zone() != "" {
-				return nil, said, mistake("ADDR is no address")
-			}
+			addr = value
 		case "PORT":
-			if port, err = strconv.ParseUint(value, 10, 16); err != nil {
-				return nil, said, mistake("PORT is no port")
-			}
+			port = value
 		case "TTL":
 			hops, err := strconv.ParseUint(value, 10, 32)
 			switch {
@@ -104,19 +98,11 @@ func parseXCLIENT(text string) (remote net.Addr, said Forwarded, err error) {
 			said.Forward = string(octets)
 		}
 	}
-	if ip.IsValid() {
-		remote = net.TCPAddrFromAddrPort(netip.AddrPortFrom(ip, uint16(port)))
+	if remote, err = netserver.ClientAddr(addr, port); err != nil {
+		return nil, said, mistake(err.Error())
 	}
 	return remote, said, nil
 }
 
 // maxSession is the longest name of a session in octets.
 const maxSession = 128
-
-// withoutPrefix leaves out a prefix in any case.
-func withoutPrefix(text, prefix string) string {
-	if len(text) >= len(prefix) && strings.EqualFold(text[:len(prefix)], prefix) {
-		return text[len(prefix):]
-	}
-	return text
-}

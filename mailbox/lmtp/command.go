@@ -46,6 +46,7 @@ var commands = [...]command{
 	{"EHLO", fresh | between, breaks, (*Conn).ehlo},
 	{"HELO", fresh | between, breaks, (*Conn).helo},
 	{"STARTTLS", fresh | between, breaks, (*Conn).startTLS},
+	{"XCLIENT", fresh | ready, 0, (*Conn).xclient},
 
 	{"MAIL", ready, grouped, (*Conn).mailFrom},
 	{"RCPT", begun | addressed, grouped, (*Conn).rcptTo},

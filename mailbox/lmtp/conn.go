@@ -20,8 +20,9 @@ type Conn struct {
 	began  time.Time
 	cancel context.CancelCauseFunc
 
-	mu        sync.Mutex // guards the next four
+	mu        sync.Mutex // guards the next five
 	nc        net.Conn   // STARTTLS replaces it
+	remote    net.Addr   // by XCLIENT; nil: that of nc
 	name      string     // what the client calls itself
 	shutdown  bool
 	receiving bool // a message
@@ -61,8 +62,16 @@ func (c *Conn) Hello() string {
 	return c.name
 }
 
-// RemoteAddr is the client's address.
-func (c *Conn) RemoteAddr() net.Addr { return c.netConn().RemoteAddr() }
+// RemoteAddr is the client's address, also if the connection is that of a proxy
+// that said so.
+func (c *Conn) RemoteAddr() net.Addr {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.remote != nil {
+		return c.remote
+	}
+	return c.nc.RemoteAddr()
+}
 
 // LocalAddr is the address that the client connected to.
 func (c *Conn) LocalAddr() net.Addr { return c.netConn().LocalAddr() }

@@ -64,7 +64,7 @@ func (c *Conn) finish(ctx context.Context, end *ended) {
 	c.info.Duration = time.Since(c.began)
 	if end.reason == ReasonDisplaced {
 		c.guard(ctx, func() {
-			c.server.turnedAway.Log(ctx, c.server.log, "lmtp: connection made room for another", c.nc.RemoteAddr(), end.err)
+			c.server.turnedAway.Log(ctx, c.server.log, "lmtp: connection made room for another", c.RemoteAddr(), end.err)
 		})
 	}
 }
@@ -121,7 +121,7 @@ func (c *Conn) turnAway(ctx context.Context, err error) {
 	}
 	netserver.LastWord(c.nc, fitted(answer.line())+"\r\n")
 	c.guard(ctx, func() {
-		c.server.turnedAway.Log(ctx, c.server.log, "lmtp: connection turned away", c.nc.RemoteAddr(), err)
+		c.server.turnedAway.Log(ctx, c.server.log, "lmtp: connection turned away", c.RemoteAddr(), err)
 	})
 	c.guard(ctx, func() {
 		if c.server.hooks.Reject != nil {

@@ -68,7 +68,7 @@ func (c *Conn) converse(conn *context.Context) (end *ended) {
 			return end
 		}
 	}
-	c.say(220, "", c.server.hostname+" "+map[Protocol]string{LMTP: "LMTP", SMTP: "ESMTP"}[c.server.Protocol])
+	c.greeting()
 	for {
 		line, err := c.readCommand()
 		if err != nil {
@@ -78,6 +78,10 @@ func (c *Conn) converse(conn *context.Context) (end *ended) {
 			return end
 		}
 	}
+}
+
+func (c *Conn) greeting() {
+	c.say(220, "", c.server.hostname+" "+map[Protocol]string{LMTP: "LMTP", SMTP: "ESMTP"}[c.server.Protocol])
 }
 
 // readCommand returns the next command.

@@ -81,6 +81,9 @@ func (c *Conn) extensions() []string {
 	if c.server.limit.recipients >= 0 {
 		extensions = append(extensions, "LIMITS RCPTMAX="+strconv.Itoa(c.server.limit.recipients)) // RFC 9422
 	}
+	if c.mayForward() {
+		extensions = append(extensions, "XCLIENT ADDR PORT NAME HELO PROTO LOGIN DESTADDR DESTPORT")
+	}
 	for _, own := range c.server.Commands {
 		if own.Keyword != "" {
 			extensions = append(extensions, own.Keyword)

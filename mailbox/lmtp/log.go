@@ -40,7 +40,7 @@ func (c *Conn) attributes() []slog.Attr {
 	return []slog.Attr{
 		slog.String("conn", c.ID()),
 		slog.String("protocol", c.server.Protocol.String()),
-		slog.String("remote", netserver.Text(c.nc.RemoteAddr())),
+		slog.String("remote", netserver.Text(c.RemoteAddr())),
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"sync"
 	"time"
@@ -152,6 +153,16 @@ type Server struct {
 	// [*Error] if it is one. nil admits all.
 	Admit func(context.Context, net.Conn) error
 
+	// Proxies are the networks of proxies that speak the PROXY protocol, version
+	// 1 or 2: every connection from there must begin with its header, within
+	// HandshakeTimeout, and has the addresses that the header names. One from
+	// elsewhere that begins with a header is a client that knows no SMTP.
+	Proxies []netip.Prefix
+
+	// XCLIENT are the networks of proxies, such as Postfix or nginx, that may say
+	// by XCLIENT which address their client has.
+	XCLIENT []netip.Prefix
+
 	door      netserver.Door[*Conn]
 	listeners netserver.Listeners
 
@@ -215,6 +226,11 @@ func (s *Server) serve(listener net.Listener, implicitTLS bool) error {
 		base = s.BaseContext(listener)
 	}
 	err := s.listeners.Serve(listener, func(nc net.Conn) {
+		nc, err := netserver.Prefixes(s.Proxies).Proxied(nc, s.limit.handshake)
+		if err != nil {
+			newConn(s, nc, nil).turnAway(base, err)
+			return
+		}
 		if implicitTLS {
 			nc = tls.Server(nc, s.tlsConfig)
 		}

@@ -54,7 +54,7 @@ func (c *Conn) handshake(ctx context.Context, secure netserver.TLSConn) *ended {
 	}
 	if err := secure.HandshakeContext(ctx); err != nil {
 		if ctx.Err() == nil { // it was neither displaced, nor does the server close
-			c.server.failedHandshakes.Log(ctx, c.server.log, "lmtp: TLS handshake failed", c.nc.RemoteAddr(), err)
+			c.server.failedHandshakes.Log(ctx, c.server.log, "lmtp: TLS handshake failed", c.RemoteAddr(), err)
 		}
 		return &ended{ReasonHandshake, err}
 	}
