@@ -3,7 +3,9 @@ package pop3
 import (
 	"context"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // capa answers CAPA (RFC 2449 section 5).
@@ -41,6 +43,9 @@ func (c *Conn) capabilities() []string {
 	}
 	if c.state == Authorization && c.server.tlsConfig != nil && !c.isTLS() {
 		list = append(list, "STLS")
+	}
+	if delay := c.server.LoginDelay; delay > 0 {
+		list = append(list, "LOGIN-DELAY "+strconv.Itoa(int((delay+time.Second-1)/time.Second)))
 	}
 	if c.state == Authorization && c.mayForward() {
 		list = append(list, "XCLIENT")

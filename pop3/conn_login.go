@@ -38,6 +38,9 @@ func (c *Conn) logIn(ctx context.Context, login mailbox.Login, run runner, open 
 		if err = c.lock(ctx, login); err != nil {
 			return err
 		}
+		if err = c.paced(login); err != nil {
+			return err
+		}
 		opened, err = c.listMaildrop(ctx)
 		return err
 	})

@@ -59,9 +59,7 @@ func (c *Conn) lock(ctx context.Context, login mailbox.Login) (err error) {
 	if c.server.Lock == nil {
 		return nil
 	}
-	if user := c.User(); user != "" {
-		login.User = user
-	}
+	login.User = c.userOf(login)
 	c.unlock, err = c.server.Lock.Lock(ctx, withoutSecrets(login))
 	return err
 }

@@ -146,6 +146,13 @@ type Server struct {
 	// login, which address their client has: those of Dovecot, and directors.
 	XCLIENT []netip.Prefix
 
+	// LoginDelay is how long a user must wait from one login to the next, and is
+	// listed as LOGIN-DELAY (RFC 2449 section 6.5), in whole seconds. A login that
+	// comes sooner fails with that code. This server remembers the logins; a
+	// store that knows those of several can return an [*Error] with the code. 0
+	// means no delay.
+	LoginDelay time.Duration
+
 	// Lock lets one session at a time have a maildrop. nil lets several have it,
 	// which do not disturb each other: see [Lock].
 	Lock Lock
@@ -189,6 +196,7 @@ type Server struct {
 	log       *slog.Logger
 	hooks     Hooks
 	brake     Brake
+	pace      pace
 	turnedAway, failedHandshakes,
 	failedLogins, unchecked netserver.Tally
 }

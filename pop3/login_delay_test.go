@@ -1,0 +1,53 @@
+package pop3_test
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/popcask/popcask/pop3"
+	"github.com/popcask/popcask/pop3/pop3test"
+)
+
+// RFC 2449 sections 6.5 and 8.1.1: LOGIN-DELAY is listed, and a login that comes
+// too soon gets the code of that name.
+func TestLoginDelay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := insecure(pop3.Login(pop3test.AnyPassword(), newFakeStore()))
+		server.LoginDelay = 90 * time.Second
+		login := func(user string) string {
+			client := pipe(t, server)
+			require.Equal(t, "90", capability(t, client.Client, "LOGIN-DELAY"))
+			client.Command("USER " + user)
+			answer := client.Command("PASS x")
+			client.Command("QUIT")
+			return answer
+		}
+		const tooSoon = "-ERR [LOGIN-DELAY] too soon after the last login"
+		require.Equal(t, emptyMaildrop, login("mrose"))
+		require.Equal(t, tooSoon, login("MROSE"))
+		require.Equal(t, emptyMaildrop, login("other"))
+		time.Sleep(90*time.Second - 1)
+		require.Equal(t, tooSoon, login("mrose"))
+		time.Sleep(1)
+		require.Equal(t, emptyMaildrop, login("mrose"), "a login that was refused does not count")
+		require.Equal(t, tooSoon, login("mrose"))
+	})
+}
+
+// Users whose time is over are forgotten.
+func TestLoginDelayForgets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := new(pop3.Pace)
+		for range 50 {
+			for i := range 200 {
+				require.True(t, p.Try(fmt.Sprint("user", i, time.Now().UnixNano()), time.Second))
+			}
+			time.Sleep(time.Second)
+		}
+		require.LessOrEqual(t, p.Len(), 2000)
+	})
+}
