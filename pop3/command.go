@@ -138,9 +138,10 @@ func (c *Conn) execute(ctx context.Context, line []byte, in int64) *ended {
 		info.Err = err
 		info.Code, end = c.refuse(ctx, cmd, err)
 	}
+	info.Duration = time.Since(began)
+	info.In, info.Out = c.inOctets-in, c.out.octets-out
+	c.logCommand(ctx, info)
 	if c.server.hooks.Command != nil {
-		info.Duration = time.Since(began)
-		info.In, info.Out = c.inOctets-in, c.out.octets-out
 		c.server.hooks.Command(ctx, c, info)
 	}
 	return end

@@ -84,6 +84,7 @@ func (c *Conn) enterTransaction(ctx context.Context, login mailbox.Login, opened
 		c.fault(ctx, fmt.Errorf("pop3: the maildrop has more than %d messages, only the oldest are shown", opened.len()))
 	}
 	c.tellAuth(ctx, login, nil)
+	c.logLogin(ctx, login)
 	c.out.strings("+OK maildrop has ")
 	c.out.numbers(int64(opened.len()))
 	c.out.strings(" messages\r\n")
@@ -104,13 +105,13 @@ func (c *Conn) loginFailed(ctx context.Context, login mailbox.Login, err error) 
 		return c.gone(err)
 	}
 	c.tellAuth(ctx, login, err)
+	answer := reply(err, atLogin)
+	wrong := isWrongLogin(err)
 	if unchecked {
 		c.server.unchecked.Log(ctx, c.server.log, "pop3: login refused by the brake", login.Remote, err)
 	} else {
-		c.server.log.InfoContext(ctx, "pop3: login failed", "conn", c.ID(), "login", login, "error", err)
+		c.server.log.InfoContext(ctx, "pop3: login failed", "conn", c.ID(), "login", login, "wrong", wrong, "error", err)
 	}
-	answer := reply(err, atLogin)
-	wrong := isWrongLogin(err)
 	if wrong {
 		c.server.failedLogins.Add()
 		c.tellBrake(login, err)

@@ -77,6 +77,7 @@ func (c *Conn) converse(conn *context.Context) (end *ended) {
 			return &ended{ReasonTurnedAway, err}
 		}
 	}
+	c.logConnect(ctx)
 	if c.server.hooks.Connect != nil {
 		c.server.hooks.Connect(ctx, c)
 	}

@@ -349,13 +349,14 @@ func TestContextsReachEverything(t *testing.T) {
 	}
 	require.Contains(t, transcript(t, server, goodLogin+"NOOP\r\nSTAT\r\nDELE 1\r\nQUIT\r\n"), "+OK bye")
 	require.Equal(t, []string{
-		"Connect: span ", "NewSession: span ",
-		"Begin: span ", "Command USER: span USER",
-		"Begin: span ", "Login: span PASS", "Messages: span PASS", "Auth: span PASS", "Command PASS: span PASS",
-		"Begin: span ", "Command NOOP: span ",
-		"Begin: span ", "Open: span STAT", "Command STAT: span STAT",
-		"Begin: span ", "Command DELE: span DELE",
-		"Begin: span ", "Delete: span QUIT", "Command QUIT: span QUIT",
+		"log pop3: connect: span ", "Connect: span ", "NewSession: span ",
+		"Begin: span ", "log pop3: command: span USER", "Command USER: span USER",
+		"Begin: span ", "Login: span PASS", "Messages: span PASS", "Auth: span PASS", "log pop3: login: span PASS",
+		"log pop3: command: span PASS", "Command PASS: span PASS",
+		"Begin: span ", "log pop3: command: span ", "Command NOOP: span ",
+		"Begin: span ", "Open: span STAT", "log pop3: command: span STAT", "Command STAT: span STAT",
+		"Begin: span ", "log pop3: command: span DELE", "Command DELE: span DELE",
+		"Begin: span ", "Delete: span QUIT", "log pop3: command: span QUIT", "Command QUIT: span QUIT",
 		"log pop3: session: span ", "Close: span ",
 	}, calls)
 }

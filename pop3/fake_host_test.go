@@ -300,7 +300,7 @@ func hang(ctx context.Context) error {
 }
 
 // A fakeHost is a slog.Handler too.
-func (h *fakeHost) Enabled(context.Context, slog.Level) bool        { return true }
+func (h *fakeHost) Enabled(_ context.Context, l slog.Level) bool    { return l >= slog.LevelInfo }
 func (h *fakeHost) Handle(ctx context.Context, _ slog.Record) error { return h.hit(ctx, inLog) }
 func (h *fakeHost) WithAttrs([]slog.Attr) slog.Handler              { return h }
 func (h *fakeHost) WithGroup(string) slog.Handler                   { return h }

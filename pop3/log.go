@@ -2,10 +2,56 @@ package pop3
 
 import (
 	"context"
+	"crypto/tls"
 	"log/slog"
 
 	"github.com/popcask/popcask/internal/netserver"
+	"github.com/popcask/popcask/mailbox"
 )
+
+// The lines of the log, with names and attributes that stay:
+//
+//	debug  pop3: connect       conn remote
+//	debug  pop3: tls           conn remote version cipher resumed
+//	debug  pop3: login         conn login messages
+//	info   pop3: login failed  conn login wrong error
+//	debug  pop3: command       conn user verb ok code duration in out
+//	info   pop3: session       conn remote user mechanism tls reason messages top retr deleted in out duration error
+//
+// conn is Conn.ID, and login a group of user, mechanism, remote and tls. wrong
+// says that the credentials are, and not that the host has failed. A verb that is
+// no command is empty; arguments are in no line.
+
+func (c *Conn) logConnect(ctx context.Context) {
+	if c.server.log.Enabled(ctx, slog.LevelDebug) {
+		c.server.log.LogAttrs(ctx, slog.LevelDebug, "pop3: connect",
+			slog.String("conn", c.ID()), slog.String("remote", netserver.Text(c.RemoteAddr())))
+	}
+}
+
+func (c *Conn) logTLS(ctx context.Context, state tls.ConnectionState) {
+	if c.server.log.Enabled(ctx, slog.LevelDebug) {
+		c.server.log.LogAttrs(ctx, slog.LevelDebug, "pop3: tls",
+			slog.String("conn", c.ID()), slog.String("remote", netserver.Text(c.RemoteAddr())),
+			slog.String("version", tls.VersionName(state.Version)), slog.String("cipher", tls.CipherSuiteName(state.CipherSuite)),
+			slog.Bool("resumed", state.DidResume))
+	}
+}
+
+func (c *Conn) logLogin(ctx context.Context, login mailbox.Login) {
+	if c.server.log.Enabled(ctx, slog.LevelDebug) {
+		c.server.log.LogAttrs(ctx, slog.LevelDebug, "pop3: login",
+			slog.String("conn", c.ID()), slog.Any("login", login), slog.Int("messages", c.info.Messages))
+	}
+}
+
+func (c *Conn) logCommand(ctx context.Context, info CommandInfo) {
+	if c.server.log.Enabled(ctx, slog.LevelDebug) {
+		c.server.log.LogAttrs(ctx, slog.LevelDebug, "pop3: command",
+			slog.String("conn", c.ID()), slog.String("user", c.User()), slog.String("verb", info.Verb), slog.Bool("ok", info.OK),
+			slog.String("code", string(info.Code)), slog.Duration("duration", info.Duration), slog.Int64("in", info.In), slog.Int64("out", info.Out))
+	}
+}
 
 // logSession writes the line that each session leaves in the log. A session in
 // which the client said nothing, such as a port scan or a load balancer's

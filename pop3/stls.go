@@ -61,6 +61,7 @@ func (c *Conn) handshake(ctx context.Context, secure netserver.TLSConn) *ended {
 	}
 	c.certificate = certificate()
 	secure.SetWriteDeadline(time.Time{})
+	c.logTLS(ctx, secure.ConnectionState())
 	if c.server.hooks.TLS != nil {
 		c.server.hooks.TLS(ctx, c, secure.ConnectionState())
 	}
