@@ -2,6 +2,7 @@ package mailbox
 
 import (
 	"context"
+	"time"
 )
 
 // Store opens mailboxes. It is safe for concurrent use.
@@ -20,4 +21,15 @@ type Store interface {
 	// Close waits for work in the background, until ctx ends. The sessions
 	// should be closed before. Calls after Close return [ErrClosed].
 	Close(ctx context.Context) error
+}
+
+// Expirer is a [Store] that removes messages when they are old. A wrapper of a
+// store must forward it, or the server does not see it.
+type Expirer interface {
+	Store
+
+	// Retention is how long a message stays after its delivery, if nobody
+	// removes it; 0 is for ever. An older message is in no listing any more, and
+	// the store removes it in time.
+	Retention() time.Duration
 }

@@ -44,6 +44,9 @@ func (c *Conn) capabilities() []string {
 	if c.state == Authorization && c.server.tlsConfig != nil && !c.isTLS() {
 		list = append(list, "STLS")
 	}
+	if expire := c.expire(); expire != "" {
+		list = append(list, expire)
+	}
 	if delay := c.server.LoginDelay; delay > 0 {
 		list = append(list, "LOGIN-DELAY "+strconv.Itoa(int((delay+time.Second-1)/time.Second)))
 	}

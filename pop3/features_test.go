@@ -40,7 +40,7 @@ var features = []struct {
 	{"capabilities RESP-CODES, AUTH-RESP-CODE", "rfc2449-5-capa-insecure"},
 	{"capability PIPELINING", "rfc2449-5-capa-insecure rfc2449-6.6-pipelining"},
 	{"LOGIN-DELAY", "TestLoginDelay TestLoginDelayForgets TestCapabilitiesOfTheHost TestErrorMapOfAStoreAtLogin"},
-	{"capability EXPIRE (by the host)", "TestCapabilitiesOfTheHost"},
+	{"EXPIRE", "TestEXPIRE TestDeleteRetrieved TestDeleteRetrievedNeedsQUIT TestCapabilitiesOfTheHost"},
 	{"capability IMPLEMENTATION", "rfc2449-6.9-implementation"},
 	{"response codes IN-USE, SYS/TEMP, SYS/PERM, AUTH", "rfc2449-8.1.2-in-use rfc3206-4-sys-temp rfc3206-4-sys-perm rfc3206-5-auth TestErrorMapAtTheGreeting TestErrorMapOfAnAuthenticator TestErrorMapOfAStoreAtLogin TestErrorMapOfAListing TestErrorMapOfRETRAndTOP TestErrorMapOfQUIT TestErrorCloses"},
 	{"STLS; refused after login; CAPA after STLS", "rfc2595-4-stls rfc2595-4-stls-after-login rfc2595-4-stls-twice rfc2595-4-stls-not-offered TestAFailedHandshakeEndsTheConnection"},

@@ -28,12 +28,13 @@ func (c *Conn) update(ctx context.Context) error {
 	if c.maildrop == nil {
 		return nil
 	}
-	if c.maildrop.marks == 0 && len(c.receipts) == 0 {
+	if c.maildrop.marks == 0 && len(c.receipts) == 0 && len(c.retrieved) == 0 {
 		return nil
 	}
 	if err := c.flush(ctx); err != nil {
 		return c.gone(err)
 	}
+	c.markRetrieved()
 	if c.maildrop.marks == 0 {
 		return nil
 	}

@@ -19,6 +19,9 @@ func (c *Conn) retr(ctx context.Context, a arguments) error {
 	if _, ok := c.mailbox.(mailbox.Receipter); ok {
 		c.receipts = append(c.receipts, c.maildrop.id(a.n-1))
 	}
+	if c.server.DeleteRetrieved {
+		c.retrieved = append(c.retrieved, a.n-1)
+	}
 	return nil
 }
 

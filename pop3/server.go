@@ -146,6 +146,12 @@ type Server struct {
 	// login, which address their client has: those of Dovecot, and directors.
 	XCLIENT []netip.Prefix
 
+	// DeleteRetrieved removes at QUIT what the session has retrieved by RETR, as
+	// if DELE had followed each: clients may not leave mail on the server, which
+	// EXPIRE 0 tells them (RFC 2449 section 6.7). RSET forgets what was
+	// retrieved, and what TOP shows stays.
+	DeleteRetrieved bool
+
 	// LoginDelay is how long a user must wait from one login to the next, and is
 	// listed as LOGIN-DELAY (RFC 2449 section 6.5), in whole seconds. A login that
 	// comes sooner fails with that code. This server remembers the logins; a

@@ -2,6 +2,7 @@ package pop3
 
 import (
 	"context"
+	"time"
 
 	"github.com/popcask/popcask/mailbox"
 )
@@ -22,7 +23,8 @@ type HandlerFunc func(ctx context.Context, c *Conn) (Session, error)
 func (f HandlerFunc) NewSession(ctx context.Context, c *Conn) (Session, error) { return f(ctx, c) }
 
 // Session logs one client in. It is used by one goroutine at a time. A session
-// may also be a [PasswordSession], a [SASLSession] and an [APOPSession]. A
+// may also be a [PasswordSession], an [ExpiringSession], a [SASLSession] and an
+// [APOPSession]. A
 // wrapper of a session must forward those, or the server does not see them.
 type Session interface {
 	// Login logs in by USER and PASS. [mailbox.ErrAuthFailed] means that the
@@ -41,6 +43,16 @@ type PasswordSession interface {
 	// PasswordsEnabled reports whether clients may use USER and PASS. It is
 	// called for every CAPA and USER.
 	PasswordsEnabled() bool
+}
+
+// ExpiringSession is a [Session] that knows how long messages stay.
+type ExpiringSession interface {
+	Session
+
+	// Retention returns how long a message stays if nobody removes it, 0 for
+	// ever, and whether that is known. CAPA lists it as EXPIRE, in whole days
+	// (RFC 2449 section 6.7). It is called for every CAPA.
+	Retention() (retention time.Duration, known bool)
 }
 
 // SASLSession is a [Session] that also answers AUTH (RFC 5034).

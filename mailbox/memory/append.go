@@ -8,6 +8,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/popcask/popcask/mailbox"
 )
@@ -52,6 +53,9 @@ func (s *Store) deliverAll(delivery mailbox.Delivery, octets []byte) ([]mailbox.
 		return nil, nil, mailbox.ErrClosed
 	}
 	for i, recipient := range delivery.Recipients {
+		if user, err := s.canonical(recipient.User); err == nil {
+			events = s.expire(events, user) // it may be in the way of the quota
+		}
 		user, message, err := s.deliver(recipient, delivery.UIDL, octets)
 		if err != nil {
 			results[i].Err = fmt.Errorf("memory: append: %w", err)
@@ -106,6 +110,7 @@ func (s *Store) deliver(recipient mailbox.Recipient, uidl string, octets []byte)
 	m := &message{
 		Message: mailbox.Message{ID: s.newID(box), UIDL: box.settle(uidl), Size: size},
 		body:    octets,
+		added:   time.Now(),
 	}
 	box.add(m)
 	return user, m.Message, nil

@@ -1,6 +1,10 @@
 package memory
 
-import "github.com/popcask/popcask/mailbox"
+import (
+	"time"
+
+	"github.com/popcask/popcask/mailbox"
+)
 
 // userMailbox is the mail of one user.
 type userMailbox struct {
@@ -19,7 +23,19 @@ type userMailbox struct {
 // message is never changed after its delivery.
 type message struct {
 	mailbox.Message
-	body []byte // canonical
+	body  []byte // canonical
+	added time.Time
+}
+
+// old returns the IDs of the messages that were added by then.
+func (b *userMailbox) old(then time.Time) (ids []string) {
+	for _, m := range b.messages {
+		if m.added.After(then) {
+			break
+		}
+		ids = append(ids, m.ID)
+	}
+	return ids
 }
 
 // settle returns the unique-id of its own that a new message gets, as

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/popcask/popcask/mailbox"
 )
@@ -25,6 +26,10 @@ type Store struct {
 	// Quota is how much one mailbox holds, in octets of its messages. A message
 	// that does not fit is [mailbox.ErrOverQuota]. 0 means no limit.
 	Quota int64
+
+	// Expire is how long a message stays, unless it is removed before. 0 is for
+	// ever. A message that is older is removed when its mailbox is opened or gets mail.
+	Expire time.Duration
 
 	// IDPrefix begins every message ID. Empty means "m": the first message of a
 	// store is then m1 in every run, which suits tests. If clients may leave
@@ -54,12 +59,34 @@ func (s *Store) Open(ctx context.Context, login mailbox.Login) (mailbox.Mailbox,
 		return nil, fmt.Errorf("memory: open mailbox: %w", err)
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if s.closed {
+		s.mu.Unlock()
 		return nil, fmt.Errorf("memory: open mailbox: %w", mailbox.ErrClosed)
 	}
-	return &session{store: s, user: user, box: s.mailbox(user)}, nil
+	expired := s.expire(nil, user)
+	box := s.mailbox(user)
+	s.mu.Unlock()
+	for _, event := range expired {
+		s.Notify(event)
+	}
+	return &session{store: s, user: user, box: box}, nil
 }
+
+// expire removes the old messages of a user, and adds the event to those for the
+// listeners. The caller holds the lock.
+func (s *Store) expire(events []mailbox.Event, user string) []mailbox.Event {
+	if s.Expire <= 0 {
+		return events
+	}
+	box := s.mailbox(user)
+	if removed := box.remove(box.old(time.Now().Add(-s.Expire))); len(removed) > 0 {
+		events = append(events, mailbox.Event{Kind: mailbox.Removed, User: user, Messages: removed})
+	}
+	return events
+}
+
+// Retention implements [mailbox.Expirer].
+func (s *Store) Retention() time.Duration { return max(0, s.Expire) }
 
 // Close implements [mailbox.Store]: it waits until the listeners have heard of
 // everything, or ctx ends. It may be called again, to wait longer. Sessions that
