@@ -17,7 +17,8 @@
 //
 // All of RFC 1939 (USER, PASS, APOP, STAT, LIST, RETR, DELE, NOOP, RSET, TOP,
 // UIDL, QUIT), CAPA with PIPELINING and RESP-CODES (RFC 2449), AUTH-RESP-CODE
-// (RFC 3206), STLS and TLS from the first octet (RFC 2595, RFC 8314), and AUTH
+// (RFC 3206), STLS and TLS from the first octet (RFC 2595, RFC 8314), UTF8 and
+// LANG (RFC 6856), LOGIN-DELAY, EXPIRE and IMPLEMENTATION (RFC 2449), and AUTH
 // with any SASL mechanism (RFC 5034). With [Login] come SCRAM-SHA-1 and
 // SCRAM-SHA-256 (RFC 5802, RFC 7677), with channel binding (RFC 5929, RFC 9266),
 // OAUTHBEARER (RFC 7628), XOAUTH2, EXTERNAL, CRAM-MD5, PLAIN (RFC 4616), LOGIN
@@ -64,9 +65,11 @@
 // What is turned away is counted ([Server.Stats]), told to Hooks.Reject or
 // Hooks.Close, and logged, though not each of a flood.
 //
-// Behind a proxy that passes connections on without the client's address, all
-// clients have the address of the proxy: then set MaxPerAddress and
-// [LocalBrake].FreeTriesOfAddress to -1, and let the proxy count addresses.
+// Behind a proxy set Server.Proxies if it speaks the PROXY protocol, or
+// Server.XCLIENT if it sends that command: then all of this counts the addresses
+// of the clients. Behind one that does neither all clients have its address: set
+// MaxPerAddress and [LocalBrake].FreeTriesOfAddress to -1, and let the proxy
+// count.
 //
 // # Errors of the host
 //

@@ -32,7 +32,7 @@ func TestLoginDelay(t *testing.T) {
 		require.Equal(t, emptyMaildrop, login("other"))
 		time.Sleep(90*time.Second - 1)
 		require.Equal(t, tooSoon, login("mrose"))
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		require.Equal(t, emptyMaildrop, login("mrose"), "a login that was refused does not count")
 		require.Equal(t, tooSoon, login("mrose"))
 	})

@@ -48,7 +48,7 @@ func TestExpire(t *testing.T) {
 		require.NoError(t, deliver())
 		require.ErrorIs(t, deliver(), mailbox.ErrOverQuota)
 		require.Equal(t, []string{"m1", "m2"}, list())
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		require.NoError(t, deliver(), "the old one does not count for the quota")
 		require.Equal(t, []string{"m2", "m3"}, list())
 		time.Sleep(time.Hour)
