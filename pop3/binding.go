@@ -15,7 +15,16 @@ func (c *Conn) canBind() bool {
 		return false
 	}
 	_, err := scram.NewTLSExporterBinding(state)
-	return err == nil || c.certificate != nil || state.TLSUnique != nil
+	return err == nil || c.sentCertificate() != nil || state.TLSUnique != nil
+}
+
+// sentCertificate returns the certificate that the server has sent, nil if it has
+// sent none.
+func (c *Conn) sentCertificate() []byte {
+	if c.certificate == nil {
+		return nil
+	}
+	return c.certificate()
 }
 
 // binding returns a channel binding of the connection: tls-exporter (RFC 9266),
@@ -30,7 +39,7 @@ func (c *Conn) binding(kind scram.ChannelBindingType) (binding scram.ChannelBind
 	case scram.ChannelBindingTLSExporter:
 		return scram.NewTLSExporterBinding(state)
 	case scram.ChannelBindingTLSServerEndpoint:
-		certificate, err := x509.ParseCertificate(c.certificate)
+		certificate, err := x509.ParseCertificate(c.sentCertificate())
 		if err != nil {
 			return binding, err
 		}

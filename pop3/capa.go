@@ -31,7 +31,7 @@ func (c *Conn) listLine(text string) {
 // capabilities lists what the server can do in this state. TOP and UIDL are
 // listed before the login too, since some clients ask only then.
 func (c *Conn) capabilities() []string {
-	list := []string{"TOP", "UIDL", "RESP-CODES", "AUTH-RESP-CODE", "PIPELINING", "LANG"}
+	list := append(make([]string, 0, 12), "TOP", "UIDL", "RESP-CODES", "AUTH-RESP-CODE", "PIPELINING", "LANG")
 	if !c.server.HideUTF8 {
 		list = append(list, "UTF8 USER")
 	}

@@ -23,14 +23,13 @@ type Conn struct {
 
 	cancel context.CancelCauseFunc
 
-	mu        sync.Mutex // guards the next seven
-	nc        net.Conn   // STLS replaces it
-	user      string     // that has logged in
-	shutdown  bool
-	hijacked  bool
-	held      bool       // by the brake
-	remote    net.Addr   // by XCLIENT; nil: that of nc
-	forwarded *Forwarded // by XCLIENT
+	mu       sync.Mutex // guards the next six
+	nc       net.Conn   // STLS replaces it
+	user     string     // that has logged in
+	shutdown bool
+	hijacked bool
+	held     bool     // by the brake
+	proxied  *proxied // by XCLIENT; nil: by nobody
 
 	in       *bufio.Reader
 	long     []byte // a line that is longer than the buffer of in
@@ -39,17 +38,17 @@ type Conn struct {
 	out      output
 	work     work // of the host that is under way
 
-	rejected    bool // by Server.Admit
 	session     Session
 	state       State
-	language    *Language // by LANG; nil is the server's own
-	named       string    // by USER
-	certificate []byte    // that the server sent, in DER form; nil if it did not
-	timestamp   string    // of the greeting, for APOP; "" if it is not offered
-	failed      int       // logins
-	bad         int       // commands in a row
-	refused     int       // commands, less those that were answered with +OK
-	release     func()    // gives the turn of the brake back; nil: there is none
+	rejected    bool          // by Server.Admit
+	language    *Language     // by LANG; nil is the server's own
+	named       string        // by USER
+	certificate func() []byte // that the server has sent, in DER form; nil: there is no TLS
+	timestamp   string        // of the greeting, for APOP; "" if it is not offered
+	failed      int           // logins
+	bad         int           // commands in a row
+	refused     int           // commands, less those that were answered with +OK
+	release     func()        // gives the turn of the brake back; nil: there is none
 
 	unlock    func()          // gives the maildrop up; nil: it is not taken
 	mailbox   mailbox.Mailbox // nil before the login and after QUIT
@@ -97,8 +96,8 @@ func (c *Conn) SetUser(name string) {
 func (c *Conn) RemoteAddr() net.Addr {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.remote != nil {
-		return c.remote
+	if c.proxied != nil && c.proxied.remote != nil {
+		return c.proxied.remote
 	}
 	return c.nc.RemoteAddr()
 }

@@ -29,17 +29,17 @@ func (c *Conn) login(mechanism string) mailbox.Login {
 func (c *Conn) logIn(ctx context.Context, login mailbox.Login, run runner, open func(context.Context) (mailbox.Mailbox, error)) error {
 	c.SetUser("")
 	var opened *maildrop
+	claim := c.claim(login)
 	err := run(ctx, login, func(ctx context.Context) (err error) {
 		c.mailbox, err = open(ctx) // from here on finish closes it
 		c.checked()
 		if err != nil || c.isHijacked() {
 			return err
 		}
-		if err = c.lock(ctx, login); err != nil {
-			return err
-		}
-		if err = c.paced(login); err != nil {
-			return err
+		if claim != nil {
+			if err = claim(ctx); err != nil {
+				return err
+			}
 		}
 		opened, err = c.listMaildrop(ctx)
 		return err
@@ -54,6 +54,24 @@ func (c *Conn) logIn(ctx context.Context, login mailbox.Login, run runner, open 
 	}
 	c.enterTransaction(ctx, login, opened)
 	return nil
+}
+
+// claim returns what a user that has proved itself must still pass, nil if that
+// is nothing: the lock of its maildrop, and the delay between logins.
+func (c *Conn) claim(login mailbox.Login) func(context.Context) error {
+	if c.server.Lock == nil && c.server.LoginDelay <= 0 {
+		return nil
+	}
+	claims := withoutSecrets(login) // a copy, so that most logins stay off the heap
+	return func(ctx context.Context) error {
+		if user := c.User(); user != "" {
+			claims.User = user
+		}
+		if err := c.lock(ctx, claims); err != nil {
+			return err
+		}
+		return c.paced(claims.User)
+	}
 }
 
 func (c *Conn) listMaildrop(ctx context.Context) (*maildrop, error) {

@@ -59,8 +59,7 @@ func (c *Conn) lock(ctx context.Context, login mailbox.Login) (err error) {
 	if c.server.Lock == nil {
 		return nil
 	}
-	login.User = c.userOf(login)
-	c.unlock, err = c.server.Lock.Lock(ctx, withoutSecrets(login))
+	c.unlock, err = c.server.Lock.Lock(ctx, login)
 	return err
 }
 

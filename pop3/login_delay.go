@@ -45,19 +45,11 @@ func (p *pace) try(user string, delay time.Duration) bool {
 // section 8.1.1).
 var errTooSoon = &Error{Code: CodeLoginDelay, Text: "too soon after the last login"}
 
-// paced returns an error if the user that has just logged in did so too soon.
-func (c *Conn) paced(login mailbox.Login) error {
+// paced returns an error if a user that has just logged in did so too soon.
+func (c *Conn) paced(user string) error {
 	delay := c.server.LoginDelay
-	if delay <= 0 || c.server.pace.try(c.userOf(login), delay) {
+	if delay <= 0 || c.server.pace.try(user, delay) {
 		return nil
 	}
 	return errTooSoon
-}
-
-// userOf is the name of a user that has just logged in.
-func (c *Conn) userOf(login mailbox.Login) string {
-	if user := c.User(); user != "" {
-		return user
-	}
-	return login.User
 }

@@ -59,7 +59,7 @@ func (c *Conn) handshake(ctx context.Context, secure netserver.TLSConn) *ended {
 		c.server.failedHandshakes.Log(ctx, c.server.log, "pop3: TLS handshake failed", c.RemoteAddr(), err)
 		return &ended{ReasonHandshake, err}
 	}
-	c.certificate = certificate()
+	c.certificate = certificate
 	secure.SetWriteDeadline(time.Time{})
 	c.logTLS(ctx, secure.ConnectionState())
 	if c.server.hooks.TLS != nil {

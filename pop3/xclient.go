@@ -22,7 +22,17 @@ type Forwarded struct {
 func (c *Conn) Forwarded() *Forwarded {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.forwarded
+	if c.proxied == nil {
+		return nil
+	}
+	said := c.proxied.said
+	return &said
+}
+
+// proxied is what XCLIENT has said.
+type proxied struct {
+	remote net.Addr // nil: that of the connection
+	said   Forwarded
 }
 
 // xclient answers XCLIENT, by which a proxy says who its client is. It is no
@@ -37,10 +47,10 @@ func (c *Conn) xclient(ctx context.Context, a arguments) error {
 	}
 	c.named = ""
 	c.mu.Lock()
-	if remote != nil {
-		c.remote = remote
+	if remote == nil && c.proxied != nil {
+		remote = c.proxied.remote
 	}
-	c.forwarded = &said
+	c.proxied = &proxied{remote, said}
 	c.mu.Unlock()
 	if err := c.moves(ctx); err != nil {
 		return err
