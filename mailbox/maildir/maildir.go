@@ -29,6 +29,12 @@ type Options struct {
 	// that moment. It costs a listing per delivery. 0 means no limit.
 	Quota int64
 
+	// Expire is how long a message stays after the time in its name, unless it is
+	// removed before. 0 is for ever. A session removes those that are older
+	// before it lists the others: a mailbox that nobody opens keeps them. One
+	// whose name has no time stays.
+	Expire time.Duration
+
 	// KnownSizes is how many sizes the store remembers of messages that other
 	// programs delivered, about 200 octets of memory each. 0 means 100,000,
 	// negative means none.
@@ -74,7 +80,8 @@ type Options struct {
 	UIDL func(mailbox fs.FS) (uidl func(name string) string, err error)
 
 	// OnError is called with a [*mailbox.ListenerError] for every event that a
-	// listener failed, and once, with an error that is [errors.ErrUnsupported],
+	// listener failed, with an error if messages that are too old could not be
+	// removed, and once, with an error that is [errors.ErrUnsupported],
 	// if the file system cannot sync directories. It may be nil, must not block,
 	// and may be called from several goroutines.
 	OnError func(error)

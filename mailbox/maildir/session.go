@@ -27,8 +27,9 @@ func (s *session) Messages(ctx context.Context) iter.Seq2[mailbox.Message, error
 			yield(mailbox.Message{}, failed("list mailbox", err))
 			return
 		}
+		s.expire(ctx)
 		for _, e := range s.entries {
-			if e.alias || e.gone {
+			if e.alias || e.gone || s.store.isOld(&e) {
 				continue
 			}
 			if !yield(s.store.message(s.dir, e.name, s.uidlOf), nil) {
