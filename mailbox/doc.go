@@ -84,6 +84,7 @@
 //   - [Appender] of a store: nothing can be delivered through the wrapper.
 //   - [EventSource] of a store: listeners cannot be added, so nobody is notified
 //     and nothing is counted or indexed.
+//   - [Expirer] of a store: clients are not told how long mail stays.
 //   - [Sizer] of a mailbox: each message of unknown size is read to be counted.
 //   - [Receipter] of a mailbox: the store never learns what was retrieved, so
 //     that nothing is marked as seen or expires.
