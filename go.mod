@@ -10,6 +10,7 @@ require (
 	github.com/gocql/gocql v1.7.0
 	github.com/gofrs/uuid/v5 v5.5.1
 	github.com/knadh/go-pop3 v1.0.0
+	github.com/pires/go-proxyproto v0.15.0
 	github.com/scylladb/gocqlx/v2 v2.8.0
 	github.com/stretchr/testify v1.12.1
 	github.com/wneessen/go-mail v0.7.2
@@ -24,7 +25,6 @@ require (
 require (
 	github.com/golang/snappy v0.0.4 // indirect
 	github.com/hailocab/go-hostpool v0.0.0-20160125115350-e80d13ce29ed // indirect
-	github.com/pires/go-proxyproto v0.15.0 // indirect
 	github.com/scylladb/go-reflectx v1.0.1 // indirect
 	github.com/xdg-go/stringprep v1.0.4 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect

@@ -3,7 +3,6 @@ package pop3
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"fmt"
 
 	"github.com/xdg-go/scram"
 )
@@ -29,26 +28,23 @@ func (c *Conn) sentCertificate() []byte {
 
 // binding returns a channel binding of the connection: tls-exporter (RFC 9266),
 // tls-server-end-point or tls-unique (RFC 5929). The last exists before TLS 1.3
-// only; for the second the server must have sent its certificate.
+// only; for the second the server must have sent its certificate, which it does
+// not if the client resumes a session. That there is none is no failed login.
 func (c *Conn) binding(kind scram.ChannelBindingType) (binding scram.ChannelBinding, err error) {
 	state := c.TLS()
-	if state == nil {
-		return binding, fmt.Errorf("no TLS to bind to")
-	}
-	switch kind {
-	case scram.ChannelBindingTLSExporter:
-		return scram.NewTLSExporterBinding(state)
-	case scram.ChannelBindingTLSServerEndpoint:
-		certificate, err := x509.ParseCertificate(c.sentCertificate())
-		if err != nil {
-			return binding, err
+	switch {
+	case state == nil:
+	case kind == scram.ChannelBindingTLSExporter:
+		binding, _ = scram.NewTLSExporterBinding(state)
+	case kind == scram.ChannelBindingTLSServerEndpoint:
+		if certificate, err := x509.ParseCertificate(c.sentCertificate()); err == nil {
+			binding, _ = scram.NewTLSServerEndpointBinding(&tls.ConnectionState{PeerCertificates: []*x509.Certificate{certificate}})
 		}
-		return scram.NewTLSServerEndpointBinding(&tls.ConnectionState{PeerCertificates: []*x509.Certificate{certificate}})
-	case scram.ChannelBindingTLSUnique:
+	case kind == scram.ChannelBindingTLSUnique:
 		binding = scram.NewTLSUniqueBinding(state.TLSUnique)
 	}
 	if !binding.IsSupported() {
-		return binding, fmt.Errorf("no channel binding %q on this connection", kind)
+		return binding, impossible("no such channel binding on this connection")
 	}
 	return binding, nil
 }

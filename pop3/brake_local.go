@@ -53,6 +53,12 @@ type LocalBrake struct {
 	// an address are forgotten. Default 15 minutes; a negative value means never.
 	Forget time.Duration
 
+	// Name returns the name under which the failures of a user are counted: set
+	// it if a user can log in under many, such as any address with its name
+	// before the @. It must not depend on whether there is such a user. nil means
+	// [mailbox.CanonicalUser].
+	Name func(user string) string
+
 	// MaxRemembered is how many users, addresses, and pairs of the two, are
 	// remembered each. If there are more, some are forgotten early. Default
 	// 100,000; a negative value means no limit.
@@ -94,7 +100,7 @@ func (b *LocalBrake) begin(ctx context.Context, login mailbox.Login, until time.
 	if !until.IsZero() && !time.Now().Before(until) {
 		return nil, context.DeadlineExceeded
 	}
-	address, user := netserver.Origin(login.Remote), brakeName(login.User)
+	address, user := netserver.Origin(login.Remote), b.nameOf(login.User)
 	wait, failed, err := b.reserve(user, address)
 	if err != nil {
 		return nil, err
@@ -119,7 +125,7 @@ func (b *LocalBrake) begin(ctx context.Context, login mailbox.Login, until time.
 func (b *LocalBrake) reserve(user string, address netip.Prefix) (wait time.Duration, failed int, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if _, known := b.known[pair{user, address}]; known {
+	if _, known := b.known[pair{user, address}]; known && user != "" {
 		return 0, 0, nil
 	}
 	now := time.Now()
@@ -165,9 +171,12 @@ func (b *LocalBrake) forgotten(f *failures, now time.Time) bool {
 
 // Result implements [Brake].
 func (b *LocalBrake) Result(login mailbox.Login, err error) {
-	address, user := netserver.Origin(login.Remote), brakeName(login.User)
+	address, user := netserver.Origin(login.Remote), b.nameOf(login.User)
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if err == nil && user == "" { // an anonymous one, which proves nothing
+		return
+	}
 	if err == nil {
 		bounded.Put(&b.known, b.remembered(), pair{user, address}, struct{}{})
 		return
@@ -196,8 +205,11 @@ func fail[K comparable](b *LocalBrake, all *map[K]*failures, key K, free int) {
 	}
 }
 
-// brakeName is the name under which the failures of a user are counted.
-func brakeName(user string) string {
+// nameOf is the name under which the failures of a user are counted.
+func (b *LocalBrake) nameOf(user string) string {
+	if b.Name != nil {
+		user = b.Name(user)
+	}
 	if canonical, err := mailbox.CanonicalUser(user); err == nil {
 		return canonical
 	}

@@ -50,12 +50,11 @@ type Conn struct {
 	refused     int           // commands, less those that were answered with +OK
 	release     func()        // gives the turn of the brake back; nil: there is none
 
-	unlock    func()          // gives the maildrop up; nil: it is not taken
-	mailbox   mailbox.Mailbox // nil before the login and after QUIT
-	maildrop  *maildrop
-	receipts  []string // IDs of messages that were sent, and are not flushed
-	retrieved []int    // messages that RETR has sent, if that marks them
-	info      SessionInfo
+	unlock   func()          // gives the maildrop up; nil: it is not taken
+	mailbox  mailbox.Mailbox // nil before the login and after QUIT
+	maildrop *maildrop
+	receipts []string // IDs of messages that were sent, and are not flushed
+	info     SessionInfo
 }
 
 // readBuffer is the size of a connection's read buffer in octets: small, since

@@ -33,6 +33,9 @@ func (c *Conn) logIn(ctx context.Context, login mailbox.Login, run runner, open 
 	err := run(ctx, login, func(ctx context.Context) (err error) {
 		c.mailbox, err = open(ctx) // from here on finish closes it
 		c.checked()
+		if err == nil && c.mailbox == nil && !c.isHijacked() {
+			err = errors.New("the session returned neither a mailbox nor an error")
+		}
 		if err != nil || c.isHijacked() {
 			return err
 		}
@@ -75,9 +78,6 @@ func (c *Conn) claim(login mailbox.Login) func(context.Context) error {
 }
 
 func (c *Conn) listMaildrop(ctx context.Context) (*maildrop, error) {
-	if c.mailbox == nil {
-		return nil, errors.New("the session returned neither a mailbox nor an error")
-	}
 	opened, err := newMaildrop(ctx, c.mailbox, c.server.limit.messages)
 	if err != nil {
 		return nil, fmt.Errorf("list maildrop: %w", err)
@@ -103,6 +103,9 @@ func (c *Conn) enterTransaction(ctx context.Context, login mailbox.Login, opened
 	}
 	c.tellAuth(ctx, login, nil)
 	c.logLogin(ctx, login)
+	if delay := c.server.LoginDelay; delay > 0 {
+		c.server.pace.note(login.User, delay)
+	}
 	c.out.strings("+OK maildrop has ")
 	c.out.numbers(int64(opened.len()))
 	c.out.strings(" messages\r\n")

@@ -19,7 +19,7 @@ func (c *Conn) dele(_ context.Context, a arguments) error {
 // rset answers RSET (RFC 1939 section 5).
 func (c *Conn) rset(context.Context, arguments) error {
 	c.maildrop.unmarkAll()
-	c.retrieved = nil
+	c.maildrop.retrieved = nil
 	c.out.strings("+OK maildrop has ")
 	c.out.numbers(int64(c.maildrop.len()))
 	c.out.strings(" messages\r\n")

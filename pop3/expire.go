@@ -24,6 +24,7 @@ func (c *Conn) expire() string {
 	case retention <= 0:
 		return "EXPIRE NEVER"
 	}
+	// Less than a day is 0: who leaves mail loses it.
 	return "EXPIRE " + strconv.Itoa(int(retention/(24*time.Hour)))
 }
 
@@ -35,13 +36,21 @@ func (s *loginSession) Retention() (retention time.Duration, known bool) {
 	return 0, false
 }
 
-// markRetrieved marks the messages that RETR has sent, if the client may not
-// leave them on the server.
-func (c *Conn) markRetrieved() {
-	for _, i := range c.retrieved {
-		if !c.maildrop.isMarked(i) {
-			c.maildrop.mark(i)
+// note notes that RETR has sent a message, which the client may not leave on the
+// server.
+func (d *maildrop) note(i int) {
+	if d.retrieved == nil {
+		d.retrieved = make([]bool, d.len())
+	}
+	d.retrieved[i] = true
+}
+
+// markRetrieved marks the messages that were noted.
+func (d *maildrop) markRetrieved() {
+	for i, is := range d.retrieved {
+		if is && !d.isMarked(i) {
+			d.mark(i)
 		}
 	}
-	c.retrieved = nil
+	d.retrieved = nil
 }

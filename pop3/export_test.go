@@ -5,5 +5,5 @@ import "time"
 // Pace is what remembers the logins of users.
 type Pace struct{ pace }
 
-func (p *Pace) Try(user string, delay time.Duration) bool { return p.try(user, delay) }
-func (p *Pace) Len() int                                  { return len(p.last) }
+func (p *Pace) Note(user string, delay time.Duration) { p.note(user, delay) }
+func (p *Pace) Len() int                              { return len(p.last) }

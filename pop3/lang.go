@@ -58,9 +58,8 @@ func (c *Conn) languages() func(yield func(Language) bool) {
 	}
 }
 
-// matching returns the language whose tag is the range, or begins with it, or
-// else with what is left of the range without its last parts (RFC 4647 section
-// 3.4). Those of the host come before the server's own.
+// matching returns the language that has the tag, or else the tag without its last
+// parts (RFC 4647 section 3.4).
 func (c *Conn) matching(tag string) (Language, bool) {
 	if tag == "*" || strings.EqualFold(tag, "i-default") {
 		return english, true

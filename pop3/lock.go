@@ -34,10 +34,7 @@ type LocalLock struct {
 
 // Lock implements [Lock]. It does not wait.
 func (l *LocalLock) Lock(_ context.Context, login mailbox.Login) (unlock func(), err error) {
-	user, err := mailbox.CanonicalUser(login.User)
-	if err != nil {
-		user = login.User // a store may have names of its own
-	}
+	user := canonicalOr(login.User)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.held[user] {

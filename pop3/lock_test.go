@@ -90,3 +90,16 @@ func TestLockThatFails(t *testing.T) {
 	require.Equal(t, temporaryAnswer, client.Command("PASS x"))
 	require.Equal(t, 1, host.count(inMailboxClose))
 }
+
+// noMailbox is a session that returns neither a mailbox nor an error.
+type noMailbox struct{ nobody }
+
+func (noMailbox) Login(context.Context, mailbox.Login) (mailbox.Mailbox, error) { return nil, nil }
+
+func TestLockOfASessionWithoutAMailbox(t *testing.T) {
+	lock := new(countingLock)
+	server := insecure(pop3.HandlerFunc(func(context.Context, *pop3.Conn) (pop3.Session, error) { return noMailbox{}, nil }))
+	server.Lock = lock
+	require.Contains(t, transcript(t, server, goodLogin+"QUIT\r\n"), temporaryAnswer)
+	require.Zero(t, lock.held.Load())
+}

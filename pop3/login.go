@@ -93,7 +93,7 @@ func (s *loginSession) proven(ctx context.Context, login mailbox.Login, prove Au
 func (s *loginSession) open(ctx context.Context, login mailbox.Login, user string) (mailbox.Mailbox, error) {
 	if login.AuthorizationID != "" && !strings.EqualFold(user, login.AuthorizationID) {
 		// The authenticator did not look at AuthorizationID.
-		return nil, fmt.Errorf("%q may not act for %q: %w", login.User, login.AuthorizationID, mailbox.ErrAuthFailed)
+		return nil, fmt.Errorf("%.100q may not act for %.100q: %w", login.User, login.AuthorizationID, mailbox.ErrAuthFailed)
 	}
 	login.User = user
 	if s.conn != nil { // nil in a test that needs no connection

@@ -14,18 +14,20 @@ type pace struct {
 	sweep int                  // when there are so many, those that are over are forgotten
 }
 
-// try notes a login, and reports whether it may be: whether the last one is as
-// long ago as the delay.
-func (p *pace) try(user string, delay time.Duration) bool {
-	if canonical, err := mailbox.CanonicalUser(user); err == nil {
-		user = canonical
-	}
+// allows reports whether the last login of a user is as long ago as the delay.
+func (p *pace) allows(user string, delay time.Duration) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	at, known := p.last[canonicalOr(user)]
+	return !known || time.Since(at) >= delay
+}
+
+// note notes a login.
+func (p *pace) note(user string, delay time.Duration) {
+	user = canonicalOr(user)
 	now := time.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if at, known := p.last[user]; known && now.Sub(at) < delay {
-		return false
-	}
 	if len(p.last) >= p.sweep {
 		for other, at := range p.last {
 			if now.Sub(at) >= delay {
@@ -38,7 +40,15 @@ func (p *pace) try(user string, delay time.Duration) bool {
 		p.last = make(map[string]time.Time)
 	}
 	p.last[user] = now
-	return true
+}
+
+// canonicalOr is the canonical form of a name, or the name if it has none: a
+// store may have names of its own.
+func canonicalOr(user string) string {
+	if canonical, err := mailbox.CanonicalUser(user); err == nil {
+		return canonical
+	}
+	return user
 }
 
 // errTooSoon answers a login that comes too soon after the last one (RFC 2449
@@ -48,7 +58,7 @@ var errTooSoon = &Error{Code: CodeLoginDelay, Text: "too soon after the last log
 // paced returns an error if a user that has just logged in did so too soon.
 func (c *Conn) paced(user string) error {
 	delay := c.server.LoginDelay
-	if delay <= 0 || c.server.pace.try(user, delay) {
+	if delay <= 0 || c.server.pace.allows(user, delay) {
 		return nil
 	}
 	return errTooSoon

@@ -1,6 +1,7 @@
 package pop3_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/popcask/popcask/mailbox"
 	"github.com/popcask/popcask/pop3"
 	"github.com/popcask/popcask/pop3/pop3test"
 )
@@ -44,10 +46,24 @@ func TestLoginDelayForgets(t *testing.T) {
 		p := new(pop3.Pace)
 		for range 50 {
 			for i := range 200 {
-				require.True(t, p.Try(fmt.Sprint("user", i, time.Now().UnixNano()), time.Second))
+				p.Note(fmt.Sprint("user", i, time.Now().UnixNano()), time.Second)
 			}
 			time.Sleep(time.Second)
 		}
 		require.LessOrEqual(t, p.Len(), 2000)
 	})
+}
+
+// A login whose listing fails was none: the user may try again at once.
+func TestLoginDelayOfALoginThatFails(t *testing.T) {
+	host := newFakeHost("one")
+	server := insecure(host)
+	server.LoginDelay = time.Hour
+	client := pipe(t, server)
+	host.set(inMessages, func(context.Context) error { return mailbox.ErrTemporary })
+	client.Command("USER demo")
+	require.Equal(t, temporaryAnswer, client.Command("PASS x"))
+	host.clear()
+	client.Command("USER demo")
+	require.Equal(t, "+OK maildrop has 1 messages", client.Command("PASS x"))
 }

@@ -22,6 +22,7 @@ type maildrop struct {
 	unmeasured int    // messages of unknown size
 	octets     int64  // of unmarked messages of known size
 	marked     []bool // nil: none
+	retrieved  []bool // by RETR, if that marks them at QUIT; nil: none
 	marks      int
 
 	ascending bool           // the IDs ascend, so that none comes twice

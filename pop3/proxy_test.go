@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -222,4 +223,30 @@ func TestXCLIENTCountsForTheClient(t *testing.T) {
 	second.Login("mrose", "x")
 	require.Contains(t, from("192.0.2.7"), "-ERR [SYS/TEMP] too many connections from")
 	require.Equal(t, "+OK go on", from("192.0.2.10"))
+}
+
+// A server that ends does not wait for the header of a proxy.
+func TestPROXYAndClose(t *testing.T) {
+	for name, end := range map[string]func(*pop3.Server) error{
+		"Shutdown": func(s *pop3.Server) error { return s.Shutdown(context.Background()) },
+		"Close":    (*pop3.Server).Close,
+	} {
+		t.Run(name, func(t *testing.T) {
+			server, _ := newProxied(t, func(s *pop3.Server) { s.Proxies, s.HandshakeTimeout = loopback, -1 })
+			conn, err := net.Dial("tcp", server.Addr)
+			require.NoError(t, err)
+			defer conn.Close()
+			io.WriteString(conn, "PRO")
+			later, err := net.Dial("tcp", server.Addr)
+			require.NoError(t, err)
+			defer later.Close()
+			io.WriteString(later, "PROXY UNKNOWN\r\n")
+			require.Equal(t, "+OK POP3 server ready\r\n", readLine(t, later)) // so the first was accepted too
+			require.NoError(t, end(server.Config))
+			conn.SetReadDeadline(time.Now().Add(pop3test.Patience))
+			_, err = conn.Read(make([]byte, 1))
+			require.Error(t, err)
+			require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
+		})
+	}
 }

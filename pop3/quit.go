@@ -28,13 +28,13 @@ func (c *Conn) update(ctx context.Context) error {
 	if c.maildrop == nil {
 		return nil
 	}
-	if c.maildrop.marks == 0 && len(c.receipts) == 0 && len(c.retrieved) == 0 {
+	if c.maildrop.marks == 0 && len(c.receipts) == 0 && c.maildrop.retrieved == nil {
 		return nil
 	}
 	if err := c.flush(ctx); err != nil {
 		return c.gone(err)
 	}
-	c.markRetrieved()
+	c.maildrop.markRetrieved()
 	if c.maildrop.marks == 0 {
 		return nil
 	}

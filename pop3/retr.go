@@ -20,7 +20,7 @@ func (c *Conn) retr(ctx context.Context, a arguments) error {
 		c.receipts = append(c.receipts, c.maildrop.id(a.n-1))
 	}
 	if c.server.DeleteRetrieved {
-		c.retrieved = append(c.retrieved, a.n-1)
+		c.maildrop.note(a.n - 1)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/popcask/popcask/internal/netserver"
 	"github.com/popcask/popcask/mailbox"
 )
 
@@ -54,9 +55,9 @@ func (c *Conn) auth(ctx context.Context, a arguments) error {
 	if err != nil {
 		return c.loginFailed(ctx, login, fmt.Errorf("start %s: %w", mechanism, err))
 	}
-	wasBraked, err := c.exchange(ctx, exchange, login, response)
+	wasBraked, asked, err := c.exchange(ctx, exchange, login, response)
 	if isBrokenOff(err) || c.isHijacked() {
-		return err
+		return c.breakOff(err, asked)
 	}
 	login.User = exchange.User()
 	if err != nil {
@@ -78,10 +79,27 @@ func isBrokenOff(err error) bool {
 	return errors.As(err, &end) || errors.As(err, &wrong) || errors.As(err, &cannot)
 }
 
+// breakOff counts an exchange that was broken off after the host had been asked
+// about a response: a client could ask for ever, and never prove anything.
+func (c *Conn) breakOff(err error, asked bool) error {
+	var end *ended
+	if !asked || c.isHijacked() || errors.As(err, &end) {
+		return err
+	}
+	c.failed++
+	if netserver.Reached(c.failed, c.server.limit.authTries) {
+		return &Error{Text: "too many failed logins", Close: true, Err: errNeverProven}
+	}
+	return err
+}
+
+var errNeverProven = errors.New("pop3: too many logins were broken off")
+
 // exchange runs a mechanism to its end. The brake is asked once, before the
-// first response is checked.
-func (c *Conn) exchange(ctx context.Context, x SASLExchange, login mailbox.Login, response []byte) (wasBraked bool, err error) {
+// first response is checked. asked reports whether the host has seen a response.
+func (c *Conn) exchange(ctx context.Context, x SASLExchange, login mailbox.Login, response []byte) (wasBraked, asked bool, err error) {
 	for {
+		asked = asked || response != nil
 		var challenge []byte
 		var done bool
 		next := func(ctx context.Context) (err error) {
@@ -95,13 +113,13 @@ func (c *Conn) exchange(ctx context.Context, x SASLExchange, login mailbox.Login
 			err = c.braked(ctx, login, next)
 		}
 		if c.isHijacked() {
-			return wasBraked, nil // whatever it says: see execute
+			return wasBraked, asked, nil // whatever it says: see execute
 		}
 		if err != nil {
-			return wasBraked, err
+			return wasBraked, asked, err
 		}
 		if done && challenge == nil {
-			return wasBraked, nil
+			return wasBraked, asked, nil
 		}
 		c.out.strings("+ ", base64.StdEncoding.EncodeToString(challenge), "\r\n")
 		if response, err = c.response(ctx); err != nil {
@@ -109,13 +127,13 @@ func (c *Conn) exchange(ctx context.Context, x SASLExchange, login mailbox.Login
 				login.User = x.User()
 				err = c.brokenOff(login, err)
 			}
-			return wasBraked, err
+			return wasBraked, asked, err
 		}
 		if done {
 			if len(response) > 0 {
-				return wasBraked, mistake("an empty line was expected")
+				return wasBraked, asked, mistake("an empty line was expected")
 			}
-			return wasBraked, nil
+			return wasBraked, asked, nil
 		}
 	}
 }

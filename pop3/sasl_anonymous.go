@@ -33,6 +33,10 @@ func (x *anonymousExchange) Next(_ context.Context, response []byte) ([]byte, bo
 // Checks implements [CheckingExchange]: there is nothing to check.
 func (x *anonymousExchange) Checks([]byte) bool { return false }
 
+// User is nobody: what the client says that it is proves nothing, and must not
+// count as a login of that user.
+func (x *anonymousExchange) User() string { return "" }
+
 func (x *anonymousExchange) Mailbox(ctx context.Context) (mailbox.Mailbox, error) {
 	return x.session.proven(ctx, x.login, x.session.Authenticator.(Anonymous).AuthenticateAnonymous)
 }

@@ -26,7 +26,7 @@ func (x *loginExchange) Next(_ context.Context, response []byte) ([]byte, bool, 
 	case x.named:
 		x.login.Password = text
 		return nil, true, nil
-	case text == "" || hasControl(text):
+	case text == "" || len(text) > maxResponse || hasControl(text):
 		return nil, false, malformed("LOGIN")
 	}
 	x.login.User, x.named = text, true

@@ -38,6 +38,10 @@ func (x *plainExchange) Mailbox(ctx context.Context) (mailbox.Mailbox, error) {
 	return x.session.password(ctx, x.login)
 }
 
+// maxResponse is the longest response in octets of a mechanism that keeps it while
+// it waits for another one.
+const maxResponse = 2048
+
 // malformed is the error of a response that breaks the grammar of a mechanism.
 // It counts as a failed login.
 func malformed(mechanism string) error {

@@ -57,6 +57,8 @@ func (x *scramExchange) Next(ctx context.Context, response []byte) (challenge []
 	switch {
 	case response == nil:
 		return nil, false, nil
+	case len(response) > maxResponse:
+		return nil, false, malformed(x.login.Mechanism)
 	case x.conversation == nil:
 		challenge, err = x.first(ctx, response)
 		return challenge, false, err
@@ -68,7 +70,11 @@ func (x *scramExchange) Next(ctx context.Context, response []byte) (challenge []
 // first takes the client's first message: its name and nonce.
 func (x *scramExchange) first(ctx context.Context, message []byte) ([]byte, error) {
 	binding, err := x.binding(message)
-	if err != nil {
+	var cannot impossible
+	switch {
+	case errors.As(err, &cannot):
+		return nil, err
+	case err != nil:
 		return nil, fmt.Errorf("%s: %w: %w", x.login.Mechanism, err, mailbox.ErrAuthFailed)
 	}
 	var failed error // of the host
@@ -99,10 +105,8 @@ func (x *scramExchange) final(message []byte) ([]byte, error) {
 		return nil, x.unknown
 	case answer == scram.ErrChannelBindingsDontMatch:
 		return nil, fmt.Errorf("%s: the channel binding is that of another connection: %w", x.login.Mechanism, mailbox.ErrAuthFailed)
-	case err != nil:
-		return nil, fmt.Errorf("%s: %w: %w", x.login.Mechanism, err, mailbox.ErrAuthFailed)
-	case !x.conversation.Valid():
-		return nil, fmt.Errorf("%s: %w", x.login.Mechanism, mailbox.ErrAuthFailed)
+	case err != nil || !x.conversation.Valid(): // the error may quote what the client sent
+		return nil, fmt.Errorf("%s: the proof is wrong: %w", x.login.Mechanism, mailbox.ErrAuthFailed)
 	}
 	return []byte(answer), nil
 }
@@ -156,6 +160,9 @@ func SCRAMSecret(ctx context.Context, a Authenticator, login mailbox.Login, hash
 		return a.SCRAMSecret(ctx, login, hash)
 	case SharedSecrets:
 		shared, user, err := a.SharedSecret(ctx, login)
+		if err == nil && shared == "" {
+			err = mailbox.ErrAuthFailed
+		}
 		if err != nil && !isUnknown(err) {
 			return keys, "", err
 		}

@@ -359,6 +359,7 @@ func TestChannelBindingOfAnotherConnection(t *testing.T) {
 	server := newPlusServer(t)
 	client, conn := plusClient(t, server, true, tls.VersionTLS13)
 	_, other := plusClient(t, server, true, tls.VersionTLS13)
+	const none = "-ERR no such channel binding on this connection"
 	for name, binding := range map[string]scram.ChannelBinding{
 		"tls-exporter":         boundTo(t, other, scram.ChannelBindingTLSExporter),
 		"tls-server-end-point": {Type: scram.ChannelBindingTLSServerEndpoint, Data: []byte("the hash of another certificate.")},
@@ -366,7 +367,35 @@ func TestChannelBindingOfAnotherConnection(t *testing.T) {
 		"of no kind":           {Type: "tls-nothing", Data: []byte("x")},
 		"of another kind":      {Type: scram.ChannelBindingTLSServerEndpoint, Data: boundTo(t, conn, scram.ChannelBindingTLSExporter).Data},
 	} {
-		require.Equal(t, authAnswer, runSCRAM(t, client, "SCRAM-SHA-256-PLUS", boundConversation(t, "mrose", "secret", binding), nil), name)
+		want := authAnswer
+		if name == "tls-unique" || name == "of no kind" {
+			want = none
+		}
+		require.Equal(t, want, runSCRAM(t, client, "SCRAM-SHA-256-PLUS", boundConversation(t, "mrose", "secret", binding), nil), name)
+	}
+}
+
+// A resumed session has no certificate to bind to, and all the rest.
+func TestChannelBindingOfAResumedSession(t *testing.T) {
+	server := newPlusServer(t)
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		config := server.ClientTLS()
+		config.ClientSessionCache = tls.NewLRUClientSessionCache(1)
+		config.MinVersion, config.MaxVersion = version, version
+		dial := func() (*pop3test.Client, *tls.Conn) {
+			conn, err := tls.Dial("tcp", server.AddrTLS, config)
+			require.NoError(t, err)
+			return pop3test.NewClient(t, conn), conn
+		}
+		first, _ := dial() // reads the greeting, and the ticket with it
+		first.Command("CAPA")
+		client, conn := dial()
+		require.True(t, conn.ConnectionState().DidResume)
+		endPoint := scram.ChannelBinding{Type: scram.ChannelBindingTLSServerEndpoint, Data: []byte("x")}
+		require.Equal(t, "-ERR no such channel binding on this connection",
+			runSCRAM(t, client, "SCRAM-SHA-256-PLUS", boundConversation(t, "mrose", "secret", endPoint), nil))
+		exporter := boundTo(t, conn, scram.ChannelBindingTLSExporter)
+		require.Equal(t, emptyMaildrop, runSCRAM(t, client, "SCRAM-SHA-256-PLUS", boundConversation(t, "mrose", "secret", exporter), nil))
 	}
 }
 

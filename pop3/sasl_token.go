@@ -57,6 +57,15 @@ func (x *tokenExchange) Next(ctx context.Context, response []byte) ([]byte, bool
 	return nil, false, fmt.Errorf("authenticate: %w", err)
 }
 
+// User is the user to whom the token belongs, or before that is known the one
+// that the client claims to be.
+func (x *tokenExchange) User() string {
+	if x.user != "" {
+		return x.user
+	}
+	return x.login.User
+}
+
 func (x *tokenExchange) Mailbox(ctx context.Context) (mailbox.Mailbox, error) {
 	return x.session.open(ctx, x.login, x.user)
 }

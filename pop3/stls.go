@@ -9,9 +9,10 @@ import (
 	"github.com/popcask/popcask/internal/netserver"
 )
 
-// stls answers STLS (RFC 2595 section 4). The server forgets what the client
-// said before, and never reads what came after STLS in the clear. What it said
-// itself in the greeting stays good.
+// stls answers STLS (RFC 2595 section 4). The server forgets the user that the
+// client named before, and never reads what came after STLS in the clear. What
+// it said itself in the greeting stays good, and so does what a trusted proxy has
+// said by XCLIENT, which Dovecot's sends before STLS.
 func (c *Conn) stls(ctx context.Context, _ arguments) error {
 	switch {
 	case c.server.tlsConfig == nil:
@@ -59,7 +60,9 @@ func (c *Conn) handshake(ctx context.Context, secure netserver.TLSConn) *ended {
 		c.server.failedHandshakes.Log(ctx, c.server.log, "pop3: TLS handshake failed", c.RemoteAddr(), err)
 		return &ended{ReasonHandshake, err}
 	}
-	c.certificate = certificate
+	if !secure.ConnectionState().DidResume { // before TLS 1.3 one is chosen all the same
+		c.certificate = certificate
+	}
 	secure.SetWriteDeadline(time.Time{})
 	c.logTLS(ctx, secure.ConnectionState())
 	if c.server.hooks.TLS != nil {

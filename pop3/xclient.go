@@ -41,13 +41,13 @@ func (c *Conn) xclient(ctx context.Context, a arguments) error {
 	if !c.mayForward() {
 		return impossible("XCLIENT is for trusted proxies")
 	}
-	remote, said, err := parseXCLIENT(a.text)
+	remote, names, said, err := parseXCLIENT(a.text)
 	if err != nil {
 		return err
 	}
 	c.named = ""
 	c.mu.Lock()
-	if remote == nil && c.proxied != nil {
+	if !names && c.proxied != nil {
 		remote = c.proxied.remote
 	}
 	c.proxied = &proxied{remote, said}
@@ -77,41 +77,41 @@ func (c *Conn) moves(context.Context) error {
 }
 
 // parseXCLIENT reads the pairs of XCLIENT. Those that it does not know mean
-// nothing.
-func parseXCLIENT(text string) (remote net.Addr, said Forwarded, err error) {
+// nothing. names reports whether one is about the address.
+func parseXCLIENT(text string) (remote net.Addr, names bool, said Forwarded, err error) {
 	var addr, port string
 	for pair := range strings.FieldsSeq(text) {
 		name, value, _ := strings.Cut(pair, "=")
 		switch strings.ToUpper(name) {
 		case "ADDR":
-			addr = value
+			addr, names = value, true
 		case "PORT":
 			port = value
 		case "TTL":
 			hops, err := strconv.ParseUint(value, 10, 32)
 			switch {
 			case err != nil:
-				return nil, said, mistake("TTL is no number")
+				return nil, false, said, mistake("TTL is no number")
 			case hops == 0:
-				return nil, said, &Error{Text: "the proxies go round in a circle", Close: true}
+				return nil, false, said, &Error{Text: "the proxies go round in a circle", Close: true}
 			}
 		case "SESSION":
 			if len(value) > maxSession || strings.ContainsFunc(value, func(r rune) bool { return !unicode.IsPrint(r) }) {
-				return nil, said, mistake("SESSION is not one")
+				return nil, false, said, mistake("SESSION is not one")
 			}
 			said.Session = value
 		case "FORWARD":
 			octets, err := base64.StdEncoding.DecodeString(value)
 			if err != nil {
-				return nil, said, mistake("FORWARD is not base64")
+				return nil, false, said, mistake("FORWARD is not base64")
 			}
 			said.Forward = string(octets)
 		}
 	}
 	if remote, err = netserver.ClientAddr(addr, port); err != nil {
-		return nil, said, mistake(err.Error())
+		return nil, false, said, mistake(err.Error())
 	}
-	return remote, said, nil
+	return remote, names, said, nil
 }
 
 // maxSession is the longest name of a session in octets.

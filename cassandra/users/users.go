@@ -1,6 +1,7 @@
 package users
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"errors"
@@ -22,6 +23,12 @@ type Options struct {
 	// alone. With an empty slice Set takes any secret, bcrypt hashes of another
 	// system for example, and SCRAM is not offered.
 	SCRAM []crypto.Hash
+
+	// Iterations is how many every user's keys have; 0 means
+	// secret.DefaultIterations. Set refuses others, and a salt that has not the
+	// 16 octets of secret.NewSCRAM: a client sees both, and would know by them
+	// who exists.
+	Iterations int
 }
 
 // Users are the users of a keyspace. It is safe for concurrent use.
@@ -29,6 +36,7 @@ type Users struct {
 	session *cassandra.Session
 	db      cql.DB
 	scram   []crypto.Hash
+	keys    secret.SCRAM // how many iterations keys have, and how long a salt
 	work    secret.Work
 	decoy   secret.Decoy
 }
@@ -40,6 +48,7 @@ func New(ctx context.Context, session *cassandra.Session, options Options) (*Use
 		options.SCRAM = []crypto.Hash{crypto.SHA256}
 	}
 	u := &Users{session: session, db: session.DB(), scram: options.SCRAM}
+	u.keys = secret.SCRAM{Iterations: cmp.Or(options.Iterations, secret.DefaultIterations), Salt: make([]byte, 16)}
 	key, err := u.read(ctx, decoyName)
 	if err != nil {
 		return nil, fmt.Errorf("%w: users.Migrate makes the table", err)
@@ -48,8 +57,8 @@ func New(ctx context.Context, session *cassandra.Session, options Options) (*Use
 		return nil, errors.New("users: the table users lacks a row: users.Migrate writes it")
 	}
 	u.decoy = secret.NewDecoy([]byte(key.secret.value))
-	for _, hash := range u.scram { // so that the first checks take as long as later ones
-		u.work.Add(secret.Keys(secret.SCRAM{Hash: hash, Iterations: secret.DefaultIterations}))
+	for _, hash := range u.scram { // so that the first check takes as long as later ones
+		u.work.Add(secret.Keys(secret.SCRAM{Hash: hash, Iterations: u.keys.Iterations}))
 	}
 	return u, nil
 }
@@ -70,11 +79,13 @@ var ErrExists = errors.New("the name is taken")
 // can be reached.
 func (u *Users) Set(ctx context.Context, name string, s secret.Secret) (everywhere bool, err error) {
 	for _, hash := range u.scram {
-		if _, plain := s.Plain(); plain {
-			break
-		}
-		if _, has := s.SCRAM(hash); !has {
+		keys, has := s.SCRAM(hash)
+		switch {
+		case !has:
 			return false, fmt.Errorf("users: %s: the secret has no keys of SCRAM-%v: see Options.SCRAM", name, hash)
+		case keys.Iterations != u.keys.Iterations || len(keys.Salt) != len(u.keys.Salt):
+			return false, fmt.Errorf("users: %s: the keys of SCRAM-%v have %d iterations and a salt of %d octets, those of others %d and %d: see Options.Iterations",
+				name, hash, keys.Iterations, len(keys.Salt), u.keys.Iterations, len(u.keys.Salt))
 		}
 	}
 	name, before, err := u.canonical(ctx, name)
@@ -116,10 +127,10 @@ func (u *Users) SetAlias(ctx context.Context, name, user string) (everywhere boo
 	if err != nil {
 		return false, err
 	}
-	if before.secret.value != "" {
-		return false, fmt.Errorf("users: %s: %w: it is a user", name, ErrExists)
-	}
-	if user != "" {
+	if user != "" { // of two hosts at once one may make a user of the name: then the alias can still be ended
+		if before.secret.value != "" {
+			return false, fmt.Errorf("users: %s: %w: it is a user", name, ErrExists)
+		}
 		var of row
 		if user, of, err = u.canonical(ctx, user); err != nil {
 			return false, err
@@ -219,7 +230,7 @@ func (u *Users) Authenticate(ctx context.Context, login mailbox.Login) (string, 
 		return "", err
 	}
 	if fits := u.work.Fits(s, login.Password); !fits || unknown != nil {
-		return "", fmt.Errorf("%w: %w", mailbox.ErrAuthFailed, errors.Join(unknown))
+		return "", cmp.Or(unknown, error(mailbox.ErrAuthFailed))
 	}
 	return name, nil
 }
@@ -231,12 +242,8 @@ func (u *Users) SCRAMSecret(ctx context.Context, login mailbox.Login, hash crypt
 		return keys, "", err
 	}
 	keys, has := s.SCRAM(hash)
-	if plain, is := s.Plain(); is && !has {
-		keys, err = u.decoy.DeriveFor(login.User, hash, plain)
-		has = err == nil
-	}
 	if !has {
-		keys = u.decoy.MadeUp(login.User, hash, nil)
+		keys = u.decoy.MadeUp(login.User, hash, []secret.SCRAM{u.keys})
 	}
 	if !has || unknown != nil {
 		return keys, "", mailbox.ErrAuthFailed
@@ -246,8 +253,8 @@ func (u *Users) SCRAMSecret(ctx context.Context, login mailbox.Login, hash crypt
 
 // find returns the user of a login and its secret. unknown says why the login
 // must fail whatever the client proves; the secret is then that of somebody all
-// the same, or the zero Secret. It always reads two rows, so that the time does
-// not show what a name is.
+// the same, or the zero Secret. It reads as many rows for every name, so that the
+// time does not show what a name is.
 func (u *Users) find(ctx context.Context, login mailbox.Login) (name string, s secret.Secret, unknown, err error) {
 	_, name, err = u.session.Mailbox(login.User)
 	if err != nil {
@@ -263,19 +270,24 @@ func (u *Users) find(ctx context.Context, login mailbox.Login) (name string, s s
 	if found, err = u.read(ctx, name); err != nil {
 		return "", s, nil, err
 	}
+	actsAs := name
+	if id := login.AuthorizationID; id != "" {
+		actsAs, err = u.Lookup(ctx, id)
+		if err != nil && !errors.Is(err, mailbox.ErrNoSuchUser) {
+			return "", s, nil, err
+		}
+	}
 	if unknown != nil || found.secret.value == "" {
-		return "", s, fmt.Errorf("%q: %w", login.User, mailbox.ErrNoSuchUser), nil
+		return "", s, fmt.Errorf("%.100q: no such user: %w", login.User, mailbox.ErrAuthFailed), nil
 	}
 	if s, err = secret.Parse(found.secret.value); err != nil {
 		return "", s, nil, fmt.Errorf("users: the secret of %s: %w", name, err)
 	}
-	if found.state.value == disabled {
-		unknown = fmt.Errorf("%s is disabled", name)
-	}
-	if id := login.AuthorizationID; id != "" {
-		if other, err := u.Lookup(ctx, id); err != nil || other != name {
-			unknown = fmt.Errorf("%s may not act for %q", name, id)
-		}
+	switch {
+	case found.state.value == disabled:
+		unknown = fmt.Errorf("%s is disabled: %w", name, mailbox.ErrAuthFailed)
+	case actsAs != name:
+		unknown = fmt.Errorf("%s may not act for %.100q: %w", name, login.AuthorizationID, mailbox.ErrAuthFailed)
 	}
 	return name, s, unknown, nil
 }

@@ -143,6 +143,7 @@ func TestUsers(t *testing.T) {
 		want   error
 	}{
 		{func() (bool, error) { return u.SetAlias(t.Context(), "bob", "alice@example.org") }, users.ErrExists},
+		{func() (bool, error) { return u.SetAlias(t.Context(), "bob", "") }, nil},
 		{func() (bool, error) { return u.Set(t.Context(), "sales@example.org", scram(t, "x")) }, users.ErrExists},
 		{func() (bool, error) { return u.SetAlias(t.Context(), "x", "nobody") }, mailbox.ErrNoSuchUser},
 		{func() (bool, error) { return u.SetAlias(t.Context(), "x", "sales@example.org") }, mailbox.ErrNoSuchUser},
@@ -187,14 +188,23 @@ func TestSecretsOfUsers(t *testing.T) {
 	require.NoError(t, err)
 	plain, err := secret.Plain("p")
 	require.NoError(t, err)
-	for _, s := range []secret.Secret{hash, scram(t, "s")} {
+	for _, s := range []secret.Secret{hash, plain, scram(t, "s")} {
 		_, err := both.Set(t.Context(), "x", s)
 		require.ErrorContains(t, err, "has no keys of SCRAM-SHA-")
 	}
-	everywhere(t)(both.Set(t.Context(), "plain", plain))
-	require.True(t, login(t, both, "plain", "p"))
+	dear, err := secret.NewSCRAM(crypto.SHA256, "d", 5000)
+	require.NoError(t, err)
+	short, err := secret.NewSCRAM(crypto.SHA256, "d", 0)
+	require.NoError(t, err)
+	short.Salt = short.Salt[:12]
+	for _, keys := range []secret.SCRAM{dear, short} {
+		_, err = open(t, config, users.Options{}).Set(t.Context(), "x", secret.Keys(keys))
+		require.ErrorContains(t, err, "see Options.Iterations")
+	}
+	everywhere(t)(open(t, config, users.Options{Iterations: 5000}).Set(t.Context(), "x", secret.Keys(dear)))
 	any := open(t, config, users.Options{SCRAM: []crypto.Hash{}})
 	everywhere(t)(any.Set(t.Context(), "hashed", hash))
+	everywhere(t)(any.Set(t.Context(), "plain", plain))
 	_, err = any.Authenticate(t.Context(), mailbox.Login{User: "hashed", Password: "h"})
 	require.NoError(t, err)
 	for u, want := range map[*users.Users]string{

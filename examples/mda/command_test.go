@@ -93,7 +93,7 @@ func TestCommandFlags(t *testing.T) {
 		{"verify", "-yes"}, {"repair", "bob"}, {"repair", "-rate", "fast"}, {"verify", "-rate", "-1"}, {"repair", "-yes", "-confirm", "-1h"}, {"rebuild", "-hold", "1"}, {"repair", "-user", "bob", "-rate", "10"}, {"rebuild", "-user", "bob", "-resume", "1"}, {"verify", "-nosuch"}, {"repair", "-remove-incomplete"},
 		{"orphans", "-yes"}, {"orphans", "-restore", "-purge"}, {"orphans", "-purge", "-yes"}, {"rebuild", "-yes"},
 		{"hash", "-cost", "3"}, {"hash", "-cost", "32"}, {"hash", "-scheme", "MD5"}, {"hash", "-scheme", "BCRYPT,SCRAM-SHA-1"}, {"hash", "-scheme", ""}, {"hash", "-iterations", "4095"}, {"hash", "-json"}, {"hash", "-dc", "dc1"}, {"hash", "secret"},
-		{"user"}, {"user", "-user", "bob"}, {"user", "-set"}, {"user", "-user", "bob", "-set", "-disable"}, {"user", "-user", "bob", "-set", "-iterations", "1"}, {"user", "-user", "bob", "-alias-of", ""}, {"users", "bob"},
+		{"user"}, {"user", "-user", "bob"}, {"user", "-set"}, {"user", "-user", "bob", "-set", "-disable"}, {"user", "-user", "bob", "-alias-of", ""}, {"users", "bob"},
 		{"largest", "-n", "0"}, {"largest", "-n", "few"}, {"empty"}, {"empty", "-yes"}, {"empty", "-user", "bob", "carl"},
 	} {
 		var out, errs bytes.Buffer

@@ -28,9 +28,6 @@ the others, which is said, and that one follows when it is back.
   -enable            undo -disable
   -alias-of USER     make the name an alias of a user: its mail is the user's
   -no-alias          end the alias
-
-  -iterations N      of SCRAM, for -set (4096). More make guessing dearer, and the
-                     logins that send the password
 `
 
 // userJob is mda user.
@@ -38,7 +35,6 @@ type userJob struct {
 	in                                     io.Reader
 	user, aliasOf                          string
 	set, imports, disable, enable, noAlias bool
-	iterations                             int
 }
 
 func (j *userJob) flags(flags *flag.FlagSet) {
@@ -49,7 +45,6 @@ func (j *userJob) flags(flags *flag.FlagSet) {
 	flags.BoolVar(&j.enable, "enable", false, "")
 	flags.StringVar(&j.aliasOf, "alias-of", "", "")
 	flags.BoolVar(&j.noAlias, "no-alias", false, "")
-	flags.IntVar(&j.iterations, "iterations", secret.DefaultIterations, "")
 }
 
 func (j *userJob) check() error {
@@ -65,7 +60,7 @@ func (j *userJob) check() error {
 	case actions != 1:
 		return usagef("one of -set, -import, -disable, -enable, -alias-of and -no-alias is wanted")
 	}
-	return checkIterations(j.iterations)
+	return nil
 }
 
 func (j *userJob) run(ctx context.Context, c *call) (left int, err error) {
@@ -103,7 +98,7 @@ func (j *userJob) change(ctx context.Context, c *call, table *users.Users) (ever
 	}
 	s, err := secret.Parse(line)
 	if j.set {
-		s, err = (&hashJob{scheme: bothSCRAM, iterations: j.iterations}).secret(line)
+		s, err = (&hashJob{scheme: bothSCRAM, iterations: secret.DefaultIterations}).secret(line)
 	}
 	if err != nil {
 		return false, fmt.Errorf("%s: %w", j.user, err)

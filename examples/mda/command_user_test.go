@@ -37,7 +37,7 @@ func TestUserCommands(t *testing.T) {
 		require.Zero(t, code, errs)
 		require.Equal(t, "done\n", out)
 	}
-	done("hunter2\n", "-user", "Bob@Example.org", "-set", "-iterations", "5000")
+	done("hunter2\n", "-user", "Bob@Example.org", "-set")
 	p := launch(t, "-store", "cassandra", "-cassandra", strings.Join(s.config.Hosts, ","), "-dc", s.config.LocalDC,
 		"-keyspace", s.config.Keyspace, "-users-table", "-tls-self-signed")
 	login := func(user, password string) bool {

@@ -121,7 +121,7 @@ func serve(ctx context.Context, o options, stdout, stderr io.Writer) error {
 		Implementation:    "Popcask",
 		Logger:            log,
 		// Passwords are hashed in this process.
-		Brake: &pop3.LocalBrake{MaxChecks: 2 * runtime.GOMAXPROCS(0)},
+		Brake: &pop3.LocalBrake{MaxChecks: 2 * runtime.GOMAXPROCS(0), Name: withoutDomain},
 	}
 	lmtpServer := o.mailServer(lmtp.LMTP, base, store, tlsConfig, log)
 	smtpServer := o.mailServer(lmtp.SMTP, base, store, tlsConfig, log)

@@ -48,3 +48,12 @@ func openUsersTable(ctx context.Context, store *cassandra.Store) (*users.Users, 
 	}
 	return u, nil
 }
+
+// withoutDomain is the name under which the failures of a user count: a user of
+// the file may log in as any address with its name before the @.
+func withoutDomain(user string) string {
+	if at := strings.LastIndexByte(user, '@'); at >= 0 {
+		return user[:at]
+	}
+	return user
+}

@@ -31,7 +31,8 @@ func noteCertificates(config *tls.Config) {
 	}
 }
 
-// choose is how crypto/tls chooses a certificate.
+// choose is how crypto/tls chooses a certificate, without the deprecated
+// NameToCertificate.
 func choose(hello *tls.ClientHelloInfo, certificates []tls.Certificate,
 	get func(*tls.ClientHelloInfo) (*tls.Certificate, error),
 ) (*tls.Certificate, error) {

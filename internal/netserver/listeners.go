@@ -21,6 +21,27 @@ type Listeners struct {
 	mu     sync.Mutex
 	closed bool
 	open   map[*net.Listener]struct{}
+	early  map[net.Conn]struct{} // those that Early holds
+}
+
+// Early runs f on a connection that has not come to the door yet, and may wait
+// for its client: Close closes it meanwhile.
+func (l *Listeners) Early(nc net.Conn, f func()) {
+	l.mu.Lock()
+	if l.closed {
+		nc.Close()
+	}
+	if l.early == nil {
+		l.early = make(map[net.Conn]struct{})
+	}
+	l.early[nc] = struct{}{}
+	l.mu.Unlock()
+	defer func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.early, nc)
+	}()
+	f()
 }
 
 // Serve accepts connections and serves each in a goroutine of its own, until
@@ -64,6 +85,9 @@ func (l *Listeners) Close() {
 	l.closed = true
 	for listener := range l.open {
 		(*listener).Close()
+	}
+	for nc := range l.early {
+		nc.Close()
 	}
 }
 

@@ -154,8 +154,9 @@ type Server struct {
 	Admit func(context.Context, net.Conn) error
 
 	// Proxies are the networks of proxies that speak the PROXY protocol, version
-	// 1 or 2: every connection from there must begin with its header, within
-	// HandshakeTimeout, and has the addresses that the header names. One from
+	// 1 or 2: every connection that a listener accepts from there must begin with
+	// its header, within HandshakeTimeout, and has the addresses that the header
+	// names. One from
 	// elsewhere that begins with a header is a client that knows no SMTP.
 	Proxies []netip.Prefix
 
@@ -226,7 +227,8 @@ func (s *Server) serve(listener net.Listener, implicitTLS bool) error {
 		base = s.BaseContext(listener)
 	}
 	err := s.listeners.Serve(listener, func(nc net.Conn) {
-		nc, err := netserver.Prefixes(s.Proxies).Proxied(nc, s.limit.handshake)
+		var err error
+		s.listeners.Early(nc, func() { nc, err = netserver.Prefixes(s.Proxies).Proxied(nc, s.limit.handshake) })
 		if err != nil {
 			newConn(s, nc, nil).turnAway(base, err)
 			return

@@ -15,6 +15,7 @@ func (c *Conn) xclient(_ context.Context, arguments string) error {
 		return refusal(550, "5.7.0", "XCLIENT is for trusted proxies")
 	}
 	var addr, port string
+	names := false // an address, or that there is none
 	for pair := range strings.FieldsSeq(arguments) {
 		name, value, found := strings.Cut(pair, "=")
 		if !found {
@@ -22,7 +23,7 @@ func (c *Conn) xclient(_ context.Context, arguments string) error {
 		}
 		switch strings.ToUpper(name) {
 		case "ADDR":
-			addr = value
+			addr, names = value, true
 		case "PORT":
 			port = value
 		}
@@ -34,7 +35,7 @@ func (c *Conn) xclient(_ context.Context, arguments string) error {
 	c.hello, c.mail = "", envelope{}
 	c.mu.Lock()
 	c.name = ""
-	if remote != nil {
+	if names {
 		c.remote = remote
 	}
 	c.mu.Unlock()

@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
+	"strconv"
 	"sync"
 	"time"
 
@@ -22,7 +23,8 @@ import (
 // locked out, until its time is over, or until Forget.
 //
 // It holds no secret in the clear, but their HMAC-SHA-256 with a key of this
-// process. Other ways to log in are those of the one behind it.
+// process. Other ways to log in are those of the one behind it. It is not for an
+// authenticator whose answer depends on the client's address.
 type Cache struct {
 	// Authenticator is the one behind. It is required.
 	pop3.Authenticator
@@ -37,6 +39,7 @@ type Cache struct {
 	mu      sync.Mutex
 	key     []byte
 	entries map[[sha256.Size]byte]entry
+	forgot  int // how often Forget was called
 }
 
 type entry struct {
@@ -63,12 +66,20 @@ func (c *Cache) Authenticate(ctx context.Context, login mailbox.Login) (string, 
 
 // AuthenticateToken implements [pop3.Tokens].
 func (c *Cache) AuthenticateToken(ctx context.Context, login mailbox.Login) (string, error) {
-	return c.remember(ctx, login, login.Token, c.Authenticator.(pop3.Tokens).AuthenticateToken)
+	tokens, ok := c.Authenticator.(pop3.Tokens)
+	if !ok {
+		return "", mailbox.ErrAuthFailed
+	}
+	return c.remember(ctx, login, login.Token, tokens.AuthenticateToken)
 }
 
 // SharedSecret implements [pop3.SharedSecrets].
 func (c *Cache) SharedSecret(ctx context.Context, login mailbox.Login) (secret, user string, err error) {
-	return c.Authenticator.(pop3.SharedSecrets).SharedSecret(ctx, login)
+	secrets, ok := c.Authenticator.(pop3.SharedSecrets)
+	if !ok {
+		return "", "", mailbox.ErrAuthFailed
+	}
+	return secrets.SharedSecret(ctx, login)
 }
 
 // SCRAMSecret implements [pop3.SCRAMSecrets].
@@ -78,12 +89,20 @@ func (c *Cache) SCRAMSecret(ctx context.Context, login mailbox.Login, hash crypt
 
 // AuthenticateCertificate implements [pop3.Certificates].
 func (c *Cache) AuthenticateCertificate(ctx context.Context, login mailbox.Login) (string, error) {
-	return c.Authenticator.(pop3.Certificates).AuthenticateCertificate(ctx, login)
+	certificates, ok := c.Authenticator.(pop3.Certificates)
+	if !ok {
+		return "", mailbox.ErrAuthFailed
+	}
+	return certificates.AuthenticateCertificate(ctx, login)
 }
 
 // AuthenticateAnonymous implements [pop3.Anonymous].
 func (c *Cache) AuthenticateAnonymous(ctx context.Context, login mailbox.Login) (string, error) {
-	return c.Authenticator.(pop3.Anonymous).AuthenticateAnonymous(ctx, login)
+	anonymous, ok := c.Authenticator.(pop3.Anonymous)
+	if !ok {
+		return "", mailbox.ErrAuthFailed
+	}
+	return anonymous.AuthenticateAnonymous(ctx, login)
 }
 
 // Forget forgets the logins of a user, by the name that the authenticator has
@@ -91,6 +110,7 @@ func (c *Cache) AuthenticateAnonymous(ctx context.Context, login mailbox.Login) 
 func (c *Cache) Forget(user string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.forgot++
 	for key, e := range c.entries {
 		if e.user == user {
 			delete(c.entries, key)
@@ -100,27 +120,19 @@ func (c *Cache) Forget(user string) {
 
 // remember asks the one behind, unless it has said yes to the same before.
 func (c *Cache) remember(ctx context.Context, login mailbox.Login, given string, ask pop3.AuthenticatorFunc) (string, error) {
-	key := c.digest(kindOf(login), login.User, login.AuthorizationID, given)
-	if user, ok := c.lookup(key); ok {
+	key := c.digest(login.Mechanism, strconv.FormatBool(login.TLS != nil), login.User, login.AuthorizationID, given)
+	user, forgot, ok := c.lookup(key)
+	if ok {
 		return user, nil
 	}
 	user, err := ask(ctx, login)
 	if err == nil {
-		c.add(key, user)
+		c.add(key, user, forgot)
 	}
 	return user, err
 }
 
-// kindOf is what a login gives: the same password is good by each mechanism that
-// discloses it.
-func kindOf(login mailbox.Login) string {
-	if login.Token != "" {
-		return "token"
-	}
-	return "password"
-}
-
-// digest is what stands for a login. No two logins have the same.
+// digest is what stands for the parts of a login. No two have the same.
 func (c *Cache) digest(parts ...string) (sum [sha256.Size]byte) {
 	c.mu.Lock()
 	if c.key == nil {
@@ -139,7 +151,8 @@ func (c *Cache) digest(parts ...string) (sum [sha256.Size]byte) {
 	return sum
 }
 
-func (c *Cache) lookup(key [sha256.Size]byte) (user string, ok bool) {
+// lookup also returns how often Forget was called before.
+func (c *Cache) lookup(key [sha256.Size]byte) (user string, forgot int, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e, ok := c.entries[key]
@@ -147,12 +160,16 @@ func (c *Cache) lookup(key [sha256.Size]byte) (user string, ok bool) {
 		delete(c.entries, key)
 		ok = false
 	}
-	return e.user, ok
+	return e.user, c.forgot, ok
 }
 
-func (c *Cache) add(key [sha256.Size]byte, user string) {
+// add remembers a login, unless Forget was called while it was checked.
+func (c *Cache) add(key [sha256.Size]byte, user string, forgot int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if forgot != c.forgot {
+		return
+	}
 	if c.entries == nil {
 		c.entries = make(map[[sha256.Size]byte]entry)
 	}

@@ -102,3 +102,27 @@ func TestCacheIsBounded(t *testing.T) {
 	all.Wait()
 	require.Len(t, cache.entries, 50)
 }
+
+// What was right by one mechanism is asked again by another, and what was forgotten
+// while it was checked is not remembered.
+func TestCacheForgetsInTheMiddle(t *testing.T) {
+	var cache *Cache
+	forgets := true
+	slow := &asked{Authenticator: pop3.AuthenticatorFunc(func(context.Context, mailbox.Login) (string, error) {
+		if forgets {
+			cache.Forget("alice")
+		}
+		return "alice", nil
+	})}
+	cache = &Cache{Authenticator: slow}
+	login := func(mechanism string) int {
+		_, err := cache.Authenticate(t.Context(), mailbox.Login{User: "alice", Password: "a", Mechanism: mechanism})
+		require.NoError(t, err)
+		return slow.n
+	}
+	require.Equal(t, 1, login("PLAIN"))
+	forgets = false
+	require.Equal(t, 2, login("PLAIN"))
+	require.Equal(t, 2, login("PLAIN"))
+	require.Equal(t, 3, login("USER"))
+}

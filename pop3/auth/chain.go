@@ -65,28 +65,33 @@ func (c Chain) AuthenticateAnonymous(ctx context.Context, login mailbox.Login) (
 	return first(c, login, func(a pop3.Anonymous) (string, error) { return a.AuthenticateAnonymous(ctx, login) })
 }
 
-// shared is what a chain knows of a user whose client will send a proof.
-type shared[S any] struct {
-	secret S
+// found is what a chain knows of a user whose client will send a proof.
+type found struct {
+	secret string       // of SharedSecret
+	keys   secret.SCRAM // of SCRAMSecret
 	user   string
 }
 
 // SharedSecret implements [pop3.SharedSecrets].
-func (c Chain) SharedSecret(ctx context.Context, login mailbox.Login) (secret, user string, err error) {
-	found, err := owner(c, login, func(a pop3.SharedSecrets, login mailbox.Login) (s shared[string], err error) {
-		s.secret, s.user, err = a.SharedSecret(ctx, login)
-		return s, err
+func (c Chain) SharedSecret(ctx context.Context, login mailbox.Login) (shared, user string, err error) {
+	f, err := c.owner(login, func(a pop3.Authenticator, login mailbox.Login) (f found, err error) {
+		secrets, ok := a.(pop3.SharedSecrets)
+		if !ok {
+			return f, mailbox.ErrAuthFailed
+		}
+		f.secret, f.user, err = secrets.SharedSecret(ctx, login)
+		return f, err
 	})
-	return found.secret, found.user, err
+	return f.secret, f.user, err
 }
 
 // SCRAMSecret implements [pop3.SCRAMSecrets].
 func (c Chain) SCRAMSecret(ctx context.Context, login mailbox.Login, hash crypto.Hash) (keys secret.SCRAM, user string, err error) {
-	found, err := owner(c, login, func(a pop3.Authenticator, login mailbox.Login) (s shared[secret.SCRAM], err error) {
-		s.secret, s.user, err = pop3.SCRAMSecret(ctx, a, login, hash)
-		return s, err
+	f, err := c.owner(login, func(a pop3.Authenticator, login mailbox.Login) (f found, err error) {
+		f.keys, f.user, err = pop3.SCRAMSecret(ctx, a, login, hash)
+		return f, err
 	})
-	return found.secret, found.user, err
+	return f.keys, f.user, err
 }
 
 // first asks those of a chain that are an A and offer the mechanism of the
@@ -115,40 +120,49 @@ func first[A pop3.Authenticator, R any](c Chain, login mailbox.Login, ask func(A
 	return none, wrong
 }
 
-// owner asks for a secret those of a chain that are an A. It asks all of them,
-// so that the time shows neither who has the user nor whether anybody has; what
-// the client wants to act for does not change whose secret it gets.
-func owner[A pop3.Authenticator, S any](c Chain, login mailbox.Login, ask func(A, mailbox.Login) (S, error)) (found S, err error) {
+// owner asks for a secret those of a chain that offer the mechanism of the login.
+// It asks all of them, so that the time shows neither who has the user nor
+// whether anybody has. What the client wants to act for does not change whose
+// secret it gets: that is asked for once more at the end, of nobody's too.
+func (c Chain) owner(login mailbox.Login, ask func(pop3.Authenticator, mailbox.Login) (found, error)) (f found, err error) {
 	alone := login
 	alone.AuthorizationID = ""
-	var has A
-	isFound, failed := false, error(nil)
-	err = mailbox.ErrAuthFailed
-	for _, member := range c {
-		a, ok := member.(A)
-		if !ok {
+	var has pop3.Authenticator
+	isFound, wrong, failed := false, error(mailbox.ErrAuthFailed), error(nil)
+	for _, a := range c {
+		if !pop3.Offers(a, login.Mechanism) {
 			continue
 		}
-		s, e := ask(a, alone)
+		if !isFound {
+			has = a
+		}
+		one, err := ask(a, alone)
 		switch {
 		case isFound:
-		case e == nil:
-			found, has, isFound = s, a, true
-		case isWrong(e):
-			found, err = s, e
+		case err == nil:
+			f, isFound = one, true
+		case !isWrong(err):
+			failed = errors.Join(failed, err)
 		default:
-			failed = errors.Join(failed, e)
+			wrong = err
+			if f.keys.Hash == 0 { // the first that was made up
+				f = one
+			}
+		}
+	}
+	if login.AuthorizationID != "" && has != nil {
+		again, err := ask(has, login)
+		if isFound {
+			return again, err
 		}
 	}
 	switch {
-	case isFound && login.AuthorizationID != "":
-		return ask(has, login)
 	case isFound:
-		return found, nil
+		return f, nil
 	case failed != nil:
-		return found, failed
+		return f, failed
 	}
-	return found, err
+	return f, wrong
 }
 
 func isWrong(err error) bool {

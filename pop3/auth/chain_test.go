@@ -129,23 +129,23 @@ func TestChainOfSecrets(t *testing.T) {
 	chain := Chain{counted{parse(t, "alice:a"), &lookups}, counted{parse(t, "bob:b"), &lookups}}
 	for _, test := range [][3]string{{"alice", "a", "alice"}, {"bob", "b", "bob"}, {"bob@x", "b", "bob"}, {"nobody", "", ""}} {
 		lookups = 0
-		shared, user, err := chain.SharedSecret(t.Context(), mailbox.Login{User: test[0]})
+		shared, user, err := chain.SharedSecret(t.Context(), mailbox.Login{User: test[0], Mechanism: "APOP"})
 		require.Equal(t, test[1:], [](string){shared, user}, "%v", err)
 		require.Equal(t, 2, lookups)
 
-		keys, user, err := chain.SCRAMSecret(t.Context(), mailbox.Login{User: test[0]}, crypto.SHA256)
+		keys, user, err := chain.SCRAMSecret(t.Context(), mailbox.Login{User: test[0], Mechanism: "SCRAM-SHA-256"}, crypto.SHA256)
 		require.Equal(t, test[2], user)
 		require.Equal(t, test[2] == "", errors.Is(err, mailbox.ErrAuthFailed))
 		require.Equal(t, test[2] != "", keys.Fits(test[1]))
-		other, _, err := chain.SCRAMSecret(t.Context(), mailbox.Login{User: test[0], AuthorizationID: "carol"}, crypto.SHA256)
+		other, _, err := chain.SCRAMSecret(t.Context(), mailbox.Login{User: test[0], AuthorizationID: "carol", Mechanism: "SCRAM-SHA-256"}, crypto.SHA256)
 		require.ErrorIs(t, err, mailbox.ErrAuthFailed)
 		require.Equal(t, keys.Salt, other.Salt)
 		require.Equal(t, keys.Iterations, other.Iterations)
 	}
 	away := errors.New("away")
-	_, _, err := Chain{sharedFails{away}, parse(t, "bob:b")}.SharedSecret(t.Context(), mailbox.Login{User: "alice"})
+	_, _, err := Chain{sharedFails{away}, parse(t, "bob:b")}.SharedSecret(t.Context(), mailbox.Login{User: "alice", Mechanism: "APOP"})
 	require.ErrorIs(t, err, away)
-	_, user, err := Chain{sharedFails{away}, parse(t, "bob:b")}.SharedSecret(t.Context(), mailbox.Login{User: "bob"})
+	_, user, err := Chain{sharedFails{away}, parse(t, "bob:b")}.SharedSecret(t.Context(), mailbox.Login{User: "bob", Mechanism: "APOP"})
 	require.NoError(t, err)
 	require.Equal(t, "bob", user)
 }
@@ -155,4 +155,45 @@ type sharedFails struct{ err error }
 func (s sharedFails) Authenticate(context.Context, mailbox.Login) (string, error) { return "", s.err }
 func (s sharedFails) SharedSecret(context.Context, mailbox.Login) (string, string, error) {
 	return "", "", s.err
+}
+
+// Keys that one of a chain has made up are not replaced by those of one that makes
+// up none; and what somebody wants to act for costs as many looks for nobody.
+func TestChainShowsNobodyWhoExists(t *testing.T) {
+	dear, err := secret.NewSCRAM(crypto.SHA256, "a", 20_000)
+	require.NoError(t, err)
+	var lookups int
+	chain := Chain{countedSCRAM{parse(t, "alice:"+secret.Keys(dear).Encode()), &lookups}, tokens{"t": "tom"}}
+	ask := func(user, actsFor string) (secret.SCRAM, int) {
+		lookups = 0
+		keys, _, _ := chain.SCRAMSecret(t.Context(), mailbox.Login{User: user, AuthorizationID: actsFor, Mechanism: "SCRAM-SHA-256"}, crypto.SHA256)
+		return keys, lookups
+	}
+	for _, actsFor := range []string{"", "carol"} {
+		known, looks := ask("alice", actsFor)
+		nobody, looksOfNobody := ask("nobody", actsFor)
+		require.Equal(t, known.Iterations, nobody.Iterations)
+		require.Equal(t, looks, looksOfNobody)
+	}
+}
+
+type countedSCRAM struct {
+	*Users
+	lookups *int
+}
+
+func (c countedSCRAM) SCRAMSecret(ctx context.Context, login mailbox.Login, hash crypto.Hash) (secret.SCRAM, string, error) {
+	*c.lookups++
+	return c.Users.SCRAMSecret(ctx, login, hash)
+}
+
+// One that offers a mechanism for no users of its own is not asked.
+func TestChainAsksOnlyThoseWhoOffer(t *testing.T) {
+	chain := Chain{&Cache{Authenticator: tokens{"t": "tom"}}, parse(t, "alice:a")}
+	require.Equal(t, "USER APOP PLAIN LOGIN CRAM-MD5 SCRAM-SHA-256 SCRAM-SHA-1 OAUTHBEARER XOAUTH2", offered(chain))
+	shared, user, err := chain.SharedSecret(t.Context(), mailbox.Login{User: "alice", Mechanism: "APOP"})
+	require.NoError(t, err)
+	require.Equal(t, "a alice", shared+" "+user)
+	_, _, err = (&Cache{Authenticator: tokens{}}).SharedSecret(t.Context(), mailbox.Login{User: "alice"})
+	require.ErrorIs(t, err, mailbox.ErrAuthFailed)
 }

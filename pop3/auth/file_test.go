@@ -148,3 +148,25 @@ func TestSCRAMSecrets(t *testing.T) {
 		require.ErrorIs(t, err, mailbox.ErrAuthFailed)
 	}
 }
+
+// All addresses of a user have the same keys, and so have those of nobody; what
+// is made up is the same in every process that has the file.
+func TestNobodyHasAddressesToo(t *testing.T) {
+	k, err := secret.NewSCRAM(crypto.SHA256, "k", 0)
+	require.NoError(t, err)
+	const text = "bob:%s\nalice:a\ncarol@example.org:c"
+	salt := func(user string) string {
+		users, err := ParseUsers(strings.NewReader(fmt.Sprintf(text, secret.Keys(k).Encode())))
+		require.NoError(t, err)
+		keys, _, _ := users.SCRAMSecret(t.Context(), mailbox.Login{User: user}, crypto.SHA256)
+		return string(keys.Salt)
+	}
+	for _, user := range []string{"bob", "alice", "nobody"} {
+		for _, domain := range []string{"@x.invalid", "@Y.invalid"} {
+			require.Equal(t, salt(user), salt(user+domain), user+domain)
+		}
+	}
+	require.NotEqual(t, salt("nobody"), salt("nobody2"))
+	require.NotEqual(t, salt("carol@example.org"), salt("carol@x.invalid"))
+	require.NotEqual(t, salt("nobody@example.org"), salt("nobody@x.invalid"), "as carol")
+}

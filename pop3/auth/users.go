@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -21,13 +22,16 @@ import (
 //
 // What clients may use follows from the secrets: USER, PLAIN and LOGIN with any;
 // SCRAM with a hash if every user has plain secrets or keys for that hash; APOP
-// and CRAM-MD5 if all secrets are plain.
+// and CRAM-MD5 if all secrets are plain. What SCRAM shows of users that do not
+// exist depends on the secret of the first user, and stays as long as that.
 type Users struct {
 	users    map[string]user // by canonical name
 	work     secret.Work
 	fits     func(secret.Secret, string) bool // of work
 	anyPlain bool
 	allPlain bool
+	domains  map[string]bool // of users whose names have one
+	decoy    secret.Decoy
 	scram    map[crypto.Hash][]secret.SCRAM // of those who have them; the zero one of a plain secret
 }
 
@@ -55,7 +59,7 @@ var (
 //
 // No error quotes a secret.
 func ParseUsers(r io.Reader) (*Users, error) {
-	u := &Users{users: make(map[string]user)}
+	u := &Users{users: make(map[string]user), domains: make(map[string]bool)}
 	lines := bufio.NewScanner(r)
 	for number := 1; lines.Scan(); number++ {
 		line := strings.TrimSuffix(lines.Text(), "\r")
@@ -95,6 +99,13 @@ func (u *Users) add(line string, number int) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", canonical, err)
 	}
+	if len(u.users) == 0 { // the same after a restart, and on every host with the file
+		key := sha256.Sum256([]byte("decoy " + s.Encode()))
+		u.decoy = secret.NewDecoy(key[:])
+	}
+	if _, domain, has := cutAt(canonical); has {
+		u.domains[domain] = true
+	}
 	u.users[canonical] = user{s, number}
 	return nil
 }
@@ -131,13 +142,20 @@ func (u *Users) resolve(address string) (name string, err error) {
 	if _, known := u.users[name]; known {
 		return name, nil
 	}
-	if at := strings.LastIndexByte(name, '@'); at >= 0 {
-		name = name[:at]
-	}
+	name, _, _ = cutAt(name)
 	if _, known := u.users[name]; known {
 		return name, nil
 	}
 	return "", fmt.Errorf("%q: %w", address, mailbox.ErrNoSuchUser)
+}
+
+// cutAt cuts an address at its last @.
+func cutAt(address string) (name, domain string, has bool) {
+	at := strings.LastIndexByte(address, '@')
+	if at < 0 {
+		return address, "", false
+	}
+	return address[:at], address[at+1:], true
 }
 
 // Offers implements [pop3.Selective].
@@ -178,19 +196,34 @@ func (u *Users) SharedSecret(_ context.Context, login mailbox.Login) (shared, na
 // like those of one of the others.
 func (u *Users) SCRAMSecret(_ context.Context, login mailbox.Login, hash crypto.Hash) (secret.SCRAM, string, error) {
 	name, s, err := u.find(login)
+	if err != nil {
+		name = u.wouldBe(login.User)
+	}
 	keys, has := s.SCRAM(hash)
 	if u.anyPlain { // also of nobody: so it takes as long
 		plain, is := s.Plain()
-		derived, failed := secret.LocalDecoy.DeriveFor(login.User, hash, plain)
+		derived, failed := u.decoy.DeriveFor(name, hash, plain)
 		if is && failed == nil {
 			keys, has = derived, true
 		}
 	}
 	if err != nil || !has {
-		return secret.LocalDecoy.MadeUp(login.User, hash, u.scram[hash]), "", mailbox.ErrAuthFailed
+		return u.decoy.MadeUp(name, hash, u.scram[hash]), "", mailbox.ErrAuthFailed
 	}
 	name, err = u.actsForItself(name, login.AuthorizationID)
 	return keys, name, err
+}
+
+// wouldBe is the name that an unknown user would have: all addresses of a user
+// have the same keys, and so must those of nobody.
+func (u *Users) wouldBe(address string) string {
+	if canonical, err := mailbox.CanonicalUser(address); err == nil {
+		address = canonical
+	}
+	if name, domain, _ := cutAt(address); !u.domains[domain] {
+		return name
+	}
+	return address
 }
 
 // find returns the user of a login, and its secret; of nobody the zero Secret.
