@@ -251,7 +251,7 @@ func TestTokensThatAreRefused(t *testing.T) {
 				"XOAUTH2":     `{"status":"401","schemes":"bearer","scope":"mail"}`,
 			}},
 		} {
-			for _, last := range []string{"AQ==", "", "AAAA", base64.StdEncoding.EncodeToString([]byte(strings.Replace(response, "wrong", "token-of-mrose", 1)))} {
+			for _, last := range []string{"AQ==", "", "AAAA", encoded(strings.NewReplacer("wrong", "token-of-evil", "mrose", "evil").Replace(response))} {
 				host := newAllWays()
 				host.err = test.err
 				brake := new(recordingBrake)
@@ -264,6 +264,7 @@ func TestTokensThatAreRefused(t *testing.T) {
 				require.Equal(t, authAnswer, client.Command(last))
 				require.Len(t, host.asked, 1)
 				require.Equal(t, []string{"mrose"}, brake.began, "the brake knows the name")
+				require.Equal(t, []string{"mrose false"}, brake.results, "and it stays")
 			}
 		}
 	}

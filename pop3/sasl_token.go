@@ -32,7 +32,7 @@ func startXOAUTH2(s *loginSession, login mailbox.Login) SASLExchange {
 
 // Checks implements [CheckingExchange].
 func (x *tokenExchange) Checks(response []byte) bool {
-	x.parsed = x.failed == nil && x.parse(&x.login, response)
+	x.parsed = x.parse(&x.login, response)
 	return x.parsed
 }
 
