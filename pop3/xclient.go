@@ -37,7 +37,7 @@ type proxied struct {
 
 // xclient answers XCLIENT, by which a proxy says who its client is. It is no
 // standard: Dovecot's proxies and Perdition send it.
-func (c *Conn) xclient(ctx context.Context, a arguments) error {
+func (c *Conn) xclient(_ context.Context, a arguments) error {
 	if !c.mayForward() {
 		return impossible("XCLIENT is for trusted proxies")
 	}
@@ -52,7 +52,7 @@ func (c *Conn) xclient(ctx context.Context, a arguments) error {
 	}
 	c.proxied = &proxied{remote, said}
 	c.mu.Unlock()
-	if err := c.moves(ctx); err != nil {
+	if err := c.moves(); err != nil {
 		return err
 	}
 	c.out.strings("+OK go on\r\n")
@@ -63,7 +63,7 @@ func (c *Conn) xclient(ctx context.Context, a arguments) error {
 func (c *Conn) mayForward() bool { return netserver.Prefixes(c.server.XCLIENT).Has(c.nc.RemoteAddr()) }
 
 // moves counts the connection for the address that it has now.
-func (c *Conn) moves(context.Context) error {
+func (c *Conn) moves() error {
 	displaced, isDisplaced, err := c.server.door.Moves(c, netserver.Origin(c.RemoteAddr()))
 	if isDisplaced {
 		displaced.abort(errDisplaced)

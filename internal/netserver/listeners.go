@@ -21,12 +21,18 @@ type Listeners struct {
 	mu     sync.Mutex
 	closed bool
 	open   map[*net.Listener]struct{}
-	early  map[net.Conn]struct{} // those that Early holds
+	early  map[net.Conn]struct{} // those that wait in Proxied
 }
 
-// Early runs f on a connection that has not come to the door yet, and may wait
-// for its client: Close closes it meanwhile.
-func (l *Listeners) Early(nc net.Conn, f func()) {
+// Proxied returns a connection with the addresses of the client, if it comes
+// from one of the proxies: they are in its header (PROXY protocol, version 1 or
+// 2), which it must begin with, and which may take so long. A connection that a
+// proxy makes for itself (LOCAL, UNKNOWN) has the addresses of the proxy. Any
+// other connection is returned as it is, header or not. Close ends the wait.
+func (l *Listeners) Proxied(nc net.Conn, proxies Prefixes, timeout time.Duration) (net.Conn, error) {
+	if !proxies.Has(nc.RemoteAddr()) {
+		return nc, nil
+	}
 	l.mu.Lock()
 	if l.closed {
 		nc.Close()
@@ -41,7 +47,7 @@ func (l *Listeners) Early(nc net.Conn, f func()) {
 		defer l.mu.Unlock()
 		delete(l.early, nc)
 	}()
-	f()
+	return proxied(nc, timeout)
 }
 
 // Serve accepts connections and serves each in a goroutine of its own, until

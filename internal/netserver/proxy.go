@@ -32,15 +32,8 @@ func (p Prefixes) Has(addr net.Addr) bool {
 // header.
 var ErrNoHeader = errors.New("netserver: the connection of a proxy does not begin with a PROXY header")
 
-// Proxied returns a connection with the addresses of the client, if it comes
-// from one of the proxies: they are in its header (PROXY protocol, version 1 or
-// 2), which it must begin with, and which may take so long. A connection that a
-// proxy makes for itself (LOCAL, UNKNOWN) has the addresses of the proxy. Any
-// other connection is returned as it is, header or not.
-func (p Prefixes) Proxied(nc net.Conn, timeout time.Duration) (net.Conn, error) {
-	if !p.Has(nc.RemoteAddr()) {
-		return nc, nil
-	}
+// proxied reads the header of a connection that comes from a proxy.
+func proxied(nc net.Conn, timeout time.Duration) (net.Conn, error) {
 	nc.SetReadDeadline(FromNow(timeout))
 	in := bufio.NewReaderSize(nc, headerBuffer)
 	header, err := proxyproto.Read(in)
@@ -55,20 +48,20 @@ func (p Prefixes) Proxied(nc net.Conn, timeout time.Duration) (net.Conn, error) 
 	if !ok || !header.Command.IsProxy() {
 		remote, local = nil, nil
 	}
-	return &proxied{Conn: nc, in: in, remote: remote, local: local}, nil
+	return &proxiedConn{Conn: nc, in: in, remote: remote, local: local}, nil
 }
 
 // headerBuffer has room for a header without extensions.
 const headerBuffer = 256
 
-// proxied is a connection that came through a proxy.
-type proxied struct {
+// proxiedConn is a connection that came through a proxy.
+type proxiedConn struct {
 	net.Conn
 	in            *bufio.Reader // what follows the header; nil when it is read
 	remote, local *net.TCPAddr  // nil: those of the connection
 }
 
-func (p *proxied) Read(b []byte) (int, error) {
+func (p *proxiedConn) Read(b []byte) (int, error) {
 	if p.in == nil {
 		return p.Conn.Read(b)
 	}
@@ -79,14 +72,14 @@ func (p *proxied) Read(b []byte) (int, error) {
 	return p.in.Read(b[:min(len(b), p.in.Buffered())])
 }
 
-func (p *proxied) RemoteAddr() net.Addr {
+func (p *proxiedConn) RemoteAddr() net.Addr {
 	if p.remote == nil {
 		return p.Conn.RemoteAddr()
 	}
 	return p.remote
 }
 
-func (p *proxied) LocalAddr() net.Addr {
+func (p *proxiedConn) LocalAddr() net.Addr {
 	if p.local == nil {
 		return p.Conn.LocalAddr()
 	}
@@ -94,7 +87,7 @@ func (p *proxied) LocalAddr() net.Addr {
 }
 
 // CloseWrite closes the half of the connection that the server writes.
-func (p *proxied) CloseWrite() error {
+func (p *proxiedConn) CloseWrite() error {
 	half, ok := p.Conn.(interface{ CloseWrite() error })
 	if !ok {
 		return errors.ErrUnsupported

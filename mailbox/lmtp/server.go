@@ -227,8 +227,7 @@ func (s *Server) serve(listener net.Listener, implicitTLS bool) error {
 		base = s.BaseContext(listener)
 	}
 	err := s.listeners.Serve(listener, func(nc net.Conn) {
-		var err error
-		s.listeners.Early(nc, func() { nc, err = netserver.Prefixes(s.Proxies).Proxied(nc, s.limit.handshake) })
+		nc, err := s.listeners.Proxied(nc, s.Proxies, s.limit.handshake)
 		if err != nil {
 			newConn(s, nc, nil).turnAway(base, err)
 			return
