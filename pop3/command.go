@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/popcask/popcask/internal/netserver"
@@ -138,9 +139,15 @@ func (c *Conn) execute(ctx context.Context, line []byte, in int64) *ended {
 		info.Err = err
 		info.Code, end = c.refuse(ctx, cmd, err)
 	}
+	logs := c.server.log.Enabled(ctx, slog.LevelDebug)
+	if c.server.hooks.Command == nil && !logs {
+		return end
+	}
 	info.Duration = time.Since(began)
 	info.In, info.Out = c.inOctets-in, c.out.octets-out
-	c.logCommand(ctx, info)
+	if logs {
+		c.logCommand(ctx, info)
+	}
 	if c.server.hooks.Command != nil {
 		c.server.hooks.Command(ctx, c, info)
 	}

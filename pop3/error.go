@@ -123,8 +123,13 @@ func reply(err error, at moment) *Error {
 // isWrongLogin reports whether an error of a host means that the credentials
 // are wrong, in whatever words the client is told.
 func isWrongLogin(err error) bool {
-	return errors.Is(err, mailbox.ErrAuthFailed) || errors.Is(err, mailbox.ErrNoSuchUser) ||
-		reply(err, atLogin).Code == CodeAuth
+	return isUnknown(err) || reply(err, atLogin).Code == CodeAuth
+}
+
+// isUnknown reports whether an authenticator says that the credentials are wrong,
+// or the user unknown.
+func isUnknown(err error) bool {
+	return errors.Is(err, mailbox.ErrAuthFailed) || errors.Is(err, mailbox.ErrNoSuchUser)
 }
 
 // maxResponseLine is the longest first line of a response in octets, CRLF

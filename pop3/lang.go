@@ -29,7 +29,7 @@ var english = Language{Tag: "en", Name: "English", Translate: func(text string) 
 func (c *Conn) lang(_ context.Context, a arguments) error {
 	if a.text == "" {
 		c.out.strings("+OK languages follow\r\n")
-		for l := range c.languages() {
+		for _, l := range c.languages() {
 			c.listLine(l.Tag + " " + l.Name)
 		}
 		c.out.strings(".\r\n")
@@ -44,19 +44,8 @@ func (c *Conn) lang(_ context.Context, a arguments) error {
 	return nil
 }
 
-// languages ranges over all of them, the server's own first.
-func (c *Conn) languages() func(yield func(Language) bool) {
-	return func(yield func(Language) bool) {
-		if !yield(english) {
-			return
-		}
-		for _, l := range c.server.Languages {
-			if !yield(l) {
-				return
-			}
-		}
-	}
-}
+// languages are all of them, the server's own first.
+func (c *Conn) languages() []Language { return append([]Language{english}, c.server.Languages...) }
 
 // matching returns the language that has the tag, or else the tag without its last
 // parts (RFC 4647 section 3.4).
@@ -65,7 +54,7 @@ func (c *Conn) matching(tag string) (Language, bool) {
 		return english, true
 	}
 	for tag != "" {
-		for l := range c.languages() {
+		for _, l := range c.languages() {
 			if strings.EqualFold(l.Tag, tag) {
 				return l, true
 			}

@@ -46,11 +46,9 @@ func (c *Conn) logLogin(ctx context.Context, login mailbox.Login) {
 }
 
 func (c *Conn) logCommand(ctx context.Context, info CommandInfo) {
-	if c.server.log.Enabled(ctx, slog.LevelDebug) {
-		c.server.log.LogAttrs(ctx, slog.LevelDebug, "pop3: command",
-			slog.String("conn", c.ID()), slog.String("user", c.User()), slog.String("verb", info.Verb), slog.Bool("ok", info.OK),
-			slog.String("code", string(info.Code)), slog.Duration("duration", info.Duration), slog.Int64("in", info.In), slog.Int64("out", info.Out))
-	}
+	c.server.log.LogAttrs(ctx, slog.LevelDebug, "pop3: command",
+		slog.String("conn", c.ID()), slog.String("user", c.User()), slog.String("verb", info.Verb), slog.Bool("ok", info.OK),
+		slog.String("code", string(info.Code)), slog.Duration("duration", info.Duration), slog.Int64("in", info.In), slog.Int64("out", info.Out))
 }
 
 // logSession writes the line that each session leaves in the log. A session in

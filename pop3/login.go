@@ -61,16 +61,12 @@ type loginSession struct {
 
 func (s *loginSession) Close() error { return nil }
 
-// Login implements [Session].
-func (s *loginSession) Login(ctx context.Context, login mailbox.Login) (mailbox.Mailbox, error) {
-	return s.password(ctx, login)
-}
-
 // PasswordsEnabled implements [PasswordSession].
 func (s *loginSession) PasswordsEnabled() bool { return Offers(s.Authenticator, "USER") }
 
-// password logs in by a password, which the client has sent.
-func (s *loginSession) password(ctx context.Context, login mailbox.Login) (mailbox.Mailbox, error) {
+// Login implements [Session]: it logs in by a password, which the client has sent
+// by USER and PASS, or by PLAIN or LOGIN.
+func (s *loginSession) Login(ctx context.Context, login mailbox.Login) (mailbox.Mailbox, error) {
 	if login.Password == "" { // what some servers take for an anonymous login (RFC 4513 section 5.1.2)
 		return nil, fmt.Errorf("the password is empty: %w", mailbox.ErrAuthFailed)
 	}
@@ -149,7 +145,7 @@ func (s *loginSession) Mechanisms() []string {
 
 // knows reports whether clients may use a mechanism of Login.
 func (s *loginSession) knows(m mechanism) bool {
-	return m.fits(s) && Offers(s.Authenticator, m.name)
+	return Offers(s.Authenticator, m.name) && m.fits(s)
 }
 
 // StartSASL implements [SASLSession].

@@ -37,5 +37,5 @@ func (x *loginExchange) Next(_ context.Context, response []byte) ([]byte, bool, 
 func (x *loginExchange) Checks([]byte) bool { return false }
 
 func (x *loginExchange) Mailbox(ctx context.Context) (mailbox.Mailbox, error) {
-	return x.session.password(ctx, x.login)
+	return x.session.Login(ctx, x.login)
 }

@@ -35,7 +35,7 @@ func (x *plainExchange) Next(_ context.Context, response []byte) ([]byte, bool, 
 func (x *plainExchange) Checks([]byte) bool { return false }
 
 func (x *plainExchange) Mailbox(ctx context.Context) (mailbox.Mailbox, error) {
-	return x.session.password(ctx, x.login)
+	return x.session.Login(ctx, x.login)
 }
 
 // maxResponse is the longest response in octets of a mechanism that keeps it while

@@ -148,10 +148,6 @@ func (x *scramExchange) lookup(ctx context.Context, name string) (keys scram.Sto
 	}, nil
 }
 
-func isUnknown(err error) bool {
-	return errors.Is(err, mailbox.ErrAuthFailed) || errors.Is(err, mailbox.ErrNoSuchUser)
-}
-
 // SCRAMSecret asks an authenticator for the keys of login.User: a
 // [SCRAMSecrets], or a [SharedSecrets], of whose secret the keys are made.
 func SCRAMSecret(ctx context.Context, a Authenticator, login mailbox.Login, hash crypto.Hash) (keys secret.SCRAM, user string, err error) {

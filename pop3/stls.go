@@ -60,13 +60,14 @@ func (c *Conn) handshake(ctx context.Context, secure netserver.TLSConn) *ended {
 		c.server.failedHandshakes.Log(ctx, c.server.log, "pop3: TLS handshake failed", c.RemoteAddr(), err)
 		return &ended{ReasonHandshake, err}
 	}
-	if !secure.ConnectionState().DidResume { // before TLS 1.3 one is chosen all the same
+	state := secure.ConnectionState()
+	if !state.DidResume { // before TLS 1.3 one is chosen all the same
 		c.certificate = certificate
 	}
 	secure.SetWriteDeadline(time.Time{})
-	c.logTLS(ctx, secure.ConnectionState())
+	c.logTLS(ctx, state)
 	if c.server.hooks.TLS != nil {
-		c.server.hooks.TLS(ctx, c, secure.ConnectionState())
+		c.server.hooks.TLS(ctx, c, state)
 	}
 	return nil
 }
