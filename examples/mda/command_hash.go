@@ -53,20 +53,13 @@ func (j *hashJob) check() error {
 	switch {
 	case j.cost < bcrypt.MinCost || j.cost > bcrypt.MaxCost:
 		return usagef("-cost %d: want %d to %d", j.cost, bcrypt.MinCost, bcrypt.MaxCost)
-	case checkIterations(j.iterations) != nil:
-		return checkIterations(j.iterations)
+	case j.iterations < secret.DefaultIterations || j.iterations > secret.MaxIterations:
+		return usagef("-iterations %d: want %d to %d", j.iterations, secret.DefaultIterations, secret.MaxIterations)
 	case strings.EqualFold(j.scheme, "BCRYPT"):
 		return nil
 	}
 	_, err := j.hashes()
 	return err
-}
-
-func checkIterations(n int) error {
-	if n < secret.DefaultIterations || n > secret.MaxIterations {
-		return usagef("-iterations %d: want %d to %d", n, secret.DefaultIterations, secret.MaxIterations)
-	}
-	return nil
 }
 
 // bothSCRAM is the -scheme with which all clients that know SCRAM can log in.

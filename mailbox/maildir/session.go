@@ -27,9 +27,9 @@ func (s *session) Messages(ctx context.Context) iter.Seq2[mailbox.Message, error
 			yield(mailbox.Message{}, failed("list mailbox", err))
 			return
 		}
-		s.expire(ctx)
+		before := s.expire(ctx)
 		for _, e := range s.entries {
-			if e.alias || e.gone || s.store.isOld(&e) {
+			if e.alias || e.gone || e.isOld(before) {
 				continue
 			}
 			if !yield(s.store.message(s.dir, e.name, s.uidlOf), nil) {

@@ -53,10 +53,12 @@ func (s *Store) deliverAll(delivery mailbox.Delivery, octets []byte) ([]mailbox.
 		return nil, nil, mailbox.ErrClosed
 	}
 	for i, recipient := range delivery.Recipients {
-		if user, err := s.canonical(recipient.User); err == nil {
+		user, err := s.canonical(recipient.User)
+		var message mailbox.Message
+		if err == nil {
 			events = s.expire(events, user) // it may be in the way of the quota
+			message, err = s.deliver(user, recipient.Header, delivery.UIDL, octets)
 		}
-		user, message, err := s.deliver(recipient, delivery.UIDL, octets)
 		if err != nil {
 			results[i].Err = fmt.Errorf("memory: append: %w", err)
 			continue
@@ -89,23 +91,19 @@ func (s *Store) read(body io.Reader) ([]byte, error) {
 	return octets, err
 }
 
-// deliver adds one message to one mailbox. The caller holds the lock.
-func (s *Store) deliver(recipient mailbox.Recipient, uidl string, octets []byte) (string, mailbox.Message, error) {
-	user, err := s.canonical(recipient.User)
+// deliver adds one message to the mailbox of a user. The caller holds the lock.
+func (s *Store) deliver(user, header, uidl string, octets []byte) (mailbox.Message, error) {
+	octets, err := withHeader(header, octets)
 	if err != nil {
-		return "", mailbox.Message{}, err
-	}
-	octets, err = withHeader(recipient.Header, octets)
-	if err != nil {
-		return "", mailbox.Message{}, err
+		return mailbox.Message{}, err
 	}
 	size := int64(len(octets))
 	box := s.mailbox(user)
 	switch {
 	case size > s.maxMessageSize():
-		return "", mailbox.Message{}, fmt.Errorf("%w: %d octets are the limit", mailbox.ErrTooLarge, s.maxMessageSize())
+		return mailbox.Message{}, fmt.Errorf("%w: %d octets are the limit", mailbox.ErrTooLarge, s.maxMessageSize())
 	case s.Quota > 0 && size > s.Quota-box.octets:
-		return "", mailbox.Message{}, fmt.Errorf("%w: %d octets of %d are taken", mailbox.ErrOverQuota, box.octets, s.Quota)
+		return mailbox.Message{}, fmt.Errorf("%w: %d octets of %d are taken", mailbox.ErrOverQuota, box.octets, s.Quota)
 	}
 	m := &message{
 		Message: mailbox.Message{ID: s.newID(box), UIDL: box.settle(uidl), Size: size},
@@ -113,7 +111,7 @@ func (s *Store) deliver(recipient mailbox.Recipient, uidl string, octets []byte)
 		added:   time.Now(),
 	}
 	box.add(m)
-	return user, m.Message, nil
+	return m.Message, nil
 }
 
 // withHeader puts a recipient's own header before the octets that all share.

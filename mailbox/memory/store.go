@@ -28,7 +28,8 @@ type Store struct {
 	Quota int64
 
 	// Expire is how long a message stays, unless it is removed before. 0 is for
-	// ever. A message that is older is removed when its mailbox is opened or gets mail.
+	// ever. A message that is older is removed when its mailbox is opened or gets
+	// mail.
 	Expire time.Duration
 
 	// IDPrefix begins every message ID. Empty means "m": the first message of a

@@ -91,7 +91,7 @@ func (w *Work) fitsSCRAM(hash crypto.Hash, keys SCRAM, most int, password string
 	}
 	right := keys.Iterations > 0 && fits(keys, password)
 	if left := most - keys.Iterations; left > 0 {
-		fits(SCRAM{Hash: hash, Salt: make([]byte, 16), Iterations: left}, password)
+		fits(SCRAM{Hash: hash, Salt: make([]byte, saltLength), Iterations: left}, password)
 	}
 	return right
 }
