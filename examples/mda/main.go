@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime"
 	"runtime/debug"
 	"sync"
 	"syscall"
@@ -120,8 +119,7 @@ func serve(ctx context.Context, o options, stdout, stderr io.Writer) error {
 		AllowInsecureAuth: o.allowInsecureAuth(ports),
 		Implementation:    "Popcask",
 		Logger:            log,
-		// Passwords are hashed in this process.
-		Brake: &pop3.LocalBrake{MaxChecks: 2 * runtime.GOMAXPROCS(0), Name: withoutDomain},
+		Brake:             o.brake(),
 	}
 	lmtpServer := o.mailServer(lmtp.LMTP, base, store, tlsConfig, log)
 	smtpServer := o.mailServer(lmtp.SMTP, base, store, tlsConfig, log)

@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"strings"
 
 	"github.com/popcask/popcask/cassandra"
@@ -49,8 +50,17 @@ func openUsersTable(ctx context.Context, store *cassandra.Store) (*users.Users, 
 	return u, nil
 }
 
-// withoutDomain is the name under which the failures of a user count: a user of
-// the file may log in as any address with its name before the @.
+// brake is the brake of logins. Passwords are hashed in this process; and a user
+// of the file may log in as any address with its name before the @, which is one
+// user to the brake too. In the table each address is a user of its own.
+func (o options) brake() *pop3.LocalBrake {
+	brake := &pop3.LocalBrake{MaxChecks: 2 * runtime.GOMAXPROCS(0)}
+	if !o.usersTable {
+		brake.Name = withoutDomain
+	}
+	return brake
+}
+
 func withoutDomain(user string) string {
 	if at := strings.LastIndexByte(user, '@'); at >= 0 {
 		return user[:at]
