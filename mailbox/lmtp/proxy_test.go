@@ -106,6 +106,7 @@ func TestXCLIENTCountsForTheClient(t *testing.T) {
 	d.play("S: 220 *\nC: XCLIENT ADDR=192.0.2.7\nS: 220 *")
 	d.sayHello(lmtp.SMTP)
 	d.play(toAlice + "C: DATA\nS: 354 *")
+	require.Eventually(t, func() bool { return r.Stats().Waiting == 0 }, patience, time.Millisecond, "its message is under way")
 	other := dial(t, r.address)
 	other.play("S: 220 *\nC: XCLIENT ADDR=192.0.2.7\nS: 421 4.7.0 *\nS: EOF")
 	dial(t, r.address).play("S: 220 *\nC: XCLIENT ADDR=192.0.2.8\nS: 220 *")
