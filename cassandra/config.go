@@ -133,6 +133,15 @@ type Config struct {
 	// 0 means 7 days.
 	ReplicationRest time.Duration
 
+	// Expire is how long a message stays, counted from the time in its ID, which
+	// is that of its delivery, also if it was imported. A message that is older
+	// is in no listing any more. A session that opens a mailbox removes, in the
+	// background, the messages of buckets that are too old as a whole: 30 days
+	// later at most. [Store.ExpireAll] removes all that are too old, also where
+	// no session comes. Give all hosts the same. 0 is for ever; less than
+	// Horizon is an error.
+	Expire time.Duration
+
 	// PurgeQueue is how many removed messages may wait for the deletion of
 	// their content. If the queue is full, QUIT waits. 0 means 10,000.
 	PurgeQueue int
@@ -178,6 +187,7 @@ type Observation = cql.Observation
 
 const (
 	defaultCanonicalName = "lower-nfc"
+	defaultHorizon       = time.Hour
 	gcGrace              = 864000 * time.Second // gc_grace_seconds in schema.cql
 	smallMessage         = 64 << 10             // octets; a larger message has several chunks
 	maxChunkSize         = 256 << 10            // octets
@@ -210,6 +220,9 @@ func (c Config) check() error {
 			return fmt.Errorf("%s is %s: want a positive time, or 0 for the default", d.name, d.value)
 		}
 	}
+	if horizon := cmp.Or(c.Horizon, defaultHorizon); c.Expire != 0 && c.Expire < horizon {
+		return fmt.Errorf("Config.Expire is %s: want Config.Horizon, %s, or more; or 0 for ever", c.Expire, horizon)
+	}
 	return nil
 }
 
@@ -220,7 +233,7 @@ func (c Config) withDefaults() Config {
 	c.MaxRecipients = cmp.Or(c.MaxRecipients, 1000)
 	c.ChunkSize = cmp.Or(c.ChunkSize, 128<<10)
 	c.Window = cmp.Or(c.Window, 4)
-	c.Horizon = cmp.Or(c.Horizon, time.Hour)
+	c.Horizon = cmp.Or(c.Horizon, defaultHorizon)
 	c.BucketMessages = cmp.Or(c.BucketMessages, 200_000)
 	c.SealAfter = cmp.Or(c.SealAfter, 500)
 	c.ProofWorkers = cmp.Or(c.ProofWorkers, 8)

@@ -63,11 +63,15 @@ func TestConfigWithImpossibleNumbers(t *testing.T) {
 		"Config.ChunkSize is -1 octets":     func(c *cassandra.Config) { c.ChunkSize = -1 },
 		"Config.ChunkSize is 262145 octets": func(c *cassandra.Config) { c.ChunkSize = 256<<10 + 1 },
 		"Config.Horizon is -1h0m0s":         func(c *cassandra.Config) { c.Horizon = -time.Hour },
-		"Config.Connections is -1":          func(c *cassandra.Config) { c.Connections = -1 },
-		"Config.Timeout is -1s":             func(c *cassandra.Config) { c.Timeout = -time.Second },
-		"Config.ConnectTimeout is -1s":      func(c *cassandra.Config) { c.ConnectTimeout = -time.Second },
-		"Config.BucketMessages is -1":       func(c *cassandra.Config) { c.BucketMessages = -1 },
-		"Config.ProofWorkers is -1":         func(c *cassandra.Config) { c.ProofWorkers = -1 },
+		"Config.Expire is -1h0m0s: want":    func(c *cassandra.Config) { c.Expire = -time.Hour },
+		"Config.Expire is 59m59s: want Config.Horizon, 1h0m0s": func(c *cassandra.Config) {
+			c.Expire = time.Hour - time.Second
+		},
+		"Config.Connections is -1":     func(c *cassandra.Config) { c.Connections = -1 },
+		"Config.Timeout is -1s":        func(c *cassandra.Config) { c.Timeout = -time.Second },
+		"Config.ConnectTimeout is -1s": func(c *cassandra.Config) { c.ConnectTimeout = -time.Second },
+		"Config.BucketMessages is -1":  func(c *cassandra.Config) { c.BucketMessages = -1 },
+		"Config.ProofWorkers is -1":    func(c *cassandra.Config) { c.ProofWorkers = -1 },
 	} {
 		c := config
 		change(&c)

@@ -29,8 +29,19 @@ func (m *mailboxSession) Delete(ctx context.Context, ids []string) error {
 		return fmt.Errorf("cassandra: delete: %w", err)
 	}
 	failed := make(map[string]error)
+	m.remove(ctx, m.toRemove(ctx, ids, failed), failed)
+	if len(failed) > 0 {
+		return fmt.Errorf("cassandra: delete: %w", &mailbox.DeleteError{Failed: failed})
+	}
+	return nil
+}
+
+// remove removes messages that the mailbox may have, and sets in failed the
+// errors of those that it could not remove.
+func (m *mailboxSession) remove(ctx context.Context, ids []MessageID, failed map[string]error) {
+	s := m.store
 	var removed, unfinished []MessageID
-	for bucket, group := range ByBucket(m.toRemove(ctx, ids, failed), batchSize) {
+	for bucket, group := range ByBucket(ids, batchSize) {
 		err := s.mark(ctx, m.id, bucket, group)
 		if err == nil {
 			err = s.unlist(ctx, m.id, group)
@@ -48,10 +59,6 @@ func (m *mailboxSession) Delete(ctx context.Context, ids []string) error {
 	if len(unfinished) > 0 {
 		s.repairs.want(job{user: m.user, ids: unfinished})
 	}
-	if len(failed) > 0 {
-		return fmt.Errorf("cassandra: delete: %w", &mailbox.DeleteError{Failed: failed})
-	}
-	return nil
 }
 
 // toRemove returns the IDs that the mailbox may have. If that cannot be found

@@ -47,7 +47,8 @@
 //
 //   - An acknowledged delivery is on a quorum of the local data centre:
 //     content, membership and listing. Every later session of that data centre
-//     lists it; sessions of other data centres do after replication.
+//     lists it, until it is removed or expires; sessions of other data centres
+//     do after replication.
 //   - One replica of a message may forget what it acknowledged, because it was
 //     replaced or killed: nothing turns "one replica still has it" into "gone".
 //   - A message that is listed can be read as it was stored, or the error is
@@ -90,6 +91,11 @@
 //   - Opening a mailbox: two round trips.
 //   - Reading a small message: one read.
 //   - Removing 100 messages: about 110 statements.
+//
+// # Retention
+//
+// With [Config.Expire] mail that is older is listed no more. Sessions remove most
+// of it in the background, [Store.ExpireAll] the rest.
 //
 // PROMISES.md, in this folder, has the promises with the tests that keep them,
 // and says what happens when things break. OPERATING.md has the options of the

@@ -48,10 +48,16 @@ func (m *mailboxSession) list(ctx context.Context, l *ledger) iter.Seq2[Entry, e
 	var byWidth [widthBits + 1][]Slice
 	cuts := make(map[int64]*atomic.Bool) // by bucket: it has too many tombstones
 	now := m.store.config.Now()
+	since := m.store.config.oldest(now)
+	var over []int64 // buckets that are too old as a whole
 	for _, row := range l.buckets {
+		if BucketSlice(row.bucket).To < since {
+			over = append(over, row.bucket)
+			continue
+		}
 		cut := new(atomic.Bool)
 		cuts[row.bucket] = cut
-		for _, slice := range row.slices(now) {
+		for _, slice := range row.slices(now, since) {
 			slice.cut = cut
 			w := widthOf(row.bucket)
 			byWidth[w] = append(byWidth[w], slice)
@@ -72,6 +78,7 @@ func (m *mailboxSession) list(ctx context.Context, l *ledger) iter.Seq2[Entry, e
 			}
 		}
 		m.sealCrowded(cuts, listed)
+		m.expireAfter(over)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -130,7 +131,7 @@ func (s *Store) worthSealing(ctx context.Context, mailbox MailboxID, l *ledger, 
 			}
 		}
 		listed := 0
-		for _, err := range s.index.List(ctx, cql.LocalQuorum, mailbox, row.slices(now)) {
+		for _, err := range s.index.List(ctx, cql.LocalQuorum, mailbox, row.slices(now, math.MinInt64)) {
 			if err != nil {
 				return nil, err
 			}

@@ -75,7 +75,9 @@ func (s *Store) unlisted(ctx context.Context, group []pair) (list []*memberRow, 
 // Mended in its progress is the number of messages that were added. It ignores
 // [ScanOptions.RepairOptions] and [ScanOptions.Only].
 func (s *Store) RebuildAll(ctx context.Context, options ScanOptions) (Progress, error) {
-	return (&scan{store: s, options: options, relists: true}).run(ctx)
+	sc := &scan{store: s, options: options}
+	sc.instead = sc.relist
+	return sc.run(ctx)
 }
 
 // relist adds to the index what it lacks of some messages.

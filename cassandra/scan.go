@@ -69,7 +69,10 @@ type scan struct {
 	store   *Store
 	options ScanOptions
 	mends   bool // it mends what it finds
-	relists bool // it adds to the index and does nothing else: for RebuildAll
+
+	// instead, if not nil, is done with the messages of each mailbox, some at a
+	// time, and nothing else.
+	instead func(context.Context, []pair) error
 
 	place scanPlace
 	later laterLooks
@@ -95,7 +98,7 @@ func (sc *scan) run(ctx context.Context) (Progress, error) {
 	}
 	sc.began, sc.beganDone = time.Now(), place.done()
 	sc.progress.Resume = place.String()
-	for err == nil && !sc.place.atEnd(sc.relists) {
+	for err == nil && !sc.place.atEnd(sc.instead != nil) {
 		err = sc.step(ctx)
 	}
 	for err == nil && sc.later.len() > 0 {

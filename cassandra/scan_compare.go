@@ -79,8 +79,8 @@ func (sc *scan) compareGroup(ctx context.Context, group []pair, first bool) erro
 	sc.mu.Lock()
 	sc.progress.Messages += live
 	sc.mu.Unlock()
-	if sc.relists {
-		return sc.relist(ctx, group)
+	if sc.instead != nil {
+		return sc.instead(ctx, group)
 	}
 	l, err := sc.store.readBucketRow(ctx, cql.EachQuorum, key)
 	if err != nil {

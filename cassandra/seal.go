@@ -1,6 +1,7 @@
 package cassandra
 
 import (
+	"cmp"
 	"encoding/binary"
 	"slices"
 	"time"
@@ -74,9 +75,13 @@ func (r *ledgerRow) sealed() *seal {
 // A long list is then read faster as a range than by keys.
 const tombstonesAreGone = 2 * gcGrace
 
-// slices returns what must be read of a bucket to list it.
-func (r *ledgerRow) slices(now time.Time) []Slice {
+// slices returns what must be read of a bucket to list the messages from a time
+// on, in microseconds.
+func (r *ledgerRow) slices(now time.Time, since int64) []Slice {
 	whole := BucketSlice(r.bucket)
+	if whole.From = max(whole.From, since); whole.From > whole.To {
+		return nil
+	}
 	sealed := r.sealed()
 	if sealed == nil {
 		return []Slice{whole}
@@ -91,7 +96,8 @@ func (r *ledgerRow) slices(now time.Time) []Slice {
 // without returns a slice without the IDs that a seal leaves out.
 func (s Slice) without(sealed *seal) (list []Slice) {
 	s.sealed = nil
-	for ids := range slices.Chunk(sealed.ids, idsAtOnce) {
+	first, _ := slices.BinarySearchFunc(sealed.ids, s.From, func(id MessageID, from int64) int { return cmp.Compare(id.Timestamp(), from) })
+	for ids := range slices.Chunk(sealed.ids[first:], idsAtOnce) {
 		list = append(list, Slice{Bucket: s.Bucket, From: ids[0].Timestamp(), To: ids[len(ids)-1].Timestamp(), IDs: ids})
 	}
 	if s.From = max(s.From, sealed.until+1); s.From <= s.To {

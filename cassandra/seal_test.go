@@ -61,8 +61,8 @@ func TestP1SlicesHaveWhatMayBeListed(t *testing.T) {
 				row.seal.ids = append(row.seal.ids, id)
 			}
 		}
-		list := row.slices(time.UnixMicro(whole.To))
-		old := row.slices(time.UnixMicro(whole.To).Add(tombstonesAreGone + time.Second))
+		list := row.slices(time.UnixMicro(whole.To), math.MinInt64)
+		old := row.slices(time.UnixMicro(whole.To).Add(tombstonesAreGone+time.Second), math.MinInt64)
 		require.Len(t, old, 1)
 		require.Nil(t, old[0].IDs)
 		rescue, ok := old[0].Parts()
@@ -73,13 +73,26 @@ func TestP1SlicesHaveWhatMayBeListed(t *testing.T) {
 			require.Equal(t, reads(list, id), reads(rescue, id))
 			require.True(t, reads(old, id))
 		}
+		since := rapid.Int64Range(whole.From-1, whole.To+1).Draw(t, "since") // of a retention
+		young := row.slices(time.UnixMicro(whole.To), since)
+		youngOfOld := row.slices(time.UnixMicro(whole.To).Add(tombstonesAreGone+time.Second), since)
+		for _, id := range ids {
+			listed := reads(list, id) && id.Timestamp() >= since
+			require.Equal(t, listed, reads(young, id))
+			require.Equal(t, id.Timestamp() >= since, reads(youngOfOld, id))
+			for _, s := range youngOfOld {
+				if rescue, ok := s.Parts(); ok {
+					require.Equal(t, listed, reads(rescue, id))
+				}
+			}
+		}
 		for i, s := range list {
 			require.LessOrEqual(t, len(s.IDs), idsAtOnce)
 			require.LessOrEqual(t, s.From, s.To)
 			require.True(t, i == 0 || list[i-1].To <= s.From)
 		}
 		row.opened = 1 // since the seal was made
-		require.Equal(t, []Slice{whole}, row.slices(time.UnixMicro(whole.To)))
+		require.Equal(t, []Slice{whole}, row.slices(time.UnixMicro(whole.To), math.MinInt64))
 	})
 }
 

@@ -27,6 +27,7 @@ type Store struct {
 	purger    *purger
 	repairs   background
 	provers   background
+	expiries  background
 	listeners mailbox.Listeners
 	met       counters
 	opening   chan struct{} // of openBucket: one place
@@ -38,6 +39,7 @@ type Store struct {
 
 var (
 	_ mailbox.Store       = (*Store)(nil)
+	_ mailbox.Expirer     = (*Store)(nil)
 	_ mailbox.Appender    = (*Store)(nil)
 	_ mailbox.EventSource = (*Store)(nil)
 )
@@ -75,6 +77,7 @@ func NewStore(session *Session, index Index) (*Store, error) {
 	s.purger = newPurger(s)
 	s.repairs.name, s.repairs.work = "repairs", s.repairInBackground
 	s.provers.name, s.provers.work, s.provers.atOnce = "proofs", s.proveInBackground, session.config.ProofWorkers
+	s.expiries.name, s.expiries.work = "removals of what is too old", s.expireInBackground
 	s.listeners.OnError = func(err error) { s.config.OnError(fmt.Errorf("cassandra: %w", err)) }
 	return s, nil
 }
@@ -122,6 +125,7 @@ func (s *Store) Close(ctx context.Context) error {
 	s.closed = true
 	s.mu.Unlock()
 	err := errors.Join(
+		s.expiries.close(ctx),
 		wait(ctx, &s.calls, "deliveries and removals"),
 		s.provers.close(ctx),
 		s.repairs.close(ctx),

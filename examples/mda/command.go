@@ -20,6 +20,7 @@ var commands = []command{
 	{"rebuild", rebuildUsage + storeUsage, onStore(func() job { return &rebuildJob{} })},
 	{"largest", largestUsage + storeUsage, onStore(func() job { return &largestJob{} })},
 	{"empty", emptyUsage + storeUsage, onStore(func() job { return &emptyJob{} })},
+	{"expire", expireUsage + storeUsage, newExpireJob},
 	{"users", usersUsage + storeUsage, onStore(func() job { return &usersJob{} })},
 	{"user", userUsage + storeUsage, onStore(func() job { return &userJob{in: os.Stdin} })},
 	{"hash", hashUsage, func() job { return &hashJob{in: os.Stdin} }},

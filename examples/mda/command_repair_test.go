@@ -15,12 +15,14 @@ import (
 	"github.com/popcask/popcask/cassandra"
 	"github.com/popcask/popcask/cassandra/cassandratest"
 	"github.com/popcask/popcask/internal/paxostest"
+	"github.com/popcask/popcask/internal/storetest"
 	"github.com/popcask/popcask/mailbox"
 	"github.com/popcask/popcask/projection"
 )
 
 // commandStore is a store for commands to work on.
 type commandStore struct {
+	tables storetest.Tables
 	config cassandra.Config
 	store  *cassandra.Store
 	db     *gocql.Session
@@ -36,7 +38,7 @@ func newCommandStore(t *testing.T) *commandStore {
 	store, err := cassandra.Open(t.Context(), config, projection.New)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, store.Close(context.WithoutCancel(t.Context()))) })
-	return &commandStore{config, store, cluster.Session(t, "")}
+	return &commandStore{storetest.TablesOf(t, cluster, config), config, store, cluster.Session(t, "")}
 }
 
 // deliver delivers a message of that many octets.

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/popcask/popcask/cassandra"
+	"github.com/popcask/popcask/internal/storetest"
 )
 
 // The commands besides verify and repair, as an operator uses them.
@@ -86,6 +87,26 @@ func orphanCommands(t *testing.T, s *commandStore, mailbox cassandra.MailboxID) 
 	require.Equal(t, "2 mailboxes, 2 messages: 0 findings, 0 mended, 0 postponed\n", out)
 }
 
+// mda expire says how much is too old, and removes it with -yes.
+func TestExpireCommand(t *testing.T) {
+	s := newCommandStore(t)
+	fresh := s.deliver(t, "bob", 500)
+	plant := storetest.Plant{Age: 25 * time.Hour, Content: "whole", Member: "live", Listed: true, Bucket: true}
+	old := plant.Put(s.tables, s.store, "bob")
+
+	code, out, errs := s.mda(t, "expire", "-days", "1")
+	require.Equal(t, exitFound, code, errs)
+	require.Equal(t, "1 mailboxes, 2 messages: 1 older than 1 days, 0 removed\nnothing was changed: -yes does it\n", out)
+	code, out, errs = s.mda(t, "expire", "-days", "2", "-yes")
+	require.Zero(t, code, errs)
+	require.Equal(t, "1 mailboxes, 2 messages: 0 older than 2 days, 0 removed\n", out)
+	code, out, errs = s.mda(t, "expire", "-days", "1", "-yes", "-json")
+	require.Zero(t, code, errs)
+	require.Equal(t, `{"failed":0,"mailboxes":1,"messages":2,"old":1,"removed":1}`+"\n", out)
+	require.Zero(t, s.rows(t, "message", old), "the process has purged it when it ends")
+	require.Equal(t, 1, s.rows(t, "message", fresh))
+}
+
 // Mistakes in the flags of the commands are one line and exit code 2. -h
 // explains every flag, and the program's own -h names every command.
 func TestCommandFlags(t *testing.T) {
@@ -95,6 +116,7 @@ func TestCommandFlags(t *testing.T) {
 		{"hash", "-cost", "3"}, {"hash", "-cost", "32"}, {"hash", "-scheme", "MD5"}, {"hash", "-scheme", "BCRYPT,SCRAM-SHA-1"}, {"hash", "-scheme", ""}, {"hash", "-iterations", "4095"}, {"hash", "-json"}, {"hash", "-dc", "dc1"}, {"hash", "secret"},
 		{"user"}, {"user", "-user", "bob"}, {"user", "-set"}, {"user", "-user", "bob", "-set", "-disable"}, {"user", "-user", "bob", "-alias-of", ""}, {"users", "bob"},
 		{"largest", "-n", "0"}, {"largest", "-n", "few"}, {"empty"}, {"empty", "-yes"}, {"empty", "-user", "bob", "carl"},
+		{"expire"}, {"expire", "-yes"}, {"expire", "-days", "0"}, {"expire", "-days", "-1"}, {"expire", "-days", "36501"}, {"expire", "-days", "30d"},
 	} {
 		var out, errs bytes.Buffer
 		require.Equal(t, 2, run(t.Context(), args, &out, &errs), "%q", args)

@@ -11,6 +11,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/popcask/popcask/cassandra"
 )
@@ -20,7 +21,7 @@ const usageText = `Usage: mda [flags]
 
 A mail delivery agent: LMTP and SMTP in, one mailbox for each user, POP3 out.
 Commands for a Cassandra store: verify, repair, orphans, rebuild, largest, empty,
-users, user.
+expire, users, user.
 Command for the users file: hash, which makes a secret of a password.
 
   mda
@@ -66,6 +67,8 @@ standard output begins with "ready" and has their addresses.
                      make the keyspace and its tables, unless they exist, with
                      this number of replicas in each data centre: dc1:3,dc2:3
   -max-size OCTETS   the largest message that is taken; 0 for no limit (52428800)
+  -expire DAYS       remove mail that came more than DAYS days ago, and say so in
+                     CAPA; 0 for never (0). See mda expire -h for -store cassandra
   -trace=false       do not prepend Return-Path, Delivered-To and Received
 
   -users FILE        the users that have a mailbox, one name:secret on each line;
@@ -104,6 +107,7 @@ type options struct {
 	createSchema cassandra.Replication // nil: the tables exist
 
 	maxSize int64
+	expire  int // days
 	trace   bool
 
 	users      string
@@ -141,6 +145,7 @@ func newFlags(o *options) *flag.FlagSet {
 		return err
 	})
 	flags.Int64Var(&o.maxSize, "max-size", 50<<20, "")
+	flags.IntVar(&o.expire, "expire", 0, "")
 	flags.BoolVar(&o.trace, "trace", true, "")
 	flags.StringVar(&o.users, "users", "", "")
 	flags.BoolVar(&o.usersTable, "users-table", false, "")
@@ -233,6 +238,9 @@ func (o options) check() error {
 	case o.pop3s != "" && o.tlsCert == "" && !o.tlsSelfSigned:
 		return usagef("-pop3s needs -tls-cert and -tls-key, or -tls-self-signed")
 	}
+	if err := checkDays("-expire", o.expire); err != nil {
+		return err
+	}
 	listeners := 0
 	for name, address := range o.addresses() {
 		listeners++
@@ -246,6 +254,19 @@ func (o options) check() error {
 	}
 	return o.nodes.check()
 }
+
+// longestDays is far less than what a [time.Duration] holds.
+const longestDays = 100 * 365
+
+func checkDays(flag string, days int) error {
+	if days < 0 || days > longestDays {
+		return usagef("%s %d: want 0 to %d days", flag, days, longestDays)
+	}
+	return nil
+}
+
+// retention is -expire as a time.
+func (o options) retention() time.Duration { return time.Duration(o.expire) * 24 * time.Hour }
 
 // addresses are those of the listeners that are not switched off, by name, in
 // the order of the ready line.

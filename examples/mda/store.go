@@ -30,12 +30,12 @@ func openStore(ctx context.Context, o options, log *slog.Logger) (s store, isNew
 	switch o.store {
 	case "memory":
 		run := strconv.FormatInt(time.Now().UnixMicro(), 36)
-		return &memory.Store{IDPrefix: run + "-", MaxMessageSize: -1}, true, nil
+		return &memory.Store{IDPrefix: run + "-", MaxMessageSize: -1, Expire: o.retention()}, true, nil
 	case "maildir":
 		if isNew, err = isMissingOrEmpty(o.dir); err != nil {
 			return nil, false, fmt.Errorf("-dir: %w", err)
 		}
-		s, err = maildir.New(o.dir, maildir.Options{MaxMessageSize: -1})
+		s, err = maildir.New(o.dir, maildir.Options{MaxMessageSize: -1, Expire: o.retention()})
 		if err != nil {
 			return nil, false, fmt.Errorf("-dir: %w", err)
 		}

@@ -17,6 +17,7 @@ func openCassandra(ctx context.Context, o options, log *slog.Logger) (*cassandra
 		return nil, err
 	}
 	config.MaxMessageSize = -1 // -max-size is the limit, which counts octets as received
+	config.Expire = o.retention()
 	config.OnError = func(err error) { log.Warn("cassandra: in the background", "error", err) }
 	if o.createSchema != nil {
 		log.Info("cassandra: making the keyspace and its tables, unless they exist", "keyspace", o.keyspace, "replication", o.createSchema.String())
