@@ -3,7 +3,7 @@
 // the package's tests that are there for that line: one of them must fail.
 //
 //	go run ./internal/mutate                    all of the list
-//	go run ./internal/mutate -lists stores      one of its files; the gate runs five
+//	go run ./internal/mutate -lists stores      one of its files; the gate runs most
 //	go run ./internal/mutate -run fsync -v      those of which file, text or tests have that
 //	go run ./internal/mutate -sweep ./pop3 -n 100 -seed 7
 //

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"sync"
 	"testing"
@@ -52,7 +53,7 @@ func TestCache(t *testing.T) {
 		login(4, "bob", "a", false)   // the password of another user
 		login(5, "alice@x", "a", true)
 		login(5, "alice", "a", true)
-		_, err := cache.Authenticate(t.Context(), mailbox.Login{User: "alice", Password: "a", AuthorizationID: "bob"})
+		_, err := cache.Authenticate(t.Context(), mailbox.Login{User: "alice", Password: "a", AuthorizationID: "bob", Mechanism: "PLAIN"})
 		require.ErrorIs(t, err, mailbox.ErrAuthFailed)
 		require.Equal(t, 6, slow.n)
 
@@ -62,6 +63,9 @@ func TestCache(t *testing.T) {
 		_, err = cache.AuthenticateToken(t.Context(), mailbox.Login{User: "alice", Token: "a"})
 		require.NoError(t, err)
 		require.Equal(t, 7, slow.n)
+		_, err = cache.AuthenticateToken(t.Context(), mailbox.Login{User: "alice", Token: "b"})
+		require.ErrorIs(t, err, mailbox.ErrAuthFailed, "another token")
+		slow.n = 7
 
 		slow.Authenticator = parse(t, "alice:new")
 		login(7, "alice", "a", true) // still
@@ -73,6 +77,31 @@ func TestCache(t *testing.T) {
 		login(10, "alice", "new", true)
 		time.Sleep(time.Nanosecond)
 		login(11, "alice", "new", true)
+	})
+}
+
+// What was right with TLS is asked again without, and what is remembered has an
+// end, if nothing says when.
+func TestCacheByDefault(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := &asked{Authenticator: parse(t, "alice:a")}
+		cache := &Cache{Authenticator: slow}
+		for n, state := range []*tls.ConnectionState{nil, {}} {
+			for range 2 {
+				_, err := cache.Authenticate(t.Context(), mailbox.Login{User: "alice", Password: "a", TLS: state})
+				require.NoError(t, err)
+				require.Equal(t, n+1, slow.n)
+			}
+		}
+		time.Sleep(5*time.Minute - 1)
+		ask := func() int {
+			_, err := cache.Authenticate(t.Context(), mailbox.Login{User: "alice", Password: "a"})
+			require.NoError(t, err)
+			return slow.n
+		}
+		require.Equal(t, 2, ask())
+		time.Sleep(1)
+		require.Equal(t, 3, ask())
 	})
 }
 

@@ -163,7 +163,7 @@ func TestChainShowsNobodyWhoExists(t *testing.T) {
 	dear, err := secret.NewSCRAM(crypto.SHA256, "a", 20_000)
 	require.NoError(t, err)
 	var lookups int
-	chain := Chain{countedSCRAM{parse(t, "alice:"+secret.Keys(dear).Encode()), &lookups}, tokens{"t": "tom"}}
+	chain := Chain{countedSCRAM{parse(t, "alice:"+secret.Keys(dear).Encode()), &lookups}, tokens{"t": "tom"}, countedSCRAM{parse(t, "bob:b"), &lookups}}
 	ask := func(user, actsFor string) (secret.SCRAM, int) {
 		lookups = 0
 		keys, _, _ := chain.SCRAMSecret(t.Context(), mailbox.Login{User: user, AuthorizationID: actsFor, Mechanism: "SCRAM-SHA-256"}, crypto.SHA256)
@@ -194,6 +194,16 @@ func TestChainAsksOnlyThoseWhoOffer(t *testing.T) {
 	shared, user, err := chain.SharedSecret(t.Context(), mailbox.Login{User: "alice", Mechanism: "APOP"})
 	require.NoError(t, err)
 	require.Equal(t, "a alice", shared+" "+user)
+	silent := Chain{offersNothing{parse(t, "alice:a")}, parse(t, "bob:b")}
+	_, err = silent.Authenticate(t.Context(), mailbox.Login{User: "alice", Password: "a", Mechanism: "PLAIN"})
+	require.ErrorIs(t, err, mailbox.ErrAuthFailed)
+	_, _, err = silent.SharedSecret(t.Context(), mailbox.Login{User: "alice", Mechanism: "APOP"})
+	require.ErrorIs(t, err, mailbox.ErrAuthFailed)
 	_, _, err = (&Cache{Authenticator: tokens{}}).SharedSecret(t.Context(), mailbox.Login{User: "alice"})
 	require.ErrorIs(t, err, mailbox.ErrAuthFailed)
 }
+
+// offersNothing is users who may not log in.
+type offersNothing struct{ *Users }
+
+func (offersNothing) Offers(string) bool { return false }

@@ -5,6 +5,6 @@
 //   - [Chain]: several authenticators as one.
 //   - [Cache]: in front of one that is slow.
 //
-// A function is a pop3.AuthenticatorFunc, and package cassandra keeps users in a
-// table.
+// A function is a pop3.AuthenticatorFunc. Package cassandra/users keeps users in
+// a table.
 package auth
