@@ -87,11 +87,16 @@ func (s *Store) expire(ctx context.Context, j job) error {
 // mailbox it is, no listener can be told.
 func (s *Store) removeOld(ctx context.Context, id MailboxID, user string, old []MessageID) error {
 	if user == "" {
-		return s.removeWholly(ctx, id, old)
+		err := s.removeWholly(ctx, id, old)
+		if err == nil {
+			s.met.expired.Add(int64(len(old)))
+		}
+		return err
 	}
 	m := &mailboxSession{store: s, id: id, user: user}
 	failed := make(map[string]error)
 	m.remove(ctx, old, failed)
+	s.met.expired.Add(int64(len(old) - len(failed)))
 	if len(failed) > 0 {
 		return &mailbox.DeleteError{Failed: failed}
 	}

@@ -88,6 +88,8 @@ func TestExpire(t *testing.T) {
 	storetest.Eventually(t, "the listeners know", func() bool { return heard.has("bob", justOver) })
 	require.Zero(t, tables.Content(unlisted))
 	require.Equal(t, []string{justNot.String(), fresh}, storetest.ListIDs(t, store, "bob"))
+	require.Equal(t, 4, store.Stats().Expired)
+	require.Zero(t, store.Stats().ExpiriesWaiting)
 	p, err = store.ExpireAll(t.Context(), cassandra.ScanOptions{})
 	require.NoError(t, err)
 	require.Zero(t, p.Findings, "there is nothing left to do")

@@ -18,6 +18,9 @@ type Stats struct {
 	RepairsRemembered int // that wait for the next session, since a repair has failed
 	RepairsDropped    int // that found no place: they are left to [Store.Repair]
 
+	ExpiriesWaiting int // mailboxes with messages that wait to be removed because they are too old
+	Expired         int // messages that were removed because of that
+
 	Misses       int  // messages that were listed and not found in this data centre
 	Crowded      int  // buckets with more tombstones than a node allows: it cost time, and no more
 	CentreAway   bool // misses are answered at once, since another data centre does not answer
@@ -27,19 +30,20 @@ type Stats struct {
 
 // counters are what a store has met.
 type counters struct {
-	sealed, emptied, misses, crowded atomic.Int64
+	sealed, emptied, misses, crowded, expired atomic.Int64
 }
 
 // Stats returns the numbers as they are now. It reads nothing.
 func (s *Store) Stats() Stats {
 	stats := Stats{
 		Sealed: int(s.met.sealed.Load()), Emptied: int(s.met.emptied.Load()),
-		Misses: int(s.met.misses.Load()), Crowded: int(s.met.crowded.Load()),
+		Misses: int(s.met.misses.Load()), Crowded: int(s.met.crowded.Load()), Expired: int(s.met.expired.Load()),
 		CentreAway: s.breaker.isOpen(), ReplicaAway: s.provable.isOpen(), PurgesRefuse: s.purger.refused.isOpen(),
 	}
 	stats.PurgesWaiting, stats.PurgesLeft = s.purger.numbers()
 	stats.ProofsWaiting, stats.ProofsRemembered, stats.ProofsDropped = s.provers.numbers()
 	stats.RepairsWaiting, stats.RepairsRemembered, stats.RepairsDropped = s.repairs.numbers()
+	stats.ExpiriesWaiting, _, _ = s.expiries.numbers()
 	return stats
 }
 
