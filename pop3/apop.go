@@ -30,6 +30,7 @@ func (c *Conn) apop(ctx context.Context, a arguments) error {
 	}
 	login := c.login("APOP")
 	login.User = user
+	c.named = ""
 	timestamp := c.timestamp
 	return c.logIn(ctx, login, c.braked, func(ctx context.Context) (mailbox.Mailbox, error) {
 		return session.APOP(ctx, login, timestamp, strings.ToLower(digest))

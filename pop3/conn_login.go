@@ -114,7 +114,6 @@ func (c *Conn) enterTransaction(ctx context.Context, login mailbox.Login, opened
 // loginFailed counts and reports a failed login, and returns the error to
 // answer with.
 func (c *Conn) loginFailed(ctx context.Context, login mailbox.Login, err error) error {
-	c.named = ""
 	unchecked := errors.Is(err, errBraked)
 	var end *ended
 	switch {

@@ -49,7 +49,7 @@ var features = []struct {
 	{"USER given in clear is forgotten after STLS", "rfc2595-4-stls-forgets-user rfc2595-4-stls-keeps-timestamp TestSTLSKeepsTheCountOfFailedLogins"},
 	{"implicit TLS; ALPN pop3", "rfc2449-5-capa-tls TestDialoguesGoOverEveryConnection TestALPN TestTLSVersions"},
 	{"no password without TLS by default", "rfc8314-3-no-password-in-the-clear rfc2449-5-capa-in-the-clear TestLoginSaysHowTheClientCame"},
-	{"AUTH with an initial response, with a continuation, with *, without a mechanism", "rfc5034-4-initial-response rfc5034-4-continuation rfc5034-4-cancel rfc5034-4-mechanisms"},
+	{"AUTH with an initial response, with a continuation, with *, without a mechanism; what stays after it", "rfc5034-3-capa-after-auth rfc5034-4-failed-auth-keeps-user rfc5034-4-initial-response rfc5034-4-continuation rfc5034-4-cancel rfc5034-4-mechanisms"},
 	{"PLAIN", "rfc4616-2-plain TestPasswordsArriveOctetForOctet TestAnEmptyPasswordReachesNoAuthenticator"},
 	{"LOGIN", "TestLOGIN"},
 	{"CRAM-MD5", "TestCRAMMD5 TestCRAMMD5Example"},

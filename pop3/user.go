@@ -30,7 +30,7 @@ func (c *Conn) userCommand(_ context.Context, a arguments) error {
 func hasControl(user string) bool { return strings.ContainsFunc(user, unicode.IsControl) }
 
 // pass answers PASS (RFC 1939 section 7). The password is the rest of the line,
-// with all its blanks.
+// with all its blanks. If it is wrong, USER must come first again.
 func (c *Conn) pass(ctx context.Context, a arguments) error {
 	if !c.maySendSecrets() {
 		return errNeedsTLS
@@ -40,6 +40,7 @@ func (c *Conn) pass(ctx context.Context, a arguments) error {
 	}
 	login := c.login("USER")
 	login.User, login.Password = c.named, a.text
+	c.named = ""
 	return c.logIn(ctx, login, c.braked, func(ctx context.Context) (mailbox.Mailbox, error) {
 		return c.session.Login(ctx, login)
 	})
