@@ -57,7 +57,7 @@ func (c *Conn) capabilities() []string {
 		list = append(list, "IMPLEMENTATION "+strings.ReplaceAll(c.server.Implementation, " ", "-"))
 	}
 	for _, own := range c.server.Commands {
-		if own.Capability != "" && own.States&c.state != 0 {
+		if own.Capability != "" && own.States&(c.state|Authorization) != 0 {
 			list = append(list, own.Capability)
 		}
 	}

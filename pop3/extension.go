@@ -15,8 +15,9 @@ type Command struct {
 	// States are the states in which the command is allowed.
 	States State
 
-	// Capability is the line of CAPA that announces the command, in the states
-	// in which it is allowed. Empty announces nothing.
+	// Capability is the line of CAPA that announces the command: in both states,
+	// or after the login only if the command is allowed only there (RFC 2449
+	// section 5). Empty announces nothing.
 	Capability string
 
 	// Run answers the command; arguments is what follows the verb and a blank,

@@ -74,6 +74,11 @@ a
 	require.Contains(t, capabilities, "\r\nECHO\r\n")
 	require.NotContains(t, capabilities, "XTND")
 	require.Contains(t, transcript(t, server, goodLogin+"CAPA\r\nQUIT\r\n"), "\r\nXTND\r\n")
+	// "Capabilities available in the AUTHORIZATION state MUST be announced in both
+	// states" (RFC 2449 section 5).
+	server.Commands[0].States = pop3.Authorization
+	require.Contains(t, transcript(t, server, "CAPA\r\nQUIT\r\n"), "\r\nECHO\r\n")
+	require.Contains(t, transcript(t, server, goodLogin+"CAPA\r\nQUIT\r\n"), "\r\nECHO\r\n")
 	require.True(t, strings.HasSuffix(transcript(t, server, goodLogin+"XTND PANIC\r\nQUIT\r\n"), internalError))
 }
 
