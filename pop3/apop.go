@@ -25,7 +25,7 @@ func (c *Conn) apop(ctx context.Context, a arguments) error {
 	}
 	user, digest, two := cutLast(a.text)
 	sum, err := hex.DecodeString(digest)
-	if !two || err != nil || len(sum) != 16 || hasControl(user) {
+	if !two || err != nil || len(sum) != 16 || hasControl(user) || !c.isText(user) {
 		return mistake("user name and digest expected")
 	}
 	login := c.login("APOP")

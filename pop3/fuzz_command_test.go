@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -81,7 +82,7 @@ func plainLogin(text []byte, initial bool) []string {
 		return nil
 	}
 	parts := strings.Split(string(octets), "\x00")
-	if len(parts) != 3 || parts[1] == "" || parts[2] == "" || strings.ContainsFunc(parts[0]+parts[1], unicode.IsControl) {
+	if len(parts) != 3 || !utf8.Valid(octets) || parts[1] == "" || parts[2] == "" || strings.ContainsFunc(parts[0]+parts[1], unicode.IsControl) {
 		return nil
 	}
 	if parts[0] == parts[1] {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"unicode/utf8"
 
 	"github.com/popcask/popcask/mailbox"
 )
@@ -22,7 +23,7 @@ func (x *plainExchange) Next(_ context.Context, response []byte) ([]byte, bool, 
 		return nil, false, nil // an empty challenge asks for the response
 	}
 	parts := bytes.Split(response, []byte{0})
-	if len(parts) != 3 || len(parts[1]) == 0 || hasControl(string(parts[0])+string(parts[1])) {
+	if len(parts) != 3 || len(parts[1]) == 0 || hasControl(string(parts[0])+string(parts[1])) || !utf8.Valid(response) {
 		return nil, false, malformed("PLAIN")
 	}
 	x.login.AuthorizationID = string(parts[0])

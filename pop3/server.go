@@ -129,7 +129,9 @@ type Server struct {
 	Implementation string
 
 	// HideUTF8 leaves the UTF8 capability (RFC 6856) out of CAPA: for clients
-	// that do worse with it than without. The command is taken all the same.
+	// that do worse with it than without, and for users whose passwords are in
+	// another charset. The command is taken all the same. By default the server
+	// refuses what comes by USER, PASS and APOP and is not UTF-8 (section 2.2).
 	HideUTF8 bool
 
 	// Languages are the languages, besides English, of the texts of -ERR. LANG

@@ -2,6 +2,7 @@ package pop3
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"unicode"
 
@@ -19,6 +20,9 @@ func (c *Conn) userCommand(_ context.Context, a arguments) error {
 	}
 	if hasControl(a.text) {
 		return mistake("control character in a user name")
+	}
+	if !c.isText(a.text) {
+		return mistake("a user name is UTF-8")
 	}
 	c.named = a.text
 	c.out.strings("+OK send PASS\r\n")
@@ -41,6 +45,9 @@ func (c *Conn) pass(ctx context.Context, a arguments) error {
 	login := c.login("USER")
 	login.User, login.Password = c.named, a.text
 	c.named = ""
+	if !c.isText(a.text) {
+		return c.loginFailed(ctx, login, fmt.Errorf("the password is not UTF-8: %w", mailbox.ErrAuthFailed))
+	}
 	return c.logIn(ctx, login, c.braked, func(ctx context.Context) (mailbox.Mailbox, error) {
 		return c.session.Login(ctx, login)
 	})

@@ -1,6 +1,9 @@
 package pop3
 
-import "context"
+import (
+	"context"
+	"unicode/utf8"
+)
 
 // utf8 answers UTF8 (RFC 6856 section 2). It changes nothing: names and passwords
 // may always be in UTF-8, and messages are always sent as they are. Downgrading
@@ -11,3 +14,8 @@ func (c *Conn) utf8(context.Context, arguments) error {
 	c.out.strings("+OK UTF-8 it is\r\n")
 	return nil
 }
+
+// isText reports whether a name or a password is one: those that clients may send
+// in UTF-8 must be UTF-8 (RFC 6856 section 2.2). Where that is hidden, the octets
+// are the host's to judge.
+func (c *Conn) isText(text string) bool { return c.server.HideUTF8 || utf8.ValidString(text) }
