@@ -54,7 +54,7 @@ var features = []struct {
 	{"PLAIN", "rfc4616-2-plain TestPLAINTakes255OctetsOfEach TestPasswordsArriveOctetForOctet TestAnEmptyPasswordReachesNoAuthenticator"},
 	{"LOGIN", "TestLOGIN"},
 	{"CRAM-MD5", "TestCRAMMD5 TestCRAMMD5Example"},
-	{"SCRAM-SHA-1, SCRAM-SHA-256", "TestSCRAM TestSCRAMNames TestSCRAMIsOfferedInTheClear TestSCRAMAttacks TestSCRAMShowsNobodyWhoExists"},
+	{"SCRAM-SHA-1, SCRAM-SHA-256", "TestSCRAM TestSCRAMNames TestSCRAMNamesArePrepared TestSCRAMExtensions TestSCRAMIsOfferedInTheClear TestSCRAMAttacks TestSCRAMShowsNobodyWhoExists"},
 	{"SCRAM-SHA-1-PLUS, SCRAM-SHA-256-PLUS", "TestChannelBinding TestChannelBindingOfAnotherConnection TestChannelBindingDowngrade TestChannelBindingOfAResumedSession"},
 	{"OAUTHBEARER, XOAUTH2", "TestTokens TestMalformedTokens TestTokensThatAreRefused TestTokensOfAHostThatFails"},
 	{"EXTERNAL", "TestEXTERNAL"},

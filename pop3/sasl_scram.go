@@ -7,7 +7,6 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
-	"unicode/utf8"
 
 	"github.com/xdg-go/scram"
 
@@ -57,7 +56,7 @@ func (x *scramExchange) Next(ctx context.Context, response []byte) (challenge []
 	switch {
 	case response == nil:
 		return nil, false, nil
-	case len(response) > maxResponse:
+	case len(response) > maxResponse || demandsExtension(response):
 		return nil, false, malformed(x.login.Mechanism)
 	case x.conversation == nil:
 		challenge, err = x.first(ctx, response)
@@ -115,11 +114,16 @@ func (x *scramExchange) Mailbox(ctx context.Context) (mailbox.Mailbox, error) {
 	return x.session.open(ctx, x.login, x.user)
 }
 
-// lookup returns the keys of a user. Those of one that does not exist are made
-// up, so that only the proof fails: the challenge shows nobody who exists.
+// lookup returns the keys of a user, whose name it prepares (RFC 5802 section 5.1).
+// Those of one that does not exist are made up, so that only the proof fails: the
+// challenge shows nobody who exists.
 func (x *scramExchange) lookup(ctx context.Context, name string) (keys scram.StoredCredentials, err error) {
+	name, isName := preparedName(name)
 	actsFor := x.conversation.AuthzID()
-	if both := name + actsFor; hasControl(both) || !utf8.ValidString(both) {
+	if isName && actsFor != "" {
+		actsFor, isName = preparedName(actsFor)
+	}
+	if !isName {
 		return keys, malformed(x.login.Mechanism)
 	}
 	x.login.User = name
@@ -186,4 +190,15 @@ func (x *scramExchange) binding(message []byte) (scram.ChannelBinding, error) {
 		return scram.ChannelBinding{}, errors.New("the client did not see that channel binding is offered")
 	}
 	return scram.ChannelBinding{}, nil
+}
+
+// demandsExtension reports whether a message has the attribute m: an extension that
+// the server must understand (RFC 5802 section 5.1). It knows none.
+func demandsExtension(message []byte) bool {
+	for attribute := range bytes.SplitSeq(message, []byte(",")) {
+		if bytes.HasPrefix(attribute, []byte("m=")) {
+			return true
+		}
+	}
+	return false
 }

@@ -3,8 +3,13 @@ package pop3_test
 import (
 	"context"
 	"crypto"
+	"crypto/hmac"
+	"crypto/pbkdf2"
+	"crypto/sha256"
+	"crypto/subtle"
 	"crypto/tls"
 	"encoding/base64"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -136,6 +141,93 @@ func TestSCRAMNames(t *testing.T) {
 	users := newSCRAMUsers(t, crypto.SHA256, map[string]string{"a,b=c": "secret"})
 	client := pipe(t, &pop3.Server{Handler: pop3.Login(users, new(memory.Store))})
 	require.Equal(t, emptyMaildrop, runSCRAM(t, client.Client, "SCRAM-SHA-256", newConversation(t, scram.SHA256, "a,b=c", "secret", ""), nil))
+}
+
+// scramByHand is an exchange of SCRAM-SHA-256 with messages that no library makes,
+// and with the proof that fits them. It returns the status line.
+func scramByHand(t *testing.T, client *pop3test.Client, header, bare, password, extensions string) string {
+	t.Helper()
+	require.Equal(t, "+ ", client.Command("AUTH SCRAM-SHA-256"))
+	challenge, ok := answer(t, client, header+bare)
+	if !ok {
+		return challenge
+	}
+	var nonce, salt64 string
+	var iterations int
+	_, err := fmt.Sscanf(strings.ReplaceAll(challenge, ",", " "), "r=%s s=%s i=%d", &nonce, &salt64, &iterations)
+	require.NoError(t, err)
+	salt, err := base64.StdEncoding.DecodeString(salt64)
+	require.NoError(t, err)
+	salted, err := pbkdf2.Key(sha256.New, password, salt, iterations, sha256.Size)
+	require.NoError(t, err)
+	sum := func(key []byte, text string) []byte {
+		mac := hmac.New(sha256.New, key)
+		mac.Write([]byte(text))
+		return mac.Sum(nil)
+	}
+	final := "c=" + encoded(header) + ",r=" + nonce + extensions
+	proof := sum(salted, "Client Key")
+	stored := sha256.Sum256(proof)
+	said := bare + "," + challenge + "," + final
+	subtle.XORBytes(proof, proof, sum(stored[:], said))
+	challenge, ok = answer(t, client, final+",p="+base64.StdEncoding.EncodeToString(proof))
+	if !ok {
+		return challenge
+	}
+	require.Equal(t, "v="+base64.StdEncoding.EncodeToString(sum(sum(salted, "Server Key"), said)), challenge)
+	return client.Command("")
+}
+
+// RFC 5802 section 5.1: "Unknown optional extensions MUST be ignored upon receipt",
+// and a mandatory one that is not understood, m, "MUST cause authentication
+// failure", wherever it stands.
+func TestSCRAMExtensions(t *testing.T) {
+	users := newSCRAMUsers(t, crypto.SHA256, map[string]string{"mrose": "secret"})
+	server := &pop3.Server{Handler: pop3.Login(users, new(memory.Store)), Brake: pop3.NoBrake, MaxAuthTries: -1}
+	for _, test := range []struct {
+		bare, extensions string
+		want             string
+	}{
+		{"n=mrose,r=abc", "", emptyMaildrop},
+		{"n=mrose,r=abc,x=y", "", emptyMaildrop},
+		{"n=mrose,r=abc,x=m=,z=p", ",y=n=other,q=m", emptyMaildrop},
+		{"n=mrose,r=abc", ",x=y", emptyMaildrop},
+		{"n=mrose,r=m=", "", emptyMaildrop},
+		{"m=x,n=mrose,r=abc", "", authAnswer},
+		{"n=mrose,r=abc,m=x", "", authAnswer},
+		{"n=mrose,r=abc,x=y,m=x", "", authAnswer},
+		{"n=mrose,r=abc", ",m=x", authAnswer},
+		{"n=mrose,r=abc", ",x=y,m=x", authAnswer},
+	} {
+		require.Equal(t, test.want, scramByHand(t, pipe(t, server).Client, "n,,", test.bare, "secret", test.extensions), "%q %q", test.bare, test.extensions)
+	}
+}
+
+// RFC 5802 section 5.1: the server prepares the name by SASLprep as a query, and
+// uses it as received in its calculations. So it does with an authorization
+// identity (RFC 5034 section 4).
+func TestSCRAMNamesArePrepared(t *testing.T) {
+	users := newSCRAMUsers(t, crypto.SHA256, map[string]string{"IX": "secret", "m\u00fcller": "secret", "a b": "secret", "\U0001F600": "secret"})
+	server := &pop3.Server{Handler: pop3.Login(users, new(memory.Store)), Brake: pop3.NoBrake, MaxAuthTries: -1}
+	for name, test := range map[string]struct{ asItself, forIX string }{
+		"IX":             {emptyMaildrop, emptyMaildrop},
+		"\u2168":         {emptyMaildrop, emptyMaildrop}, // as the next, of RFC 4013 section 3
+		"I\u00adX":       {emptyMaildrop, emptyMaildrop},
+		"mu\u0308ller":   {emptyMaildrop, authAnswer},
+		"a\u00a0b":       {emptyMaildrop, authAnswer},
+		"\U0001F600":     {emptyMaildrop, authAnswer}, // Unicode 3.2 does not have it, and a query may
+		"nobody":         {authAnswer, authAnswer},
+		"IX\u0007":       {authAnswer, authAnswer}, // prohibited, as the next
+		"IX\ue000":       {authAnswer, authAnswer},
+		"IX\u0627":       {authAnswer, authAnswer}, // two directions
+		"\u00ad":         {authAnswer, authAnswer}, // nothing
+		"IX=2C":          {authAnswer, authAnswer},
+		"=2CIX=3D\u00ad": {authAnswer, authAnswer},
+	} {
+		require.Equal(t, test.asItself, scramByHand(t, pipe(t, server).Client, "n,,", "n="+name+",r=abc", "secret", ""), "%q", name)
+		require.Equal(t, test.forIX, scramByHand(t, pipe(t, server).Client, "n,a="+name+",", "n=IX,r=abc", "secret", ""), "for %q", name)
+	}
+	require.Equal(t, authAnswer, scramByHand(t, pipe(t, server).Client, "n,,", "n=,r=abc", "secret", ""), "no name")
 }
 
 // What only a secret proves is offered in the clear; what discloses one is not.
