@@ -25,7 +25,8 @@ func (c *Conn) apop(ctx context.Context, a arguments) error {
 	}
 	user, digest, two := cutLast(a.text)
 	sum, err := hex.DecodeString(digest)
-	if !two || err != nil || len(sum) != 16 || hasControl(user) || !c.isText(user) {
+	user, isName := c.apopName(user)
+	if !two || err != nil || len(sum) != 16 || !isName {
 		return mistake("user name and digest expected")
 	}
 	login := c.login("APOP")
@@ -35,6 +36,15 @@ func (c *Conn) apop(ctx context.Context, a arguments) error {
 	return c.logIn(ctx, login, c.braked, func(ctx context.Context) (mailbox.Mailbox, error) {
 		return session.APOP(ctx, login, timestamp, strings.ToLower(digest))
 	})
+}
+
+// apopName is the name of a user as APOP has it, and whether it is one. If it may
+// be in UTF-8, it is prepared by SASLprep (RFC 6856 section 2.2).
+func (c *Conn) apopName(name string) (string, bool) {
+	if c.server.HideUTF8 {
+		return name, !hasControl(name)
+	}
+	return preparedName(name)
 }
 
 // cutLast cuts text at its last blank.

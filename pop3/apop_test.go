@@ -63,6 +63,54 @@ func TestAPOPTimestamps(t *testing.T) {
 	require.NotContains(t, other.Dial(t).Greeting, "<")
 }
 
+// RFC 6856 section 2.2: a server that takes names and secrets in UTF-8 computes the
+// digest of a secret that is prepared by SASLprep as a stored string, and prepares
+// the name as a query. What SASLprep prohibits is nobody's.
+func TestAPOPIsPrepared(t *testing.T) {
+	users := pop3.Users{
+		"ix": "se\u00adcret", "m\u00fcller": "\u2168\u00aa", "tab": "a\tb", "private": "\ue000", "empty": "\u00ad",
+		"unassigned": "\U0001F600", "m\xe4x": "\u2168",
+	}
+	server := insecure(pop3.Login(users.SharedSecrets(), newFakeStore()))
+	server.MaxAuthTries, server.MaxBadCommands = -1, -1
+	const malformed = "-ERR user name and digest expected"
+	for _, test := range []struct{ name, secret, want string }{
+		{"ix", "secret", emptyMaildrop},
+		{"\u2168", "secret", emptyMaildrop},
+		{"i\u00adx", "secret", emptyMaildrop},
+		{"ix", "se\u00adcret", authAnswer},
+		{"mu\u0308ller", "IXa", emptyMaildrop},
+		{"m\u00fcller", "\u2168\u00aa", authAnswer},
+		{"tab", "a\tb", authAnswer},
+		{"private", "\ue000", authAnswer},
+		{"empty", "", authAnswer},
+		{"unassigned", "\U0001F600", authAnswer},
+		{"m\xe4x", "\u2168", malformed},
+		{"ix\u0007", "secret", malformed},
+		{"ix\ue000", "secret", malformed},
+		{"\u00ad", "secret", malformed},
+	} {
+		client := pipe(t, server)
+		digest := apopDigest(timestamp.FindString(client.Greeting), test.secret)
+		require.Equal(t, test.want, client.Command("APOP "+test.name+" "+digest), "%q %q", test.name, test.secret)
+	}
+
+	latin1 := insecure(pop3.Login(latin1Secrets{}, newFakeStore()))
+	latin1.HideUTF8 = true
+	client := pipe(t, latin1)
+	require.Equal(t, emptyMaildrop, client.Command("APOP m\xe4x "+apopDigest(timestamp.FindString(client.Greeting), "\xe4")))
+}
+
+// latin1Secrets are those of a user whose name and secret are in another charset.
+type latin1Secrets struct{ pop3.Users }
+
+func (latin1Secrets) SharedSecret(_ context.Context, login mailbox.Login) (secret, user string, err error) {
+	if login.User != "m\xe4x" {
+		return "", "", mailbox.ErrAuthFailed
+	}
+	return "\xe4", "max", nil
+}
+
 func apopDigest(timestamp, secret string) string {
 	sum := md5.Sum([]byte(timestamp + secret))
 	return hex.EncodeToString(sum[:])

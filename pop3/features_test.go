@@ -31,7 +31,7 @@ var features = []struct {
 	{"message 0", "TestDialoguesHaveEveryKindOfNumber"},
 	{"LIST n, UIDL, UIDL n", "rfc1939-5-list rfc1939-7-uidl"},
 	{"TOP counts lines of the body only; with 0 lines it sends the header", "rfc1939-7-top rfc1939-3-byte-stuffing TestTOPReadsNoFurtherThanItSends"},
-	{"APOP", "rfc1939-7-apop rfc1939-7-apop-blank rfc1939-7-apop-after-user TestRFC1939Section7APOPExample TestAPOPTimestamps"},
+	{"APOP", "rfc1939-7-apop rfc1939-7-apop-blank rfc1939-7-apop-after-user TestRFC1939Section7APOPExample TestAPOPTimestamps TestAPOPIsPrepared"},
 	{"LIST/UIDL/STAT leave out marked messages", "rfc1939-5-list rfc1939-7-uidl rfc1939-5-stat rfc1939-5-dele"},
 	{"RETR/TOP of a marked message is -ERR", "rfc1939-5-dele rfc1939-5-retr"},
 	{"second DELE is -ERR", "rfc1939-5-dele"},

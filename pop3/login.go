@@ -111,12 +111,19 @@ func (s *loginSession) APOP(ctx context.Context, login mailbox.Login, timestamp,
 		return nil, impossible("APOP is not offered here")
 	}
 	return s.shared(ctx, login, func(secret string) []byte {
+		if s.conn == nil || !s.conn.server.HideUTF8 {
+			var ok bool
+			if secret, ok = preparedSecret(secret); !ok {
+				return nil
+			}
+		}
 		sum := md5.Sum([]byte(timestamp + secret))
 		return sum[:]
 	}, digest)
 }
 
-// shared logs in by a digest of the shared secret, in hexadecimal digits.
+// shared logs in by a digest of the shared secret, in hexadecimal digits. sum
+// returns nil if there is none.
 func (s *loginSession) shared(ctx context.Context, login mailbox.Login, sum func(secret string) []byte, digest string) (mailbox.Mailbox, error) {
 	secret, user, err := s.Authenticator.(SharedSecrets).SharedSecret(ctx, login)
 	if err != nil {

@@ -21,3 +21,10 @@ func preparedName(name string) (string, bool) {
 	prepared, err := queried.Prepare(name)
 	return prepared, err == nil && prepared != ""
 }
+
+// preparedSecret prepares a secret that the server has, and reports whether it is
+// one.
+func preparedSecret(secret string) (string, bool) {
+	prepared, err := stringprep.SASLprep.Prepare(secret)
+	return prepared, err == nil && prepared != ""
+}

@@ -15,7 +15,7 @@ func (c *Conn) utf8(context.Context, arguments) error {
 	return nil
 }
 
-// isText reports whether a name or a password is one: those that clients may send
-// in UTF-8 must be UTF-8 (RFC 6856 section 2.2). Where that is hidden, the octets
-// are the host's to judge.
+// isText reports whether a name or a password of USER and PASS is one: if clients
+// may send UTF-8, it must be UTF-8 (RFC 6856 section 2.2). If that is hidden, the
+// octets are the host's to judge.
 func (c *Conn) isText(text string) bool { return c.server.HideUTF8 || utf8.ValidString(text) }
