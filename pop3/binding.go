@@ -29,11 +29,14 @@ func (c *Conn) sentCertificate() []byte {
 // binding returns a channel binding of the connection: tls-exporter (RFC 9266),
 // tls-server-end-point or tls-unique (RFC 5929). The last exists before TLS 1.3
 // only; for the second the server must have sent its certificate, which it does
-// not if the client resumes a session. That there is none is no failed login.
+// not if the client resumes a session. The first is good for one login on a
+// connection (RFC 9266 section 4.1). That there is none is no failed login.
 func (c *Conn) binding(kind scram.ChannelBindingType) (binding scram.ChannelBinding, err error) {
 	state := c.TLS()
 	switch {
 	case state == nil:
+	case kind == scram.ChannelBindingTLSExporter && c.exported:
+		return binding, impossible("tls-exporter was used on this connection: connect again")
 	case kind == scram.ChannelBindingTLSExporter:
 		binding, _ = scram.NewTLSExporterBinding(state)
 	case kind == scram.ChannelBindingTLSServerEndpoint:

@@ -41,7 +41,8 @@ func (h scramHash) startBound(s *loginSession, login mailbox.Login) SASLExchange
 type scramExchange struct {
 	exchange
 	scramHash
-	plus bool // with channel binding
+	plus  bool // with channel binding
+	bound scram.ChannelBindingType
 
 	conversation *scram.ServerConversation // nil before the client's first message
 	user         string                    // whose mailbox to open
@@ -84,6 +85,7 @@ func (x *scramExchange) first(ctx context.Context, message []byte) ([]byte, erro
 	if err != nil {
 		return nil, err
 	}
+	x.bound = binding.Type
 	x.conversation = server.NewConversationWithChannelBinding(binding)
 	challenge, err := x.conversation.Step(string(message))
 	switch {
@@ -98,6 +100,9 @@ func (x *scramExchange) first(ctx context.Context, message []byte) ([]byte, erro
 // final takes the client's final message: its proof. The answer has the
 // server's.
 func (x *scramExchange) final(message []byte) ([]byte, error) {
+	if x.bound == scram.ChannelBindingTLSExporter {
+		x.session.conn.exported = true
+	}
 	answer, err := x.conversation.Step(string(message))
 	switch {
 	case x.unknown != nil:

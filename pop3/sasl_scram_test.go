@@ -439,10 +439,49 @@ func TestChannelBinding(t *testing.T) {
 				require.Contains(t, string(client.Body()), "\r\nSASL SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN\r\n")
 				binding := boundTo(t, conn, test.kind)
 				require.Equal(t, authAnswer, runSCRAM(t, client, "SCRAM-SHA-256-PLUS", boundConversation(t, "mrose", "Secret", binding), nil))
+				if test.kind == scram.ChannelBindingTLSExporter {
+					client, conn = plusClient(t, server, implicit, test.version)
+					binding = boundTo(t, conn, test.kind)
+				}
 				require.Equal(t, emptyMaildrop, runSCRAM(t, client, "SCRAM-SHA-256-PLUS", boundConversation(t, "mrose", "secret", binding), nil))
 			})
 		}
 	})
+}
+
+// RFC 9266 section 4.1: tls-exporter "MUST NOT" be used "for more than one
+// authentication mechanism instance on a given TLS connection". The client may log
+// in without it, by another binding, or on another connection.
+func TestTLSExporterIsUsedOnce(t *testing.T) {
+	server := newPlusServer(t)
+	const used = "-ERR tls-exporter was used on this connection: connect again"
+	client, conn := plusClient(t, server, true, tls.VersionTLS13)
+	exporter := boundTo(t, conn, scram.ChannelBindingTLSExporter)
+	bound := func(password string, binding scram.ChannelBinding, tamper func(int, string) string) string {
+		return runSCRAM(t, client, "SCRAM-SHA-256-PLUS", boundConversation(t, "mrose", password, binding), tamper)
+	}
+	client.Command("AUTH SCRAM-SHA-256-PLUS")
+	require.Equal(t, "-ERR AUTH cancelled", client.Command("*"))
+	client.Command("AUTH SCRAM-SHA-256-PLUS")
+	client.Command(encoded("p=tls-exporter,,n=mrose,r=abc"))
+	require.Equal(t, "-ERR AUTH cancelled", client.Command("*"), "nothing was bound yet")
+	require.Equal(t, authAnswer, bound("Secret", exporter, nil))
+	require.Equal(t, used, bound("secret", exporter, nil))
+	require.Equal(t, authAnswer, runSCRAM(t, client, "SCRAM-SHA-256", newConversation(t, scram.SHA256, "mrose", "Secret", ""), nil))
+	require.Equal(t, used, bound("secret", exporter, nil))
+	require.Equal(t, "SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN", capability(t, client, "SASL"))
+	require.Equal(t, emptyMaildrop, bound("secret", boundTo(t, conn, scram.ChannelBindingTLSServerEndpoint), nil))
+
+	for name, tamper := range map[string]func(int, string) string{
+		"no proof": func(step int, m string) string { m, _, _ = strings.Cut(m, ",p="); return m },
+		"nothing":  func(step int, m string) string { return m[:len(m)*(1-step)] },
+	} {
+		client, conn = plusClient(t, server, true, tls.VersionTLS13)
+		exporter = boundTo(t, conn, scram.ChannelBindingTLSExporter)
+		require.Equal(t, authAnswer, bound("secret", exporter, tamper), name)
+		require.Equal(t, used, bound("secret", exporter, nil), name)
+		require.Equal(t, emptyMaildrop, runSCRAM(t, client, "SCRAM-SHA-256", newConversation(t, scram.SHA256, "mrose", "secret", ""), nil))
+	}
 }
 
 // Somebody in the middle has a connection of its own to each side: the binding
