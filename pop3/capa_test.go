@@ -31,6 +31,29 @@ func TestNoHostBreaksOutOfACapability(t *testing.T) {
 	require.Equal(t, "+OK 0 0", client.Command("STAT"))
 }
 
+// RFC 2449 sections 6.5 and 6.7: a host whose policies differ lists before the
+// login what holds for any user, with USER, and after it what holds for the one that
+// has logged in.
+func TestCapabilitiesOfAUser(t *testing.T) {
+	server := newFakeStore().server()
+	server.Capabilities = func(c *pop3.Conn, list []string) []string {
+		if c.User() == "" {
+			return append(list, "EXPIRE 7 USER", "LOGIN-DELAY 900 USER")
+		}
+		return append(list, "EXPIRE "+map[string]string{"demo": "30"}[c.User()], "LOGIN-DELAY 60")
+	}
+	client := pipe(t, server)
+	expect := func(expire, delay string) {
+		require.Equal(t, expire, capability(t, client.Client, "EXPIRE"))
+		require.Equal(t, delay, capability(t, client.Client, "LOGIN-DELAY"))
+	}
+	expect("7 USER", "900 USER")
+	client.Command("USER demo")
+	expect("7 USER", "900 USER")
+	client.Command("PASS secret")
+	expect("30", "60")
+}
+
 // RFC 1939 section 3: a capability of the host is byte-stuffed, so that it
 // cannot end the response.
 func TestCapabilitiesAreByteStuffed(t *testing.T) {

@@ -40,6 +40,21 @@ func TestLoginDelay(t *testing.T) {
 	})
 }
 
+// RFC 2449 section 8.1.1: it is "strongly recommended" not to answer USER by the
+// code, since that would show that there is such a user. So does a wrong password.
+func TestLoginDelayShowsNobodyWhoExists(t *testing.T) {
+	server := insecure(pop3.Login(pop3.Users{"mrose": "secret"}, newFakeStore()))
+	server.LoginDelay = time.Hour
+	login := func(password string) string {
+		client := pipe(t, server)
+		require.Equal(t, "+OK send PASS", client.Command("USER mrose"))
+		return client.Command("PASS " + password)
+	}
+	require.Equal(t, emptyMaildrop, login("secret"))
+	require.Equal(t, authAnswer, login("wrong"))
+	require.Equal(t, "-ERR [LOGIN-DELAY] too soon after the last login", login("secret"))
+}
+
 // Users whose time is over are forgotten.
 func TestLoginDelayForgets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"testing"
 
@@ -94,6 +95,9 @@ func TestMechanismsThatAreOffered(t *testing.T) {
 	require.Equal(t, "SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS SCRAM-SHA-256 SCRAM-SHA-1 OAUTHBEARER XOAUTH2 CRAM-MD5 PLAIN LOGIN ANONYMOUS",
 		capability(t, server.DialTLS(t), "SASL"))
 	require.Contains(t, server.Dial(t).Greeting, "@", "the timestamp of APOP")
+	for _, mechanism := range []string{"OAUTHBEARER", "XOAUTH2", "PLAIN", "LOGIN"} { // RFC 7628 section 3: "TLS MUST be used for OAUTHBEARER"
+		require.Contains(t, server.Dial(t).Command("AUTH "+mechanism+" AAAA"), "-ERR no passwords without TLS", mechanism)
+	}
 
 	host := newAllWays()
 	host.off = []string{"SCRAM-SHA-1", "PLAIN", "XOAUTH2", "APOP", "USER"}
@@ -177,13 +181,15 @@ func TestCRAMMD5Example(t *testing.T) {
 	require.Equal(t, "b913a602c7eda7a495b4e6e7334d3890", hex.EncodeToString(sum.Sum(nil)))
 }
 
-// RFC 7628: the name, and a token of any length.
+// RFC 7628: the name, and a token of any length. "Unknown key/value pairs MUST be
+// ignored by the server" (section 3.1).
 func TestTokens(t *testing.T) {
 	for _, length := range []int{0, 100, 12 << 10} {
 		token := "token-of-mrose" + strings.Repeat("=", length)
 		for name, test := range map[string]struct{ mechanism, response, user string }{
 			"OAUTHBEARER":               {"OAUTHBEARER", "n,a=mrose,\x01host=h\x01port=110\x01auth=Bearer " + token + "\x01\x01", "mrose"},
 			"OAUTHBEARER without name":  {"OAUTHBEARER", "n,,\x01auth=Bearer " + token + "\x01\x01", ""},
+			"OAUTHBEARER with more":     {"OAUTHBEARER", "n,a=mrose,\x01x=y\x01mthd=GET\x01path=/\x01post=\x01qs=a=b\x01authx=no\x01auth=Bearer " + token + "\x01z=\x01\x01", "mrose"},
 			"OAUTHBEARER that can bind": {"OAUTHBEARER", "y,a=m=2Crose=3D,\x01auth=bearer " + token + "\x01\x01", "m,rose="},
 			"XOAUTH2":                   {"XOAUTH2", "user=mrose\x01auth=Bearer " + token + "\x01\x01", "mrose"},
 		} {
@@ -326,6 +332,44 @@ func TestEXTERNAL(t *testing.T) {
 	client = dial()
 	require.Equal(t, "+ ", client.Command("AUTH EXTERNAL"))
 	require.Equal(t, emptyMaildrop, client.Command("bXJvc2U="), "as itself")
+}
+
+// RFC 8314 section 3.1 and RFC 2595 section 4: a client with a certificate is in the
+// AUTHORIZATION state after the greeting and after STLS. A server whose host does
+// not ask for certificates asks for none (RFC 8314 section 4.2).
+func TestACertificateAloneLogsNobodyIn(t *testing.T) {
+	mrose, err := testcert.NewFor("mrose")
+	require.NoError(t, err)
+	eachTLS(t, func(t *testing.T, implicit bool) {
+		for _, asks := range []bool{true, false} {
+			host := newAllWays()
+			server := pop3test.NewUnstartedServer(t, pop3.Login(host, new(memory.Store)))
+			if asks {
+				server.Config.TLSConfig.ClientAuth = tls.RequireAndVerifyClientCert
+				server.Config.TLSConfig.ClientCAs = mrose.Roots
+			}
+			server.Start(t)
+			asked := false
+			config := server.ClientTLS()
+			config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+				asked = true
+				return &mrose.Server, nil
+			}
+			conn, err := shake(t, server, implicit, config)
+			require.NoError(t, err)
+			var behind net.Conn = conn
+			if !implicit {
+				behind = &greetedBefore{conn, strings.NewReader("+OK\r\n")}
+			}
+			client := pop3test.NewClient(t, behind)
+			require.Equal(t, "-ERR log in first", client.Command("STAT"))
+			require.Equal(t, asks, asked)
+			require.Empty(t, host.asked)
+			if asks {
+				require.Equal(t, emptyMaildrop, client.Command("AUTH EXTERNAL ="))
+			}
+		}
+	})
 }
 
 // A server of another library, among them one that panics on an empty line after

@@ -18,6 +18,7 @@ func TestBase64IsStrict(t *testing.T) {
 	client := pipe(t, newFakeStore().server())
 	for _, text := range []string{
 		"AG1yb3NlAHNlY3JldB==", "AG1yb3NlAHNlY3JldA", "AG1yb3NlAHNlY3JldA=", "AG1yb3NlAHN\rlY3JldA==", "AG1yb3NlAHNlY3JldA== ==",
+		"=AAA", "AAA=BBB", "AG1yb3NlAHNlY3JldA==AAAA", "AG1yb3NlAHNlY3JldA-_", "A", "====", // RFC 5034 section 4 names the first two
 	} {
 		require.Equal(t, "-ERR not base64", client.Command("AUTH PLAIN "+text), "%q", text)
 		client.Command("CAPA")

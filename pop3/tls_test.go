@@ -1,8 +1,10 @@
 package pop3_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
+	"encoding/binary"
 	"io"
 	"net"
 	"strings"
@@ -142,6 +144,46 @@ func TestAFailedHandshakeEndsTheConnection(t *testing.T) {
 		client.Login("mrose", "secret")
 		require.Equal(t, "+OK bye", client.Quit())
 	})
+}
+
+// RFC 8314 section 3.4: the server ends TLS by an alert before it ends the
+// connection, so that nobody can cut the last answer off unseen.
+func TestTheEndOfTLSIsSaid(t *testing.T) {
+	server := pop3test.NewUnstartedServer(t, pop3.Login(pop3test.AnyPassword(), newFakeStore()))
+	server.Config.IdleTimeout = time.Second
+	server.Start(t)
+	for _, last := range []string{"QUIT\r\n", "USER mrose\r\nPASS x\r\n", strings.Repeat("XYZZY\r\n", 6)} {
+		conn, err := net.Dial("tcp", server.AddrTLS)
+		require.NoError(t, err)
+		defer conn.Close()
+		conn.SetDeadline(time.Now().Add(pop3test.Patience))
+		var received bytes.Buffer
+		config := server.ClientTLS()
+		config.MaxVersion = tls.VersionTLS12 // later ones hide what a record is
+		secure := tls.Client(overheard{conn, &received}, config)
+		_, err = io.WriteString(secure, last)
+		require.NoError(t, err)
+		_, err = io.ReadAll(secure) // without an error, whether there is an alert or not
+		require.NoError(t, err)
+		var kind byte
+		for records := received.Bytes(); len(records) > 0; {
+			kind = records[0]
+			records = records[5+int(binary.BigEndian.Uint16(records[3:])):]
+		}
+		require.EqualValues(t, 21, kind, "the last record is an alert, after %q", last)
+	}
+}
+
+// overheard is a connection of which somebody hears what it receives.
+type overheard struct {
+	net.Conn
+	received io.Writer
+}
+
+func (t overheard) Read(p []byte) (int, error) {
+	n, err := t.Conn.Read(p)
+	t.received.Write(p[:n])
+	return n, err
 }
 
 // RFC 2595 section 4: a command that an attacker in the middle puts after STLS
