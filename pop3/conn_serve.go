@@ -145,13 +145,13 @@ func (c *Conn) greet() {
 func (c *Conn) endOfInput(ctx context.Context, err error) *ended {
 	switch {
 	case errors.Is(err, errShuttingDown):
-		c.out.strings("-ERR [SYS/TEMP] server shutting down\r\n")
+		c.writeError(&Error{Code: CodeTemporary, Text: "server shutting down"})
 		return c.flushAndEnd(ctx, &ended{ReasonShutdown, ErrServerClosed})
 	case errors.Is(err, errLineTooLong):
-		c.out.strings("-ERR line too long\r\n")
+		c.writeError(&Error{Text: "line too long"})
 		return c.flushAndEnd(ctx, &ended{ReasonLineTooLong, err})
 	case errors.Is(err, errTooManyLongLines):
-		c.out.strings("-ERR [SYS/TEMP] too many long lines at once, try again later\r\n")
+		c.writeError(&Error{Code: CodeTemporary, Text: "too many long lines at once, try again later"})
 		return c.flushAndEnd(ctx, &ended{ReasonLineTooLong, err})
 	case errors.Is(err, os.ErrDeadlineExceeded) && c.state == Transaction:
 		// The autologout: "should close the TCP connection without removing any

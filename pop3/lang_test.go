@@ -1,6 +1,7 @@
 package pop3_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -13,7 +14,7 @@ import (
 func TestLANG(t *testing.T) {
 	german := map[string]string{
 		"authentication failed": "Anmeldung gescheitert", "no such message": "keine solche Nachricht",
-		"texts are in this language now": "Texte sind jetzt in dieser Sprache",
+		"texts are in this language now": "Texte sind jetzt in dieser Sprache", "line too long": "Zeile zu lang",
 	}
 	server := insecure(pop3.Login(pop3.Users{"mrose": "secret"}, newFakeStore()))
 	server.Languages = []pop3.Language{
@@ -25,6 +26,7 @@ func TestLANG(t *testing.T) {
 		}},
 		{Tag: "pt-BR", Name: "portugu\u00eas\r\n.", Translate: func(string) string { return "n\u00e3o\r\n+OK" }},
 	}
+	server.MaxLine = 255
 	client := pipe(t, server)
 	client.Command("LANG")
 	require.Equal(t, "en English\r\nde Deutsch\r\npt-BR portugu\u00eas.\r\n", string(client.Body()))
@@ -36,6 +38,8 @@ func TestLANG(t *testing.T) {
 	require.Equal(t, "-ERR n\u00e3o+OK", client.Command("NOSUCH"))
 	require.Equal(t, "+OK en texts are in this language now", client.Command("LANG *"))
 	require.Equal(t, "-ERR unknown command", client.Command("NOSUCH"))
+	client.Command("LANG de")
+	require.Equal(t, "-ERR Zeile zu lang", client.Command(strings.Repeat("x", 300)), "the last one too")
 }
 
 func TestLanguagesThatCannotBe(t *testing.T) {
