@@ -35,9 +35,9 @@ func TestRFC1939Section7APOPExample(t *testing.T) {
 	require.ErrorIs(t, err, mailbox.ErrAuthFailed)
 }
 
-// RFC 1939 section 7: "each time the POP3 server issues a banner greeting, it
-// MUST be different. The syntax of the timestamp MUST correspond to the msg-id
-// in [RFC822]". APOP is offered only by a host that knows the secrets.
+// RFC 1939 section 7: the timestamp has the syntax of a msg-id, "and MUST be
+// different each time the POP3 server issues a banner greeting". APOP is offered
+// only by a host that knows the secrets.
 func TestAPOPTimestamps(t *testing.T) {
 	server := pop3test.NewServer(t, pop3.Login(pop3.Users{"mrose": "tanstaaf"}.SharedSecrets(), newFakeStore()))
 	form := regexp.MustCompile(`^\+OK .*(<[A-Za-z0-9.!#$%&'*+/=?^_{|}~-]+@[A-Za-z0-9.-]+>)$`)

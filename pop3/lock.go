@@ -8,7 +8,7 @@ import (
 	"github.com/popcask/popcask/mailbox"
 )
 
-// Lock lets one session at a time have a maildrop, as RFC 1939 section 8 would
+// Lock lets one session at a time have a maildrop, as RFC 1939 section 4 would
 // have it. It must be safe for concurrent use. [LocalLock] is one in memory; a
 // lease that several servers share could keep it elsewhere, but a server that
 // dies, or a client that went away without a word, then keeps its users out for
