@@ -1,6 +1,7 @@
 package pop3_test
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
@@ -87,6 +88,22 @@ func TestDialoguesHaveEveryKindOfNumber(t *testing.T) {
 	}
 	require.True(t, all[inSession]["TOP 1"])
 	require.True(t, all[inSession]["LIST 1 2"])
+}
+
+// RFC 1939 section 3 and RFC 6856 section 2.1: what the server itself says is ASCII.
+// RFC 2449 section 6.4: a text that begins with a bracket is a response code.
+func TestTextsOfTheServer(t *testing.T) {
+	status := regexp.MustCompile(`^(\+OK|-ERR( \[(AUTH|IN-USE|LOGIN-DELAY|SYS/TEMP|SYS/PERM)\])?)( [ -Z\\-~]+)?\r\n$`)
+	count := 0
+	for _, d := range readDialogues(t) {
+		for _, l := range d.lines {
+			if l.kind == serverSays && (strings.HasPrefix(l.text, "+OK") || strings.HasPrefix(l.text, "-ERR")) {
+				require.Regexp(t, status, l.text, "%s line %d", d.name, l.number)
+				count++
+			}
+		}
+	}
+	require.Greater(t, count, 500)
 }
 
 // The dialogues are played over every kind of connection (RFC 1939, RFC 2595,

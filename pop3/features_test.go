@@ -39,7 +39,7 @@ var features = []struct {
 	{"CAPA", "rfc2449-5-capa-insecure rfc2449-5-capa-tls"},
 	{"capabilities TOP, UIDL, USER", "rfc2449-5-capa-in-the-clear rfc2449-5-capa-insecure rfc2449-5-capa-tls"},
 	{"capability SASL", "rfc2449-5-capa-in-the-clear rfc2449-5-capa-insecure TestASessionThatOnlyLogsIn"},
-	{"capabilities RESP-CODES, AUTH-RESP-CODE", "rfc2449-5-capa-insecure"},
+	{"capabilities RESP-CODES, AUTH-RESP-CODE", "rfc2449-5-capa-insecure TestTextsOfTheServer"},
 	{"capability PIPELINING", "rfc2449-5-capa-insecure rfc2449-6.6-pipelining"},
 	{"LOGIN-DELAY", "TestLoginDelay TestLoginDelayShowsNobodyWhoExists TestCapabilitiesOfAUser TestLoginDelayForgets TestLoginDelayOfALoginThatFails TestCapabilitiesOfTheHost TestErrorMapOfAStoreAtLogin"},
 	{"EXPIRE", "TestEXPIRE TestCapabilitiesOfAUser TestDeleteRetrieved TestDeleteRetrievedNeedsQUIT TestCapabilitiesOfTheHost"},

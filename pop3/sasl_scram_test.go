@@ -275,6 +275,8 @@ func TestSCRAMAttacks(t *testing.T) {
 		"first: no nonce":            first(func(string) string { return "n,,n=mrose" }),
 		"first: a mandatory one":     first(func(string) string { return "n,,m=x,n=mrose,r=abc" }),
 		"first: an illegal name":     first(func(string) string { return "n,,n=m=rose,r=abc" }),
+		"first: an illegal authz":    first(func(string) string { return "n,a=m=rose,n=mrose,r=abc" }),
+		"first: no authz":            first(func(string) string { return "n,mrose,n=mrose,r=abc" }),
 		"first: control in a name":   first(func(string) string { return "n,,n=mro\x01se,r=abc" }),
 		"first: control in an authz": first(func(string) string { return "n,a=mro\x01se,n=mrose,r=abc" }),
 		"first: not UTF-8":           first(func(string) string { return "n,,n=mro\xffse,r=abc" }),
@@ -366,8 +368,9 @@ func boundTo(t *testing.T, conn *tls.Conn, kind scram.ChannelBindingType) scram.
 	var binding scram.ChannelBinding
 	var err error
 	switch kind {
-	case scram.ChannelBindingTLSExporter:
-		binding, err = scram.NewTLSExporterBinding(&state)
+	case scram.ChannelBindingTLSExporter: // RFC 9266 section 2, by hand
+		binding.Type = kind
+		binding.Data, err = state.ExportKeyingMaterial("EXPORTER-Channel-Binding", nil, 32)
 	case scram.ChannelBindingTLSServerEndpoint:
 		binding, err = scram.NewTLSServerEndpointBinding(&state)
 	case scram.ChannelBindingTLSUnique:

@@ -51,7 +51,9 @@ type ExpiringSession interface {
 
 	// Retention returns how long a message stays if nobody removes it, 0 for
 	// ever, and whether that is known. CAPA lists it as EXPIRE, in whole days
-	// (RFC 2449 section 6.7). It is called for every CAPA.
+	// (RFC 2449 section 6.7). It is called for every CAPA. If users differ, it
+	// returns before the login what is the shortest of all, and after it what
+	// the user has.
 	Retention() (retention time.Duration, known bool)
 }
 
