@@ -13,8 +13,20 @@ func (c *Conn) canBind() bool {
 	if state == nil {
 		return false
 	}
-	_, err := scram.NewTLSExporterBinding(state)
-	return err == nil || c.sentCertificate() != nil || state.TLSUnique != nil
+	return exporterBinding(state).IsSupported() || c.sentCertificate() != nil || len(state.TLSUnique) > 0
+}
+
+// exporterBinding returns the binding tls-exporter, the zero one if there is none.
+// The state of another TLS library than crypto/tls has none, and panics when it is
+// asked.
+func exporterBinding(state *tls.ConnectionState) (binding scram.ChannelBinding) {
+	defer func() {
+		if recover() != nil {
+			binding = scram.ChannelBinding{}
+		}
+	}()
+	binding, _ = scram.NewTLSExporterBinding(state)
+	return binding
 }
 
 // sentCertificate returns the certificate that the server has sent, nil if it has
@@ -38,7 +50,7 @@ func (c *Conn) binding(kind scram.ChannelBindingType) (binding scram.ChannelBind
 	case kind == scram.ChannelBindingTLSExporter && c.exported:
 		return binding, impossible("tls-exporter was used on this connection: connect again")
 	case kind == scram.ChannelBindingTLSExporter:
-		binding, _ = scram.NewTLSExporterBinding(state)
+		binding = exporterBinding(state)
 	case kind == scram.ChannelBindingTLSServerEndpoint:
 		if certificate, err := x509.ParseCertificate(c.sentCertificate()); err == nil {
 			binding, _ = scram.NewTLSServerEndpointBinding(&tls.ConnectionState{PeerCertificates: []*x509.Certificate{certificate}})

@@ -55,7 +55,7 @@ var features = []struct {
 	{"LOGIN", "TestLOGIN"},
 	{"CRAM-MD5", "TestCRAMMD5 TestCRAMMD5Example"},
 	{"SCRAM-SHA-1, SCRAM-SHA-256", "TestSCRAM TestSCRAMNames TestSCRAMNamesArePrepared TestSCRAMExtensions TestSCRAMIsOfferedInTheClear TestSCRAMAttacks TestSCRAMShowsNobodyWhoExists"},
-	{"SCRAM-SHA-1-PLUS, SCRAM-SHA-256-PLUS", "TestChannelBinding TestTLSExporterIsUsedOnce TestChannelBindingOfAnotherConnection TestChannelBindingDowngrade TestChannelBindingOfAResumedSession"},
+	{"SCRAM-SHA-1-PLUS, SCRAM-SHA-256-PLUS", "TestChannelBinding TestTLSExporterIsUsedOnce TestChannelBindingOfAnotherConnection TestChannelBindingDowngrade TestChannelBindingOfAResumedSession TestChannelBindingOfAnotherTLSLibrary"},
 	{"OAUTHBEARER, XOAUTH2", "TestTokens TestMalformedTokens TestTokensThatAreRefused TestTokensOfAHostThatFails"},
 	{"EXTERNAL", "TestEXTERNAL TestACertificateAloneLogsNobodyIn"},
 	{"ANONYMOUS", "TestANONYMOUS"},

@@ -533,6 +533,38 @@ func TestChannelBindingOfAResumedSession(t *testing.T) {
 	}
 }
 
+// The state of another TLS library than crypto/tls has no keys to export, and
+// panics when it is asked.
+func TestChannelBindingOfAnotherTLSLibrary(t *testing.T) {
+	for name, test := range map[string]struct {
+		unique           string
+		offered, refused string
+	}{
+		"tls-unique": {"x", "SCRAM-SHA-256-PLUS SCRAM-SHA-256", "-ERR no such channel binding on this connection"},
+		"none":       {"", "SCRAM-SHA-256", "-ERR no such mechanism"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := &pop3.Server{Handler: pop3.Login(newSCRAMUsers(t, crypto.SHA256, map[string]string{"mrose": "secret"}), new(memory.Store))}
+			conn := foreignTLS{newScript([]byte("CAPA\r\nAUTH SCRAM-SHA-256-PLUS "+encoded("p=tls-exporter,,n=mrose,r=abc")+"\r\nQUIT\r\n"), 0), test.unique}
+			require.NoError(t, server.ServeConn(t.Context(), conn))
+			require.Contains(t, conn.out.String(), "\r\nSASL "+test.offered+" PLAIN LOGIN\r\n")
+			require.Contains(t, conn.out.String(), "\r\n"+test.refused+"\r\n+OK bye\r\n")
+		})
+	}
+}
+
+// foreignTLS is a connection of another TLS library than crypto/tls.
+type foreignTLS struct {
+	*script
+	unique string
+}
+
+func (c foreignTLS) ConnectionState() tls.ConnectionState {
+	return tls.ConnectionState{HandshakeComplete: true, TLSUnique: []byte(c.unique)}
+}
+
+func (foreignTLS) HandshakeContext(context.Context) error { return nil }
+
 // RFC 5802 section 6: a client that could bind, and did not see that the server
 // can, has a list of mechanisms that somebody has changed.
 func TestChannelBindingDowngrade(t *testing.T) {
