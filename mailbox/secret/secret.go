@@ -115,7 +115,8 @@ const ifPassword = "if it is a password, write {PLAIN} in front of it"
 
 // Parse reads the text of a secret. One without a form is a bcrypt hash if it
 // begins like one, else a password with all its spaces; but a space in front of
-// a hash does not make a password of it. No error quotes the text.
+// a hash does not make a password of it. No error quotes the text, except for the
+// name of a scheme that is unknown, up to 32 octets.
 func Parse(text string) (Secret, error) {
 	form := strings.TrimLeft(text, " \t")
 	match := scheme.FindStringSubmatch(form)
@@ -145,7 +146,7 @@ func parseScheme(name, text string) (Secret, error) {
 	case "SCRAM-SHA-256", "SCRAM-SHA-1":
 		return parseKeys("{" + name + "}" + text)
 	}
-	return Secret{}, fmt.Errorf("unknown scheme {%s}: there are {SCRAM-SHA-256}, {SCRAM-SHA-1}, {BCRYPT}, {BLF-CRYPT} and {PLAIN}; %s", name, ifPassword)
+	return Secret{}, fmt.Errorf("unknown scheme {%.32s}: there are {SCRAM-SHA-256}, {SCRAM-SHA-1}, {BCRYPT}, {BLF-CRYPT} and {PLAIN}; %s", name, ifPassword)
 }
 
 func parseHash(text string) (hash []byte, ok bool) {

@@ -61,8 +61,9 @@ var (
 func ParseUsers(r io.Reader) (*Users, error) {
 	u := &Users{users: make(map[string]user), domains: make(map[string]bool)}
 	lines := bufio.NewScanner(r)
-	for number := 1; lines.Scan(); number++ {
-		line := strings.TrimSuffix(lines.Text(), "\r")
+	number := 1
+	for ; lines.Scan(); number++ {
+		line := lines.Text() // without its LF or CRLF
 		if number == 1 {
 			line = strings.TrimPrefix(line, "\ufeff") // what some editors begin a file with
 		}
@@ -74,7 +75,7 @@ func ParseUsers(r io.Reader) (*Users, error) {
 		}
 	}
 	if err := lines.Err(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("line %d: %w", number, err)
 	}
 	if len(u.users) == 0 {
 		return nil, errors.New("no users in it")

@@ -91,7 +91,7 @@ func TestUsersFileErrors(t *testing.T) {
 		{"Argon2", "a: $argon2id$v=19$m=65536,t=3,p=4$hunter2", "line 1: a: " + noHash},
 		{"yescrypt", "a:$y$j9T$hunter2", "line 1: a: " + noHash},
 		{"bcrypt with the mistake of 2011", "a:$2x$10$" + strings.Repeat("x", 53), "line 1: a: " + noHash},
-		{"a line without an end", "a:" + strings.Repeat("x", 70_000), "bufio.Scanner: token too long"},
+		{"a line without an end", "a:b\nc:" + strings.Repeat("x", 70_000), "line 2: bufio.Scanner: token too long"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := ParseUsers(strings.NewReader(test.file))
