@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"runtime"
@@ -420,21 +421,28 @@ func TestBrakeHearsOfEachLogin(t *testing.T) {
 
 // Some mechanisms say in a challenge that a proof is wrong (RFC 7628 section
 // 3.2.3). Whoever breaks the exchange off then has failed as well, or guessing
-// would cost nothing.
+// would cost nothing, and nobody would hear of it: curl hangs up after XOAUTH2.
 func TestAnExchangeBrokenOffAfterItsCheckHasFailed(t *testing.T) {
 	for name, end := range map[string]func(*piped){
 		"*":          func(p *piped) { require.Equal(t, "-ERR [AUTH] too many failed logins", p.Command("*")) },
 		"not base64": func(p *piped) { require.Equal(t, "-ERR [AUTH] too many failed logins", p.Command("?")) },
 		"gone":       func(p *piped) { p.conn.Close() },
 	} {
-		brake := new(recordingBrake)
+		brake, log, told := new(recordingBrake), new(lockedBuffer), []string(nil)
 		server := insecure(newFakeHost("one"))
 		server.Brake, server.MaxAuthTries = brake, 1
+		server.Logger = slog.New(slog.NewTextHandler(log, nil))
+		server.Hooks = &pop3.Hooks{Auth: func(_ context.Context, _ *pop3.Conn, login mailbox.Login, err error) {
+			told = append(told, fmt.Sprint(login.User, " ", login.Mechanism, " ", errors.Is(err, mailbox.ErrAuthFailed)))
+		}}
 		p := pipe(t, server)
 		require.Equal(t, "+ d2hvPw==", p.Command("AUTH TEST AAAA"))
 		end(p)
 		<-p.over
 		require.Equal(t, []string{"demo false"}, brake.results, name)
+		require.Equal(t, []string{"demo TEST true"}, told, name)
+		require.EqualValues(t, 1, server.Stats().FailedLogins, name)
+		require.Regexp(t, `msg="pop3: login failed" .* login.user=demo login.mechanism=TEST .* wrong=true `, log.String(), name)
 	}
 }
 

@@ -125,7 +125,7 @@ func (c *Conn) exchange(ctx context.Context, x SASLExchange, login mailbox.Login
 		if response, err = c.response(ctx); err != nil {
 			if wasBraked && !done {
 				login.User = x.User()
-				err = c.brokenOff(login, err)
+				err = c.brokenOff(ctx, login, err)
 			}
 			return wasBraked, asked, err
 		}
@@ -153,10 +153,10 @@ func (c *Conn) response(ctx context.Context) ([]byte, error) {
 // brokenOff returns the error of an exchange that the client broke off after a
 // check, by err. That is a failed login: the challenge may have said that the
 // proof is wrong (RFC 7628 section 3.2.3).
-func (c *Conn) brokenOff(login mailbox.Login, err error) error {
+func (c *Conn) brokenOff(ctx context.Context, login mailbox.Login, err error) error {
 	failed := fmt.Errorf("broken off after a check: %w", mailbox.ErrAuthFailed)
 	if end, is := err.(*ended); is {
-		c.tellBrake(login, failed)
+		c.loginFailed(ctx, login, failed) // nobody is left to answer
 		return end
 	}
 	return failed
