@@ -230,18 +230,31 @@ func (m *mda) awaitLogin(t *testing.T, user, mechanism string) {
 	m.awaitSession(t, `user=`+user+` mechanism=`+mechanism+` `)
 }
 
+// awaitRefused waits until the MDA has logged that a login of a user by a
+// mechanism was refused, because what should prove it was wrong.
+func (m *mda) awaitRefused(t *testing.T, user, mechanism string) {
+	t.Helper()
+	m.awaitLog(t, `"pop3: login failed" .* login.user=`+user+` login.mechanism=`+mechanism+` .* wrong=true `)
+}
+
 // awaitSession waits until the log has a session with these attributes.
 func (m *mda) awaitSession(t *testing.T, attributes string) {
 	t.Helper()
-	session := regexp.MustCompile(`"pop3: session" .* ` + attributes)
+	m.awaitLog(t, `"pop3: session" .* `+attributes)
+}
+
+// awaitLog waits until the log has a line with this pattern.
+func (m *mda) awaitLog(t *testing.T, pattern string) {
+	t.Helper()
+	line := regexp.MustCompile(pattern)
 	ctx := within(t, 10*time.Second)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	for !m.stderr.matches(session) {
+	for !m.stderr.matches(line) {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			t.Fatalf("no session with %q in the log:\n%s", attributes, m.stderr.tail())
+			t.Fatalf("no line with %q in the log:\n%s", pattern, m.stderr.tail())
 		}
 	}
 }

@@ -22,7 +22,7 @@ const (
 	implicitTLS = 3
 
 	passwordClear     = 3 // USER and PASS, or AUTH PLAIN
-	passwordEncrypted = 4 // APOP, if CRAM-MD5 is not offered
+	passwordEncrypted = 4 // CRAM-MD5, or APOP if that is not offered
 )
 
 // tbAccount is an account in a Thunderbird profile.
@@ -59,7 +59,7 @@ func TestThunderbird(t *testing.T) {
 		configure(t, profile, m, accounts)
 		tb := startThunderbird(t, program, profile)
 		for _, account := range accounts {
-			tb.password(account)
+			tb.password(account, secrets[account.user])
 			tb.fetch(account)
 		}
 		tb.quit()
@@ -210,23 +210,36 @@ func (tb *thunderbird) script(result any, body string, args ...any) {
 	}
 }
 
-// password stores the secret of an account in the login manager, as the
+// password stores the password of an account in the login manager, as the
 // password dialog does.
-func (tb *thunderbird) password(a tbAccount) {
+func (tb *thunderbird) password(a tbAccount, password string) {
 	tb.t.Helper()
 	tb.script(nil, `
 		const [host, user, password] = args;
 		const login = Cc["@mozilla.org/login-manager/loginInfo;1"].createInstance(Ci.nsILoginInfo);
 		login.init("mailbox://" + host, null, "mailbox://" + host, user, password, "", "");
 		await Services.logins.addLoginAsync(login);
-	`, host, a.user, secrets[a.user])
+	`, host, a.user, password)
 }
 
-// fetch does what "Get Messages" does, and waits until it has ended.
+// fetch gets the messages of an account.
 func (tb *thunderbird) fetch(a tbAccount) {
 	tb.t.Helper()
 	began := time.Now()
-	var status int64
+	status := tb.get(a)
+	if status == nil {
+		tb.t.Fatalf("thunderbird: fetching %s: %q", a.user, tb.dismiss())
+	}
+	if *status != 0 {
+		tb.t.Fatalf("thunderbird: fetching %s ended with %#x\n%s", a.user, uint32(*status), tb.log.tail())
+	}
+	tb.t.Logf("thunderbird: fetched %s in %v", a.user, time.Since(began).Round(time.Millisecond))
+}
+
+// get does what "Get Messages" does, and waits until it has ended. It returns
+// nil if Thunderbird asks its user something: see dismiss.
+func (tb *thunderbird) get(a tbAccount) (status *int64) {
+	tb.t.Helper()
 	tb.script(&status, `
 		const [key] = args;
 		const { MailServices } = ChromeUtils.importESModule("resource:///modules/MailServices.sys.mjs");
@@ -244,10 +257,21 @@ func (tb *thunderbird) fetch(a tbAccount) {
 			}
 		});
 	`, a.key)
-	if status != 0 {
-		tb.t.Fatalf("thunderbird: fetching %s ended with %#x\n%s", a.user, uint32(status), tb.log.tail())
+	return status
+}
+
+// dismiss cancels the dialog that is open, and returns its text.
+func (tb *thunderbird) dismiss() string {
+	tb.t.Helper()
+	var text struct{ Value string }
+	err := tb.remote.call("WebDriver:GetAlertText", map[string]any{}, &text)
+	if err == nil {
+		err = tb.remote.call("WebDriver:DismissAlert", map[string]any{}, nil)
 	}
-	tb.t.Logf("thunderbird: fetched %s in %v", a.user, time.Since(began).Round(time.Millisecond))
+	if err != nil {
+		tb.t.Fatalf("thunderbird: %v\n%s", err, tb.log.tail())
+	}
+	return text.Value
 }
 
 // quit ends Thunderbird as its menu does, so that the mailboxes and the state
