@@ -5,8 +5,9 @@
 // knadh/go-pop3, openssl s_client and Thunderbird fetch mail that was delivered
 // over LMTP and SMTP a moment before. What each of them has stored is compared
 // with what was sent, octet for octet. Dovecot serves the same Maildir beside
-// the MDA. curl and Angus Mail also log in by bearer tokens, which the MDA does
-// not know: there the server is one in the test.
+// the MDA. GNU SASL and Cyrus SASL log in by SCRAM, and bind it to TLS. curl and
+// Angus Mail also log in by bearer tokens, which the MDA does not know: there the
+// server is one in the test.
 //
 // Postfix, Exim, msmtp, swaks, curl, Python's smtplib and wneessen/go-mail send
 // mail over LMTP and SMTP, over TCP and Unix sockets. What arrives is compared

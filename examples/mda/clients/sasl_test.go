@@ -10,16 +10,26 @@ import (
 	"time"
 )
 
-//go:embed testdata/gsasl_client.py
-var gsaslClient string
+//go:embed testdata/sasl_client.py
+var saslClient string
 
-// TestGNUSASL logs in with GNU SASL, which binds SCRAM to the TLS of OpenSSL
-// (RFC 5802, RFC 9266). It comes with mpop, pyOpenSSL with Twisted.
+// TestGNUSASL logs in with GNU SASL, which comes with mpop.
 func TestGNUSASL(t *testing.T) {
+	saslLibrary(t, "GNU", "libgsasl.so.18", "libgsasl18")
+}
+
+// TestCyrusSASL logs in with Cyrus SASL, whose SCRAM is another one.
+func TestCyrusSASL(t *testing.T) {
+	saslLibrary(t, "Cyrus", "libsasl2.so.2", "libsasl2-2 libsasl2-modules")
+}
+
+// saslLibrary logs in with a SASL library that binds SCRAM to the TLS of OpenSSL
+// (RFC 5802, RFC 9266). pyOpenSSL comes with Twisted.
+func saslLibrary(t *testing.T, name, file, install string) {
 	t.Parallel()
 	python := need(t, "python3", "python3")
-	if command(within(t, time.Minute), t.TempDir(), python, "-I", "-c", "import OpenSSL, ctypes; ctypes.CDLL('libgsasl.so.18')").Run() != nil {
-		missing(t, "no pyOpenSSL or no GNU SASL: apt-get install python3-openssl libgsasl18 (.ci/clients-install installs all clients)")
+	if command(within(t, time.Minute), t.TempDir(), python, "-I", "-c", "import OpenSSL, ctypes; ctypes.CDLL('"+file+"')").Run() != nil {
+		missing(t, "no pyOpenSSL or no %s SASL: apt-get install python3-openssl %s (.ci/clients-install installs all clients)", name, install)
 	}
 	m := start(t, memory)
 	type way struct {
@@ -51,11 +61,11 @@ func TestGNUSASL(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	options, err := json.Marshal(map[string]any{"host": host, "port": portNumber, "ca": certificates(t).ca, "user": anna, "ways": ways})
+	options, err := json.Marshal(map[string]any{"library": name, "host": host, "port": portNumber, "ca": certificates(t).ca, "user": anna, "ways": ways})
 	if err != nil {
 		t.Fatal(err)
 	}
-	script := write(t, filepath.Join(t.TempDir(), "gsasl_client.py"), gsaslClient)
+	script := write(t, filepath.Join(t.TempDir(), "sasl_client.py"), saslClient)
 	cmd := command(within(t, 2*time.Minute), t.TempDir(), python, "-I", "-X", "utf8", script)
 	cmd.Stdin = bytes.NewReader(options)
 	var answers []string
@@ -63,9 +73,14 @@ func TestGNUSASL(t *testing.T) {
 	if err := json.Unmarshal(run(t, cmd).stdout, &answers); err != nil {
 		t.Fatal(err)
 	}
+	if len(answers) != len(ways) {
+		t.Fatalf("%d answers to %d logins: %q", len(answers), len(ways), answers)
+	}
 	for i, way := range ways {
-		if i >= len(answers) || answers[i] != way.want {
+		if answers[i] != way.want {
 			t.Errorf("%+v: %q", way, answers[i])
+		} else if way.want == welcome {
+			m.awaitLogin(t, anna, way.Mechanism)
 		}
 	}
 }
