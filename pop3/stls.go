@@ -9,10 +9,10 @@ import (
 	"github.com/popcask/popcask/internal/netserver"
 )
 
-// stls answers STLS (RFC 2595 section 4). The server forgets the user that the
-// client named before, and never reads what came after STLS in the clear. What
-// it said itself in the greeting stays good, and so does what a trusted proxy has
-// said by XCLIENT, which Dovecot's sends before STLS.
+// stls answers STLS (RFC 2595 section 4). The server forgets the user and the
+// language that the client named before, and never reads what came after STLS in
+// the clear. What it said itself in the greeting stays good, and so does what a
+// trusted proxy has said by XCLIENT, which Dovecot's sends before STLS.
 func (c *Conn) stls(ctx context.Context, _ arguments) error {
 	switch {
 	case c.server.tlsConfig == nil:
@@ -34,7 +34,7 @@ func (c *Conn) stls(ctx context.Context, _ arguments) error {
 	c.mu.Unlock()
 	c.in = bufio.NewReaderSize(secure, readBuffer)
 	c.out.nc = secure
-	c.named = ""
+	c.named, c.language = "", nil
 	if end := c.handshake(ctx, secure); end != nil {
 		return end
 	}
