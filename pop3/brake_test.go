@@ -325,11 +325,30 @@ func TestGuessingIsSlowByDefault(t *testing.T) {
 		"USER":       func(p *piped) string { p.Command("USER mrose"); return p.Command("PASS wrong") },
 		"AUTH PLAIN": func(p *piped) string { return p.Command("AUTH PLAIN AG1yb3NlAHdyb25n") },
 		"APOP":       func(p *piped) string { return p.Command("APOP mrose c4c9334bac560ecc979e58001b3e22fb") },
+		"LOGIN": func(p *piped) string {
+			p.Command("AUTH LOGIN " + encoded("mrose"))
+			return p.Command(encoded("wrong"))
+		},
+		"CRAM-MD5": func(p *piped) string {
+			p.Command("AUTH CRAM-MD5")
+			return p.Command(encoded("mrose c4c9334bac560ecc979e58001b3e22fb"))
+		},
+		"SCRAM": func(p *piped) string {
+			p.Command("AUTH SCRAM-SHA-256 " + encoded("n,,n=mrose,r=abc"))
+			return p.Command(encoded("c=biws,r=abc,p=AAAA"))
+		},
+		"OAUTHBEARER": func(p *piped) string {
+			p.Command("AUTH OAUTHBEARER " + encoded("n,a=mrose,\x01auth=Bearer wrong\x01\x01"))
+			return p.Command("AQ==")
+		},
+		"XOAUTH2, broken off": func(p *piped) string {
+			p.Command("AUTH XOAUTH2 " + encoded("user=mrose\x01auth=Bearer wrong\x01\x01"))
+			return p.Command("*")
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				users := pop3.Users{"mrose": "secret"}
-				server := &pop3.Server{Handler: pop3.Login(users.SharedSecrets(), newFakeStore("x")), AllowInsecureAuth: true}
+				server := &pop3.Server{Handler: pop3.Login(newAllWays(), newFakeStore("x")), AllowInsecureAuth: true}
 				began := time.Now()
 				for i := range 9 {
 					p := pipeFrom(t, server, fmt.Sprintf("192.0.2.1:%d", i+1))

@@ -34,7 +34,8 @@ func (c *Conn) stls(ctx context.Context, _ arguments) error {
 	c.mu.Unlock()
 	c.in = bufio.NewReaderSize(secure, readBuffer)
 	c.out.nc = secure
-	c.named, c.language = "", nil
+	c.named = ""
+	c.language = nil
 	if end := c.handshake(ctx, secure); end != nil {
 		return end
 	}
