@@ -26,6 +26,21 @@
 // for. All commands stand in one table, in command.go, and all mechanisms in
 // another, in sasl_mechanism.go.
 //
+// RFC.md, in this folder, has for each of these RFCs what it demands of a server,
+// what this one does, and the tests that show it. Left out, with reasons there:
+//
+//   - Downgrading messages for clients that have not said UTF8 (RFC 6858), and the
+//     response code UTF8: messages go out as they are. UTF8 is taken after the
+//     login too.
+//   - An exclusive lock of the maildrop, unless Server.Lock is set.
+//   - 10 minutes of patience before the login: AuthTimeout is less.
+//   - SASLprep of what comes by USER, PASS, PLAIN and LOGIN, which is the
+//     authenticator's. Names of SCRAM and APOP are prepared.
+//   - GSSAPI, NTLM, DIGEST-MD5 and OAUTH10A, unless by [WithMechanism], and SASL
+//     security layers.
+//   - Languages of +OK: LANG is for the texts of -ERR.
+//   - TLS before 1.2, and the cipher suite of RFC 2595.
+//
 // # What it takes care of
 //
 // The server owns message numbers, delete marks, sums, unique-ids, line ends,

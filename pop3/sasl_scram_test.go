@@ -264,6 +264,7 @@ func TestSCRAMAttacks(t *testing.T) {
 		}),
 		"final: proof not base64":    final(func(m string) string { b, _ := proof(m); return b + ",p=!" }),
 		"final: another gs2 header":  final(func(m string) string { return strings.Replace(m, "c=biws", "c=eSws", 1) }),
+		"final: data that bind":      final(func(m string) string { return strings.Replace(m, "c=biws", "c=biwseA==", 1) }),
 		"final: no channel binding":  final(func(m string) string { _, rest, _ := strings.Cut(m, ","); return rest }),
 		"final: an extension":        final(func(m string) string { b, p := proof(m); return b + ",x=y,p=" + p }),
 		"final: a mandatory one":     final(func(m string) string { return "m=x," + m }),

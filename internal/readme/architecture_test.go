@@ -68,7 +68,7 @@ var named = regexp.MustCompile("`(?:[A-Za-z0-9_][A-Za-z0-9_.*-]*/)+[A-Za-z0-9_.*
 
 // Every file and folder that the texts at the root name is there.
 func TestTextsNameFilesThatExist(t *testing.T) {
-	for _, name := range []string{"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "cassandra/PROMISES.md", "cassandra/OPERATING.md"} {
+	for _, name := range []string{"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "cassandra/PROMISES.md", "cassandra/OPERATING.md", "pop3/RFC.md"} {
 		text, err := os.ReadFile(filepath.Join("../..", name))
 		require.NoError(t, err)
 		for _, path := range named.FindAllString(string(text), -1) {
