@@ -82,7 +82,7 @@ var features = []struct {
 	{"idle for 10 minutes or more; less before the login", "TestTimersOfTheZeroValue TestAutologoutSaysAndRemovesNothing TestNoLoginInTimeEndsTheConnection"},
 	{"the longest line; wrong commands", "rfc2449-4-command-length rfc2449-4-command-too-long rfc2449-8-bad-commands TestWrongCommandsEndTheConnection TestFailedLoginsEndTheConnection"},
 	{"Shutdown tells clients [SYS/TEMP]", "TestShutdownTellsClientsSYSTEMP"},
-	{"hooks and the log", "TestHooksHearOfASession TestHooksHearOfWhatGoesWrong TestHooksCountOctets TestHooksHearOfACloseThatFails TestLogHasALineForEachSession TestNoSecretInHooksAndLogs"},
+	{"hooks and the log", "TestLogHasTheCipher TestHooksHearOfASession TestHooksHearOfWhatGoesWrong TestHooksCountOctets TestHooksHearOfACloseThatFails TestLogHasALineForEachSession TestNoSecretInHooksAndLogs"},
 	{"answers to pipelined commands are sent together", "TestAnswersToPipelinedCommandsGoTogether TestManyPipelinedCommandsNeedFewPackets TestAListingNeedsFewPackets"},
 
 	{"limits of connections: in all, before the login, by address", "TestMaxConnections TestMaxBeforeLogin TestMaxPerAddress TestDefaultsOfTheDoor TestWhatIsTurnedAwayIsNotSilent TestAdmit"},

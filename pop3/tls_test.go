@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"encoding/binary"
 	"io"
+	"log/slog"
 	"net"
 	"strings"
 	"testing"
@@ -143,6 +144,26 @@ func TestAFailedHandshakeEndsTheConnection(t *testing.T) {
 		client.STLS(server.ClientTLS())
 		client.Login("mrose", "secret")
 		require.Equal(t, "+OK bye", client.Quit())
+	})
+}
+
+// RFC 8314 section 4: servers "SHOULD log TLS cipher information along with any
+// connection or authentication logs". Here it is at level debug, with the same ID.
+func TestLogHasTheCipher(t *testing.T) {
+	eachTLS(t, func(t *testing.T, implicit bool) {
+		server := pop3test.NewUnstartedServer(t, pop3.Login(pop3test.AnyPassword(), newFakeStore()))
+		var log lockedBuffer
+		server.Config.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		server.Start(t)
+		conn, err := shake(t, server, implicit, server.ClientTLS())
+		require.NoError(t, err)
+		_, err = io.WriteString(conn, "QUIT\r\n")
+		require.NoError(t, err)
+		_, err = io.ReadAll(conn)
+		require.NoError(t, err)
+		state := conn.ConnectionState()
+		require.Regexp(t, `msg="pop3: tls" conn=\S+ remote=127\.0\.0\.1:\d+ version="`+tls.VersionName(state.Version)+
+			`" cipher=`+tls.CipherSuiteName(state.CipherSuite)+` resumed=false\n`, log.String())
 	})
 }
 
