@@ -16,9 +16,9 @@ func (c *Conn) canBind() bool {
 	return exporterBinding(state).IsSupported() || c.sentCertificate() != nil || len(state.TLSUnique) > 0
 }
 
-// exporterBinding returns the binding tls-exporter, the zero one if there is none.
-// The state of another TLS library than crypto/tls has none, and panics when it is
-// asked.
+// exporterBinding returns the binding tls-exporter, the zero one if there is
+// none. The state of another TLS library than crypto/tls has none, and panics
+// when it is asked.
 func exporterBinding(state *tls.ConnectionState) (binding scram.ChannelBinding) {
 	defer func() {
 		if recover() != nil {

@@ -90,8 +90,8 @@ func FuzzPROXY(f *testing.F) {
 	})
 }
 
-// naivePROXY reads a header by the document of the PROXY protocol, and returns the
-// addresses and its length: -1 if there is none.
+// naivePROXY reads a header by the document of the PROXY protocol, and returns
+// the addresses and its length: -1 if there is none.
 func naivePROXY(sent []byte) (remote, local net.Addr, length int) {
 	if bytes.HasPrefix(sent, proxyproto.SIGV2) {
 		return naivePROXY2(sent)

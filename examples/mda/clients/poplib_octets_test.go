@@ -26,10 +26,10 @@ import (
 //go:embed testdata/poplib_octets.py
 var poplibOctets string
 
-// TestPoplibHasTheOctetsOfAnyMessage sends messages of any octets, and takes Python's
-// poplib to undo the byte-stuffing: that leaves the canonical form of what is in the
-// store, octet for octet, and of TOP too (RFC 1939 section 3). It tries up to 20
-// messages for each of -rapid.checks.
+// TestPoplibHasTheOctetsOfAnyMessage sends messages of any octets, and takes
+// Python's poplib to undo the byte-stuffing: that leaves the canonical form of
+// what is in the store, octet for octet, and of TOP too (RFC 1939 section 3). It
+// tries up to 20 messages for each of -rapid.checks.
 func TestPoplibHasTheOctetsOfAnyMessage(t *testing.T) {
 	t.Parallel()
 	store := new(rawStore)
