@@ -204,11 +204,8 @@ func (p *prover) next() string {
 	if p.step == 1 && p.mechanism != "APOP" && strings.HasPrefix(last, "+ ") {
 		octets, _ := base64.StdEncoding.DecodeString(last[2:])
 		p.challenge = string(octets)
-		if strings.HasPrefix(p.challenge, "v=") { // the server's proof
-			return "\r\n"
-		}
-		if len(p.rest) == 0 {
-			return "*\r\n"
+		if len(p.rest) == 0 || strings.HasPrefix(p.challenge, "v=") { // the server's proof
+			return "\r\n" // nothing more: the server goes on if it thinks that it is done
 		}
 		return p.response() + "\r\n"
 	}

@@ -56,7 +56,7 @@ func FuzzPROXY(f *testing.F) {
 		"", "P", "PROXY", "PROXY \r\n", "PROXY UNKNOWN\r\nUSER x\r\n", "PROXY UNKNOWN ffff:: 1 \r\n", "PROXY TCP4 192.0.2.7 198.51.100.1 4711 110\r\nCAPA\r\n",
 		"PROXY TCP6 2001:db8::7 ::ffff:1.2.3.4 0 65535\r\n", "PROXY TCP4 192.0.2.7 198.51.100.1 04711 65536\r\n", "PROXY TCP6 fe80::1%eth0 ::1 1 2\r\n",
 		"PROXY TCP4 1.2.3.4 1.2.3.4 1 2\n", "PROXY TCP6 1.2.3.4 ::1 1 2\r\n", "PROXY UNKNOWN " + strings.Repeat("x", 91) + "\r\nx", "PROXY UNKNOWN " + strings.Repeat("x", 92) + "\r\n",
-		two + "\x20\x00\x00\x00QUIT\r\n", two + "\x20\x11\x00\x03abcdef", two + "\x21\x11\x00\x0c\xc0\x00\x02\x07\xc6\x33\x64\x01\x12\x67\x00\x6eCAPA\r\n",
+		two + "\x20\x00\x00\x00QUIT\r\n", two + "\x20\x11\x00\x03abcdef", two + "\x20\x11\x00\x0c\xc0\x00\x02\x07\xc6\x33\x64\x01\x12\x67\x00\x6eCAPA\r\n", two + "\x21\x11\x00\x0c\xc0\x00\x02\x07\xc6\x33\x64\x01\x12\x67\x00\x6eCAPA\r\n",
 		two + "\x21\x21\x00\x27" + strings.Repeat("\x20\x01", 18) + "\x04\x00\x00x", two + "\x21\x12\x00\x0c0123456789abx", two + "\x21\x31\x00\xd8" + strings.Repeat("x", 220),
 		two + "\x21\x00\x00\x00", two + "\x31\x11\x00\x0c0123456789ab", two + "\x21\x13\x00\x0c0123456789ab", two + "\x21\x11\x10\x01" + strings.Repeat("x", 5000), two + "\x20\x00\x10\x00" + strings.Repeat("x", 5000),
 	} {
