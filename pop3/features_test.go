@@ -28,7 +28,7 @@ var features = []struct {
 	{"texts of hosts split no answer", "TestNoHostSplitsAnAnswer TestNoTokenErrorSplitsAnAnswer"},
 	{"one answer by every mechanism", "TestOneAnswerByEveryMechanism"},
 	{"an octet now and then", "TestAnOctetNowAndThenWinsNoTime TestAnOctetNowAndThenOfTheFirst"},
-	{"stores that list too much, and crowds", "TestAListingOfTwentyMillionMessages TestSTATOfSizesThatAreTooLarge TestTwoThousandConnectionsFromOneAddress"},
+	{"stores that list too much, and crowds", "TestAListingOfTwentyMillionMessages TestSizesThatAreTooLarge TestTwoThousandConnectionsFromOneAddress"},
 	{"XCLIENT, PROXY", "TestPROXYAndClose TestXCLIENT TestXCLIENTFromSomebodyElse TestXCLIENTCountsForTheClient TestPROXY TestPROXYWithoutAClient TestPROXYWithoutAHeader TestPROXYFromSomebodyElse"},
 	{"UTF8", "rfc6856-2-utf8 TestHideUTF8"},
 	{"LANG", "rfc6856-3-lang TestLANG TestLanguagesThatCannotBe"},

@@ -15,7 +15,7 @@ func (c *Conn) stat(ctx context.Context, _ arguments) error {
 		return err
 	}
 	c.out.strings("+OK ")
-	c.out.numbers(int64(c.maildrop.unmarked()), c.maildrop.octets.octets())
+	c.out.numbers(int64(c.maildrop.unmarked()), c.maildrop.octets)
 	c.out.strings("\r\n")
 	return nil
 }
@@ -39,7 +39,7 @@ func (c *Conn) list(ctx context.Context, a arguments) error {
 		return err
 	}
 	c.out.strings("+OK ")
-	c.out.numbers(int64(c.maildrop.unmarked()), c.maildrop.octets.octets())
+	c.out.numbers(int64(c.maildrop.unmarked()), c.maildrop.octets)
 	c.out.strings("\r\n")
 	for i := range c.maildrop.all() {
 		c.out.numbers(int64(i+1), c.maildrop.sizes[i])

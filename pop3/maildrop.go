@@ -5,7 +5,6 @@ import (
 	"errors"
 	"iter"
 	"math"
-	"math/bits"
 
 	"github.com/popcask/popcask/internal/netserver"
 	"github.com/popcask/popcask/mailbox"
@@ -21,7 +20,7 @@ type maildrop struct {
 	cut   bool // the mailbox has more messages than the limit
 
 	unmeasured int    // messages of unknown size
-	octets     total  // of unmarked messages of known size
+	octets     int64  // of unmarked messages of known size
 	marked     []bool // nil: none
 	retrieved  []bool // by RETR, if that marks them at QUIT; nil: none
 	marks      int
@@ -29,30 +28,6 @@ type maildrop struct {
 	ascending bool           // the IDs ascend, so that none comes twice
 	settled   bool           // settle was called
 	distinct  map[int]string // unique-ids that differ from the listing
-}
-
-// total is a sum of sizes. They are what a store says, and may be so wrong that
-// an int64 has no room for their sum: STAT must not say a negative number then.
-type total struct{ high, low uint64 }
-
-func (t *total) add(octets int64) {
-	var carry uint64
-	t.low, carry = bits.Add64(t.low, uint64(octets), 0)
-	t.high += carry
-}
-
-func (t *total) take(octets int64) {
-	var borrow uint64
-	t.low, borrow = bits.Sub64(t.low, uint64(octets), 0)
-	t.high -= borrow
-}
-
-// octets is the sum, or the largest number if it is more.
-func (t *total) octets() int64 {
-	if t.high > 0 || t.low > math.MaxInt64 {
-		return math.MaxInt64
-	}
-	return int64(t.low)
 }
 
 // texts is a column of strings in one piece of memory.
@@ -97,6 +72,10 @@ func newMaildrop(ctx context.Context, mb mailbox.Mailbox, limit int) (*maildrop,
 	return d, nil
 }
 
+// largestSize is the largest size, in octets, that a store is believed. The sum of
+// larger ones could be negative.
+const largestSize = 1 << 40
+
 // fewMessages is how many messages a maildrop has room for before it grows.
 const fewMessages = 32
 
@@ -116,11 +95,11 @@ func (d *maildrop) add(m mailbox.Message) {
 		}
 		d.uidls.add(m.UIDL)
 	}
-	if m.Size < 0 {
+	if m.Size < 0 || m.Size > largestSize {
 		m.Size = unknown
 		d.unmeasured++
 	} else {
-		d.octets.add(m.Size)
+		d.octets += m.Size
 	}
 	d.sizes = append(d.sizes, m.Size)
 }
@@ -169,10 +148,8 @@ func (d *maildrop) idsAfter(i int) iter.Seq[string] {
 func (d *maildrop) setSize(i int, octets int64) {
 	if d.sizes[i] < 0 {
 		d.unmeasured--
-	} else {
-		d.octets.take(d.sizes[i])
 	}
-	d.octets.add(octets)
+	d.octets += octets - max(d.sizes[i], 0)
 	d.sizes[i] = octets
 }
 
@@ -182,13 +159,13 @@ func (d *maildrop) mark(i int) {
 	}
 	d.marked[i] = true
 	d.marks++
-	d.octets.take(max(d.sizes[i], 0))
+	d.octets -= max(d.sizes[i], 0)
 }
 
 func (d *maildrop) unmarkAll() {
 	for i, marked := range d.marked {
 		if marked {
-			d.octets.add(max(d.sizes[i], 0))
+			d.octets += max(d.sizes[i], 0)
 		}
 	}
 	d.marked, d.marks = nil, 0
