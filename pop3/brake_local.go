@@ -24,8 +24,8 @@ import (
 // faster than one, and a try that would wait longer than MaxDelay is refused.
 // Tries for one user wait side by side, so that nobody can lock a user out. A
 // user who has logged in from an address before does not wait there, whoever
-// else guesses, until a try of that user fails there. What is not renewed for a
-// while is forgotten.
+// else guesses, until a try by the same name fails there. What is not renewed for
+// a while is forgotten.
 //
 // If all clients come through a proxy and have its address, set
 // FreeTriesOfAddress to a negative value.
@@ -55,8 +55,8 @@ type LocalBrake struct {
 
 	// Name returns the name under which the failures of a user are counted: set
 	// it if a user can log in under many, such as any address with its name
-	// before the @. It must not depend on whether there is such a user. nil means
-	// [mailbox.CanonicalUser].
+	// before the @. It must not depend on whether there is such a user, and two
+	// users may have the same. nil means [mailbox.CanonicalUser].
 	Name func(user string) string
 
 	// MaxRemembered is how many users, addresses, and pairs of the two, are
@@ -79,9 +79,11 @@ type failures struct {
 	next  time.Time // when the next try may begin
 }
 
-// pair is a user who has logged in from an address.
+// pair is a user who has logged in from an address. The name is the one that the
+// client gave: whoever has the password of one user must not guess that of another
+// for whom Name returns the same.
 type pair struct {
-	user    string
+	user    string // canonical
 	address netip.Prefix
 }
 
@@ -100,8 +102,8 @@ func (b *LocalBrake) begin(ctx context.Context, login mailbox.Login, until time.
 	if !until.IsZero() && !time.Now().Before(until) {
 		return nil, context.DeadlineExceeded
 	}
-	address, user := netserver.Origin(login.Remote), b.nameOf(login.User)
-	wait, failed, err := b.reserve(user, address)
+	address := netserver.Origin(login.Remote)
+	wait, failed, err := b.reserve(pair{canonicalOr(login.User), address}, b.nameOf(login.User))
 	if err != nil {
 		return nil, err
 	}
@@ -122,17 +124,17 @@ func (b *LocalBrake) begin(ctx context.Context, login mailbox.Login, until time.
 
 // reserve returns how long a try has to wait, and how many failures of its
 // address count against it. It lets the next one from its address wait longer.
-func (b *LocalBrake) reserve(user string, address netip.Prefix) (wait time.Duration, failed int, err error) {
+func (b *LocalBrake) reserve(who pair, user string) (wait time.Duration, failed int, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if _, known := b.known[pair{user, address}]; known && user != "" {
+	if _, known := b.known[who]; known {
 		return 0, 0, nil
 	}
 	now := time.Now()
 	if f := b.users[user]; f != nil && user != "" {
 		wait = min(b.delay(f, b.FreeTries, now), max(0, f.next.Sub(now)))
 	}
-	f := b.addresses[address]
+	f := b.addresses[who.address]
 	if f == nil { // or there is no IP address
 		return wait, 0, nil
 	}
@@ -172,16 +174,17 @@ func (b *LocalBrake) forgotten(f *failures, now time.Time) bool {
 // Result implements [Brake].
 func (b *LocalBrake) Result(login mailbox.Login, err error) {
 	address, user := netserver.Origin(login.Remote), b.nameOf(login.User)
+	who := pair{canonicalOr(login.User), address}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if err == nil && user == "" { // an anonymous one, which proves nothing
 		return
 	}
 	if err == nil {
-		bounded.Put(&b.known, b.remembered(), pair{user, address}, struct{}{})
+		bounded.Put(&b.known, b.remembered(), who, struct{}{})
 		return
 	}
-	delete(b.known, pair{user, address})
+	delete(b.known, who)
 	if address.IsValid() {
 		fail(b, &b.addresses, address, b.FreeTriesOfAddress)
 	}

@@ -151,6 +151,19 @@ func TestLocalBrakeKnowsItsUsers(t *testing.T) {
 	})
 }
 
+// Two users can have one name to the brake. Whoever has logged in as one of them
+// waits all the same before a guess at the password of the other.
+func TestLocalBrakeKnowsNobodyElse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		brake := &pop3.LocalBrake{Name: func(user string) string { name, _, _ := strings.Cut(user, "@"); return name }}
+		fails(t, brake, tryOf("bob@example.org", 1), 6)
+		brake.Result(tryOf("bob@example.com", 1), nil)
+		require.Zero(t, waits(t, brake, tryOf("Bob@example.com", 1)))
+		require.Positive(t, waits(t, brake, tryOf("bob@example.org", 1)))
+		require.Zero(t, waits(t, brake, tryOf("bob@example.com", 1)))
+	})
+}
+
 // Failures are forgotten after Forget, and no more than MaxRemembered are kept.
 func TestLocalBrakeForgets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -50,6 +50,8 @@ func TestLocalBrakeKnowsNobodyWithoutAName(t *testing.T) {
 		brake, login := new(pop3.LocalBrake), tryOf("", 1)
 		brake.Result(login, nil)
 		require.Greater(t, fails(t, brake, login, 10)[9], second)
+		brake.Result(login, nil)
+		require.Positive(t, waits(t, brake, login))
 	})
 }
 
