@@ -172,5 +172,45 @@ func TestNobodyHasAddressesToo(t *testing.T) {
 	}
 	require.NotEqual(t, salt("nobody"), salt("nobody2"))
 	require.NotEqual(t, salt("carol@example.org"), salt("carol@x.invalid"))
-	require.NotEqual(t, salt("nobody@example.org"), salt("nobody@x.invalid"), "as carol")
+}
+
+// A name and an address with it have the same keys if that is a user's name, and
+// else if chance has it, unless all users are alike: so whether they have the same
+// shows nobody who exists.
+func TestAddressesOfNobodyAreLikeThoseOfUsers(t *testing.T) {
+	k, err := secret.NewSCRAM(crypto.SHA256, "k", 0)
+	require.NoError(t, err)
+	for _, test := range []struct {
+		users string
+		same  func(names int) bool // of 200
+	}{
+		{"bob alice@example.org carol@example.com", func(names int) bool { return names > 50 && names < 190 }},
+		{"alice@example.org carol@example.com", func(names int) bool { return names == 0 }},
+		{"bob alice", func(names int) bool { return names == 200 }},
+	} {
+		var file strings.Builder
+		for user := range strings.FieldsSeq(test.users) {
+			fmt.Fprintln(&file, user+":"+secret.Keys(k).Encode())
+		}
+		users, err := ParseUsers(strings.NewReader(file.String()))
+		require.NoError(t, err)
+		salt := func(user string) string {
+			keys, _, _ := users.SCRAMSecret(t.Context(), mailbox.Login{User: user}, crypto.SHA256)
+			return string(keys.Salt)
+		}
+		inOne, inAll := 0, 0
+		for i := range 200 {
+			name := fmt.Sprint("nobody", i)
+			one, other := salt(name) == salt(name+"@example.org"), salt(name) == salt(name+"@example.com")
+			if one {
+				inOne++
+			}
+			if one && other {
+				inAll++
+			}
+			require.Equal(t, salt(name), salt(name+"@x.invalid"))
+		}
+		require.True(t, test.same(inOne), "%s: %d", test.users, inOne)
+		require.True(t, test.same(inAll), "%s: %d", test.users, inAll)
+	}
 }

@@ -31,6 +31,7 @@ type Users struct {
 	anyPlain bool
 	allPlain bool
 	domains  map[string]bool // of users whose names have one
+	anyBare  bool            // a user's name has none
 	decoy    secret.Decoy
 	scram    map[crypto.Hash][]secret.SCRAM // of those who have them; the zero one of a plain secret
 }
@@ -106,6 +107,8 @@ func (u *Users) add(line string, number int) error {
 	}
 	if _, domain, has := cutAt(canonical); has {
 		u.domains[domain] = true
+	} else {
+		u.anyBare = true
 	}
 	u.users[canonical] = user{s, number}
 	return nil
@@ -216,15 +219,24 @@ func (u *Users) SCRAMSecret(_ context.Context, login mailbox.Login, hash crypto.
 }
 
 // wouldBe is the name that an unknown user would have: all addresses of a user
-// have the same keys, and so must those of nobody.
+// have the same keys, and so must those of nobody. If there are users with a domain
+// and users without, nobody is like the ones or like the others, as the name
+// decides: else a name without a domain would be a user's if it had the keys that
+// it has with one.
 func (u *Users) wouldBe(address string) string {
 	if canonical, err := mailbox.CanonicalUser(address); err == nil {
 		address = canonical
 	}
-	if name, domain, _ := cutAt(address); !u.domains[domain] {
+	name, domain, _ := cutAt(address)
+	if !u.domains[domain] || u.anyBare && (u.heads(name) || u.heads(address)) {
 		return name
 	}
 	return address
+}
+
+// heads tosses a coin that always falls the same for a name.
+func (u *Users) heads(name string) bool {
+	return u.decoy.MadeUp("coin "+name, crypto.SHA256, nil).Salt[0]&1 == 0
 }
 
 // find returns the user of a login, and its secret; of nobody the zero Secret.
