@@ -3,15 +3,28 @@ package maildir
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 )
 
 // Retention implements [mailbox.Expirer].
 func (s *Store) Retention() time.Duration { return max(0, s.options.Expire) }
 
+// firstMaildir is 1995, when the first message was delivered into a Maildir, in
+// microseconds since 1970.
+const firstMaildir = 788_918_400_000_000
+
 // isOld reports whether a message was delivered before a time, in microseconds
-// since 1970. One whose name has no time stays.
-func (e *entry) isOld(before int64) bool { return e.time > 0 && e.time < before }
+// since 1970. One whose name has no time stays: it has one if it begins with the
+// seconds since 1970 and a dot, and not with another number, such as that of the
+// message, or with a date.
+func (e *entry) isOld(before int64) bool {
+	if e.time < firstMaildir || e.time >= before {
+		return false
+	}
+	_, rest := leadingNumber(e.id())
+	return strings.HasPrefix(rest, ".")
+}
 
 // expire removes the messages that are too old, as Delete does, and returns the
 // time of the oldest that is not. If it fails, the next session tries again.

@@ -43,6 +43,23 @@ func TestExpire(t *testing.T) {
 	require.Equal(t, time.Hour, store.Retention())
 }
 
+// A number is not a time: a Maildir that another program has filled may have any
+// names.
+func TestExpireTakesNoNumberForATime(t *testing.T) {
+	store := newStore(t, Options{Expire: 24 * time.Hour})
+	names := []string{
+		"1.host", "000001.eml", "20240101.report", "20240101-1200.report", "0.M1P2.host",
+		"12345678-1234-4123-8123-123456789abc", "1234567890abcdef1234", "1234567890", "1234567890-1.host",
+	}
+	for _, name := range names {
+		put(t, store, "bob", "new", name, "x\n")
+	}
+	put(t, store, "bob", "new", "788918400.host", "old\n")
+	put(t, store, "bob", "new", "788918399.host", "not a time\n")
+	require.ElementsMatch(t, append(names, "788918399.host"), ids(listed(t, store, "bob")))
+	require.Len(t, filesIn(t, store, "bob", "new"), len(names)+1)
+}
+
 // An old message that cannot be removed is not listed either.
 func TestExpireThatFails(t *testing.T) {
 	var told []error

@@ -32,7 +32,7 @@ type Options struct {
 	// Expire is how long a message stays after the time in its name, unless it is
 	// removed before. 0 is for ever. A session removes those that are older
 	// before it lists the others: a mailbox that nobody opens keeps them. One
-	// whose name has no time stays.
+	// whose name does not begin with a time since 1995 and a dot stays.
 	Expire time.Duration
 
 	// KnownSizes is how many sizes the store remembers of messages that other
