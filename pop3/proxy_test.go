@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/base64"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -223,6 +224,21 @@ func TestXCLIENTCountsForTheClient(t *testing.T) {
 	second.Login("mrose", "x")
 	require.Contains(t, from("192.0.2.7"), "-ERR [SYS/TEMP] too many connections from")
 	require.Equal(t, "+OK go on", from("192.0.2.10"))
+}
+
+// The connections of a proxy do not displace each other before it has said whose
+// they are, nor if it says of none.
+func TestXCLIENTOfManyAtOnce(t *testing.T) {
+	server, _ := newProxied(t, func(s *pop3.Server) { s.XCLIENT, s.MaxPerAddress = loopback, 2 })
+	var clients []*pop3test.Client
+	for range 5 {
+		clients = append(clients, server.Dial(t))
+	}
+	for i, client := range clients {
+		require.Equal(t, "+OK go on", client.Command("XCLIENT SESSION=x"))
+		require.Equal(t, "+OK go on", client.Command(fmt.Sprintf("XCLIENT ADDR=192.0.2.%d", i)))
+	}
+	require.Equal(t, 5, server.Config.Stats().Open)
 }
 
 // A server that ends does not wait for the header of a proxy.

@@ -121,7 +121,7 @@ type Server struct {
 	// is a network of 64 bits. One more takes the place of the oldest that has
 	// not logged in; if there is none, it is turned away. Default 100, or
 	// MaxBeforeLogin if that is less. It does not count what has no IP address,
-	// such as a Unix socket.
+	// such as a Unix socket, nor a proxy of XCLIENT that names no client.
 	MaxPerAddress int
 
 	// Implementation is the text of the IMPLEMENTATION capability (RFC 2449
@@ -297,7 +297,7 @@ func (s *Server) ServeConn(ctx context.Context, nc net.Conn) error {
 	defer cancel(nil)
 	c := newConn(s, nc)
 	c.cancel, c.mayEnd = cancel, mayEnd || s.ConnContext != nil
-	displaced, isDisplaced, err := s.door.Enter(c, netserver.Origin(nc.RemoteAddr()))
+	displaced, isDisplaced, err := s.door.Enter(c, c.origin())
 	if err != nil {
 		err = fromDoor(err)
 		c.turnAway(ctx, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"net"
+	"net/netip"
 	"strconv"
 	"strings"
 	"unicode"
@@ -62,9 +63,18 @@ func (c *Conn) xclient(_ context.Context, a arguments) error {
 // mayForward reports whether the connection is one of a proxy that is trusted.
 func (c *Conn) mayForward() bool { return netserver.Prefixes(c.server.XCLIENT).Has(c.nc.RemoteAddr()) }
 
+// origin is where a connection counts as coming from. One of a proxy that has not
+// said yet whose it is comes from nowhere: a proxy has as many at once as clients.
+func (c *Conn) origin() netip.Prefix {
+	if c.mayForward() && (c.proxied == nil || c.proxied.remote == nil) {
+		return netip.Prefix{}
+	}
+	return netserver.Origin(c.RemoteAddr())
+}
+
 // moves counts the connection for the address that it has now.
 func (c *Conn) moves() error {
-	displaced, isDisplaced, err := c.server.door.Moves(c, netserver.Origin(c.RemoteAddr()))
+	displaced, isDisplaced, err := c.server.door.Moves(c, c.origin())
 	if isDisplaced {
 		displaced.abort(errDisplaced)
 	}

@@ -2,6 +2,7 @@ package lmtp_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -98,6 +99,22 @@ func TestXCLIENTFromSomebodyElse(t *testing.T) {
 		d.hello(lmtp.SMTP)
 		d.play("C: XCLIENT ADDR=192.0.2.7\nS: 550 5.7.0 *")
 	}
+}
+
+// The connections of a proxy do not displace each other before it has said whose
+// they are, nor if it says of none.
+func TestXCLIENTOfManyAtOnce(t *testing.T) {
+	r := start(t, lmtp.SMTP, func(r *running) { r.XCLIENT, r.MaxPerAddress = loopback, 2 })
+	var proxies []*dialogue
+	for range 5 {
+		d := dial(t, r.address)
+		d.play("S: 220 *")
+		proxies = append(proxies, d)
+	}
+	for i, d := range proxies {
+		d.play(fmt.Sprintf("C: XCLIENT NAME=x\nS: 220 *\nC: XCLIENT ADDR=192.0.2.%d\nS: 220 *", i))
+	}
+	require.Equal(t, 5, r.Stats().Open)
 }
 
 func TestXCLIENTCountsForTheClient(t *testing.T) {

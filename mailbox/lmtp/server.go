@@ -126,7 +126,7 @@ type Server struct {
 	// is a network of 64 bits. One more takes the place of the one that has waited
 	// longest; if none of them waits, it is turned away. Default 100, or
 	// MaxWaiting if that is less. It does not count what has no IP address, such
-	// as a Unix socket.
+	// as a Unix socket, nor a proxy of XCLIENT that names no client.
 	MaxPerAddress int
 
 	// Commands are commands of the host's own.
@@ -255,7 +255,7 @@ func (s *Server) ServeConn(ctx context.Context, nc net.Conn) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	c := newConn(s, nc, cancel)
-	displaced, isDisplaced, err := s.door.Enter(c, netserver.Origin(nc.RemoteAddr()))
+	displaced, isDisplaced, err := s.door.Enter(c, c.origin())
 	if err != nil {
 		err = fromDoor(err)
 		c.turnAway(ctx, err)

@@ -2,6 +2,7 @@ package lmtp
 
 import (
 	"context"
+	"net/netip"
 	"strings"
 
 	"github.com/popcask/popcask/internal/netserver"
@@ -39,7 +40,7 @@ func (c *Conn) xclient(_ context.Context, arguments string) error {
 		c.remote = remote
 	}
 	c.mu.Unlock()
-	displaced, isDisplaced, err := c.server.door.Moves(c, netserver.Origin(c.RemoteAddr()))
+	displaced, isDisplaced, err := c.server.door.Moves(c, c.origin())
 	if isDisplaced {
 		displaced.abort(errDisplaced)
 	}
@@ -50,6 +51,15 @@ func (c *Conn) xclient(_ context.Context, arguments string) error {
 	}
 	c.greeting()
 	return nil
+}
+
+// origin is where a connection counts as coming from. One of a proxy that has not
+// said yet whose it is comes from nowhere: a proxy has as many at once as clients.
+func (c *Conn) origin() netip.Prefix {
+	if c.remote == nil && c.mayForward() {
+		return netip.Prefix{}
+	}
+	return netserver.Origin(c.RemoteAddr())
 }
 
 // mayForward reports whether the connection is one of a proxy that is trusted.
