@@ -8,7 +8,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
-	"strconv"
 	"sync"
 	"time"
 
@@ -23,8 +22,10 @@ import (
 // locked out, until its time is over, or until Forget.
 //
 // It holds no secret in the clear, but their HMAC-SHA-256 with a key of this
-// process. Other ways to log in are those of the one behind it. It is not for an
-// authenticator whose answer depends on the client's address.
+// process. Other ways to log in are those of the one behind it. What is remembered
+// is good for the same mechanism, the same TLS host name and certificate of the
+// client, and the same local address. It is not for an authenticator whose answer
+// depends on the client's address, or on anything else.
 type Cache struct {
 	// Authenticator is the one behind. It is required.
 	pop3.Authenticator
@@ -43,8 +44,9 @@ type Cache struct {
 }
 
 type entry struct {
-	user string
-	ends time.Time
+	user  string
+	asked string // the canonical name that the client gave: of somebody who acts for user, perhaps
+	ends  time.Time
 }
 
 var (
@@ -106,13 +108,14 @@ func (c *Cache) AuthenticateAnonymous(ctx context.Context, login mailbox.Login) 
 }
 
 // Forget forgets the logins of a user, by the name that the authenticator has
-// for it.
+// for it, and those by that name for somebody else.
 func (c *Cache) Forget(user string) {
+	asked := canonicalOr(user)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.forgot++
 	for key, e := range c.entries {
-		if e.user == user {
+		if e.user == user || e.asked == asked {
 			delete(c.entries, key)
 		}
 	}
@@ -120,16 +123,42 @@ func (c *Cache) Forget(user string) {
 
 // remember asks the one behind, unless it has said yes to the same before.
 func (c *Cache) remember(ctx context.Context, login mailbox.Login, given string, ask pop3.AuthenticatorFunc) (string, error) {
-	key := c.digest(login.Mechanism, strconv.FormatBool(login.TLS != nil), login.User, login.AuthorizationID, given)
+	key := c.digest(append(circumstances(login), login.User, login.AuthorizationID, given)...)
 	user, forgot, ok := c.lookup(key)
 	if ok {
 		return user, nil
 	}
 	user, err := ask(ctx, login)
 	if err == nil {
-		c.add(key, user, forgot)
+		c.add(key, entry{user: user, asked: canonicalOr(login.User)}, forgot)
 	}
 	return user, err
+}
+
+// circumstances are what an authenticator may look at, besides what the client has
+// sent for a login.
+func circumstances(login mailbox.Login) []string {
+	local, security, host, certificate := "", "", "", ""
+	if login.Local != nil {
+		local = login.Local.String()
+	}
+	if login.TLS != nil {
+		security, host = "TLS", login.TLS.ServerName
+		if sent := login.TLS.PeerCertificates; len(sent) > 0 {
+			certificate = string(sent[0].Raw)
+		}
+		if len(login.TLS.VerifiedChains) > 0 {
+			security = "TLS, verified"
+		}
+	}
+	return []string{login.Mechanism, local, security, host, certificate}
+}
+
+func canonicalOr(name string) string {
+	if canonical, err := mailbox.CanonicalUser(name); err == nil {
+		return canonical
+	}
+	return name
 }
 
 // digest is what stands for the parts of a login. No two have the same.
@@ -164,7 +193,7 @@ func (c *Cache) lookup(key [sha256.Size]byte) (user string, forgot int, ok bool)
 }
 
 // add remembers a login, unless Forget was called while it was checked.
-func (c *Cache) add(key [sha256.Size]byte, user string, forgot int) {
+func (c *Cache) add(key [sha256.Size]byte, e entry, forgot int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if forgot != c.forgot {
@@ -177,7 +206,8 @@ func (c *Cache) add(key [sha256.Size]byte, user string, forgot int) {
 	if len(c.entries) >= cmp.Or(c.Max, 100_000) {
 		c.forgetSome(now)
 	}
-	c.entries[key] = entry{user, now.Add(cmp.Or(c.For, 5*time.Minute))}
+	e.ends = now.Add(cmp.Or(c.For, 5*time.Minute))
+	c.entries[key] = e
 }
 
 // forgetSome looks at some entries, which the map draws, and forgets those whose

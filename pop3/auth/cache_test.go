@@ -3,7 +3,9 @@ package auth
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
+	"net"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -103,6 +105,53 @@ func TestCacheByDefault(t *testing.T) {
 		time.Sleep(time.Nanosecond)
 		require.Equal(t, 3, ask())
 	})
+}
+
+// What an authenticator may look at is the same when its answer is remembered: the
+// certificate of the client, whether it was verified, and where the client thinks
+// that it is.
+func TestCacheRemembersTheCircumstances(t *testing.T) {
+	slow := &asked{Authenticator: parse(t, "alice:a")}
+	cache := &Cache{Authenticator: slow}
+	one, other := &x509.Certificate{Raw: []byte("1")}, &x509.Certificate{Raw: []byte("2")}
+	for n, login := range []mailbox.Login{
+		{TLS: &tls.ConnectionState{}},
+		{TLS: &tls.ConnectionState{PeerCertificates: []*x509.Certificate{one}}},
+		{TLS: &tls.ConnectionState{PeerCertificates: []*x509.Certificate{one}, VerifiedChains: [][]*x509.Certificate{{one}}}},
+		{TLS: &tls.ConnectionState{PeerCertificates: []*x509.Certificate{other}, VerifiedChains: [][]*x509.Certificate{{other}}}},
+		{TLS: &tls.ConnectionState{ServerName: "a.example"}},
+		{TLS: &tls.ConnectionState{ServerName: "b.example"}},
+		{Local: &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 110}},
+		{Local: &net.TCPAddr{IP: net.IPv4(192, 0, 2, 2), Port: 110}},
+	} {
+		login.User, login.Password = "alice", "a"
+		for range 2 {
+			_, err := cache.Authenticate(t.Context(), login)
+			require.NoError(t, err)
+			require.Equal(t, n+1, slow.n)
+		}
+	}
+}
+
+// Who is locked out does not act for others either.
+func TestCacheForgetsWhoActsForOthers(t *testing.T) {
+	slow := &asked{Authenticator: pop3.AuthenticatorFunc(func(_ context.Context, login mailbox.Login) (string, error) {
+		return login.AuthorizationID, nil
+	})}
+	cache := &Cache{Authenticator: slow}
+	login := func(user string) int {
+		_, err := cache.Authenticate(t.Context(), mailbox.Login{User: user, Password: "p", AuthorizationID: "alice"})
+		require.NoError(t, err)
+		return slow.n
+	}
+	require.Equal(t, 1, login("Admin"))
+	require.Equal(t, 2, login("helper"))
+	cache.Forget("admin")
+	require.Equal(t, 2, login("helper"))
+	require.Equal(t, 3, login("Admin"))
+	cache.Forget("alice")
+	require.Equal(t, 4, login("helper"))
+	require.Equal(t, 5, login("Admin"))
 }
 
 // No two logins stand for each other, however their parts are put together.
