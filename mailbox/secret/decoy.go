@@ -33,7 +33,7 @@ func (d Decoy) MadeUp(name string, hash crypto.Hash, others []SCRAM) SCRAM {
 	if len(others) > 0 {
 		like := others[binary.BigEndian.Uint32(salt[len(salt)-4:])%uint32(len(others))]
 		if like.Iterations > 0 {
-			keys.Salt, keys.Iterations = salt[:min(len(like.Salt), len(salt))], like.Iterations
+			keys.Salt, keys.Iterations = d.lengthened(salt, len(like.Salt)), like.Iterations
 		}
 	}
 	keys.StoredKey = make([]byte, hash.Size())
@@ -46,6 +46,17 @@ func (d Decoy) MadeUp(name string, hash crypto.Hash, others []SCRAM) SCRAM {
 // SCRAM. The salt is the one that MadeUp has for the name.
 func (d Decoy) DeriveFor(name string, hash crypto.Hash, password string) (SCRAM, error) {
 	return Derive(hash, password, d.salt(name, hash)[:saltLength], DefaultIterations)
+}
+
+// lengthened returns a salt of a length, which begins with another one. Without the
+// key nobody sees that it goes on as that demands.
+func (d Decoy) lengthened(salt []byte, length int) []byte {
+	for len(salt) < length {
+		next := hmac.New(sha256.New, d.key)
+		next.Write(salt)
+		salt = next.Sum(salt)
+	}
+	return salt[:length]
 }
 
 func (d Decoy) salt(name string, hash crypto.Hash) []byte {

@@ -2,6 +2,7 @@ package secret_test
 
 import (
 	"crypto"
+	"crypto/sha256"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -22,6 +23,19 @@ func TestDecoy(t *testing.T) {
 	require.NotEqual(t, same, salt("another key", "bob@example.org", crypto.SHA256))
 	require.NotEqual(t, same, salt("key", "bob", crypto.SHA256))
 	require.NotEqual(t, same, salt("key", "bob@example.org", crypto.SHA1))
+	for _, length := range []int{1, 16, 32, 33, 64, 100} {
+		like := []secret.SCRAM{{Hash: crypto.SHA256, Salt: make([]byte, length), Iterations: 5000}}
+		keys := secret.NewDecoy([]byte("key")).MadeUp("bob@example.org", crypto.SHA256, like)
+		require.Len(t, keys.Salt, length, "as those of users")
+		require.Equal(t, same[:min(16, length)], string(keys.Salt[:min(16, length)]))
+		require.Equal(t, 5000, keys.Iterations)
+		if length > 64 {
+			require.NotEqual(t, keys.Salt[:32], keys.Salt[32:64])
+			require.NotEqual(t, keys.Salt[32:64], keys.Salt[64:96])
+			sum := sha256.Sum256(keys.Salt[:32])
+			require.NotEqual(t, sum[:], keys.Salt[32:64], "anybody could see that it was made up")
+		}
+	}
 	derived, err := secret.NewDecoy([]byte("key")).DeriveFor("Bob@example.org", crypto.SHA256, "p")
 	require.NoError(t, err)
 	require.Equal(t, same, string(derived.Salt))
