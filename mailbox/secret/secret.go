@@ -101,6 +101,11 @@ var (
 	// scheme is the prefix of a secret that names its form.
 	scheme = regexp.MustCompile(`^\{([A-Za-z0-9._-]+)\}`)
 
+	// foreign are schemes of Dovecot, OpenLDAP and others. Any other text in braces
+	// may be a password.
+	foreign = regexp.MustCompile(`^(SHA|SSHA|MD5|SMD5|CRYPT|(MD5|DES|SHA256|SHA512)-CRYPT|S?SHA(256|384|512)|ARGON2(I|ID)?|PBKDF2(-SHA\d+)?|` +
+		`PLAIN-MD[45]|LDAP-MD5|CRAM-MD5|DIGEST-MD5|HMAC-MD5|CLEAR|CLEARTEXT|NTLM|LANMAN|SCRAM-SHA-(224|384|512))(\.(HEX|B64|BASE64))?$`)
+
 	// crypted is how the hashes of crypt(3) begin.
 	crypted = regexp.MustCompile(`^\$[^$]+\$`)
 
@@ -116,7 +121,7 @@ const ifPassword = "if it is a password, write {PLAIN} in front of it"
 // Parse reads the text of a secret. One without a form is a bcrypt hash if it
 // begins like one, else a password with all its spaces; but a space in front of
 // a hash does not make a password of it. No error quotes the text, except for the
-// name of a scheme that is unknown, up to 32 octets.
+// name of a scheme that other programs have.
 func Parse(text string) (Secret, error) {
 	form := strings.TrimLeft(text, " \t")
 	match := scheme.FindStringSubmatch(form)
@@ -146,7 +151,11 @@ func parseScheme(name, text string) (Secret, error) {
 	case "SCRAM-SHA-256", "SCRAM-SHA-1":
 		return parseKeys("{" + name + "}" + text)
 	}
-	return Secret{}, fmt.Errorf("unknown scheme {%.32s}: there are {SCRAM-SHA-256}, {SCRAM-SHA-1}, {BCRYPT}, {BLF-CRYPT} and {PLAIN}; %s", name, ifPassword)
+	shown := "unknown scheme"
+	if foreign.MatchString(name) {
+		shown += " {" + name + "}"
+	}
+	return Secret{}, fmt.Errorf("%s: there are {SCRAM-SHA-256}, {SCRAM-SHA-1}, {BCRYPT}, {BLF-CRYPT} and {PLAIN}; %s", shown, ifPassword)
 }
 
 func parseHash(text string) (hash []byte, ok bool) {

@@ -77,6 +77,7 @@ func TestUsersFileErrors(t *testing.T) {
 		{"no secret after the scheme", "a:{PLAIN}\n", "line 1: a: the secret is empty"},
 		{"twice", "A:b\n\na:hunter2\n", "line 3: a is on line 1 already"},
 		{"unknown scheme", "a:b\nc:{SSHA}hunter2\n", "line 2: c: unknown scheme {SSHA}: there are {SCRAM-SHA-256}, {SCRAM-SHA-1}, {BCRYPT}, {BLF-CRYPT} and {PLAIN}; if it is a password, write {PLAIN} in front of it"},
+		{"a password like a scheme", "a:b\nc:{hunter2}\n", "line 2: c: unknown scheme: there are {SCRAM-SHA-256}, {SCRAM-SHA-1}, {BCRYPT}, {BLF-CRYPT} and {PLAIN}; if it is a password, write {PLAIN} in front of it"},
 		{"no keys", "a:b\nc:{SCRAM-SHA-256}hunter2\n", "line 2: c: not of the form {SCRAM-SHA-256}ITERATIONS,SALT,STORED,SERVER"},
 		{"unknown scheme after a space", "c: {SHA}hunter2\n", "line 1: c: unknown scheme {SHA}: there are {SCRAM-SHA-256}, {SCRAM-SHA-1}, {BCRYPT}, {BLF-CRYPT} and {PLAIN}; if it is a password, write {PLAIN} in front of it"},
 		{"no hash", "a:{BCRYPT}hunter2\n", "line 1: a: what follows {BCRYPT} is no bcrypt hash"},
@@ -97,6 +98,7 @@ func TestUsersFileErrors(t *testing.T) {
 			_, err := ParseUsers(strings.NewReader(test.file))
 			require.EqualError(t, err, test.message)
 			require.NotContains(t, err.Error(), "hunter2", "a secret")
+			require.NotContains(t, err.Error(), "HUNTER2", "a secret")
 		})
 	}
 }
