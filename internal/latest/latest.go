@@ -2,6 +2,7 @@
 package latest
 
 import (
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -72,7 +73,13 @@ func (l *Latest[T]) readAgain() {
 		return
 	}
 	l.seen = l.look()
-	value, err := l.read()
+	var value T
+	var err error
+	if i := slices.IndexFunc(l.seen, isPipe); i >= 0 {
+		err = fmt.Errorf("%s is no regular file any more", l.files[i])
+	} else {
+		value, err = l.read()
+	}
 	switch {
 	case err == nil:
 		l.value, l.failed = value, ""

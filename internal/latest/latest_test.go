@@ -101,6 +101,26 @@ func TestFilesThatCannotBeRead(t *testing.T) {
 	})
 }
 
+// A file that has become a pipe is not read: whoever has the lock would wait for
+// its writer, and all others for the lock.
+func TestAFileThatBecomesAPipe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newTexts(t)
+		require.NoError(t, os.Remove(x.file))
+		require.NoError(t, os.Mkdir(x.file, 0o700)) // which is no regular file either
+		for range 3 {
+			time.Sleep(lookEvery)
+			require.Equal(t, "first", x.Get())
+		}
+		require.Equal(t, 1, x.reads)
+		require.Contains(t, x.log.String(), "is no regular file any more")
+		require.NoError(t, os.Remove(x.file))
+		x.write(t, "second")
+		time.Sleep(lookEvery)
+		require.Equal(t, "second", x.Get())
+	})
+}
+
 // What is no file, such as a pipe, is read once: the next reader might wait for
 // ever, and all logins with it.
 func TestPipesAreReadOnce(t *testing.T) {
