@@ -88,6 +88,11 @@ func (u *Users) Set(ctx context.Context, name string, s secret.Secret) (everywhe
 				name, hash, keys.Iterations, len(keys.Salt), u.keys.Iterations, len(u.keys.Salt))
 		}
 	}
+	if again, err := secret.Parse(s.Encode()); err != nil { // the zero Secret would make nobody of the user
+		return false, fmt.Errorf("users: %s: %w", name, err)
+	} else if again.Encode() != s.Encode() { // the text of a zero SCRAM reads as a password
+		return false, fmt.Errorf("users: %s: the secret cannot be written", name)
+	}
 	name, before, err := u.canonical(ctx, name)
 	if err != nil {
 		return false, err
@@ -122,6 +127,9 @@ func (u *Users) setState(ctx context.Context, name, state string) (everywhere bo
 
 // SetAlias makes a name an alias of a user, whose mail it gets and as whom it
 // logs in, instead of what it was an alias of. An empty user ends the alias.
+//
+// Where SCRAM is offered, a client that knows both names can see that they belong
+// together, and so that they exist: they have the same salt.
 func (u *Users) SetAlias(ctx context.Context, name, user string) (everywhere bool, err error) {
 	name, before, err := u.canonical(ctx, name)
 	if err != nil {
@@ -242,8 +250,12 @@ func (u *Users) SCRAMSecret(ctx context.Context, login mailbox.Login, hash crypt
 		return keys, "", err
 	}
 	keys, has := s.SCRAM(hash)
-	if !has {
-		keys = u.decoy.MadeUp(login.User, hash, []secret.SCRAM{u.keys})
+	if !has { // the same for all names that would be one user's
+		nobody := login.User
+		if _, canonical, err := u.session.Mailbox(nobody); err == nil {
+			nobody = canonical
+		}
+		keys = u.decoy.MadeUp(nobody, hash, []secret.SCRAM{u.keys})
 	}
 	if !has || unknown != nil {
 		return keys, "", mailbox.ErrAuthFailed

@@ -205,8 +205,12 @@ func TestSecretsOfUsers(t *testing.T) {
 	any := open(t, config, users.Options{SCRAM: []crypto.Hash{}})
 	everywhere(t)(any.Set(t.Context(), "hashed", hash))
 	everywhere(t)(any.Set(t.Context(), "plain", plain))
+	for _, none := range []secret.Secret{{}, secret.Keys(secret.SCRAM{}), secret.Keys(dear, dear)} {
+		_, err = any.Set(t.Context(), "hashed", none)
+		require.ErrorContains(t, err, "users: hashed: ")
+	}
 	_, err = any.Authenticate(t.Context(), mailbox.Login{User: "hashed", Password: "h"})
-	require.NoError(t, err)
+	require.NoError(t, err, "and not a user who was removed")
 	for u, want := range map[*users.Users]string{
 		both: "USER PLAIN SCRAM-SHA-256 SCRAM-SHA-1", any: "USER PLAIN", open(t, config, users.Options{}): "USER PLAIN SCRAM-SHA-256",
 	} {
@@ -237,6 +241,31 @@ func TestHostsMakeUpTheSame(t *testing.T) {
 		seen[string(a.Salt)] = true
 	}
 	require.Len(t, seen, 20)
+}
+
+// Names that would be one user's have the same challenge if there is no such user,
+// as they have if there is.
+func TestNamesOfNobodyAreThoseOfOneUser(t *testing.T) {
+	t.Parallel()
+	config := storetest.MigrateWith(t, cassandratest.Start(t, cassandratest.Topology{}), func(c *cassandra.Config) {
+		c.CanonicalName = "without tags"
+		c.Canonical = func(user string) (string, error) {
+			user, _, _ = strings.Cut(user, "+")
+			return mailbox.CanonicalUser(user)
+		}
+	})
+	require.NoError(t, users.Migrate(t.Context(), storetest.Connect(t, config)))
+	u := open(t, config, users.Options{})
+	everywhere(t)(u.Set(t.Context(), "alice", scram(t, "a")))
+	salt := func(name string) string {
+		keys, _, _ := u.SCRAMSecret(t.Context(), mailbox.Login{User: name}, crypto.SHA256)
+		return string(keys.Salt)
+	}
+	for _, name := range []string{"alice", "nobody"} {
+		require.Equal(t, salt(name), salt(name+"+tag"), name)
+	}
+	require.NotEqual(t, salt("alice"), salt("nobody"))
+	require.NotEqual(t, salt("\xff"), salt("\xfe"))
 }
 
 // The change that comes later wins, whichever clock its host has: one that
