@@ -52,6 +52,7 @@ type Conn struct {
 	release     func()        // gives the turn of the brake back; nil: there is none
 
 	unlock   func()          // gives the maildrop up; nil: it is not taken
+	unpace   func()          // takes the login back that Server.LoginDelay counts; nil: there is none
 	mailbox  mailbox.Mailbox // nil before the login and after QUIT
 	maildrop *maildrop
 	receipts []string // IDs of messages that were sent, and are not flushed

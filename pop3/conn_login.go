@@ -50,7 +50,12 @@ func (c *Conn) logIn(ctx context.Context, login mailbox.Login, run runner, open 
 	if c.isHijacked() {
 		return nil // whatever it says: see execute
 	}
+	undo := c.unpace
+	c.unpace = nil
 	if err != nil {
+		if undo != nil {
+			undo()
+		}
 		c.closeMailbox(ctx)
 		c.SetUser("")
 		return c.loginFailed(ctx, login, err)

@@ -48,7 +48,7 @@ var features = []struct {
 	{"capability SASL", "rfc2449-5-capa-in-the-clear rfc2449-5-capa-insecure TestASessionThatOnlyLogsIn"},
 	{"capabilities RESP-CODES, AUTH-RESP-CODE", "rfc2449-5-capa-insecure TestTextsOfTheServer"},
 	{"capability PIPELINING", "rfc2449-5-capa-insecure rfc2449-6.6-pipelining"},
-	{"LOGIN-DELAY", "TestLoginDelay TestLoginDelayShowsNobodyWhoExists TestCapabilitiesOfAUser TestLoginDelayForgets TestLoginDelayOfALoginThatFails TestCapabilitiesOfTheHost TestErrorMapOfAStoreAtLogin"},
+	{"LOGIN-DELAY", "TestLoginDelay TestLoginDelayShowsNobodyWhoExists TestCapabilitiesOfAUser TestLoginDelayForgets TestLoginDelayOfALoginThatFails TestLoginDelayOfManyAtOnce TestCapabilitiesOfTheHost TestErrorMapOfAStoreAtLogin"},
 	{"EXPIRE", "TestEXPIRE TestCapabilitiesOfAUser TestDeleteRetrieved TestDeleteRetrievedNeedsQUIT TestCapabilitiesOfTheHost"},
 	{"capability IMPLEMENTATION", "rfc2449-6.9-implementation"},
 	{"response codes IN-USE, SYS/TEMP, SYS/PERM, AUTH", "rfc2449-8.1.2-in-use rfc3206-4-sys-temp rfc3206-4-sys-perm rfc3206-5-auth TestErrorMapAtTheGreeting TestErrorMapOfAnAuthenticator TestErrorMapOfAStoreAtLogin TestErrorMapOfAListing TestErrorMapOfRETRAndTOP TestErrorMapOfQUIT TestErrorCloses"},

@@ -14,20 +14,40 @@ type pace struct {
 	sweep int                  // when there are so many, those that are over are forgotten
 }
 
-// allows reports whether the last login of a user is as long ago as the delay.
-func (p *pace) allows(user string, delay time.Duration) bool {
+// begin reports whether the last login of a user is as long ago as the delay, and
+// then notes one, so that of many at the same moment one is let in. undo takes it
+// back, if it fails.
+func (p *pace) begin(user string, delay time.Duration) (undo func(), ok bool) {
+	user = canonicalOr(user)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	at, known := p.last[canonicalOr(user)]
-	return !known || time.Since(at) >= delay
+	now := time.Now()
+	before, known := p.last[user]
+	if known && now.Sub(before) < delay {
+		return nil, false
+	}
+	p.noteLocked(user, now, delay)
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if !p.last[user].Equal(now) {
+			return
+		}
+		delete(p.last, user)
+		if known {
+			p.last[user] = before
+		}
+	}, true
 }
 
 // note notes a login.
 func (p *pace) note(user string, delay time.Duration) {
-	user = canonicalOr(user)
-	now := time.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.noteLocked(canonicalOr(user), time.Now(), delay)
+}
+
+func (p *pace) noteLocked(user string, now time.Time, delay time.Duration) {
 	if len(p.last) >= p.sweep {
 		for other, at := range p.last {
 			if now.Sub(at) >= delay {
@@ -56,10 +76,15 @@ func canonicalOr(user string) string {
 var errTooSoon = &Error{Code: CodeLoginDelay, Text: "too soon after the last login"}
 
 // paced returns an error if a user that has just logged in did so too soon.
-func (c *Conn) paced(user string) error {
+func (c *Conn) paced(user string) (err error) {
 	delay := c.server.LoginDelay
-	if delay <= 0 || c.server.pace.allows(user, delay) {
+	if delay <= 0 {
 		return nil
 	}
-	return errTooSoon
+	undo, ok := c.server.pace.begin(user, delay)
+	if !ok {
+		return errTooSoon
+	}
+	c.unpace = undo
+	return nil
 }

@@ -69,6 +69,27 @@ func TestLoginDelayForgets(t *testing.T) {
 	})
 }
 
+// Of many logins at the same moment one succeeds, while its listing takes time.
+func TestLoginDelayOfManyAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		host := newFakeHost("one")
+		host.set(inMessages, func(context.Context) error { time.Sleep(time.Second); return nil })
+		server := insecure(host)
+		server.LoginDelay = time.Hour
+		answers := make(chan string, 10)
+		for range cap(answers) {
+			client := pipe(t, server)
+			client.Command("USER demo")
+			go func() { answers <- client.Command("PASS x") }()
+		}
+		count := make(map[string]int)
+		for range cap(answers) {
+			count[<-answers]++
+		}
+		require.Equal(t, map[string]int{"+OK maildrop has 1 messages": 1, "-ERR [LOGIN-DELAY] too soon after the last login": 9}, count)
+	})
+}
+
 // A login whose listing fails was none: the user may try again at once.
 func TestLoginDelayOfALoginThatFails(t *testing.T) {
 	host := newFakeHost("one")
