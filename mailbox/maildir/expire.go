@@ -8,7 +8,7 @@ import (
 )
 
 // Retention implements [mailbox.Expirer].
-func (s *Store) Retention() time.Duration { return max(0, s.options.Expire) }
+func (s *Store) Retention() time.Duration { return s.options.Expire }
 
 // firstMaildir is 1995, when the first message was delivered into a Maildir, in
 // microseconds since 1970.

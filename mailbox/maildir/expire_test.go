@@ -88,3 +88,11 @@ func TestNothingExpiresByDefault(t *testing.T) {
 	require.Len(t, listed(t, store, "bob"), 1)
 	require.Zero(t, store.Retention())
 }
+
+// 30 is not 30 days: what such a mistake removes is gone.
+func TestExpireThatIsTooShort(t *testing.T) {
+	for _, short := range []time.Duration{30, time.Hour - 1, -time.Hour} {
+		_, err := New(t.TempDir(), Options{Expire: short})
+		require.ErrorContains(t, err, "want an hour or more")
+	}
+}

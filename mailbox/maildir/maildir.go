@@ -32,7 +32,8 @@ type Options struct {
 	// Expire is how long a message stays after the time in its name, unless it is
 	// removed before. 0 is for ever. A session removes those that are older
 	// before it lists the others: a mailbox that nobody opens keeps them. One
-	// whose name does not begin with a time since 1995 and a dot stays.
+	// whose name does not begin with a time since 1995 and a dot stays. Less
+	// than an hour is an error of [New]: it is most likely another unit.
 	Expire time.Duration
 
 	// KnownSizes is how many sizes the store remembers of messages that other
@@ -130,6 +131,9 @@ func (s *Store) open(dir string) (err error) {
 	options := s.options
 	if err := options.checkModes(); err != nil {
 		return err
+	}
+	if options.Expire != 0 && options.Expire < time.Hour {
+		return fmt.Errorf("the option Expire is %s: want an hour or more, or 0 for ever", options.Expire)
 	}
 	if s.dir, err = filepath.Abs(dir); err != nil {
 		return err

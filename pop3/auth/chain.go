@@ -12,7 +12,8 @@ import (
 
 // Chain is several authenticators as one. The client is the user that the first
 // of them knows it to be. If none does, and one could not answer, the client is
-// told to try again later.
+// told to try again later. A name that two of them have is the first one's, except
+// for clients that send the password.
 //
 // A mechanism that only some of the users could use is not offered, since a
 // client that knows it insists on it: APOP, CRAM-MD5 and SCRAM are offered if
