@@ -34,12 +34,16 @@ const (
 	// MaxIterations is the highest number that is taken: some seconds of work.
 	MaxIterations = 10_000_000
 
+	// MaxPassword is the longest password in octets that fits keys. To prepare
+	// one that a client sends must not take longer than the rounds.
+	MaxPassword = 1024
+
 	saltLength = 16 // octets, of a new salt
 )
 
 // NewSCRAM makes the keys of a password with a new salt. 0 iterations mean
-// DefaultIterations; fewer are an error (RFC 7677 section 4), and so is another
-// hash than the two.
+// DefaultIterations; fewer are an error (RFC 7677 section 4), and so are another
+// hash than the two, and a password that is longer than MaxPassword.
 func NewSCRAM(hash crypto.Hash, password string, iterations int) (SCRAM, error) {
 	if iterations == 0 {
 		iterations = DefaultIterations
@@ -49,6 +53,9 @@ func NewSCRAM(hash crypto.Hash, password string, iterations int) (SCRAM, error) 
 	}
 	if password == "" {
 		return SCRAM{}, errEmpty
+	}
+	if len(password) > MaxPassword {
+		return SCRAM{}, fmt.Errorf("the password has %d octets: %d are the most", len(password), MaxPassword)
 	}
 	salt := make([]byte, saltLength)
 	rand.Read(salt)
@@ -87,8 +94,11 @@ func generator(hash crypto.Hash) (scram.HashGeneratorFcn, error) {
 }
 
 // Fits reports whether a password is the one of the keys. It costs the work of a
-// guess.
+// guess, unless the password is longer than MaxPassword.
 func (k SCRAM) Fits(password string) bool {
+	if len(password) > MaxPassword {
+		return false
+	}
 	given, err := Derive(k.Hash, password, k.Salt, k.Iterations)
 	return err == nil && hmac.Equal(given.StoredKey, k.StoredKey)
 }
