@@ -126,10 +126,10 @@ func (s *loginSession) APOP(ctx context.Context, login mailbox.Login, timestamp,
 // returns nil if there is none.
 func (s *loginSession) shared(ctx context.Context, login mailbox.Login, sum func(secret string) []byte, digest string) (mailbox.Mailbox, error) {
 	secret, user, err := s.Authenticator.(SharedSecrets).SharedSecret(ctx, login)
+	right := hex.EncodeToString(sum(secret)) // nobody's too, so that it takes as long
 	if err != nil {
 		return nil, fmt.Errorf("shared secret: %w", err)
 	}
-	right := hex.EncodeToString(sum(secret))
 	if secret == "" || subtle.ConstantTimeCompare([]byte(right), []byte(digest)) != 1 {
 		return nil, fmt.Errorf("%s digest: %w", login.Mechanism, mailbox.ErrAuthFailed)
 	}

@@ -106,7 +106,7 @@ func (x *scramExchange) final(message []byte) ([]byte, error) {
 	answer, err := x.conversation.Step(string(message))
 	switch {
 	case x.unknown != nil:
-		return nil, x.unknown
+		return nil, fmt.Errorf("%s: %w", x.login.Mechanism, x.unknown)
 	case answer == scram.ErrChannelBindingsDontMatch:
 		return nil, fmt.Errorf("%s: the channel binding is that of another connection: %w", x.login.Mechanism, mailbox.ErrAuthFailed)
 	case err != nil || !x.conversation.Valid(): // the error may quote what the client sent
@@ -140,7 +140,7 @@ func (x *scramExchange) lookup(ctx context.Context, name string) (keys scram.Sto
 	case err == nil:
 		x.user = user
 	case isUnknown(err):
-		x.unknown = fmt.Errorf("%s: %w", x.login.Mechanism, err)
+		x.unknown = err
 		if stored.Hash == 0 {
 			stored = secret.LocalDecoy.MadeUp(name, x.hash, nil)
 		}

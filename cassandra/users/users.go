@@ -249,13 +249,14 @@ func (u *Users) SCRAMSecret(ctx context.Context, login mailbox.Login, hash crypt
 	if err != nil {
 		return keys, "", err
 	}
+	nobody := login.User
+	if _, canonical, err := u.session.Mailbox(nobody); err == nil {
+		nobody = canonical // the same for all names that would be one user's
+	}
+	madeUp := u.decoy.MadeUp(nobody, hash, []secret.SCRAM{u.keys}) // for each user, so that it takes as long
 	keys, has := s.SCRAM(hash)
-	if !has { // the same for all names that would be one user's
-		nobody := login.User
-		if _, canonical, err := u.session.Mailbox(nobody); err == nil {
-			nobody = canonical
-		}
-		keys = u.decoy.MadeUp(nobody, hash, []secret.SCRAM{u.keys})
+	if !has {
+		keys = madeUp
 	}
 	if !has || unknown != nil {
 		return keys, "", mailbox.ErrAuthFailed

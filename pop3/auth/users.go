@@ -133,24 +133,31 @@ func (u *Users) sum() {
 }
 
 // Lookup implements [mailbox.Directory].
-func (u *Users) Lookup(_ context.Context, address string) (string, error) { return u.resolve(address) }
-
-// resolve returns the user to whom an address belongs: the user of that name,
-// else the user whose name is the part before the @. The error is
-// [mailbox.ErrNoSuchUser].
-func (u *Users) resolve(address string) (name string, err error) {
-	name, err = mailbox.CanonicalUser(address)
-	if err != nil {
+func (u *Users) Lookup(_ context.Context, address string) (string, error) {
+	if name, known := u.resolve(address); known {
+		return name, nil
+	}
+	if _, err := mailbox.CanonicalUser(address); err != nil {
 		return "", err
 	}
-	if _, known := u.users[name]; known {
-		return name, nil
-	}
-	name, _, _ = cutAt(name)
-	if _, known := u.users[name]; known {
-		return name, nil
-	}
 	return "", fmt.Errorf("%q: %w", address, mailbox.ErrNoSuchUser)
+}
+
+// resolve returns the user to whom an address belongs: the user of that name,
+// else the user whose name is the part before the @. It does the same for every
+// address.
+func (u *Users) resolve(address string) (name string, known bool) {
+	name, err := mailbox.CanonicalUser(address)
+	short, _, _ := cutAt(name)
+	_, isUser := u.users[name]
+	_, isShort := u.users[short]
+	switch {
+	case err != nil:
+		return "", false
+	case isUser:
+		return name, true
+	}
+	return short, isShort
 }
 
 // cutAt cuts an address at its last @.
@@ -197,14 +204,17 @@ func (u *Users) SharedSecret(_ context.Context, login mailbox.Login) (shared, na
 }
 
 // SCRAMSecret implements [pop3.SCRAMSecrets]. The keys of an unknown user look
-// like those of one of the others.
+// like those of one of the others. What must be made for one user is made for
+// each, so that it takes as long.
 func (u *Users) SCRAMSecret(_ context.Context, login mailbox.Login, hash crypto.Hash) (secret.SCRAM, string, error) {
 	name, s, err := u.find(login)
+	wouldBe := u.wouldBe(login.User)
 	if err != nil {
-		name = u.wouldBe(login.User)
+		name = wouldBe
 	}
 	keys, has := s.SCRAM(hash)
-	if u.anyPlain { // also of nobody: so it takes as long
+	madeUp := u.decoy.MadeUp(name, hash, u.scram[hash])
+	if u.anyPlain {
 		plain, is := s.Plain()
 		derived, failed := u.decoy.DeriveFor(name, hash, plain)
 		if is && failed == nil {
@@ -212,7 +222,7 @@ func (u *Users) SCRAMSecret(_ context.Context, login mailbox.Login, hash crypto.
 		}
 	}
 	if err != nil || !has {
-		return u.decoy.MadeUp(name, hash, u.scram[hash]), "", mailbox.ErrAuthFailed
+		return madeUp, "", mailbox.ErrAuthFailed
 	}
 	name, err = u.actsForItself(name, login.AuthorizationID)
 	return keys, name, err
@@ -241,7 +251,10 @@ func (u *Users) heads(name string) bool {
 
 // find returns the user of a login, and its secret; of nobody the zero Secret.
 func (u *Users) find(login mailbox.Login) (name string, s secret.Secret, err error) {
-	name, err = u.resolve(login.User)
+	name, known := u.resolve(login.User)
+	if !known {
+		err = mailbox.ErrAuthFailed
+	}
 	return name, u.users[name].secret, err
 }
 
@@ -250,7 +263,7 @@ func (u *Users) actsForItself(name, authorizationID string) (string, error) {
 	if authorizationID == "" {
 		return name, nil
 	}
-	if other, err := u.resolve(authorizationID); err != nil || other != name {
+	if other, known := u.resolve(authorizationID); !known || other != name {
 		return "", fmt.Errorf("%w: %s may not act for %q", mailbox.ErrAuthFailed, name, authorizationID)
 	}
 	return name, nil
