@@ -30,8 +30,8 @@ import (
 // If all clients come through a proxy and have its address, set
 // FreeTriesOfAddress to a negative value.
 type LocalBrake struct {
-	// MaxChecks is how many credentials may be checked at the same time. The
-	// others wait for their turn: the fewer failures there were from an address,
+	// MaxChecks is how many credentials may be checked, or keys be made for a
+	// challenge of SCRAM, at the same time. The others wait for their turn: the fewer failures there were from an address,
 	// the sooner it comes, and among equals it goes round by address. Default 16,
 	// or four for each processor if that is more; a negative value means no limit.
 	// If the authenticator hashes passwords in this process, which takes a
@@ -107,6 +107,23 @@ func (b *LocalBrake) begin(ctx context.Context, login mailbox.Login, until time.
 	if err != nil {
 		return nil, err
 	}
+	return b.takeTurn(ctx, wait, place{address, failed}, until)
+}
+
+// turn waits for a turn alone: for work that costs as much as a check, and is
+// none, so that no failure counts against it.
+func (b *LocalBrake) turn(ctx context.Context, login mailbox.Login, until time.Time) (release func(), err error) {
+	at := place{address: netserver.Origin(login.Remote)}
+	b.mu.Lock()
+	if f := b.addresses[at.address]; f != nil {
+		at.failures = f.count
+	}
+	b.mu.Unlock()
+	return b.takeTurn(ctx, 0, at, until)
+}
+
+// takeTurn takes a turn after a wait.
+func (b *LocalBrake) takeTurn(ctx context.Context, wait time.Duration, at place, until time.Time) (release func(), err error) {
 	limit := cmp.Or(b.MaxChecks, max(16, 4*runtime.GOMAXPROCS(0)))
 	if wait <= 0 && ctx.Err() == nil && b.turns.takeFree(limit) {
 		return b.turns.release, nil
@@ -119,7 +136,7 @@ func (b *LocalBrake) begin(ctx context.Context, login mailbox.Login, until time.
 	if err := sleep(ctx, wait); err != nil {
 		return nil, err
 	}
-	return b.turns.take(ctx, place{address, failed}, limit)
+	return b.turns.take(ctx, at, limit)
 }
 
 // reserve returns how long a try has to wait, and how many failures of its

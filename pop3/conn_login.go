@@ -162,10 +162,22 @@ func (c *Conn) unbraked(ctx context.Context, _ mailbox.Login, f func(context.Con
 // braked runs a piece of a host's work that checks credentials, once the brake
 // lets it. Answers that are due are sent before, since that may take a while.
 func (c *Conn) braked(ctx context.Context, login mailbox.Login, f func(context.Context) error) error {
+	return c.after(ctx, c.awaitBrake, login, f)
+}
+
+// inTurn runs a piece of a host's work that costs as much as a check, and is
+// none. It takes a turn of a [LocalBrake], so that those who ask for nothing but
+// challenges do not keep the processors to themselves.
+func (c *Conn) inTurn(ctx context.Context, login mailbox.Login, f func(context.Context) error) error {
+	return c.after(ctx, c.awaitTurn, login, f)
+}
+
+// after runs a piece of a host's work after a wait for the brake.
+func (c *Conn) after(ctx context.Context, wait func(context.Context, mailbox.Login) (func(), error), login mailbox.Login, f func(context.Context) error) error {
 	if err := c.flush(ctx); err != nil {
 		return c.gone(err)
 	}
-	release, err := c.awaitBrake(ctx, login)
+	release, err := wait(ctx, login)
 	if err != nil {
 		return &Error{Code: CodeTemporary, Text: "too many logins, try again later", Err: fmt.Errorf("%w: %w", errBraked, err)}
 	}
@@ -202,6 +214,19 @@ func (c *Conn) awaitBrake(ctx context.Context, login mailbox.Login) (release fun
 		defer cancel()
 	}
 	return c.server.brake.Begin(ctx, login)
+}
+
+// awaitTurn waits for a turn of a LocalBrake alone, as awaitBrake does.
+func (c *Conn) awaitTurn(ctx context.Context, login mailbox.Login) (release func(), err error) {
+	local, ok := c.server.brake.(*LocalBrake)
+	if !ok {
+		return func() {}, nil
+	}
+	if !c.setHeld(true) {
+		return nil, errShuttingDown
+	}
+	defer c.setHeld(false)
+	return local.turn(ctx, login, c.loginDeadline())
 }
 
 // tellBrake tells the brake how a login went, without its secrets.

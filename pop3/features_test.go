@@ -30,6 +30,7 @@ var features = []struct {
 	{"an octet now and then", "TestAnOctetNowAndThenWinsNoTime TestAnOctetNowAndThenOfTheFirst"},
 	{"stores that list too much, and crowds", "TestAListingOfTwentyMillionMessages TestSizesThatAreTooLarge TestTwoThousandConnectionsFromOneAddress"},
 	{"XCLIENT, PROXY", "TestPROXYAndClose TestXCLIENT TestXCLIENTFromSomebodyElse TestXCLIENTCountsForTheClient TestPROXY TestPROXYWithoutAClient TestPROXYWithoutAHeader TestPROXYFromSomebodyElse TestXCLIENTOfManyAtOnce"},
+	{"work for those who prove nothing", "TestChallengesTakeTurns TestAWaitForAChallengeEnds TestDigestsAreComputedForNobody"},
 	{"UTF8", "rfc6856-2-utf8 TestHideUTF8"},
 	{"LANG", "rfc6856-3-lang TestLANG TestLanguagesThatCannotBe"},
 	{"every command in every state", "rfc1939-4-authorization-before-user rfc1939-4-authorization-after-user rfc1939-5-transaction-wrong-state TestDialoguesHaveEveryCommandInEveryState"},

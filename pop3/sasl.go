@@ -106,11 +106,16 @@ func (c *Conn) exchange(ctx context.Context, x SASLExchange, login mailbox.Login
 			challenge, done, err = x.Next(ctx, response)
 			return err
 		}
-		if response == nil || wasBraked || !checks(x, response) {
+		switch {
+		case response == nil || wasBraked:
 			err = c.ask(ctx, next)
-		} else {
+		case checks(x, response):
 			wasBraked, login.User = true, x.User()
 			err = c.braked(ctx, login, next)
+		case makesKeys(x):
+			err = c.inTurn(ctx, login, next)
+		default:
+			err = c.ask(ctx, next)
 		}
 		if c.isHijacked() {
 			return wasBraked, asked, nil // whatever it says: see execute
@@ -167,6 +172,14 @@ func (c *Conn) brokenOff(ctx context.Context, login mailbox.Login, err error) er
 func checks(x SASLExchange, response []byte) bool {
 	c, ok := x.(CheckingExchange)
 	return !ok || c.Checks(response)
+}
+
+// makesKeys reports whether a response that is not checked may cost as much as a
+// check: the keys of SCRAM are made for the challenge, of a password that is kept
+// as it is.
+func makesKeys(x SASLExchange) bool {
+	_, is := x.(*scramExchange)
+	return is
 }
 
 // decodeInitial decodes an initial response. A lone "=" is an empty one (RFC
