@@ -31,11 +31,12 @@ import (
 // FreeTriesOfAddress to a negative value.
 type LocalBrake struct {
 	// MaxChecks is how many credentials may be checked, or keys be made for a
-	// challenge of SCRAM, at the same time. The others wait for their turn: the fewer failures there were from an address,
-	// the sooner it comes, and among equals it goes round by address. Default 16,
-	// or four for each processor if that is more; a negative value means no limit.
-	// If the authenticator hashes passwords in this process, which takes a
-	// processor for itself, two for each processor are enough.
+	// challenge of SCRAM, at the same time. The others wait for their turn: the
+	// fewer failures there were from an address, the sooner it comes, and among
+	// equals it goes round by address. Default 16, or four for each processor if
+	// that is more; a negative value means no limit. If the authenticator hashes
+	// passwords in this process, which takes a processor for itself, two for each
+	// processor are enough.
 	MaxChecks int
 
 	// FreeTries and FreeTriesOfAddress are how many tries may fail for a user,
