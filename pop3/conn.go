@@ -41,10 +41,10 @@ type Conn struct {
 	session     Session
 	state       State
 	rejected    bool          // by Server.Admit
+	exported    bool          // tls-exporter was used in a login
 	language    *Language     // by LANG; nil is the server's own
 	named       string        // by USER
 	certificate func() []byte // that the server has sent, in DER form; nil: there is no TLS
-	exported    bool          // tls-exporter was used in a login
 	timestamp   string        // of the greeting, for APOP; "" if it is not offered
 	failed      int           // logins
 	bad         int           // commands in a row
