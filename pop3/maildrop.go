@@ -17,7 +17,6 @@ type maildrop struct {
 	ids   texts
 	uidls texts // empty: no message has a unique-id other than its ID
 	sizes []int64
-	cut   bool // the mailbox has more messages than the limit
 
 	unmeasured int    // messages of unknown size
 	octets     int64  // of unmarked messages of known size
@@ -25,6 +24,7 @@ type maildrop struct {
 	retrieved  []bool // by RETR, if that marks them at QUIT; nil: none
 	marks      int
 
+	cut       bool           // the mailbox has more messages than the limit
 	ascending bool           // the IDs ascend, so that none comes twice
 	settled   bool           // settle was called
 	distinct  map[int]string // unique-ids that differ from the listing

@@ -38,20 +38,21 @@ type Door[Guest comparable] struct {
 
 	mu      sync.Mutex
 	closed  bool
-	guests  map[Guest]place // without the displaced
+	guests  map[Guest]place[Guest] // without the displaced
 	waiting int
 	number  uint64 // of the newest
 	origins map[netip.Prefix]*origin[Guest]
 }
 
 // place is what the door knows of a guest.
-type place struct {
-	origin netip.Prefix
+type place[Guest comparable] struct {
+	origin *origin[Guest]
 	number uint64 // grows with the time at which the guest began to wait
 }
 
 // origin is where connections come from: an IPv4 address, or an IPv6 network.
 type origin[Guest comparable] struct {
+	from    netip.Prefix
 	guests  int
 	waiting []Guest // those that wait, the longest first
 }
@@ -106,17 +107,16 @@ func (d *Door[Guest]) enter(guest Guest, from netip.Prefix) (displaced Guest, is
 
 func (d *Door[Guest]) add(guest Guest, from netip.Prefix) {
 	if d.guests == nil {
-		d.guests = make(map[Guest]place)
+		d.guests = make(map[Guest]place[Guest])
 		d.origins = make(map[netip.Prefix]*origin[Guest])
 	}
 	own := d.origins[from]
 	if own == nil {
-		own = new(origin[Guest])
+		own = &origin[Guest]{from: from}
 		d.origins[from] = own
 	}
 	own.guests++
-	d.guests[guest] = place{origin: from}
-	d.wait(guest)
+	d.wait(guest, own)
 }
 
 // mostWaiting returns the origin that has the most that wait, and among equals
@@ -156,21 +156,19 @@ func (d *Door[Guest]) Waits(guest Guest) {
 	defer d.mu.Unlock()
 	if _, in := d.guests[guest]; in {
 		d.stopWaiting(guest)
-		d.wait(guest)
+		d.wait(guest, d.guests[guest].origin)
 	}
 }
 
-func (d *Door[Guest]) wait(guest Guest) {
+func (d *Door[Guest]) wait(guest Guest, own *origin[Guest]) {
 	d.number++
-	from := d.guests[guest].origin
-	d.guests[guest] = place{origin: from, number: d.number}
-	own := d.origins[from]
+	d.guests[guest] = place[Guest]{own, d.number}
 	own.waiting = append(own.waiting, guest)
 	d.waiting++
 }
 
 func (d *Door[Guest]) stopWaiting(guest Guest) {
-	own := d.origins[d.guests[guest].origin]
+	own := d.guests[guest].origin
 	for i, other := range own.waiting {
 		if other == guest {
 			own.waiting = append(own.waiting[:i], own.waiting[i+1:]...)
@@ -188,9 +186,8 @@ func (d *Door[Guest]) remove(guest Guest) {
 	}
 	d.stopWaiting(guest)
 	delete(d.guests, guest)
-	own := d.origins[place.origin]
-	if own.guests--; own.guests == 0 {
-		delete(d.origins, place.origin)
+	if place.origin.guests--; place.origin.guests == 0 {
+		delete(d.origins, place.origin.from)
 	}
 }
 
