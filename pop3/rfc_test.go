@@ -12,23 +12,48 @@ import (
 // rfcs are the RFCs that RFC.md has a table for, in this order.
 const rfcs = "1939 2449 2595 3206 4616 5034 5802 6856 7628 7677 8314 9266"
 
-// otherTests are the packages whose tests RFC.md names with their name before them.
+// otherTests are the packages whose tests are named with their name before them.
 var otherTests = map[string]string{
 	"mailbox": "../mailbox",
 	"secret":  "../mailbox/secret",
+	"lmtp":    "../mailbox/lmtp",
 	"auth":    "auth",
+	"mda":     "../examples/mda",
 	"clients": "../examples/mda/clients",
 }
 
-// RFC.md has a table for each RFC. All rows have tests, all tests are there, and
-// each dialogue stands in the table of its RFC.
-func TestEveryRFCHasItsTests(t *testing.T) {
+// allTests are the tests and the dialogues that documents may name.
+func allTests(t *testing.T) map[string]bool {
 	there := testNames(t, ".")
 	for name, folder := range otherTests {
 		for test := range testNames(t, folder) {
 			there[name+"."+test] = true
 		}
 	}
+	return there
+}
+
+// Each attack of SECURITY.md has tests, and they are there.
+func TestEveryAttackHasItsTests(t *testing.T) {
+	there := allTests(t)
+	text, err := os.ReadFile("../SECURITY.md")
+	require.NoError(t, err)
+	_, table, _ := strings.Cut(string(text), "| attack | tests |\n|---|---|\n")
+	rows, _, _ := strings.Cut(table, "\n\n")
+	require.NotEmpty(t, rows)
+	for row := range strings.SplitSeq(rows, "\n") {
+		tests := regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(row, -1)
+		require.NotEmpty(t, tests, row)
+		for _, name := range tests {
+			require.True(t, there[name[1]], "there is no %s", name[1])
+		}
+	}
+}
+
+// RFC.md has a table for each RFC. All rows have tests, all tests are there, and
+// each dialogue stands in the table of its RFC.
+func TestEveryRFCHasItsTests(t *testing.T) {
+	there := allTests(t)
 	text, err := os.ReadFile("RFC.md")
 	require.NoError(t, err)
 	sections := regexp.MustCompile(`(?m)^## RFC (\d+): `).Split(string(text), -1)
