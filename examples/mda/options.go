@@ -67,8 +67,8 @@ standard output begins with "ready" and has their addresses.
                      make the keyspace and its tables, unless they exist, with
                      this number of replicas in each data centre: dc1:3,dc2:3
   -max-size OCTETS   the largest message that is taken; 0 for no limit (52428800)
-  -expire DAYS       remove mail that came more than DAYS days ago, and say so in
-                     CAPA; 0 for never (0). See mda expire -h for -store cassandra
+  -expire DAYS       remove mail that is older, which CAPA says; 0 for never (0)
+                     (mda expire -h has more about -store cassandra)
   -trace=false       do not prepend Return-Path, Delivered-To and Received
 
   -users FILE        the users that have a mailbox, one name:secret on each line;
