@@ -164,6 +164,17 @@ func TestLocalBrakeKnowsNobodyElse(t *testing.T) {
 	})
 }
 
+// However a name is written, its failures are those of one user.
+func TestLocalBrakeCountsSpellingsTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var brake pop3.LocalBrake
+		for i := range byte(6) {
+			fails(t, &brake, tryOf([]string{"mrose", "MRose"}[i%2], i), 1)
+		}
+		require.Positive(t, fails(t, &brake, tryOf("mROSE", 100), 1)[0])
+	})
+}
+
 // Failures are forgotten after Forget, and no more than MaxRemembered are kept.
 func TestLocalBrakeForgets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
