@@ -46,6 +46,7 @@ func (r *removals) has(user string, id cassandra.MessageID) bool {
 // mail itself: with events for the listeners, and a proof after which the bucket
 // leaves the ledger. The rest is for ExpireAll.
 func TestExpire(t *testing.T) {
+	t.Parallel()
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)
 	config.Horizon, config.Expire = time.Second, 40*24*time.Hour
@@ -99,6 +100,7 @@ func TestExpire(t *testing.T) {
 // how often, and if the delivery is repeated. A store that keeps mail for ever
 // does not list it either.
 func TestP3WhatExpiredStaysRemoved(t *testing.T) {
+	t.Parallel()
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	forever := storetest.Migrate(t, cluster)
 	config := forever
@@ -124,6 +126,7 @@ func TestP3WhatExpiredStaysRemoved(t *testing.T) {
 
 // A host whose clock is wrong removes nothing: that would be for ever.
 func TestExpireWithAWrongClock(t *testing.T) {
+	t.Parallel()
 	cluster := cassandratest.Start(t, cassandratest.Topology{})
 	config := storetest.Migrate(t, cluster)
 	config.Expire = 24 * time.Hour
