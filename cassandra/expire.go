@@ -86,16 +86,13 @@ func (s *Store) expire(ctx context.Context, j job) error {
 // removeOld removes messages as a session of the user does. If no row says whose
 // mailbox it is, no listener can be told.
 func (s *Store) removeOld(ctx context.Context, id MailboxID, user string, old []MessageID) error {
-	if user == "" {
-		err := s.removeWholly(ctx, id, old)
-		if err == nil {
-			s.met.expired.Add(int64(len(old)))
-		}
+	failed := make(map[string]error)
+	if user != "" {
+		m := &mailboxSession{store: s, id: id, user: user}
+		m.remove(ctx, old, failed)
+	} else if err := s.removeWholly(ctx, id, old); err != nil {
 		return err
 	}
-	m := &mailboxSession{store: s, id: id, user: user}
-	failed := make(map[string]error)
-	m.remove(ctx, old, failed)
 	s.met.expired.Add(int64(len(old) - len(failed)))
 	if len(failed) > 0 {
 		return &mailbox.DeleteError{Failed: failed}

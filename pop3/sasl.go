@@ -106,17 +106,16 @@ func (c *Conn) exchange(ctx context.Context, x SASLExchange, login mailbox.Login
 			challenge, done, err = x.Next(ctx, response)
 			return err
 		}
+		run := runner(c.unbraked)
 		switch {
 		case response == nil || wasBraked:
-			err = c.ask(ctx, next)
 		case checks(x, response):
 			wasBraked, login.User = true, x.User()
-			err = c.braked(ctx, login, next)
+			run = c.braked
 		case makesKeys(x):
-			err = c.inTurn(ctx, login, next)
-		default:
-			err = c.ask(ctx, next)
+			run = c.inTurn
 		}
+		err = run(ctx, login, next)
 		if c.isHijacked() {
 			return wasBraked, asked, nil // whatever it says: see execute
 		}
